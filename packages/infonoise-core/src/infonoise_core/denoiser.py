@@ -1,0 +1,37 @@
+"""What a denoiser is, and EDM's preconditioning of a raw network into one."""
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Denoiser(Protocol):
+    """D(x, sigma, **condition) -> estimate of x0.
+
+    x: (n, ...) = x0 + sigma eps, in the variance-exploding form.  sigma: (n,).  Returns x's shape.
+    """
+
+    def __call__(self, x: Tensor, sigma: Tensor, **condition: Any) -> Tensor: ...
+
+
+class EDMDenoiser(nn.Module):
+    """D = c_skip x + c_out F(c_in x, c_noise, **condition) (Karras et al. 2022, eq. 7 and table 1).
+
+    network: F, called with x of unit variance and c_noise = log(sigma)/4 of shape (n,).
+    sigma_data: standard deviation of one data dimension.
+    """
+
+    def __init__(self, network: nn.Module, sigma_data: float = 0.5) -> None:
+        super().__init__()
+        self.network = network
+        self.sigma_data = float(sigma_data)
+
+    def forward(self, x: Tensor, sigma: Tensor, **condition: Any) -> Tensor:
+        """x (n, ...), sigma (n,) -> x0 (n, ...), in float32 whatever the network computes in."""
+        s = sigma.to(torch.float32).reshape(-1, *(1,) * (x.dim() - 1))
+        total = s.square() + self.sigma_data**2
+        output = self.network(x / total.sqrt(), sigma.to(torch.float32).log() / 4, **condition)
+        skip, out = self.sigma_data**2 / total, s * self.sigma_data / total.sqrt()
+        denoised: Tensor = skip * x + out * output.to(torch.float32)
+        return denoised

@@ -1,0 +1,7 @@
+"""The one exception that is meant for people."""
+
+
+class InputError(ValueError):
+    """A mistake in what the user gave; its message is one line: what is wrong, where, and the
+    mend.
+    """

@@ -1,0 +1,60 @@
+"""Figures of profiles, densities and learning curves; needs the [plot] extra."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from infonoise_core.errors import InputError
+from infonoise_core.profile import EntropyRateProfile
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Points of a density over sigma, both (k,).
+Curve = tuple[Sequence[float], Sequence[float]]
+
+
+def figure(width: float = 6.4, height: float = 3.6) -> "tuple[Figure, Axes]":
+    """An empty figure that no window system knows of, in inches."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise InputError("plots need matplotlib: pip install 'infonoise-core[plot]'") from None
+    fig = Figure(figsize=(width, height), layout="constrained")
+    ax = fig.add_subplot()
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(alpha=0.25, linewidth=0.6)
+    return fig, ax
+
+
+def draw_profile(ax: "Axes", profile: EntropyRateProfile, label: str = "entropy rate") -> None:
+    """Rate with a band of one standard error, in nats per unit log sigma and example."""
+    sigma, rate = profile.sigma.numpy(), profile.rate.numpy()
+    seen = profile.stderr.isfinite().numpy()
+    ax.plot(sigma, rate, color="0.15", linewidth=1.8, label=label)
+    error = profile.stderr.numpy()[seen]
+    low, high = rate[seen] - error, rate[seen] + error
+    ax.fill_between(sigma[seen], low, high, color="0.15", alpha=0.2, linewidth=0)
+    ax.set(
+        xscale="log", xlabel="noise level sigma", ylabel="nats per unit log sigma", ylim=(0, None)
+    )
+
+
+def draw_densities(ax: "Axes", densities: Mapping[str, Curve]) -> None:
+    """Training densities per unit log sigma, one filled line each."""
+    for i, (name, (sigma, density)) in enumerate(densities.items()):
+        ax.plot(sigma, density, color=f"C{i}", linewidth=1.5, label=name)
+        ax.fill_between(sigma, 0, density, color=f"C{i}", alpha=0.08, linewidth=0)
+    ax.set(
+        xscale="log", xlabel="noise level sigma", ylabel="draws per unit log sigma", ylim=(0, None)
+    )
+    ax.legend(frameon=False, fontsize="small")
+
+
+def to_svg(fig: "Figure") -> str:
+    """The figure as an <svg> element that can stand inside a page."""
+    text = io.StringIO()
+    fig.savefig(text, format="svg", metadata={"Date": None})
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :]

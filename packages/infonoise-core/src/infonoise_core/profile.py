@@ -1,0 +1,166 @@
+"""The conditional-entropy-rate profile: a frozen table on a log-sigma grid."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infonoise_core.errors import InputError
+
+FORMAT = "infonoise-profile"
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class EntropyRateProfile:
+    """Rate of information loss dH(x0 | x_sigma) / dlog sigma = mmse(sigma) / sigma^2, in nats.
+
+    I-MMSE (Guo, Shamai & Verdu 2005); estimated from denoising errors it is an upper bound on the
+    rate.
+
+    edges: (K+1,) ascending bin edges in sigma.  rate: (K,) nats per unit log sigma and example,
+    averaged over the bin in log sigma.  stderr: (K,) its standard error (inf where nothing was
+    seen).
+    count: (K,) observations that went in.  dim: dimensions of one example, if known.  All on the
+    CPU, float64.
+    """
+
+    edges: Tensor
+    rate: Tensor
+    stderr: Tensor
+    count: Tensor
+    dim: int | None = None
+
+    @property
+    def sigma(self) -> Tensor:
+        """(K,) geometric bin centres."""
+        return (self.edges[:-1] * self.edges[1:]).sqrt()
+
+    @property
+    def width(self) -> Tensor:
+        """(K,) bin widths in log sigma."""
+        return self.edges.log().diff()
+
+    @property
+    def mmse(self) -> Tensor:
+        """(K,) squared x0-error summed over an example's dimensions, at the bin centres."""
+        return self.rate * self.sigma.square()
+
+    def entropy(self) -> float:
+        """Nats per example between the ends of the grid: the integral of rate over log sigma."""
+        return float((self.rate * self.width).sum())
+
+    def entropy_stderr(self) -> float:
+        """Standard error of `entropy`, bins taken as independent."""
+        return float((self.stderr * self.width).square().sum().sqrt())
+
+    def cdf(self) -> Tensor:
+        """(K+1,) share of the entropy that lies below each edge."""
+        mass = (self.rate * self.width).clamp_min(0)
+        total = mass.sum()
+        if not total > 0:
+            raise InputError("the profile is zero everywhere: it has no quantiles; train longer")
+        return torch.cat([mass.new_zeros(1), mass.cumsum(0) / total]).clamp_max(1.0)
+
+    def quantile(self, q: float | Tensor) -> Tensor:
+        """Sigma below which a share q of the entropy lies; same shape as q, log-linear inside a
+        bin.
+        """
+        q = torch.as_tensor(q, dtype=torch.float64)
+        if bool(((q < 0) | (q > 1)).any()):
+            raise InputError("a quantile lies between 0 and 1")
+        return invert_cdf(self.cdf(), self.edges.log(), q).exp()
+
+    def at(self, sigma: Tensor) -> Tensor:
+        """Rate at any sigma, log-linear between bin centres and held beyond them; same shape as
+        sigma.
+        """
+        log_sigma = sigma.detach().to("cpu", torch.float64).log()
+        centres = self.sigma.log()
+        right = torch.searchsorted(centres, log_sigma).clamp(1, len(centres) - 1)
+        left = right - 1
+        step = centres[right] - centres[left]
+        weight = ((log_sigma - centres[left]) / step).clamp(0, 1)
+        return torch.lerp(self.rate[left], self.rate[right], weight)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; `from_dict` reads them back to the last bit."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "dim": self.dim,
+            "edges": self.edges.tolist(),
+            "rate": self.rate.tolist(),
+            "stderr": [s if math.isfinite(s) else None for s in self.stderr.tolist()],
+            "count": self.count.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> "EntropyRateProfile":
+        """Read what `to_dict` gave; InputError when it is no profile of this version."""
+        if table.get("format") != FORMAT:
+            raise InputError("this is no entropy-rate profile: give a file that profile.save wrote")
+        if table.get("version") != VERSION:
+            raise InputError(
+                f"the profile has format version {table.get('version')}, this program reads"
+                f" {VERSION}:"
+                " use the release that wrote it"
+            )
+
+        def column(name: str) -> Tensor:
+            values = [math.inf if v is None else v for v in table[name]]
+            return torch.tensor(values, dtype=torch.float64)
+
+        profile = cls(
+            column("edges"), column("rate"), column("stderr"), column("count"), table["dim"]
+        )
+        k = len(profile.edges) - 1
+        if any(len(c) != k for c in (profile.rate, profile.stderr, profile.count)):
+            raise InputError("the profile's columns differ in length: the file is damaged")
+        return profile
+
+    def save(self, path: str | Path) -> None:
+        """Write JSON, atomically: a reader sees the old file or the new one, never half of it."""
+        path = Path(path)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(self.to_dict()))
+        os.replace(temporary, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "EntropyRateProfile":
+        """Read a file that `save` wrote; InputError names the file when it is none."""
+        path = Path(path)
+        try:
+            return cls.from_dict(json.loads(path.read_text()))
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such profile") from None
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise InputError(f"{path}: not a profile or a damaged one; write it again") from None
+
+
+def log_edges(sigma_min: float, sigma_max: float, bins: int) -> Tensor:
+    """(bins+1,) sigma edges, uniform in log sigma, float64; the ends are exact."""
+    edges = torch.linspace(math.log(sigma_min), math.log(sigma_max), bins + 1, dtype=torch.float64)
+    edges = edges.exp()
+    edges[0], edges[-1] = sigma_min, sigma_max
+    return edges
+
+
+def invert_cdf(cdf: Tensor, x: Tensor, q: Tensor) -> Tensor:
+    """Invert a piecewise-linear cdf: cdf, x (K+1,) at the bin edges, q any shape -> positions in x.
+
+    Tensor operations only, so it runs on a device without waiting for it.
+    """
+    right = torch.searchsorted(cdf, q, right=True).clamp(1, len(cdf) - 1)
+    left = right - 1
+    mass = (cdf[right] - cdf[left]).clamp_min(torch.finfo(cdf.dtype).tiny)
+    inside = ((q - cdf[left]) / mass).clamp(0, 1)
+    return torch.lerp(x[left], x[right], inside)

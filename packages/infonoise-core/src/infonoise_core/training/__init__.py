@@ -1,0 +1,1 @@
+"""One training loop for all domains: `pip install infonoise-core[train]`."""

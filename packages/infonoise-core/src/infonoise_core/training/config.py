@@ -1,0 +1,148 @@
+"""Settings of the training loop, and the folder a run lives in."""
+
+import dataclasses
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infonoise_core.errors import InputError
+
+CONFIG_FILE = "config.json"
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of the training loop, the same in every domain."""
+
+    updates: int = 10_000
+    """optimizer steps"""
+    batch: int = 128
+    """examples per optimizer step, all processes together"""
+    lr: float = 2e-3
+    """learning rate after its warm-up"""
+    lr_warmup: int = 100
+    """optimizer steps of linear warm-up"""
+    weight_decay: float = 0.0
+    """AdamW's decay of the weights"""
+    clip: float = 1.0
+    """largest gradient norm"""
+    ema: float = 0.1
+    """width of the weight average, relative to the run so far"""
+    seed: int = 0
+    """of everything random"""
+    log_every: int = 50
+    """optimizer steps between lines of metrics.jsonl"""
+    eval_every: int = 500
+    """optimizer steps between evaluations, 0 for none"""
+    save_every: int = 500
+    """optimizer steps between checkpoints"""
+    keep: int = 2
+    """checkpoints kept"""
+
+    def __post_init__(self) -> None:
+        for name in ("updates", "batch", "log_every", "save_every", "keep"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--{_option(name)} {getattr(self, name)}: give at least 1")
+        for name in ("lr_warmup", "eval_every", "seed"):
+            if getattr(self, name) < 0:
+                raise InputError(f"--{_option(name)} {getattr(self, name)}: give 0 or more")
+        if not 0 < self.lr < 1:
+            raise InputError(f"--lr {self.lr:g}: give a learning rate between 0 and 1")
+        if not self.clip > 0:
+            raise InputError(f"--clip {self.clip:g}: give a gradient norm above 0")
+        if not 0 < self.ema < 0.28:
+            raise InputError(f"--ema {self.ema:g}: the relative width lies between 0 and 0.28")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds from "90s", "3m", "1.5h" or a plain number of seconds."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
+    if match is None or float(match[1]) <= 0:
+        raise InputError(f"--budget {text}: give a time such as 90s, 3m or 1.5h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def open_run(out: Path, settings: dict[str, Any], *, overwrite: bool, finished: str) -> bool:
+    """Make `out` the folder of a run with these settings; True if there is one to go on with.
+
+    A run that was cut short goes on when the settings are the same. Anything else that is already
+    there stays untouched unless `overwrite` is set. finished: the file whose presence means a
+    complete run.
+    """
+    config = out / CONFIG_FILE
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file: give a folder as --out")
+    if overwrite:
+        _remove_run(out)
+    elif out.is_dir() and any(out.iterdir()):
+        if not config.is_file():
+            raise InputError(
+                f"{out} is not empty and holds no run: give another --out or --overwrite"
+            )
+        if (out / finished).exists():
+            raise InputError(f"{out} holds a finished run: give another --out or --overwrite")
+        difference = _difference(json.loads(config.read_text()), settings)
+        if difference:
+            raise InputError(
+                f"{out} holds a run with other settings ({difference}): give another --out or"
+                " --overwrite"
+            )
+        return True
+    write_json(config, settings)
+    return False
+
+
+def read_run(run: Path) -> dict[str, Any]:
+    """The settings of a run; InputError when the folder holds none."""
+    config = run / CONFIG_FILE
+    if not config.is_file():
+        raise InputError(
+            f"{run}: no run here ({CONFIG_FILE} is missing); give the --out of a train command"
+        )
+    settings: dict[str, Any] = json.loads(config.read_text())
+    return settings
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON all or nothing, making the folder if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps(value, indent=1, default=_plain) + "\n")
+    temporary.replace(path)
+
+
+def settings_of(config: Any) -> dict[str, Any]:
+    """A dataclass as plain JSON values."""
+    tree: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=_plain))
+    return tree
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no plain value")
+
+
+def _remove_run(out: Path) -> None:
+    # Only a folder that one of our runs made is ever deleted.
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not (out / CONFIG_FILE).is_file():
+        raise InputError(f"{out} holds other things than a run: empty it or give another --out")
+    shutil.rmtree(out)
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+    keys = [k for k in {**old, **new} if old.get(k) != new.get(k)]
+    for key in keys:
+        if isinstance(old.get(key), dict) and isinstance(new.get(key), dict):
+            return _difference(old[key], new[key])
+        return f"{_option(key)} was {old.get(key)} and is {new.get(key)}"
+    return ""
+
+
+def _option(name: str) -> str:
+    return name.replace("_", "-")

@@ -1,0 +1,83 @@
+"""Progress: a bar on a terminal, a line now and then in a log file."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+class Reporter(Protocol):
+    """Told how far the work is."""
+
+    def advance(self, amount: float = 1, note: str = "") -> None: ...
+
+
+class Silent:
+    """Says nothing."""
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        """Nothing."""
+
+
+class _Bar:
+    def __init__(self, progress: Progress, total: float, label: str) -> None:
+        self._progress = progress
+        self._task = progress.add_task(label, total=total, note="")
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        if note:
+            self._progress.update(self._task, note=note)
+        self._progress.advance(self._task, amount)
+
+
+class _Lines:
+    def __init__(self, total: float, label: str, seconds: float) -> None:
+        self._total, self._label, self._seconds = total, label, seconds
+        self._done, self._note = 0.0, ""
+        self._began = self._last = time.monotonic()
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        self._done += amount
+        self._note = note or self._note
+        now = time.monotonic()
+        if now - self._last >= self._seconds or self._done >= self._total > self._done - amount:
+            self._last = now
+            share = self._done / self._total
+            left = (now - self._began) * (1 - share) / max(share, 1e-9)
+            print(
+                f"{self._label}: {self._done:.0f}/{self._total:.0f} ({share:.0%}), {left:.0f} s"
+                f" left {self._note}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+@contextmanager
+def progress(total: float, label: str, seconds: float = 10.0) -> Iterator[Reporter]:
+    """A reporter for `total` units of work: a bar if stderr is a terminal, else a line every
+    `seconds`.
+    """
+    if not sys.stderr.isatty():
+        yield _Lines(total, label, seconds)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        yield _Bar(bar, total, label)

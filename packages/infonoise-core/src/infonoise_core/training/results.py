@@ -1,0 +1,164 @@
+"""The results of a comparison: one schema for all domains, as JSON and as a table."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+FORMAT = "infonoise-results"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Measure:
+    """name: its key in every evaluation; `<name>_stderr` beside it is its standard error.  Lower is
+    better.
+    """
+
+    name: str
+    label: str
+    explanation: str
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One schedule trained from one seed.
+
+    evaluations: measures by `step`.  density: (sigma, draws per unit log sigma) it ended with.
+    """
+
+    schedule: str
+    fixed: bool
+    seed: int
+    evaluations: list[dict[str, float]]
+    density: tuple[list[float], list[float]]
+    status: str
+    profile: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """What `compare` found.  measures: the first is the one that updates-to-target are counted
+    in.
+    """
+
+    data: dict[str, Any]
+    settings: dict[str, Any]
+    measures: list[Measure]
+    arms: list[Arm]
+    versions: dict[str, str]
+    floors: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def schedules(self) -> list[str]:
+        return list(dict.fromkeys(arm.schedule for arm in self.arms))
+
+    def of(self, schedule: str) -> list[Arm]:
+        return [arm for arm in self.arms if arm.schedule == schedule]
+
+    def final(self, schedule: str, measure: str) -> list[float]:
+        """The measure after the last update, one value per seed."""
+        return [arm.evaluations[-1][measure] for arm in self.of(schedule)]
+
+    def best_fixed(self) -> tuple[str, float] | None:
+        """The fixed law with the best final value of the first measure, and that value (mean over
+        seeds).
+        """
+        name = self.measures[0].name
+        fixed = dict.fromkeys(arm.schedule for arm in self.arms if arm.fixed)
+        scores = {s: statistics.fmean(self.final(s, name)) for s in fixed}
+        if not scores:
+            return None
+        best = min(scores, key=lambda s: scores[s])
+        return best, scores[best]
+
+    def updates_to_best_fixed(self, schedule: str) -> list[float | None]:
+        """Updates until the best fixed law's final value was first reached, per seed; None for
+        never.
+        """
+        best = self.best_fixed()
+        if best is None:
+            return [None for _ in self.of(schedule)]
+        return [
+            first_reached(a.evaluations, self.measures[0].name, best[1]) for a in self.of(schedule)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of results.json."""
+        best = self.best_fixed()
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            **asdict(self),
+            "best_fixed": None if best is None else {"schedule": best[0], "value": best[1]},
+            "updates_to_best_fixed": {s: self.updates_to_best_fixed(s) for s in self.schedules},
+        }
+
+
+def first_reached(
+    evaluations: Sequence[Mapping[str, float]], measure: str, target: float
+) -> float | None:
+    """The step at which a falling measure first meets the target, linear between evaluations."""
+    before: Mapping[str, float] | None = None
+    for now in evaluations:
+        if now[measure] <= target:
+            if before is None or not before[measure] > now[measure]:
+                return float(now["step"])
+            share = (before[measure] - target) / (before[measure] - now[measure])
+            return before["step"] + share * (now["step"] - before["step"])
+        before = now
+    return None
+
+
+def rows(results: Results) -> tuple[list[str], list[list[str]]]:
+    """Header and one row per schedule, as text: for the terminal and for the report."""
+    best = results.best_fixed()
+    header = ["schedule", *(m.label for m in results.measures)]
+    if best is not None:
+        header += [f"updates to {best[0]}'s final", "times fewer"]
+    body = []
+    for schedule in results.schedules:
+        row = [schedule]
+        for measure in results.measures:
+            row.append(_mean_and_error(results, schedule, measure.name))
+        if best is not None:
+            row += _speed(results, schedule, results.of(schedule)[0].evaluations[-1]["step"])
+        body.append(row)
+    return header, body
+
+
+def print_table(results: Results, console: Console | None = None) -> None:
+    """The table on the terminal."""
+    header, body = rows(results)
+    table = Table(
+        title=f"{results.data['name']}: {results.settings['train']['updates']} updates each"
+    )
+    for i, title in enumerate(header):
+        table.add_column(title, justify="left" if i == 0 else "right")
+    for row in body:
+        table.add_row(*row)
+    (console or Console()).print(table)
+
+
+def _mean_and_error(results: Results, schedule: str, name: str) -> str:
+    values = results.final(schedule, name)
+    mean = statistics.fmean(values)
+    if len(values) > 1:
+        error = statistics.stdev(values) / math.sqrt(len(values))
+    else:
+        error = results.of(schedule)[0].evaluations[-1].get(f"{name}_stderr", math.nan)
+    return f"{mean:.4f}" if math.isnan(error) else f"{mean:.4f} ± {error:.4f}"
+
+
+def _speed(results: Results, schedule: str, updates: float) -> list[str]:
+    reached = results.updates_to_best_fixed(schedule)
+    steps = [s for s in reached if s is not None]
+    if len(steps) < len(reached):
+        never = "never" if not steps else f"{len(steps)} of {len(reached)} seeds"
+        return [never, "-"]
+    mean = statistics.fmean(steps)
+    return [f"{mean:.0f}", f"{updates / mean:.2f}"]

@@ -1,0 +1,64 @@
+"""Schedules by the name they have on every command line."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from infonoise_core.channel import Channel
+from infonoise_core.errors import InputError
+from infonoise_core.schedule import InfoNoise, LogNormal, LogUniform, Schedule
+from infonoise_core.weighting import Weight
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a schedule is made for: a channel, the loss weight, the length of the run, an example's
+    dimensions.
+    """
+
+    channel: Channel
+    weight: Weight
+    updates: int
+    dim: int
+
+
+def _infonoise(setting: Setting) -> InfoNoise:
+    return InfoNoise(
+        setting.channel,
+        weight=setting.weight,
+        refresh_every=min(500, max(5, setting.updates // 100)),
+        warmup_steps=setting.updates // 10,
+        dim=setting.dim,
+    )
+
+
+SCHEDULES: Mapping[str, Callable[[Setting], Schedule]] = {
+    "edm": lambda setting: LogNormal(setting.channel),
+    "log-uniform": lambda setting: LogUniform(setting.channel),
+    "infonoise": _infonoise,
+}
+
+
+def make_schedule(name: str, setting: Setting) -> Schedule:
+    """The schedule of that name; InputError names those there are."""
+    check_names([name], "--schedule")
+    return SCHEDULES[name](setting)
+
+
+def split_names(text: str) -> list[str]:
+    """Names from a comma-separated list, each known and none twice."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    check_names(names, "--schedules")
+    if not names:
+        raise InputError("--schedules is empty: give names such as edm,log-uniform,infonoise")
+    if len(set(names)) < len(names):
+        raise InputError(f"--schedules {text}: a schedule stands there twice; name each once")
+    return names
+
+
+def check_names(names: list[str], option: str) -> None:
+    """InputError for the first unknown name."""
+    for name in names:
+        if name not in SCHEDULES:
+            raise InputError(
+                f"{option} {name}: no such schedule; give one of {', '.join(SCHEDULES)}"
+            )

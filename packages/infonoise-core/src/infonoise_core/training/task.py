@@ -1,0 +1,68 @@
+"""What the loop needs of a domain: examples and their loss."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from infonoise_core.denoiser import Denoiser
+from infonoise_core.weighting import Weight
+
+
+@dataclass(frozen=True)
+class Batch:
+    """x0: (n, ...) clean examples.  condition: keyword arguments of the denoiser, each (n, ...)."""
+
+    x0: Tensor
+    condition: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(self.x0.to(device), {k: v.to(device) for k, v in self.condition.items()})
+
+
+class Losses(NamedTuple):
+    """loss: (n,) what is minimised.  squared_error: (n,) of x0, summed, unweighted: what is
+    observed.
+    """
+
+    loss: Tensor
+    squared_error: Tensor
+
+
+class Task(Protocol):
+    """A data set with a denoiser to train on it.
+
+    denoiser: the module with the parameters.  dim: dimensions of one example.
+    """
+
+    denoiser: nn.Module
+    dim: int
+
+    def __len__(self) -> int:
+        """Number of training examples."""
+
+    def batch(self, index: np.ndarray) -> Batch:
+        """The training examples at `index` (n,), on the CPU."""
+
+    def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
+        """Corrupt with sigma (n,) and unit noise eps (x0's shape), denoise, and measure."""
+
+
+def squared_x0_error(denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Tensor:
+    """(n,) |D(x0 + sigma eps) - x0|^2 summed over an example's dimensions."""
+    x = batch.x0 + sigma.reshape(-1, *(1,) * (batch.x0.dim() - 1)) * eps
+    error = denoiser(x, sigma, **batch.condition) - batch.x0
+    return error.flatten(1).square().sum(1)
+
+
+def denoising_losses(
+    denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor, weight: Weight
+) -> Losses:
+    """The loss of most tasks: w(sigma) times the mean squared error over dimensions."""
+    error = squared_x0_error(denoiser, batch, sigma, eps)
+    loss = weight(sigma) * error / math.prod(batch.x0.shape[1:])
+    return Losses(loss, error.detach())
