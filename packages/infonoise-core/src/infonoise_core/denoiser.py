@@ -5,6 +5,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from infonoise_core.errors import InputError
+
 
 class Denoiser(Protocol):
     """D(x, sigma, **condition) -> estimate of x0.
@@ -24,11 +26,18 @@ class EDMDenoiser(nn.Module):
 
     def __init__(self, network: nn.Module, sigma_data: float = 0.5) -> None:
         super().__init__()
+        if not sigma_data > 0:
+            raise InputError(f"sigma_data {sigma_data:g}: give the data's standard deviation")
         self.network = network
         self.sigma_data = float(sigma_data)
 
     def forward(self, x: Tensor, sigma: Tensor, **condition: Any) -> Tensor:
         """x (n, ...), sigma (n,) -> x0 (n, ...), in float32 whatever the network computes in."""
+        if sigma.shape != x.shape[:1]:
+            raise InputError(
+                f"sigma of shape {tuple(sigma.shape)} for x of shape {tuple(x.shape)}:"
+                " give one noise level per example"
+            )
         s = sigma.to(torch.float32).reshape(-1, *(1,) * (x.dim() - 1))
         total = s.square() + self.sigma_data**2
         output = self.network(x / total.sqrt(), sigma.to(torch.float32).log() / 4, **condition)

@@ -8,12 +8,13 @@ float64.
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from infonoise_core.errors import InputError
-from infonoise_core.isotonic import isotonic
 from infonoise_core.profile import EntropyRateProfile
+from infonoise_core.shape import fit_mmse, smooth_rate
 
 VERSION = 1
 # Rows of the sums: observations, sum of rate, sum of squared rate.
@@ -64,7 +65,8 @@ class RateEstimator:
             dtype = self._increment.dtype
             sigma = sigma.detach().to(dtype)
             rate = squared_error.detach().to(dtype) / sigma.square()
-            seen = rate.isfinite() & (rate >= 0)
+            # At sigma = inf (zero terminal SNR) the rate is a zero that belongs to no bin.
+            seen = rate.isfinite() & (rate >= 0) & sigma.isfinite()
             rate = torch.where(seen, rate, 0)
             bins = torch.bucketize(sigma.log(), self._inner, right=True)
             # A matrix product with the bins' indicator: deterministic on every device, unlike a
@@ -114,18 +116,21 @@ class RateEstimator:
         return torch.where(n >= 2, (variance / (n - 1).clamp_min(1)).sqrt(), math.inf)
 
     def fitted_rate(self) -> Tensor:
-        """(K,) rate under the laws mmse obeys: non-decreasing in sigma, at most dim sigma^2.
+        """(K,) rate, smoothed over neighbouring bins and under the laws that mmse obeys.
 
-        Unseen bins below the first seen one take its rate, not its mmse, whose rate would grow as
-        sigma^-2; those above hold the last mmse.
+        Bins that saw nothing: between seen ones, the line between them; below the first seen one,
+        its rate (its mmse would make a rate that grows as sigma^-2); above the last, its mmse.
         """
-        square = self.edges[:-1] * self.edges[1:]
+        log_sigma = (self.edges[:-1] * self.edges[1:]).log() / 2
         seen = self._weight > 0
-        mmse = torch.where(seen, self.rate * square, 0)
-        rate = isotonic(mmse, self._weight) / square
-        first = int(seen.to(torch.int64).argmax())
-        rate[:first] = rate[first]
-        return rate if self.dim is None else rate.clamp_max(float(self.dim))
+        weight, x = self._weight[seen], log_sigma[seen]
+        square = (2 * x).exp()
+        smoothed = smooth_rate(self.rate[seen], weight, x)
+        rate = fit_mmse(smoothed * square, weight, square.sqrt(), self.dim) / square
+        filled = torch.from_numpy(np.interp(log_sigma.numpy(), x.numpy(), rate.numpy()))
+        above = log_sigma > x[-1]
+        filled[above] *= (2 * (x[-1] - log_sigma[above])).exp()
+        return filled
 
     def profile(self) -> EntropyRateProfile:
         """A frozen copy of what is known, with the shape constraints applied; InputError before any

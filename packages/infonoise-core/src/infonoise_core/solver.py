@@ -1,5 +1,6 @@
 """Integrate the probability-flow ODE dx/dsigma = (x - D(x, sigma)) / sigma, with optional churn."""
 
+import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
@@ -7,12 +8,11 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from infonoise_core.churn import Churn
 from infonoise_core.denoiser import Denoiser
 from infonoise_core.errors import InputError
 
 Denoise = Callable[[Tensor, float], Tensor]
-# Noise levels (n,) -> relative increase gamma (n,) of each level before its step.
-Churn = Callable[[Tensor], Tensor]
 
 
 class Sample(NamedTuple):
@@ -23,13 +23,14 @@ class Sample(NamedTuple):
 
 
 class Solver(Protocol):
-    """One step from level sigma to a lower level, which may be 0."""
+    """Takes the steps of one `solve` call, in order; it may keep what earlier steps saw."""
 
-    def step(self, denoise: Denoise, x: Tensor, sigma: float, lower: float) -> Tensor: ...
+    def step(self, denoise: Denoise, x: Tensor, sigma: float, lower: float) -> Tensor:
+        """Carry x from level sigma to a lower level, which may be 0."""
 
 
 class Euler:
-    """First order; the same as DDIM in this coordinate (Song et al. 2021)."""
+    """First order, one call a step; the same as DDIM in this coordinate (Song et al. 2021)."""
 
     def step(self, denoise: Denoise, x: Tensor, sigma: float, lower: float) -> Tensor:
         denoised = denoise(x, sigma)
@@ -48,7 +49,55 @@ class Heun:
         return x + (lower - sigma) * (slope + slope_lower) / 2
 
 
-SOLVERS: Mapping[str, Callable[[], Solver]] = {"euler": Euler, "heun": Heun}
+class DPMSolverPP2M:
+    """DPM-Solver++(2M): second order, one call a step (Lu et al. 2022, algorithm 2).
+
+    With lambda = -log sigma the exact step is lower/sigma * x plus an exponentially weighted
+    integral of D over lambda; D is taken as the line through its last two values.  First order for
+    the first step, the last (where lambda has no end), and after fresh noise, which breaks the path
+    the line runs along.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[Tensor, float, float] | None = None
+
+    def step(self, denoise: Denoise, x: Tensor, sigma: float, lower: float) -> Tensor:
+        denoised = denoise(x, sigma)
+        target = denoised
+        if self._last is not None and lower > 0:
+            before, above, reached = self._last
+            if reached == sigma:
+                step_ratio = math.log(sigma / lower) / math.log(above / sigma)
+                target = denoised + step_ratio / 2 * (denoised - before)
+        self._last = (denoised, sigma, lower)
+        return target + (lower / sigma) * (x - target)
+
+
+class GradientEstimation:
+    """Euler along 2 eps - (last step's eps), one call a step (Permenter & Yuan 2024, gamma = 2).
+
+    Formally first order.  Plain Euler for the first step, the last, and after fresh noise.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[Tensor, float] | None = None
+
+    def step(self, denoise: Denoise, x: Tensor, sigma: float, lower: float) -> Tensor:
+        eps = slope = (x - denoise(x, sigma)) / sigma
+        if self._last is not None and lower > 0:
+            before, reached = self._last
+            if reached == sigma:
+                slope = 2 * eps - before
+        self._last = (eps, lower)
+        return x + (lower - sigma) * slope
+
+
+SOLVERS: Mapping[str, Callable[[], Solver]] = {
+    "euler": Euler,
+    "heun": Heun,
+    "dpmpp-2m": DPMSolverPP2M,
+    "gradient-estimation": GradientEstimation,
+}
 
 
 @torch.no_grad()
@@ -56,37 +105,46 @@ def solve(
     denoiser: Denoiser,
     x: Tensor,
     sigmas: Tensor,
-    solver: str | Solver = "heun",
+    solver: str | Callable[[], Solver] = "heun",
     churn: Churn | None = None,
     s_noise: float = 1.003,
     generator: torch.Generator | None = None,
     condition: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Sample:
-    """Carry x from noise level sigmas[0] down to 0.
+    """Carry x from noise level sigmas[0] down to 0; nfe counts the calls of the denoiser.
 
-    x: (n, ...) = x0 + sigmas[0] eps, so pure noise of that size to generate.  sigmas: (k,)
-    descending, without the final 0.  solver: a name in SOLVERS or an object with `step`.  churn:
-    relative noise increase per level, added fresh with factor s_noise before the step (Karras et
-    al. 2022, algorithm 2).
+    x: (n, ...) = x0 + sigmas[0] eps, so pure noise of that size to generate; half precision is
+    raised to float32.
+    sigmas: (k,) descending, without the final 0.  solver: a name in SOLVERS or a callable that
+    makes one.
+    churn: relative noise increase per level, added fresh with factor s_noise before the step
+    (Karras et al. 2022, algorithm 2; churn.py has some), drawn where the generator lives.
     condition: keyword arguments of the denoiser.  progress: called with (steps done, steps in all).
     """
     levels = _levels(sigmas)
-    stepper = _solver(solver)
-    gammas = [0.0] * len(levels) if churn is None else churn(sigmas).tolist()
+    gammas = _gammas(churn, levels)
+    stepper = _factory(solver)()
+    x = _state(x)
     keywords = dict(condition or {})
     nfe = 0
 
     def denoise(x: Tensor, sigma: float) -> Tensor:
         nonlocal nfe
         nfe += 1
-        return denoiser(x, x.new_full((len(x),), sigma), **keywords)
+        denoised = denoiser(x, x.new_full((len(x),), sigma), **keywords)
+        if denoised.shape != x.shape:
+            raise InputError(
+                f"the denoiser gave shape {tuple(denoised.shape)} for x of shape {tuple(x.shape)}:"
+                " it must return one x0 of the same shape"
+            )
+        return denoised
 
-    for i, (sigma, lower) in enumerate(zip(levels, [*levels[1:], 0.0], strict=True)):
-        gamma = gammas[i]
-        if gamma > 0:
-            raised = sigma * (1 + gamma)
-            eps = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+    for i, (sigma, lower) in enumerate(pairwise([*levels, 0.0])):
+        if gammas[i] > 0:
+            raised = sigma * (1 + gammas[i])
+            at = x.device if generator is None else generator.device
+            eps = torch.randn(x.shape, generator=generator, device=at, dtype=x.dtype).to(x.device)
             x = x + s_noise * (raised**2 - sigma**2) ** 0.5 * eps
             sigma = raised
         x = stepper.step(denoise, x, sigma, lower)
@@ -96,18 +154,38 @@ def solve(
 
 
 def _levels(sigmas: Tensor) -> list[float]:
-    levels = [float(s) for s in sigmas]
-    falls = all(a > b for a, b in pairwise(levels))
-    if not levels or not falls or not levels[-1] > 0:
+    levels: list[float] = sigmas.detach().cpu().to(torch.float64).flatten().tolist()
+    falls = all(a > b for a, b in pairwise([math.inf, *levels, 0.0]))
+    if sigmas.dim() != 1 or not levels or not falls:
         raise InputError(
             "sigmas must fall strictly and stay above 0: use a grid from infonoise_core"
         )
     return levels
 
 
-def _solver(solver: str | Solver) -> Solver:
+def _gammas(churn: Churn | None, levels: list[float]) -> list[float]:
+    if churn is None:
+        return [0.0] * len(levels)
+    given = churn(torch.tensor(levels, dtype=torch.float64))
+    gammas: list[float] = given.flatten().tolist()
+    if given.shape != (len(levels),) or not all(0 <= g < math.inf for g in gammas):
+        raise InputError(
+            f"churn must give one finite gamma of at least 0 for each of the {len(levels)} levels"
+        )
+    return gammas
+
+
+def _factory(solver: str | Callable[[], Solver]) -> Callable[[], Solver]:
     if not isinstance(solver, str):
         return solver
     if solver not in SOLVERS:
         raise InputError(f"solver {solver!r} is not known: give one of {', '.join(SOLVERS)}")
-    return SOLVERS[solver]()
+    return SOLVERS[solver]
+
+
+def _state(x: Tensor) -> Tensor:
+    if x.dim() < 1 or not x.is_floating_point():
+        raise InputError(
+            f"x of type {x.dtype} and shape {tuple(x.shape)}: give noise of shape (n, ...), real"
+        )
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -65,7 +65,8 @@ def _parse(program: str, commands: Mapping[str, Command], arguments: list[str]) 
 
 def _in_one_line(box: str) -> str:
     """The gist of tyro's framed message: its text up to the help of the argument."""
-    lines = [re.sub(r"[│╭╮╰╯─]+", " ", line).strip() for line in box.splitlines()]
+    frame = r"[│╭╮╰╯─]+|^[+|]|[+|]$|-{3,}"
+    lines = [re.sub(frame, " ", line).strip(" |+") for line in box.splitlines()]
     kept: list[str] = []
     for line in lines[1:]:
         if line.startswith(("Argument helptext", "For full helptext")):

@@ -66,8 +66,8 @@ def train(
     )
     ema = PowerEMA(model, config.ema)
     wrapped = engine.wrap(model, optimizer)
-    first = _resume(out, model, ema, engine, schedule)
-    metrics = _Metrics(out / METRICS_FILE, first, engine.device)
+    metrics = _Metrics(out / METRICS_FILE, engine.device)
+    first = _resume(out, model, ema, engine, schedule, metrics)
     order = Order(len(task), config.seed)
     share = config.batch // engine.world
     reporter.advance(first)
@@ -103,7 +103,7 @@ def train(
             metrics.write(done, {"evaluate": evaluate(ema.module)})
         if done % config.save_every == 0 or last:
             metrics.flush()
-            _save(out, done, config, model, ema, engine, schedule)
+            _save(out, done, config, model, ema, engine, schedule, metrics)
         reporter.advance(1)
 
     return Trained(ema.module, schedule, metrics.evaluations())
@@ -133,11 +133,16 @@ def _save(
     ema: PowerEMA,
     engine: Engine,
     schedule: Schedule,
+    metrics: "_Metrics",
 ) -> None:
     parts = {
         "model": model.state_dict(),
         "ema": ema.state_dict(),
-        "state": {"optimizer": engine.save(), "schedule": schedule.state_dict()},
+        "state": {
+            "optimizer": engine.save(),
+            "schedule": schedule.state_dict(),
+            "metrics": metrics.state_dict(),
+        },
     }
     info = {
         "versions": {"infonoise-core": infonoise_core.__version__, "torch": torch.__version__},
@@ -148,29 +153,49 @@ def _save(
         schedule.profile().save(out / PROFILE_FILE)
 
 
-def _resume(out: Path, model: nn.Module, ema: PowerEMA, engine: Engine, schedule: Schedule) -> int:
+def _resume(
+    out: Path,
+    model: nn.Module,
+    ema: PowerEMA,
+    engine: Engine,
+    schedule: Schedule,
+    metrics: "_Metrics",
+) -> int:
     """Take over the newest whole checkpoint; returns the optimizer steps done."""
     found = checkpoint.load_latest(out / CHECKPOINTS)
     if found is None:
+        metrics.rewind(0)
         return 0
     manifest, parts = found
     model.load_state_dict(parts["model"])
     ema.load_state_dict(parts["ema"])
     engine.load(parts["state"]["optimizer"])
     schedule.load_state_dict(parts["state"]["schedule"])
-    return int(manifest["step"])
+    metrics.load_state_dict(parts["state"]["metrics"])
+    step = int(manifest["step"])
+    metrics.rewind(step)
+    return step
 
 
 class _Metrics:
     """metrics.jsonl, and sums on the device between its lines."""
 
-    def __init__(self, path: Path, resumed_at: int, device: torch.device) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._records = [r for r in _read_lines(path) if r["step"] <= resumed_at]
-        # Lines after the checkpoint belong to steps that are done again.
-        path.write_text("".join(json.dumps(r) + "\n" for r in self._records))
-        self._file = path.open("a")
+    def __init__(self, path: Path, device: torch.device) -> None:
+        self._path = path
+        self._records: list[dict[str, Any]] = []
         self._sums = torch.zeros(3, device=device)
+
+    def rewind(self, step: int) -> None:
+        """Drop the lines after a step: what they tell of is done again."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._records = [r for r in _read_lines(self._path) if r["step"] <= step]
+        self._path.write_text("".join(json.dumps(r) + "\n" for r in self._records))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sums": self._sums.clone()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._sums.copy_(state["sums"])
 
     def add(self, loss: Tensor, norm: Tensor) -> None:
         self._sums += torch.stack([torch.ones_like(loss), loss, norm.to(loss.dtype)])
@@ -190,14 +215,14 @@ class _Metrics:
     def write(self, step: int, record: dict[str, Any]) -> None:
         record = {"step": step, **record}
         self._records.append(record)
-        self._file.write(json.dumps(record) + "\n")
+        with self._path.open("a") as file:
+            file.write(json.dumps(record) + "\n")
 
     def flush(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with self._path.open("a") as file:
+            os.fsync(file.fileno())
 
     def evaluations(self) -> list[dict[str, float]]:
-        self._file.close()
         return [{"step": r["step"], **r["evaluate"]} for r in self._records if "evaluate" in r]
 
 

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 
 from infonoise_core.channel import Channel
 from infonoise_core.errors import InputError
-from infonoise_core.schedule import InfoNoise, LogNormal, LogUniform, Schedule
+from infonoise_core.law import (
+    Cosine,
+    Laplace,
+    LogitNormal,
+    LogNormal,
+    LogUniform,
+    Schedule,
+    UniformTime,
+)
+from infonoise_core.rivals import AdaptiveLoss, LossSecondMoment, TimeWarp
+from infonoise_core.schedule import InfoNoise
 from infonoise_core.weighting import Weight
 
 
@@ -25,15 +35,42 @@ def _infonoise(setting: Setting) -> InfoNoise:
     return InfoNoise(
         setting.channel,
         weight=setting.weight,
-        refresh_every=min(500, max(5, setting.updates // 100)),
+        refresh_every=_refresh_every(setting),
         warmup_steps=setting.updates // 10,
         dim=setting.dim,
     )
 
 
+def _loss_second_moment(setting: Setting) -> LossSecondMoment:
+    return LossSecondMoment(
+        setting.channel, weight=setting.weight, refresh_every=_refresh_every(setting)
+    )
+
+
+def _cdcd(setting: Setting) -> TimeWarp:
+    return TimeWarp(setting.channel, refresh_every=_refresh_every(setting))
+
+
+def _adaptive_loss(setting: Setting) -> AdaptiveLoss:
+    return AdaptiveLoss(
+        setting.channel, weight=setting.weight, refresh_every=_refresh_every(setting)
+    )
+
+
+def _refresh_every(setting: Setting) -> int:
+    return min(500, max(5, setting.updates // 100))
+
+
 SCHEDULES: Mapping[str, Callable[[Setting], Schedule]] = {
     "edm": lambda setting: LogNormal(setting.channel),
     "log-uniform": lambda setting: LogUniform(setting.channel),
+    "logit-normal": lambda setting: LogitNormal(setting.channel),
+    "cosine": lambda setting: Cosine(setting.channel),
+    "laplace": lambda setting: Laplace(setting.channel),
+    "uniform-t": lambda setting: UniformTime(setting.channel),
+    "loss-second-moment": _loss_second_moment,
+    "cdcd": _cdcd,
+    "adaptive-loss": _adaptive_loss,
     "infonoise": _infonoise,
 }
 

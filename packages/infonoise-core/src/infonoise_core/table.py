@@ -1,0 +1,74 @@
+"""A law of noise levels as a table over log-sigma bins: what schedules that learn draw from."""
+
+import torch
+from torch import Tensor
+
+from infonoise_core.channel import Channel
+from infonoise_core.law import FixedLaw, uniforms
+from infonoise_core.profile import invert_cdf
+
+
+class TableLaw:
+    """Density per unit log sigma, constant over each of K bins; it starts as the base law's.
+
+    base: the law before anything is learned.  bins: cells of the log-sigma grid (the channel may
+    give fewer).  stratified: as in FixedLaw.
+    """
+
+    def __init__(
+        self, channel: Channel, base: FixedLaw, bins: int = 64, stratified: bool = True
+    ) -> None:
+        self.channel = channel
+        self.base = base
+        self.stratified = stratified
+        self.edges = channel.edges(bins)
+        self._width = self.edges.log().diff()
+        self._base = base.cdf(self.edges).diff() / self._width
+        self._density = self._base.clone()
+        # What draws read, on the device where they happen. Updated in place, so that a captured
+        # graph sees the new table.
+        self._drawn = self._density.clone()
+        self._cdf = self._cumulative(self._density)
+        self._log_edges = self.edges.log()
+
+    def sample(
+        self,
+        n: int,
+        device: torch.device | str | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """(n,) noise levels in the channel's coordinate: inverse cdf, log-uniform inside a bin."""
+        p = uniforms(n, device, generator, self.stratified)
+        if p.device != self._cdf.device:
+            self._drawn, self._cdf = self._drawn.to(p), self._cdf.to(p)
+            self._log_edges = self._log_edges.to(p)
+        sigma = invert_cdf(self._cdf, self._log_edges, p.to(self._cdf.dtype)).exp()
+        return self.channel.levels(sigma)
+
+    def density(self, sigma: Tensor) -> Tensor:
+        """Density per unit log sigma from which `sample` draws; any shape, 0 outside the channel's
+        span. On the CPU in float64.
+        """
+        inside = (sigma >= self.channel.sigma_min) & (sigma <= self.channel.sigma_max)
+        log_sigma = sigma.detach().to("cpu", torch.float64).log()
+        bins = torch.bucketize(log_sigma, self.edges[1:-1].log(), right=True)
+        return torch.where(inside.to("cpu"), self._density[bins], 0)
+
+    def importance_weight(self, u: Tensor) -> Tensor:
+        """(n,) base density / drawn density at levels u that `sample` drew: multiplied into the
+        loss, it leaves the objective under the base law unchanged in expectation. Stays on u's
+        device, which is that of the draws.
+        """
+        sigma = self.channel.sigma(u).to(self._log_edges.dtype)
+        sigma = sigma.clamp(self.channel.sigma_min, self.channel.sigma_max)
+        bins = torch.bucketize(sigma.log(), self._log_edges[1:-1], right=True)
+        return (self.base.density(sigma) / self._drawn[bins]).to(torch.float32)
+
+    def _set_density(self, density: Tensor) -> None:
+        self._density = density.clone()
+        self._drawn.copy_(density)
+        self._cdf.copy_(self._cumulative(density))
+
+    def _cumulative(self, density: Tensor) -> Tensor:
+        cdf = torch.cat([density.new_zeros(1), (density * self._width).cumsum(0)])
+        return cdf / cdf[-1]

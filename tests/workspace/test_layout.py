@@ -1,0 +1,94 @@
+"""Every package has the same outer form, and its parts agree on its version."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
+DOMAINS = [package for package in PACKAGES if package.name != "infonoise-core"]
+
+
+def project(package: Path) -> dict:
+    return tomllib.loads((package / "pyproject.toml").read_text())
+
+
+def module(package: Path) -> Path:
+    return package / "src" / package.name.replace("-", "_")
+
+
+def version(package: Path) -> str:
+    """The literal, read without importing the package."""
+    for node in ast.parse((module(package) / "__init__.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__version__":
+            return ast.literal_eval(node.value)
+    pytest.fail(f"{package.name} has no literal __version__ in its __init__.py")
+
+
+def name(package: Path) -> str:
+    return package.name
+
+
+def test_the_four_packages_are_there():
+    assert {package.name for package in PACKAGES} == {
+        "infonoise-bio",
+        "infonoise-core",
+        "infonoise-text",
+        "infonoise-vision",
+    }
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=name)
+def test_files(package):
+    assert (package / "README.md").read_text().startswith(f"# {package.name}\n")
+    assert (module(package) / "py.typed").is_file()
+    # A wheel carries its own licence text; the copies must stay copies.
+    assert (package / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=name)
+def test_version_is_one_literal(package):
+    data = project(package)
+    assert data["project"]["name"] == package.name
+    assert "version" not in data["project"]
+    assert data["project"]["dynamic"] == ["version"]
+    assert data["tool"]["hatch"]["version"] == {
+        "path": f"src/{module(package).name}/__init__.py",
+    }
+    literal = version(package)
+    assert str(Version(literal)) == literal
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=name)
+def test_changelog_opens_with_the_version(package):
+    versions = re.findall(
+        r"^## \[(\d[^\]]*)\]", (package / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    assert versions[0] == version(package)
+    assert versions == sorted(versions, key=Version, reverse=True)
+
+
+@pytest.mark.parametrize("package", DOMAINS, ids=name)
+def test_domains_accept_this_core_and_no_sibling(package):
+    core = Version(version(ROOT / "packages" / "infonoise-core"))
+    siblings = {
+        requirement.name: requirement
+        for requirement in map(Requirement, project(package)["project"]["dependencies"])
+        if requirement.name.startswith("infonoise")
+    }
+    assert siblings.keys() == {"infonoise-core"}
+    assert core in siblings["infonoise-core"].specifier
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=name)
+def test_commands_have_a_module(package):
+    for target in project(package)["project"].get("scripts", {}).values():
+        path, _, function = target.partition(":")
+        source = package / "src" / (path.replace(".", "/") + ".py")
+        assert function == "main"
+        assert source.is_file(), f"{package.name} declares {target}"
