@@ -89,9 +89,7 @@ def test_float32_levels_lose_no_more_than_their_own_rounding(
 @everywhere
 @settings(max_examples=30)
 @given(first=shares, second=shares)
-def test_time_is_monotone_and_has_an_inverse(
-    channel: Channel, first: float, second: float
-) -> None:
+def test_time_is_monotone_and_has_an_inverse(channel: Channel, first: float, second: float) -> None:
     low, high = _sigma(channel, min(first, second)), _sigma(channel, max(first, second))
     rising = channel.time(_sigma(channel, 1.0)) > channel.time(_sigma(channel, 0.0))
     difference = channel.time(high) - channel.time(low)

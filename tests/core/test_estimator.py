@@ -25,12 +25,13 @@ def observe_source(
     estimator.observe(sigma, (source.denoise(x, sigma) - x0).square().sum(1))
 
 
-@pytest.mark.parametrize("source", [GaussianSource(16), BinarySource(16)], ids=["gauss", "binary"])
+@pytest.mark.parametrize("source", [GaussianSource(64), BinarySource(64)], ids=["gauss", "binary"])
 def test_recovers_closed_forms_from_50k_observations(source: GaussianSource | BinarySource) -> None:
     """Within 5 % wherever the central 90 % of the information lies, bin by bin.
 
-    Over 100 steps of 500 draws, an informative bin of either law gets 700 observations or more,
-    whose relative spread is about 0.35 (sum of 16 dimensions); three standard errors are 4 %.
+    Over 100 steps of 500 draws an informative bin gets 700 observations or more. With 64 dimensions
+    summed its relative standard error is at most 2 %, at the steep low-noise edge of the binary
+    source, where smoothing adds a bias of 1 %.
     """
     channel = VarianceExploding(0.02, 50.0)
     schedule = InfoNoise(channel, refresh_every=10, warmup_steps=20, dim=source.dim)

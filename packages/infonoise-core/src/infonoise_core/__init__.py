@@ -4,39 +4,85 @@ The mathematics is in `profile` (what is estimated), `allocation` (how it become
 `schedule` (how a training loop uses it).
 """
 
-from infonoise_core.allocation import fixed_gate, floor_gate, onset_gate, open_gate
+from infonoise_core.allocation import (
+    calibration_gate,
+    fixed_gate,
+    floor_gate,
+    onset_gate,
+    open_gate,
+    power_law_gate,
+    slope_gate,
+)
 from infonoise_core.channel import Channel, RectifiedFlow, VarianceExploding
+from infonoise_core.channels_vp import (
+    CosineCurve,
+    DiscreteDDPM,
+    LinearBetaCurve,
+    VariancePreserving,
+)
 from infonoise_core.denoiser import Denoiser, EDMDenoiser
 from infonoise_core.errors import InputError
 from infonoise_core.grid import entropic_grid, karras_grid
+from infonoise_core.law import (
+    Cosine,
+    FixedLaw,
+    Laplace,
+    LogitNormal,
+    LogNormal,
+    LogUniform,
+    Schedule,
+    UniformTime,
+)
 from infonoise_core.profile import EntropyRateProfile
-from infonoise_core.schedule import FixedLaw, InfoNoise, LogNormal, LogUniform, Schedule
+from infonoise_core.schedule import InfoNoise
 from infonoise_core.solver import Sample, solve
-from infonoise_core.weighting import edm_weight, unit_weight
+from infonoise_core.weighting import (
+    edm_weight,
+    min_snr_weight,
+    p2_weight,
+    prediction_weight,
+    sigmoid_weight,
+    unit_weight,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Channel",
+    "Cosine",
+    "CosineCurve",
     "Denoiser",
+    "DiscreteDDPM",
     "EDMDenoiser",
     "EntropyRateProfile",
     "FixedLaw",
     "InfoNoise",
     "InputError",
+    "Laplace",
+    "LinearBetaCurve",
     "LogNormal",
     "LogUniform",
+    "LogitNormal",
     "RectifiedFlow",
     "Sample",
     "Schedule",
+    "UniformTime",
     "VarianceExploding",
+    "VariancePreserving",
+    "calibration_gate",
     "edm_weight",
     "entropic_grid",
     "fixed_gate",
     "floor_gate",
     "karras_grid",
+    "min_snr_weight",
     "onset_gate",
     "open_gate",
+    "p2_weight",
+    "power_law_gate",
+    "prediction_weight",
+    "sigmoid_weight",
+    "slope_gate",
     "solve",
     "unit_weight",
 ]

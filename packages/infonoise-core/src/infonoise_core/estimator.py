@@ -6,6 +6,7 @@ float64.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,12 @@ from infonoise_core.profile import EntropyRateProfile
 from infonoise_core.shape import fit_mmse, smooth_rate
 
 VERSION = 1
-# Rows of the sums: observations, sum of rate, sum of squared rate.
-_COUNT, _SUM, _SQUARES = range(3)
+# Rows of the sums over observations; one row per group follows.
+_COUNT, _RATE, _SQUARES, _IMPLIED_COUNT, _IMPLIED, _ROWS = range(6)
+# A rate above this multiple of `dim`, its ceiling on average, is cut: a wild loss then moves a bin
+# of a thousand observations by 3 % of the ceiling. Rare honest errors (a bit flipped at low noise)
+# pass wherever the rate is more than a thousandth of its peak.
+_CUT = 32.0
 
 
 class RateEstimator:
@@ -29,52 +34,59 @@ class RateEstimator:
     log-uniform inside a bin, as InfoNoise's are.
 
     edges: (K+1,) sigma.  horizon: observations after which a bin's past weighs 1/e.  dim:
-    dimensions of an example; with it the ceiling rate <= dim holds.
+    dimensions of an example; with it the ceiling rate <= dim holds.  groups: names of the parts
+    that an error may be split into.
     """
 
-    def __init__(self, edges: Tensor, horizon: float = 1024.0, dim: int | None = None) -> None:
+    def __init__(
+        self,
+        edges: Tensor,
+        horizon: float = 1024.0,
+        dim: int | None = None,
+        groups: Sequence[str] = (),
+    ) -> None:
         if not horizon > 0:
             raise InputError(f"horizon {horizon:g}: give a positive number of observations")
         self.edges = edges.detach().to("cpu", torch.float64)
         self.horizon = float(horizon)
         self.dim = dim
+        self.groups = tuple(groups)
         k = len(self.edges) - 1
-        self._increment = torch.zeros(3, k, dtype=torch.float64)
+        self._increment = torch.zeros(_ROWS + len(self.groups), k, dtype=torch.float64)
         self._inner = self.edges[1:-1].log()
-        # History: forgetting weights, their squares, weighted sums of rate and rate^2, and a plain
-        # count.
-        self._weight = torch.zeros(k, dtype=torch.float64)
-        self._weight_squares = torch.zeros_like(self._weight)
-        self._sum = torch.zeros_like(self._weight)
-        self._squares = torch.zeros_like(self._weight)
-        self._count = torch.zeros_like(self._weight)
+        self._history = torch.zeros_like(self._increment)
+        self._weight_squares = torch.zeros(k, dtype=torch.float64)
+        self._count = torch.zeros(k, dtype=torch.float64)
 
-    def observe(self, sigma: Tensor, squared_error: Tensor) -> None:
-        """Add n observations, sigma and squared_error of shape (n,); non-finite ones are left
-        out.
+    def observe(
+        self, sigma: Tensor, squared_error: Tensor, implied_error: Tensor | None = None
+    ) -> None:
+        """Add n observations; non-finite and negative ones are left out.
+
+        sigma: (n,).  squared_error: (n,), or (n, G) split over the groups.  implied_error: (n,) the
+        posterior variance that the denoiser itself implies, for the calibration gate.
         """
-        if sigma.shape != squared_error.shape or sigma.dim() != 1:
-            raise InputError(
-                "observe wants sigma and squared_error of one shape (n,), got"
-                f" {tuple(sigma.shape)} and"
-                f" {tuple(squared_error.shape)}: sum the error over an example's dimensions"
-            )
+        self._check(sigma, squared_error)
         if squared_error.device != self._increment.device:
             self._move(squared_error.device)
         with torch.no_grad():
             dtype = self._increment.dtype
             sigma = sigma.detach().to(dtype)
-            rate = squared_error.detach().to(dtype) / sigma.square()
-            # At sigma = inf (zero terminal SNR) the rate is a zero that belongs to no bin.
-            seen = rate.isfinite() & (rate >= 0) & sigma.isfinite()
-            rate = torch.where(seen, rate, 0)
+            parts = (
+                squared_error.detach().to(dtype).reshape(len(sigma), -1) / sigma.square()[:, None]
+            )
+            rate = parts.sum(1)
+            seen = rate.isfinite() & (rate >= 0)
+            if self.dim is not None:
+                cut = (_CUT * self.dim / rate.clamp_min(1e-30)).clamp_max(1.0)
+                rate, parts = rate * cut, parts * cut[:, None]
+            rows = [seen.to(dtype), rate, rate.square(), *self._implied(sigma, implied_error)]
+            rows += list(parts.unbind(1)) if self.groups else []
+            # A matrix product with the bins' indicator: deterministic everywhere, unlike a scatter.
             bins = torch.bucketize(sigma.log(), self._inner, right=True)
-            # A matrix product with the bins' indicator: deterministic on every device, unlike a
-            # scatter.
-            indicator = (
-                bins[:, None] == torch.arange(self._increment.shape[1], device=bins.device)
-            ).to(dtype)
-            self._increment += torch.stack([seen.to(dtype), rate, rate.square()]) @ indicator
+            cells = torch.arange(self._increment.shape[1], device=bins.device)
+            indicator = ((bins[:, None] == cells) & seen[:, None]).to(dtype)
+            self._increment += torch.where(seen, torch.stack(rows), 0) @ indicator
 
     def merge(self) -> None:
         """Fold what was observed since the last merge into the history: a collective under
@@ -87,60 +99,58 @@ class RateEstimator:
         self._increment.zero_()
         new = increment[_COUNT]
         keep = torch.exp(-new / self.horizon)
-        self._weight.mul_(keep).add_(new)
+        self._history.mul_(keep).add_(increment)
         self._weight_squares.mul_(keep.square()).add_(new)
-        self._sum.mul_(keep).add_(increment[_SUM])
-        self._squares.mul_(keep).add_(increment[_SQUARES])
         self._count.add_(new)
 
     @property
     def observed(self) -> bool:
         """Whether any observation has been merged."""
-        return bool((self._weight > 0).any())
+        return bool((self._history[_COUNT] > 0).any())
 
     @property
     def effective_count(self) -> Tensor:
         """(K,) Kish's effective sample size of each bin's weighted mean."""
-        return self._weight.square() / self._weight_squares.clamp_min(1e-300)
+        return self._history[_COUNT].square() / self._weight_squares.clamp_min(1e-300)
 
     @property
     def rate(self) -> Tensor:
         """(K,) weighted means as they are; nan where nothing was seen."""
-        return self._sum / self._weight
+        return self._history[_RATE] / self._history[_COUNT]
 
     @property
     def stderr(self) -> Tensor:
         """(K,) standard error of `rate`; inf below two effective observations."""
         n = self.effective_count
-        variance = (self._squares / self._weight - self.rate.square()).clamp_min(0)
+        mean_square = self._history[_SQUARES] / self._history[_COUNT]
+        variance = (mean_square - self.rate.square()).clamp_min(0)
         return torch.where(n >= 2, (variance / (n - 1).clamp_min(1)).sqrt(), math.inf)
 
-    def fitted_rate(self) -> Tensor:
-        """(K,) rate, smoothed over neighbouring bins and under the laws that mmse obeys.
-
-        Bins that saw nothing: between seen ones, the line between them; below the first seen one,
-        its rate (its mmse would make a rate that grows as sigma^-2); above the last, its mmse.
-        """
-        log_sigma = (self.edges[:-1] * self.edges[1:]).log() / 2
-        seen = self._weight > 0
-        weight, x = self._weight[seen], log_sigma[seen]
-        square = (2 * x).exp()
-        smoothed = smooth_rate(self.rate[seen], weight, x)
-        rate = fit_mmse(smoothed * square, weight, square.sqrt(), self.dim) / square
-        filled = torch.from_numpy(np.interp(log_sigma.numpy(), x.numpy(), rate.numpy()))
-        above = log_sigma > x[-1]
-        filled[above] *= (2 * (x[-1] - log_sigma[above])).exp()
-        return filled
-
     def profile(self) -> EntropyRateProfile:
-        """A frozen copy of what is known, with the shape constraints applied; InputError before any
-        data.
+        """A frozen copy of what is known, under the shape constraints; InputError before any data.
+
+        Groups are scaled together in each bin so that they add up to the constrained total.
         """
         if not self.observed:
             raise InputError("no observation has been merged yet: observe losses and step first")
+        rate = self._fitted(self.dim)
+        shares = self._history[_ROWS:] / self._history[_RATE]
+        shares = torch.where(self._history[_RATE] > 0, shares, 1 / max(1, len(self.groups)))
+        implied = self._history[_IMPLIED] / self._history[_IMPLIED_COUNT]
         return EntropyRateProfile(
-            self.edges.clone(), self.fitted_rate(), self.stderr, self._count.clone(), self.dim
+            self.edges.clone(),
+            rate,
+            self.stderr,
+            self._count.clone(),
+            self.dim,
+            raw=self._fitted(None),
+            implied=implied if bool((self._history[_IMPLIED_COUNT] > 0).any()) else None,
+            groups=dict(zip(self.groups, shares * rate, strict=True)),
         )
+
+    def fitted_rate(self) -> Tensor:
+        """(K,) rate, smoothed over neighbouring bins and under the laws that mmse obeys."""
+        return self._fitted(self.dim)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything, the increments since the last merge included; copies."""
@@ -148,20 +158,22 @@ class RateEstimator:
             "version": VERSION,
             "horizon": self.horizon,
             "dim": self.dim,
+            "groups": list(self.groups),
             "edges": self.edges.clone(),
             "increment": self._increment.detach().clone(),
-            **{name: getattr(self, f"_{name}").clone() for name in _HISTORY},
+            "history": self._history.clone(),
+            "weight_squares": self._weight_squares.clone(),
+            "count": self._count.clone(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the state over; InputError with the reason when it belongs to another grid or
-        version.
+        """Take the state over; InputError with the reason when it belongs to another grid, other
+        groups or another version.
         """
         if state["version"] != VERSION:
             raise InputError(
                 f"the estimator's state has version {state['version']}, this program reads"
-                f" {VERSION}:"
-                " use the release that wrote it"
+                f" {VERSION}: use the release that wrote it"
             )
         edges = state["edges"].to("cpu", torch.float64)
         if not torch.equal(edges, self.edges):
@@ -169,19 +181,56 @@ class RateEstimator:
                 f"the checkpoint's profile has {_span(edges)}, this schedule {_span(self.edges)}:"
                 " resume with the same channel and bins"
             )
+        if tuple(state["groups"]) != self.groups:
+            raise InputError(
+                f"the checkpoint's groups are {list(state['groups'])}, this schedule's"
+                f" {list(self.groups)}: resume with the same groups"
+            )
         self.horizon, self.dim = float(state["horizon"]), state["dim"]
         self._increment.copy_(state["increment"])
-        for name in _HISTORY:
-            getattr(self, f"_{name}").copy_(state[name])
+        self._history.copy_(state["history"])
+        self._weight_squares.copy_(state["weight_squares"])
+        self._count.copy_(state["count"])
+
+    def _fitted(self, dim: int | None) -> Tensor:
+        """Smoothed and constrained rate, with the ceiling of `dim` dimensions or without.
+
+        Bins that saw nothing: between seen ones, the line between them; below the first seen one,
+        its rate (its mmse would make a rate that grows as sigma^-2); above the last, its mmse.
+        """
+        log_sigma = (self.edges[:-1] * self.edges[1:]).log() / 2
+        seen = self._history[_COUNT] > 0
+        weight, x = self._history[_COUNT][seen], log_sigma[seen]
+        square = (2 * x).exp()
+        smoothed = smooth_rate(self.rate[seen], weight, x)
+        rate = fit_mmse(smoothed * square, weight, square.sqrt(), dim) / square
+        filled = torch.from_numpy(np.interp(log_sigma.numpy(), x.numpy(), rate.numpy()))
+        above = log_sigma > x[-1]
+        filled[above] *= (2 * (x[-1] - log_sigma[above])).exp()
+        return filled
+
+    def _implied(self, sigma: Tensor, implied_error: Tensor | None) -> tuple[Tensor, Tensor]:
+        if implied_error is None:
+            return torch.zeros_like(sigma), torch.zeros_like(sigma)
+        implied = implied_error.detach().to(sigma.dtype) / sigma.square()
+        seen = implied.isfinite() & (implied >= 0)
+        return seen.to(sigma.dtype), torch.where(seen, implied, 0)
+
+    def _check(self, sigma: Tensor, squared_error: Tensor) -> None:
+        n = len(sigma) if sigma.dim() == 1 else -1
+        wanted = {(n, len(self.groups))} if self.groups else {(n,)}
+        if tuple(squared_error.shape) not in wanted:
+            form = f"(n, {len(self.groups)}), one column per group" if self.groups else "(n,)"
+            raise InputError(
+                f"observe wants sigma (n,) and squared_error {form}; got {tuple(sigma.shape)} and"
+                f" {tuple(squared_error.shape)}: sum the error over an example's dimensions"
+            )
 
     def _move(self, device: torch.device) -> None:
         # MPS knows no float64; sums between two refreshes are short enough for float32.
         dtype = torch.float32 if device.type == "mps" else torch.float64
         self._increment = self._increment.to(device, dtype)
         self._inner = self._inner.to(device, dtype)
-
-
-_HISTORY = ("weight", "weight_squares", "sum", "squares", "count")
 
 
 def _span(edges: Tensor) -> str:

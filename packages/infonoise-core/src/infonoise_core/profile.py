@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,15 @@ class EntropyRateProfile:
     I-MMSE (Guo, Shamai & Verdu 2005); estimated from denoising errors it is an upper bound on the
     rate.
 
-    edges: (K+1,) ascending bin edges in sigma.  rate: (K,) nats per unit log sigma and example,
-    averaged over the bin in log sigma.  stderr: (K,) its standard error (inf where nothing was
-    seen).
-    count: (K,) observations that went in.  dim: dimensions of one example, if known.  All on the
-    CPU, float64.
+    All on the CPU, float64:
+    edges: (K+1,) ascending bin edges in sigma.
+    rate: (K,) nats per unit log sigma and example, averaged over the bin in log sigma.
+    stderr: (K,) its standard error, inf where nothing was seen.
+    count: (K,) observations that went in.
+    dim: dimensions of one example, if known.
+    raw: (K,) rate without the ceiling that `dim` sets, where it was estimated.
+    implied: (K,) rate by the denoiser's own posterior variance, nan where unknown.
+    groups: name -> (K,) parts of the rate, which add up to it.
     """
 
     edges: Tensor
@@ -36,6 +40,9 @@ class EntropyRateProfile:
     stderr: Tensor
     count: Tensor
     dim: int | None = None
+    raw: Tensor | None = None
+    implied: Tensor | None = None
+    groups: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def sigma(self) -> Tensor:
@@ -91,14 +98,20 @@ class EntropyRateProfile:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; `from_dict` reads them back to the last bit."""
+        columns = {
+            "edges": self.edges,
+            "rate": self.rate,
+            "stderr": self.stderr,
+            "count": self.count,
+        }
+        optional = {"raw": self.raw, "implied": self.implied}
         return {
             "format": FORMAT,
             "version": VERSION,
             "dim": self.dim,
-            "edges": self.edges.tolist(),
-            "rate": self.rate.tolist(),
-            "stderr": [s if math.isfinite(s) else None for s in self.stderr.tolist()],
-            "count": self.count.tolist(),
+            **{name: _numbers(column) for name, column in columns.items()},
+            **{name: _numbers(column) for name, column in optional.items() if column is not None},
+            "groups": {name: _numbers(column) for name, column in self.groups.items()},
         }
 
     @classmethod
@@ -109,19 +122,19 @@ class EntropyRateProfile:
         if table.get("version") != VERSION:
             raise InputError(
                 f"the profile has format version {table.get('version')}, this program reads"
-                f" {VERSION}:"
-                " use the release that wrote it"
+                f" {VERSION}: use the release that wrote it"
             )
 
-        def column(name: str) -> Tensor:
-            values = [math.inf if v is None else v for v in table[name]]
-            return torch.tensor(values, dtype=torch.float64)
-
-        profile = cls(
-            column("edges"), column("rate"), column("stderr"), column("count"), table["dim"]
-        )
-        k = len(profile.edges) - 1
-        if any(len(c) != k for c in (profile.rate, profile.stderr, profile.count)):
+        columns = {
+            name: _column(table[name])
+            for name in ("edges", "rate", "stderr", "count", "raw", "implied")
+            if name in table
+        }
+        groups = {name: _column(values) for name, values in table.get("groups", {}).items()}
+        profile = cls(dim=table["dim"], groups=groups, **columns)
+        lengths = {len(c) for name, c in columns.items() if name != "edges"}
+        lengths |= {len(c) for c in groups.values()}
+        if lengths != {len(profile.edges) - 1}:
             raise InputError("the profile's columns differ in length: the file is damaged")
         return profile
 
@@ -144,6 +157,15 @@ class EntropyRateProfile:
             raise InputError(f"{path}: {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise InputError(f"{path}: not a profile or a damaged one; write it again") from None
+
+
+def _numbers(column: Tensor) -> list[float | str]:
+    # JSON knows no inf and nan.
+    return [v if math.isfinite(v) else str(v) for v in column.tolist()]
+
+
+def _column(values: list[float | str]) -> Tensor:
+    return torch.tensor([float(v) for v in values], dtype=torch.float64)
 
 
 def log_edges(sigma_min: float, sigma_max: float, bins: int) -> Tensor:

@@ -134,7 +134,9 @@ class LossSecondMoment(_Rival):
 
     def observe(self, u: Tensor, squared_error: Tensor) -> None:
         sigma = self.channel.sigma(u)
-        self.memory.observe(sigma, self.weight(sigma) * squared_error)
+        if sigma.shape == squared_error.shape:  # otherwise the history says what is wrong
+            squared_error = self.weight(sigma) * squared_error
+        self.memory.observe(sigma, squared_error)
 
     def _target(self) -> Tensor | None:
         if bool((self.memory.count < self.memory.depth).any()):
@@ -240,10 +242,7 @@ class FrozenProfile(TableLaw):
         super().__init__(channel, LogUniform(channel), len(profile.rate), stratified)
         self._profile = _on_grid(profile, self.edges)
         density = training_density(
-            self._profile,
-            unit_weight() if weight is None else weight,
-            open_gate() if gate is None else gate,
-            power,
+            self._profile, weight, open_gate() if gate is None else gate, power
         )
         if density is None:
             raise InputError(

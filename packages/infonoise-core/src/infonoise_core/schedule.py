@@ -1,11 +1,15 @@
-"""The schedule that learns, while training, where noise destroys information, and draws there."""
+"""The schedule that learns while training where noise destroys information, and puts the draws
+there.
+"""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from infonoise_core.allocation import Gate, floor_gate, total_variation, training_density
+from infonoise_core.allocation import Gate, slope_gate, total_variation, training_density
 from infonoise_core.channel import Channel
 from infonoise_core.errors import InputError
 from infonoise_core.estimator import RateEstimator
@@ -17,22 +21,37 @@ from infonoise_core.weighting import Weight, unit_weight
 __all__ = ["FixedLaw", "InfoNoise", "LogNormal", "LogUniform", "Schedule", "uniforms"]
 
 VERSION = 1
+# Share of the warm-up law's draws that filled bins must carry before the profile is used: a bin at
+# the end of a tail that is hardly ever drawn must not hold everything up.
+_FILLED = 0.95
+# Total variation below which adapting cannot change much, and the user is told so.
+_CLOSE = 0.1
 
 
 class InfoNoise(TableLaw):
     """Draws noise levels by the entropy-rate profile that the training losses reveal (Raya et al.
     2026).
 
-    Starts under `warmup`; from the first refresh at or after `warmup_steps` at which the filled
-    bins carry nearly all of the warm-up law's draws, the density becomes
-    (1 - floor) * (gate * rate)^power / weight  +  floor * warmup, mixed in over `transition` steps.
+    Starts under `warmup`, or under the density of `prior`. From the first refresh at or after
+    `warmup_steps` at which the filled bins carry nearly all of the warm-up law's draws, the density
+    becomes (1 - floor) * (gate * rate)^power / weight + floor * warmup, mixed in over `transition`
+    steps. A refresh whose profile is not usable changes nothing, and `status` says so.
 
+    warmup: the law before anything is known, and of the exploration floor.
     weight: the loss weight of the training objective, which the density divides out.
+    gate: keeps draws from the low-noise end, see `allocation`; `slope_gate()` by default.
+    power: 1 draws in proportion to the rate, 1/2 to its root.
     refresh_every: optimizer steps between refreshes; a refresh is a collective under
     torch.distributed.
-    bins: cells of the log-sigma grid.  horizon: observations after which a bin's past weighs 1/e.
-    min_count: effective observations that make a bin count as filled.  dim: dimensions of one
-    example; it bounds the rate where the estimate is noisy.
+    warmup_steps, transition: optimizer steps.
+    bins: cells of the log-sigma grid.
+    horizon: observations after which a bin's past weighs 1/e.
+    min_count: effective observations that make a bin count as filled.
+    dim: dimensions of one example; it bounds the rate where the estimate is noisy.
+    compensate: whether to divide the weight out; without, training effort goes as rate * weight.
+    prior: a profile known before training (closed form, or from the data alone), which a bin's own
+    observations outweigh as they pass `min_count`.
+    groups: names of the parts into which `observe` gets its errors split.
     """
 
     def __init__(
@@ -50,6 +69,9 @@ class InfoNoise(TableLaw):
         horizon: float = 1024.0,
         min_count: float = 32.0,
         dim: int | None = None,
+        compensate: bool = True,
+        prior: EntropyRateProfile | None = None,
+        groups: Sequence[str] = (),
         stratified: bool = True,
     ) -> None:
         if not 0 <= floor <= 1:
@@ -63,27 +85,36 @@ class InfoNoise(TableLaw):
         self.warmup = LogUniform(channel) if warmup is None else warmup
         super().__init__(channel, self.warmup, bins, stratified)
         self.weight = unit_weight() if weight is None else weight
-        self.gate = floor_gate() if gate is None else gate
-        self.power, self.floor = power, floor
-        self.refresh_every, self.warmup_steps, self.transition = (
-            refresh_every,
-            warmup_steps,
-            transition,
-        )
+        self.gate = slope_gate() if gate is None else gate
+        self.power, self.floor, self.compensate = power, floor, compensate
+        self.refresh_every = refresh_every
+        self.warmup_steps, self.transition = warmup_steps, transition
         self.min_count = min_count
-        self.estimator = RateEstimator(self.edges, horizon, dim)
+        self.estimator = RateEstimator(self.edges, horizon, dim, groups)
+        self.prior = None if prior is None else self._on_our_grid(prior)
         self._steps = 0
         self._adapting_since: int | None = None
         self._held = ""
+        if self.prior is not None:
+            known = self._allocate(self.prior)
+            if known is None:
+                raise InputError(
+                    "the prior profile gives no usable density: check its gate and grid"
+                )
+            self._set_density(self._explore(known))
+        self._start = self._density.clone()
 
-    def observe(self, u: Tensor, squared_error: Tensor) -> None:
+    def observe(
+        self, u: Tensor, squared_error: Tensor, implied_error: Tensor | None = None
+    ) -> None:
         """Report (n,) squared x0-errors at levels u: summed over an example's dimensions,
-        unweighted, detached.
+        unweighted, detached; (n, G) when split over groups.
 
         Other predictions than x0 are converted by `channel.x0_squared_error`. Training losses only:
-        held-out losses belong to a profile of their own.
+        held-out losses belong to a profile of their own. implied_error: (n,) the posterior variance
+        that the denoiser implies, for `calibration_gate`.
         """
-        self.estimator.observe(self.channel.sigma(u), squared_error)
+        self.estimator.observe(self.channel.sigma(u), squared_error, implied_error)
 
     def step(self) -> None:
         """Count an optimizer step; every `refresh_every` steps refresh the density, on every rank
@@ -99,7 +130,7 @@ class InfoNoise(TableLaw):
         return self.estimator.observed
 
     def profile(self) -> EntropyRateProfile:
-        """What is known of the data as of the last refresh; InputError before the first."""
+        """What the losses told of the data as of the last refresh; InputError before the first."""
         return self.estimator.profile()
 
     def status(self) -> str:
@@ -110,11 +141,15 @@ class InfoNoise(TableLaw):
         bins = f"{filled} of {len(self._width)} bins filled"
         held = f"; held: {self._held}" if self._held else ""
         if self._adapting_since is None:
-            return f"warming up: step {self._steps} of {self.warmup_steps}, {bins}{held}"
+            law = "the warm-up law" if self.prior is None else "the prior profile"
+            return (
+                f"warming up under {law}: step {self._steps} of {self.warmup_steps}, {bins}{held}"
+            )
         distance = total_variation(self._density, self._base, self._width)
+        close = " (so close that adapting cannot matter much)" if distance < _CLOSE else ""
         return (
             f"adapting since step {self._adapting_since}: {bins},"
-            f" total variation {distance:.2f} from the warm-up law{held}"
+            f" total variation {distance:.2f} from the warm-up law{close}{held}"
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -135,8 +170,7 @@ class InfoNoise(TableLaw):
         if state.get("version") != VERSION:
             raise InputError(
                 f"the schedule's state has version {state.get('version')}, this program reads"
-                f" {VERSION}:"
-                " resume with the same kind of schedule and release"
+                f" {VERSION}: resume with the same kind of schedule and release"
             )
         self.estimator.load_state_dict(state["estimator"])
         self._steps = int(state["steps"])
@@ -149,21 +183,47 @@ class InfoNoise(TableLaw):
         self.estimator.merge()
         if self._adapting_since is None and not self._ready():
             return
-        learned = training_density(self.profile(), self.weight, self.gate, self.power)
+        learned = self._allocate(self._known())
         if learned is None:
-            self._held = "the profile gives no usable density"
+            self._held = "the losses show no information anywhere that the gate lets through"
             return
         self._held = ""
         if self._adapting_since is None:
             self._adapting_since = self._steps
         elapsed = self._steps - self._adapting_since + self.refresh_every
         share = 1.0 if self.transition <= 0 else min(1.0, elapsed / self.transition)
-        share *= 1 - self.floor
-        self._set_density(share * learned + (1 - share) * self._base)
+        self._set_density(share * self._explore(learned) + (1 - share) * self._start)
 
     def _ready(self) -> bool:
-        # A bin that the warm-up law hardly ever draws must not block adapting for good.
         if self._steps < self.warmup_steps:
             return False
         filled = self.estimator.effective_count >= self.min_count
-        return float((self._base * self._width)[filled].sum()) >= 0.95
+        return float((self._start * self._width)[filled].sum()) >= _FILLED
+
+    def _known(self) -> EntropyRateProfile:
+        """What the losses told, completed by the prior where they told little."""
+        measured = self.profile()
+        if self.prior is None:
+            return measured
+        n = self.estimator.effective_count
+        trust = n / (n + self.min_count)
+        raw = measured.rate if measured.raw is None else measured.raw
+        return replace(
+            measured,
+            rate=torch.lerp(self.prior.rate, measured.rate, trust),
+            raw=torch.lerp(self.prior.rate, raw, trust),
+        )
+
+    def _allocate(self, profile: EntropyRateProfile) -> Tensor | None:
+        weight = self.weight if self.compensate else None
+        return training_density(profile, weight, self.gate, self.power)
+
+    def _explore(self, density: Tensor) -> Tensor:
+        return (1 - self.floor) * density + self.floor * self._base
+
+    def _on_our_grid(self, prior: EntropyRateProfile) -> EntropyRateProfile:
+        if torch.equal(prior.edges, self.edges):
+            return prior
+        rate = prior.at((self.edges[:-1] * self.edges[1:]).sqrt())
+        zero = torch.zeros_like(rate)
+        return EntropyRateProfile(self.edges.clone(), rate, zero, zero, prior.dim)

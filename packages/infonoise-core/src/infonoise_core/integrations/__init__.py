@@ -1,0 +1,1 @@
+"""Adapters for libraries that need one; each module imports the library it is named after."""
