@@ -251,5 +251,5 @@ def test_uniform_time_of_ddpm_draws_every_step_alike() -> None:
     ],
 )
 def test_laws_without_spread_or_mass_are_refused(make: Callable[[], FixedLaw]) -> None:
-    with pytest.raises(InputError, match="positive|no mass"):
+    with pytest.raises(InputError, match=r"positive|no mass"):
         make()

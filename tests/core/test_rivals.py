@@ -243,7 +243,7 @@ def test_saved_state_is_a_copy(make: Callable[[], TableLaw]) -> None:
 
 def test_states_of_other_laws_and_grids_are_refused() -> None:
     second, loss = LossSecondMoment(CHANNEL), AdaptiveLoss(CHANNEL)
-    with pytest.raises(InputError, match="AdaptiveLoss.*LossSecondMoment"):
+    with pytest.raises(InputError, match=r"AdaptiveLoss.*LossSecondMoment"):
         second.load_state_dict(loss.state_dict())
     with pytest.raises(InputError, match="grid"):
         second.load_state_dict(LossSecondMoment(CHANNEL, bins=32).state_dict())

@@ -34,16 +34,20 @@ class Watched(InfoNoise):
         # An open gate: networks this young would be held by a careful one.
         early = {"refresh_every": 4, "warmup_steps": 4, "min_count": 1, "bins": 8}
         super().__init__(channel, gate=open_gate(), **early, **options)
-        self.drawn, self.observed_pairs, self.steps = [], [], 0
+        self.drawn, self.reports, self.step_calls, self.loads = [], [], 0, 0
 
     def sample(self, *arguments, **options):
         self.drawn.append(super().sample(*arguments, **options))
         return self.drawn[-1]
 
     def observe(self, u, squared_error):
-        self.observed_pairs.append((u, squared_error))
+        self.reports.append((u, squared_error))
         super().observe(u, squared_error)
 
     def step(self):
-        self.steps += 1
+        self.step_calls += 1
         super().step()
+
+    def load_state_dict(self, state):
+        self.loads += 1
+        super().load_state_dict(state)

@@ -27,8 +27,8 @@ def train(run, accelerator, batches, denoiser):
 
 def test_steps_are_optimizer_steps(run, accelerator, batches, denoiser):
     schedule = train(run, accelerator, batches, denoiser)
-    assert len(schedule.observed_pairs) == len(batches)
-    assert schedule.steps == len(batches) // 2
+    assert len(schedule.reports) == len(batches)
+    assert schedule.step_calls == len(batches) // 2
 
 
 def test_schedule_is_saved_and_loaded_with_the_rest(run, accelerator, batches, denoiser, tmp_path):

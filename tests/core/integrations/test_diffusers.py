@@ -46,7 +46,7 @@ def train(run, name, unet, scheduler, batches):
     optimizer = torch.optim.Adam(unet.parameters())
     space = run(name, unet=listener, scheduler=scheduler, batches=batches, optimizer=optimizer)
     schedule = space["schedule"]
-    assert schedule.steps == len(batches)
+    assert schedule.step_calls == len(batches)
     assert schedule.status().startswith("adapting since step")
     return space, listener
 
@@ -62,7 +62,7 @@ def test_ddpm_recipe_reports_the_error_of_diffusers_own_x0(
         beta_schedule=betas, prediction_type=prediction, clip_sample=False
     )
     space, listener = train(run, name, unet, scheduler, batches)
-    t, reported = space["schedule"].observed_pairs[-1]
+    t, reported = space["schedule"].reports[-1]
     assert t.dtype == torch.int64
     assert 0 <= int(t.min()) <= int(t.max()) < scheduler.config.num_train_timesteps
     x0 = torch.stack(
@@ -81,7 +81,7 @@ def test_ddpm_recipe_reports_the_error_of_diffusers_own_x0(
 def test_flow_recipe_reports_the_error_of_diffusers_own_x0(run, unet, batches):
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler()
     space, listener = train(run, "diffusers-flow", unet, scheduler, batches)
-    t, reported = space["schedule"].observed_pairs[-1]
+    t, reported = space["schedule"].reports[-1]
     ends = []
     for output, time, x in zip(listener.output, t, listener.x, strict=True):
         # One Euler step of the library's sampler from t to 0.

@@ -23,6 +23,8 @@ def test_every_library_has_a_recipe():
 def test_plain_loop(run, batches, denoiser):
     optimizer = torch.optim.Adam(denoiser.parameters())
     schedule = run("plain", batches=batches, denoiser=denoiser, optimizer=optimizer)["schedule"]
-    assert schedule.steps == len(batches)
+    assert schedule.step_calls == len(batches)
     assert schedule.status().startswith("adapting since step")
-    assert [len(u) for u, _ in schedule.observed_pairs] == [16] * len(batches)
+    assert [len(u) for u, _ in schedule.reports] == [16] * len(batches)
+    for drawn, (reported, _) in zip(schedule.drawn, schedule.reports, strict=True):
+        assert torch.equal(drawn, reported)

@@ -20,9 +20,16 @@ from infonoise_core.channels_vp import (
     LinearBetaCurve,
     VariancePreserving,
 )
+from infonoise_core.churn import band_churn, constant_churn, rate_churn
 from infonoise_core.denoiser import Denoiser, EDMDenoiser
 from infonoise_core.errors import InputError
-from infonoise_core.grid import entropic_grid, karras_grid
+from infonoise_core.grid import (
+    entropic_grid,
+    karras_grid,
+    kl_grid,
+    log_uniform_grid,
+    rescaled_entropic_grid,
+)
 from infonoise_core.law import (
     Cosine,
     FixedLaw,
@@ -69,18 +76,24 @@ __all__ = [
     "UniformTime",
     "VarianceExploding",
     "VariancePreserving",
+    "band_churn",
     "calibration_gate",
+    "constant_churn",
     "edm_weight",
     "entropic_grid",
     "fixed_gate",
     "floor_gate",
     "karras_grid",
+    "kl_grid",
+    "log_uniform_grid",
     "min_snr_weight",
     "onset_gate",
     "open_gate",
     "p2_weight",
     "power_law_gate",
     "prediction_weight",
+    "rate_churn",
+    "rescaled_entropic_grid",
     "sigmoid_weight",
     "slope_gate",
     "solve",

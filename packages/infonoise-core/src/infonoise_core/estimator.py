@@ -19,7 +19,7 @@ from infonoise_core.shape import fit_mmse, smooth_rate
 
 VERSION = 1
 # Rows of the sums over observations; one row per group follows.
-_COUNT, _RATE, _SQUARES, _IMPLIED_COUNT, _IMPLIED, _ROWS = range(6)
+_COUNT, _RATE, _SQUARES, _RAW, _IMPLIED_COUNT, _IMPLIED, _ROWS = range(7)
 # A rate above this multiple of `dim`, its ceiling on average, is cut: a wild loss then moves a bin
 # of a thousand observations by 3 % of the ceiling. Rare honest errors (a bit flipped at low noise)
 # pass wherever the rate is more than a thousandth of its peak.
@@ -75,12 +75,13 @@ class RateEstimator:
             parts = (
                 squared_error.detach().to(dtype).reshape(len(sigma), -1) / sigma.square()[:, None]
             )
-            rate = parts.sum(1)
-            seen = rate.isfinite() & (rate >= 0)
+            raw = rate = parts.sum(1)
+            # At sigma = inf (zero terminal SNR) the rate is a zero that belongs to no bin.
+            seen = rate.isfinite() & (rate >= 0) & sigma.isfinite()
             if self.dim is not None:
                 cut = (_CUT * self.dim / rate.clamp_min(1e-30)).clamp_max(1.0)
                 rate, parts = rate * cut, parts * cut[:, None]
-            rows = [seen.to(dtype), rate, rate.square(), *self._implied(sigma, implied_error)]
+            rows = [seen.to(dtype), rate, rate.square(), raw, *self._implied(sigma, implied_error)]
             rows += list(parts.unbind(1)) if self.groups else []
             # A matrix product with the bins' indicator: deterministic everywhere, unlike a scatter.
             bins = torch.bucketize(sigma.log(), self._inner, right=True)
@@ -133,7 +134,7 @@ class RateEstimator:
         """
         if not self.observed:
             raise InputError("no observation has been merged yet: observe losses and step first")
-        rate = self._fitted(self.dim)
+        rate = self.fitted_rate()
         shares = self._history[_ROWS:] / self._history[_RATE]
         shares = torch.where(self._history[_RATE] > 0, shares, 1 / max(1, len(self.groups)))
         implied = self._history[_IMPLIED] / self._history[_IMPLIED_COUNT]
@@ -143,14 +144,14 @@ class RateEstimator:
             self.stderr,
             self._count.clone(),
             self.dim,
-            raw=self._fitted(None),
+            raw=self._fitted(self._history[_RAW] / self._history[_COUNT], None),
             implied=implied if bool((self._history[_IMPLIED_COUNT] > 0).any()) else None,
             groups=dict(zip(self.groups, shares * rate, strict=True)),
         )
 
     def fitted_rate(self) -> Tensor:
         """(K,) rate, smoothed over neighbouring bins and under the laws that mmse obeys."""
-        return self._fitted(self.dim)
+        return self._fitted(self.rate, self.dim)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything, the increments since the last merge included; copies."""
@@ -192,8 +193,8 @@ class RateEstimator:
         self._weight_squares.copy_(state["weight_squares"])
         self._count.copy_(state["count"])
 
-    def _fitted(self, dim: int | None) -> Tensor:
-        """Smoothed and constrained rate, with the ceiling of `dim` dimensions or without.
+    def _fitted(self, mean: Tensor, dim: int | None) -> Tensor:
+        """(K,) means of rate smoothed and under the laws, with the ceiling of `dim` or without.
 
         Bins that saw nothing: between seen ones, the line between them; below the first seen one,
         its rate (its mmse would make a rate that grows as sigma^-2); above the last, its mmse.
@@ -202,7 +203,7 @@ class RateEstimator:
         seen = self._history[_COUNT] > 0
         weight, x = self._history[_COUNT][seen], log_sigma[seen]
         square = (2 * x).exp()
-        smoothed = smooth_rate(self.rate[seen], weight, x)
+        smoothed = smooth_rate(mean[seen], weight, x)
         rate = fit_mmse(smoothed * square, weight, square.sqrt(), dim) / square
         filled = torch.from_numpy(np.interp(log_sigma.numpy(), x.numpy(), rate.numpy()))
         above = log_sigma > x[-1]

@@ -30,7 +30,7 @@ class EntropyRateProfile:
     stderr: (K,) its standard error, inf where nothing was seen.
     count: (K,) observations that went in.
     dim: dimensions of one example, if known.
-    raw: (K,) rate without the ceiling that `dim` sets, where it was estimated.
+    raw: (K,) rate with nothing that `dim` bounds cut off, where it was estimated.
     implied: (K,) rate by the denoiser's own posterior variance, nan where unknown.
     groups: name -> (K,) parts of the rate, which add up to it.
     """

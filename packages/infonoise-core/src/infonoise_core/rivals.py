@@ -240,7 +240,7 @@ class FrozenProfile(TableLaw):
         stratified: bool = True,
     ) -> None:
         super().__init__(channel, LogUniform(channel), len(profile.rate), stratified)
-        self._profile = _on_grid(profile, self.edges)
+        self._profile = self._on_our_grid(profile)
         density = training_density(
             self._profile, weight, open_gate() if gate is None else gate, power
         )
@@ -290,11 +290,3 @@ def _check(state: dict[str, Any], law: str) -> None:
             f"the schedule's state is of {state.get('law')} version {state.get('version')}, this is"
             f" {law} version {VERSION}: resume with the same schedule and release"
         )
-
-
-def _on_grid(profile: EntropyRateProfile, edges: Tensor) -> EntropyRateProfile:
-    if torch.equal(profile.edges, edges):
-        return profile
-    rate = profile.at((edges[:-1] * edges[1:]).sqrt())
-    zero = torch.zeros_like(rate)
-    return EntropyRateProfile(edges.clone(), rate, zero, zero, profile.dim)

@@ -220,10 +220,3 @@ class InfoNoise(TableLaw):
 
     def _explore(self, density: Tensor) -> Tensor:
         return (1 - self.floor) * density + self.floor * self._base
-
-    def _on_our_grid(self, prior: EntropyRateProfile) -> EntropyRateProfile:
-        if torch.equal(prior.edges, self.edges):
-            return prior
-        rate = prior.at((self.edges[:-1] * self.edges[1:]).sqrt())
-        zero = torch.zeros_like(rate)
-        return EntropyRateProfile(self.edges.clone(), rate, zero, zero, prior.dim)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from infonoise_core.channel import Channel
 from infonoise_core.law import FixedLaw, uniforms
-from infonoise_core.profile import invert_cdf
+from infonoise_core.profile import EntropyRateProfile, invert_cdf
 
 
 class TableLaw:
@@ -63,6 +63,14 @@ class TableLaw:
         sigma = sigma.clamp(self.channel.sigma_min, self.channel.sigma_max)
         bins = torch.bucketize(sigma.log(), self._log_edges[1:-1], right=True)
         return (self.base.density(sigma) / self._drawn[bins]).to(torch.float32)
+
+    def _on_our_grid(self, profile: EntropyRateProfile) -> EntropyRateProfile:
+        """The profile read at the centres of our bins, if its own are others."""
+        if torch.equal(profile.edges, self.edges):
+            return profile
+        rate = profile.at((self.edges[:-1] * self.edges[1:]).sqrt())
+        zero = torch.zeros_like(rate)
+        return EntropyRateProfile(self.edges.clone(), rate, zero, zero, profile.dim)
 
     def _set_density(self, density: Tensor) -> None:
         self._density = density.clone()

@@ -21,7 +21,7 @@ class ScheduleCallback(Callback):
         super().__init__()
         self.schedule = schedule
 
-    def on_before_optimizer_step(self, *run: Any) -> None:
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Lightning's hook: the gradients of one optimizer step are complete."""
         self.schedule.step()
 
