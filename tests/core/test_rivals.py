@@ -1,8 +1,11 @@
 """Adaptive laws of others: each ends at the law its paper defines, and keeps its head."""
 
 import math
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -325,6 +328,41 @@ def test_nothing_waits_for_the_device_between_refreshes(make: Callable[[], Table
         law.observe(u, torch.ones(32))  # type: ignore[attr-defined]
         law.step()  # type: ignore[attr-defined]
         assert type(u).__name__ == "FakeTensor"
+
+
+RANK = """
+import sys, torch
+from infonoise_core.channel import VarianceExploding
+from infonoise_core.rivals import AdaptiveLoss, LossSecondMoment, TimeWarp
+
+rank, store = int(sys.argv[1]), sys.argv[2]
+torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
+for law in (LossSecondMoment, AdaptiveLoss, TimeWarp):
+    schedule = law(VarianceExploding(0.02, 20.0), refresh_every=5)
+    rng = torch.Generator().manual_seed(rank)
+    for _ in range(20):
+        u = schedule.sample(256, generator=rng)
+        schedule.observe(u, u**2 / (1 + u**2) * torch.rand(256, generator=rng))
+        schedule.step()
+    tables = [torch.zeros_like(schedule._density) for _ in range(2)]
+    torch.distributed.all_gather(tables, schedule._density)
+    assert torch.equal(*tables), law
+    assert not torch.equal(schedule._density, schedule._base), law
+"""
+
+
+@pytest.mark.slow
+def test_two_ranks_hold_one_table(tmp_path: Path) -> None:
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", RANK, str(rank), (tmp_path / "store").as_uri()],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    errors = [rank.communicate(timeout=120)[1] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0], errors
 
 
 @pytest.mark.gpu

@@ -162,8 +162,7 @@ class ImageEvaluation:
             Measure(
                 self.distance,
                 f"energy distance ({self.samples})",
-                f"Energy distance in pixel space between {self.samples} generated images (Heun,"
-                f" {nfe} calls) and"
-                f" {self.samples} held-out ones.",
+                f"Energy distance in pixel space between {self.samples} generated images"
+                f" (DPM-Solver++(2M), {LEVELS} calls) and {self.samples} held-out ones.",
             ),
         ]
