@@ -53,7 +53,7 @@ spans = st.tuples(st.floats(-8, 8), st.floats(0.01, 16)).map(
 def test_any_profile_gives_falling_levels_with_exact_ends(name, rate, span, n):
     profile = table(rate)
     low, high = profile.edges[:-1].clamp_min(span[0]), profile.edges[1:].clamp_max(span[1])
-    covered = low < high
+    covered = low * (1 + 1e-9) < high
     if not bool(covered.any()):
         with pytest.raises(InputError, match="outside the range"):
             PROFILE_GRIDS[name](profile, n, *span)
@@ -81,6 +81,17 @@ def test_other_grids_fall_with_exact_ends(span, n, rho, karras):
 @pytest.mark.parametrize("name", PROFILE_GRIDS)
 def test_ends_default_to_the_profile(name):
     assert_is_grid(PROFILE_GRIDS[name](BINARY, 17), 17, LOW, HIGH)
+
+
+def test_end_that_meets_an_edge_leaves_no_sliver():
+    # The rate just below sigma 1 is so large that one rounding error of it would hold all.
+    edges = torch.tensor([0.1, 1.0 + 2e-16, 10.0], dtype=torch.float64)
+    rate = torch.tensor([1e100, 1.0], dtype=torch.float64)
+    profile = EntropyRateProfile(edges, rate, 0 * rate, 0 * rate, dim=1)
+    levels = grid.entropic_grid(profile, 5, 1.0, 10.0)
+    torch.testing.assert_close(levels, grid.log_uniform_grid(5, 1.0, 10.0))
+    with pytest.raises(InputError, match="outside the range"):
+        grid.entropic_grid(profile, 5, 10.0 - 1e-14, 20.0)
 
 
 def test_far_tail_is_resolved():

@@ -83,3 +83,10 @@ def test_a_zero_profile_has_no_quantiles() -> None:
         profile_of([0.0, 0.0]).quantile(0.5)
     with pytest.raises(InputError, match="between 0 and 1"):
         profile_of([1.0, 1.0]).quantile(1.5)
+
+
+@pytest.mark.parametrize("empty", [1, 3])
+def test_empty_bins_at_the_ends_hold_no_quantile(empty: int) -> None:
+    profile = profile_of([0.0] * empty + [0.1, 0.2, 0.3] + [0.0] * empty)
+    ends = profile.quantile(torch.tensor([0.0, 1.0], dtype=torch.float64))
+    torch.testing.assert_close(ends, profile.edges[[empty, empty + 3]])

@@ -1,7 +1,9 @@
 """Solvers on exact denoisers: order, counts, churn, and what solve refuses."""
 
+import importlib.util
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -376,3 +378,26 @@ def with_sigmas(values):
 def test_wrong_input_is_refused_with_the_mend(call, says):
     with pytest.raises(InputError, match=says):
         call()
+
+
+@pytest.mark.slow
+def test_table_of_divergences():
+    path = Path(__file__).parents[2] / "tools" / "bench" / "solvers.py"
+    spec = importlib.util.spec_from_file_location("bench_solvers", path)
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    rows = bench.solver_table()
+    floor = {row["source"]: row["kl"] for row in rows if row["solver"] == "exact"}
+    kl = {(r["source"], r["grid"], r["solver"], r["levels"]): r["kl"] for r in rows}
+    assert set(floor) == {"gaussian", "mixture"}
+    assert len(kl) == len(rows) == 2 * (1 + 6 * len(SOLVERS) * len(bench.BUDGETS))
+    # A Gaussian's standard deviation s ends as s^2 / (s^2 + sigma_min^2)^(1/2): to first order
+    # KL = (sigma_min / s)^4 / 4, off by a share of about (sigma_min / s)^2 = 0.4 % at the least s.
+    expected = float((bench.SIGMA_MIN / bench.STDS).pow(4).sum() / 4)
+    assert floor["gaussian"] == pytest.approx(expected, rel=0.01)
+    for source, grid in {(key[0], key[1]) for key in kl} - {("gaussian", ""), ("mixture", "")}:
+        # Order 1: eight times the levels divide the error by about 8, and KL by about 64; on these
+        # grids 8 levels are too few to be at that rate, so less is asked.
+        coarse, fine = (kl[source, grid, "euler", n] for n in (8, 64))
+        assert floor[source] < fine < coarse / 10
+        assert all(math.isfinite(kl[source, grid, name, 32]) for name in SOLVERS)

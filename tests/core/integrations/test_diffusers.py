@@ -5,7 +5,7 @@ import torch
 
 from infonoise_core import EDMDenoiser, entropic_grid
 from infonoise_core.exact import BinarySource, exact_profile
-from infonoise_core.grid import karras_grid, log_uniform_grid, rescaled_entropic_grid
+from infonoise_core.grid import karras_grid, log_uniform_grid
 from infonoise_core.solver import solve
 
 diffusers = pytest.importorskip("diffusers")
@@ -94,7 +94,7 @@ def test_flow_recipe_reports_the_error_of_diffusers_own_x0(run, unet, batches):
 def test_flow_sampler_takes_a_grid(run, unet, batches):
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler()
     space, _ = train(run, "diffusers-flow", unet, scheduler, batches)
-    grid = run("diffusers-flow-grid", **space, rescaled_entropic_grid=rescaled_entropic_grid)
+    grid = run("diffusers-flow-grid", **space)
     channel, levels = space["channel"], grid["levels"]
     assert len(levels) == 28
     visited = channel.sigma(scheduler.sigmas[:-1].to(torch.float64))
@@ -125,7 +125,7 @@ def test_flow_sampler_is_our_euler_on_the_same_grid():
 def test_ddpm_sampler_takes_a_grid(run, unet, batches):
     scheduler = diffusers.DDPMScheduler()
     space, _ = train(run, "diffusers-epsilon", unet, scheduler, batches)
-    run("diffusers-steps-grid", **space, rescaled_entropic_grid=rescaled_entropic_grid)
+    run("diffusers-steps-grid", **space)
     assert 2 <= len(scheduler.timesteps) <= 28
     assert bool((scheduler.timesteps.diff() < 0).all())
     # The ends of the grid are the ends of the table.

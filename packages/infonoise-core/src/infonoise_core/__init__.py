@@ -22,6 +22,7 @@ from infonoise_core.channels_vp import (
 )
 from infonoise_core.churn import band_churn, constant_churn, rate_churn
 from infonoise_core.denoiser import Denoiser, EDMDenoiser
+from infonoise_core.dimension import intrinsic_dimension
 from infonoise_core.errors import InputError
 from infonoise_core.grid import (
     entropic_grid,
@@ -40,7 +41,14 @@ from infonoise_core.law import (
     Schedule,
     UniformTime,
 )
+from infonoise_core.prior_profile import (
+    EmpiricalBayesDenoiser,
+    empirical_bayes_profile,
+    independent_symbol_profile,
+    measure_profile,
+)
 from infonoise_core.profile import EntropyRateProfile
+from infonoise_core.readout import continuous_entropy, discrete_entropy, information_gap
 from infonoise_core.schedule import InfoNoise
 from infonoise_core.solver import Sample, solve
 from infonoise_core.weighting import (
@@ -61,6 +69,7 @@ __all__ = [
     "Denoiser",
     "DiscreteDDPM",
     "EDMDenoiser",
+    "EmpiricalBayesDenoiser",
     "EntropyRateProfile",
     "FixedLaw",
     "InfoNoise",
@@ -79,13 +88,20 @@ __all__ = [
     "band_churn",
     "calibration_gate",
     "constant_churn",
+    "continuous_entropy",
+    "discrete_entropy",
     "edm_weight",
+    "empirical_bayes_profile",
     "entropic_grid",
     "fixed_gate",
     "floor_gate",
+    "independent_symbol_profile",
+    "information_gap",
+    "intrinsic_dimension",
     "karras_grid",
     "kl_grid",
     "log_uniform_grid",
+    "measure_profile",
     "min_snr_weight",
     "onset_gate",
     "open_gate",

@@ -70,6 +70,14 @@ def symbol_table(probabilities: Tensor, positions: int | None = None) -> Tensor:
     return table / total
 
 
+def distinct(table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Distinct rows of a table, the one that each row is (n,), and how often each occurs."""
+    rows, which, times = torch.unique(
+        table, dim=0, return_inverse=True, return_counts=True
+    )
+    return rows, which, times
+
+
 def mistaken(snr: float, probabilities: Tensor) -> Tensor:
     """(n,) 1 - E[posterior probability of the true symbol], for each row of probabilities (n, K).
 
@@ -83,7 +91,7 @@ def mistaken(snr: float, probabilities: Tensor) -> Tensor:
     1 - prod F(score - ln p_j), F the distribution of sqrt(snr) z + Gumbel: two nested
     one-dimensional quadratures, whatever the size of the alphabet.
     """
-    rows, which = probabilities.unique(dim=0, return_inverse=True)
+    rows, which, _ = distinct(probabilities)
     if 2 * snr > CERTAIN**2:
         return probabilities.new_zeros(len(probabilities))
     decks = [_Deck(row) for row in rows]

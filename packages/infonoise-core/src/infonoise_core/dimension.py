@@ -208,18 +208,15 @@ def intrinsic_dimension(
     at, _ = svd_gap(denoiser, x0, sigma, None, condition, generator)
     answer = statistics.mode(at.tolist())
     share = float((at == answer).to(torch.float64).mean())
-    trace, stderr = jacobian_trace(
-        denoiser, x0, sigma, condition=condition, generator=generator
-    )
+    trace, stderr = jacobian_trace(denoiser, x0, sigma, condition=condition, generator=generator)
     return Dimension(answer, share, flat, trace, stderr)
 
 
-def _apply(
-    denoiser: Denoiser, x: Tensor, sigma: float, condition: Mapping[str, Any]
-) -> Tensor:
+def _apply(denoiser: Denoiser, x: Tensor, sigma: float, condition: Mapping[str, Any]) -> Tensor:
     """The denoiser on the noisy copies x (n, ...) of one point, in batches."""
     parts = []
-    for part in x.split(_BATCH):
+    for start in range(0, len(x), _BATCH):
+        part = x[start : start + _BATCH]
         keywords = {k: v.expand(len(part), *v.shape[1:]) for k, v in condition.items()}
         level = torch.full((len(part),), sigma, device=x.device)
         parts.append(denoiser(part, level, **keywords))

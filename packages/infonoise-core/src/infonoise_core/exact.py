@@ -88,6 +88,7 @@ class BinarySource(Source):
             raise InputError("a symbol's probability lies between 0 and 1")
         self.probability = p
         self.entropy = float(-(torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p)).sum())
+        self._classes = torch.unique(p, return_counts=True)
         self._nodes, self._weights = gaussian_quadrature(256)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
@@ -106,7 +107,7 @@ class BinarySource(Source):
         root = (self.half / sigma.to(torch.float64))[..., None]
         tilt = root.square() + root * self._nodes
         total = torch.zeros(sigma.shape, dtype=torch.float64)
-        for p, times in zip(*self.probability.unique(return_counts=True), strict=True):
+        for p, times in zip(*self._classes, strict=True):
             prior = torch.logit(p) / 2
             # 1 - tanh(t) = 2 / (1 + e^2t), written so that tiny values keep their digits.
             up = torch.sigmoid(-2 * (tilt + prior)) * p
@@ -152,7 +153,8 @@ class SphereSource(Source):
         norm = ((self.radius + s * along[:, None]).square() + s.square() * across).sqrt()
         length = self._length(self.radius * norm / s.square())
         error = (1 - length.square()) * weight[:, None] * across_weight
-        return self.radius**2 * error.sum((-2, -1))
+        total: Tensor = error.sum((-2, -1))
+        return self.radius**2 * total
 
     def _length(self, kappa: Tensor) -> Tensor:
         return bessel_ratio((self.sphere_dim - 1) / 2, kappa)
@@ -167,8 +169,8 @@ def bessel_ratio(order: float, x: Tensor) -> Tensor:
     """
     x = x.to(torch.float64)
     steps = 40
-    top = order + steps + 0.5
-    top = top + top / (2 * torch.hypot(torch.tensor(top, dtype=x.dtype), x))
+    middle = torch.full_like(x, order + steps + 0.5)
+    top = middle + middle / (2 * torch.hypot(middle, x))
     ratio = x / (top + torch.hypot(top, x))
     for step in range(steps, 0, -1):
         ratio = x / (2 * (order + step) + x * ratio)

@@ -10,6 +10,9 @@ from infonoise_core.allocation import Gate
 from infonoise_core.errors import InputError
 from infonoise_core.profile import EntropyRateProfile, invert_cdf
 
+# Relative distance below which two noise levels count as one.
+TOUCH = 1e-9
+
 
 def log_uniform_grid(n: int, sigma_min: float, sigma_max: float) -> Tensor:
     """(n,) float64 levels at equal ratios."""
@@ -124,13 +127,14 @@ def _check(n: int, sigma_min: float, sigma_max: float) -> None:
 def _cut(profile: EntropyRateProfile, low: float, high: float) -> tuple[Tensor, Tensor]:
     """Bin edges (M+1,) and rates (M,) of the part of the profile between low and high."""
     edges = profile.edges
-    low, high = max(low, float(edges[0])), min(high, float(edges[-1]))
-    if not low < high:
+    # An end that meets an edge but for rounding must not leave a sliver of the bin beyond it.
+    if not (high > edges[0] * (1 + TOUCH) and low < edges[-1] * (1 - TOUCH)):
         raise InputError(
             f"the profile covers sigma {float(edges[0]):g} to {float(edges[-1]):g}, which is"
             " outside the range asked for: move sigma_min or sigma_max"
         )
-    inner = edges[(edges > low) & (edges < high)]
+    low, high = max(low, float(edges[0])), min(high, float(edges[-1]))
+    inner = edges[(edges > low * (1 + TOUCH)) & (edges < high * (1 - TOUCH))]
     cut = torch.cat([edges.new_tensor([low]), inner, edges.new_tensor([high])])
     bins = torch.bucketize((cut[1:] + cut[:-1]) / 2, edges[1:-1])
     return cut, profile.rate[bins].clamp_min(0)

@@ -1,4 +1,4 @@
-"""Mixtures of points or Gaussians with the posterior by Bayes: code books, clusters, digital data."""
+"""Mixtures of points or of Gaussians, with the posterior by Bayes: code books, clusters."""
 
 import functools
 import math
@@ -190,4 +190,5 @@ def _points_mmse(points: Tensor, probabilities: Tensor, sigma: float) -> tuple[f
 def _sobol(dim: int, length: int) -> Tensor:
     if dim > torch.quasirandom.SobolEngine.MAXDIM:
         raise InputError(f"mixtures are sampled in up to 21200 dimensions, this one has {dim - 1}")
-    return torch.quasirandom.SobolEngine(dim).draw(length, dtype=torch.float64)
+    engine = torch.quasirandom.SobolEngine(dim)  # type: ignore[no-untyped-call]
+    return engine.draw(length, dtype=torch.float64)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infonoise_core.errors import InputError
@@ -10,6 +11,10 @@ from infonoise_core.profile import EntropyRateProfile
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+# Formats of a saved figure, and what they call the date, which would make every file differ.
+FORMATS = ("svg", "png", "pdf")
+_DATE = {"svg": "Date", "pdf": "CreationDate"}
 
 # Points of a density over sigma, both (k,).
 Curve = tuple[Sequence[float], Sequence[float]]
@@ -28,17 +33,29 @@ def figure(width: float = 6.4, height: float = 3.6) -> "tuple[Figure, Axes]":
     return fig, ax
 
 
-def draw_profile(ax: "Axes", profile: EntropyRateProfile, label: str = "entropy rate") -> None:
+def draw_profile(
+    ax: "Axes", profile: EntropyRateProfile, label: str = "entropy rate", color: str = "0.15"
+) -> None:
     """Rate with a band of one standard error, in nats per unit log sigma and example."""
     sigma, rate = profile.sigma.numpy(), profile.rate.numpy()
     seen = profile.stderr.isfinite().numpy()
-    ax.plot(sigma, rate, color="0.15", linewidth=1.8, label=label)
+    ax.plot(sigma, rate, color=color, linewidth=1.8, label=label)
     error = profile.stderr.numpy()[seen]
     low, high = rate[seen] - error, rate[seen] + error
-    ax.fill_between(sigma[seen], low, high, color="0.15", alpha=0.2, linewidth=0)
+    ax.fill_between(sigma[seen], low, high, color=color, alpha=0.2, linewidth=0)
     ax.set(
         xscale="log", xlabel="noise level sigma", ylabel="nats per unit log sigma", ylim=(0, None)
     )
+
+
+def draw_profiles(ax: "Axes", profiles: Mapping[str, EntropyRateProfile]) -> None:
+    """Several rates in one picture, named if there is more than one."""
+    if len(profiles) == 1:
+        draw_profile(ax, next(iter(profiles.values())))
+        return
+    for i, (name, profile) in enumerate(profiles.items()):
+        draw_profile(ax, profile, name, f"C{i % 10}")
+    ax.legend(frameon=False, fontsize="small")
 
 
 def draw_densities(ax: "Axes", densities: Mapping[str, Curve]) -> None:
@@ -58,3 +75,23 @@ def to_svg(fig: "Figure") -> str:
     fig.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()
     return svg[svg.index("<svg") :]
+
+
+def save_figure(fig: "Figure", path: Path, *, overwrite: bool = False) -> None:
+    """Write the figure all or nothing, in the format that the name ends in; InputError for a file
+    that exists, unless `overwrite`, and for an unknown ending.
+    """
+    form = path.suffix.removeprefix(".").lower()
+    if form not in FORMATS:
+        raise InputError(f"--out {path}: give a name that ends in .{', .'.join(FORMATS)}")
+    if path.is_dir():
+        raise InputError(f"--out {path} is a folder: give a file name")
+    if path.exists() and not overwrite:
+        raise InputError(f"--out {path} exists: give another name or --overwrite")
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fig.savefig(temporary, format=form, metadata=None if form == "png" else {_DATE[form]: None})
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"--out {path}: cannot be written ({error.strerror})") from None

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from infonoise_core.categorical import CategoricalSource, symbol_table
+from infonoise_core.categorical import CategoricalSource, distinct, symbol_table
 from infonoise_core.channel import Channel
 from infonoise_core.denoiser import Denoiser
 from infonoise_core.errors import InputError
-from infonoise_core.exact import BinarySource, Source, profile_on
+from infonoise_core.exact import BinarySource, profile_on
 from infonoise_core.mixture import MixtureSource
 from infonoise_core.profile import EntropyRateProfile
 
@@ -60,7 +60,7 @@ def independent_symbol_profile(
         return profile_on(BinarySource(len(table), low, high, table[:, 1]), edges)
     rate = torch.zeros(len(edges) - 1, dtype=torch.float64)
     variance = torch.zeros_like(rate)
-    for row, times in zip(*table.unique(dim=0, return_counts=True), strict=True):
+    for row, times in zip(*distinct(table)[::2], strict=True):
         part = profile_on(MixtureSource(embedding, 0.0, row), edges)
         rate += times * part.rate
         variance += (times * part.stderr).square()
@@ -138,22 +138,22 @@ def empirical_bayes_profile(
     draws: int = 256,
     generator: torch.Generator | None = None,
 ) -> EntropyRateProfile:
-    """A profile from the data alone: errors of denoisers that need no training, in each bin those of
-    the best.
+    """A profile from the data alone: in each bin the error of the best denoiser that needs no
+    training.
 
-    They are the empirical-Bayes denoiser, a linear one, and, as the ceiling `dim`, leaving x as it
-    is. Each error is an upper bound on the mmse only if no noisy example meets itself again: with
-    its own source among the examples, empirical Bayes finds it at low noise, the error vanishes, and
-    the profile is that of a list of n items, whose entropy is ln n. So every source is left out of
-    its own denoiser (the linear one is fitted to the other half of the examples). Repeats of an
-    example stay in: they are the data's own.
+    There are three: empirical Bayes, a linear one, and, as the ceiling `dim`, leaving x as it is.
+    Their errors bound the mmse from above only if no noisy example meets itself again: with its own
+    source among the examples, empirical Bayes finds it at low noise, the error vanishes, and the
+    profile is that of a list of n items, whose entropy is ln n. So every source is left out of its
+    own denoiser (the linear one is fitted to the other half of the examples). Repeats of an example
+    stay in: they are the data's own.
 
     x0: (n, ...), in random order.  examples: how many of the first are used.  draws: noisy examples
     per bin, taken in turn from half of them.
 
-    At low noise, where no other example is near, the bound is loose; `implied` tells where: it holds
-    the posterior variance that the better denoiser claims, which equals its error where it can be
-    trusted. `raw` is the rate before the ceiling. A learned profile should replace this one soon.
+    At low noise, where no other example is near, the bound is loose. `implied` tells where: it is
+    the posterior variance that the best denoiser claims, and equals its error where that is right.
+    `raw` is the rate before the ceiling.
     """
     x0 = x0[:examples]
     _check_examples(x0, 4)
@@ -163,7 +163,7 @@ def empirical_bayes_profile(
     rows = []
     for noisy in _noisy_examples(x0[:half], edges, draws, generator):
         outcomes = [
-            _outcome(noisy, *nearest.posterior(noisy.x, noisy.sigma, noisy.index)),
+            _outcome(noisy, *nearest.posterior(noisy.x, noisy.sigma, noisy.which)),
             _outcome(noisy, *linear.posterior(noisy.x, noisy.sigma)),
         ]
         rows.append(min(outcomes))
@@ -194,7 +194,7 @@ def measure_profile(
     edges = channel.edges(bins)
     rows = []
     for noisy in _noisy_examples(x0, edges, draws, generator):
-        keywords = {name: value[noisy.index] for name, value in (condition or {}).items()}
+        keywords = {name: value[noisy.which] for name, value in (condition or {}).items()}
         mean = denoiser(noisy.x, noisy.sigma, **keywords).flatten(1)
         rows.append(_outcome(noisy, mean, torch.zeros_like(noisy.sigma)))
     rate, stderr, _ = torch.tensor(rows, dtype=torch.float64).T
@@ -203,9 +203,9 @@ def measure_profile(
 
 
 class _Noisy(NamedTuple):
-    """index: (n,) of the example.  clean, x: (n, ...).  sigma: (n,)."""
+    """which: (n,) index of the example.  clean, x: (n, ...).  sigma: (n,)."""
 
-    index: Tensor
+    which: Tensor
     clean: Tensor
     x: Tensor
     sigma: Tensor
@@ -227,14 +227,14 @@ def _noisy_examples(
         raise InputError(f"{draws} draws per bin: give at least 2, to know the error")
     at = x0.device if generator is None else generator.device
     for i, (low, high) in enumerate(edges.log().unfold(0, 2, 1).tolist()):
-        index = (i * draws + torch.arange(draws, device=x0.device)) % len(x0)
-        clean = x0[index].to(torch.promote_types(x0.dtype, torch.float32))
+        which = (i * draws + torch.arange(draws, device=x0.device)) % len(x0)
+        clean = x0[which].to(torch.promote_types(x0.dtype, torch.float32))
         strata = torch.randperm(draws, generator=generator, device=at)
         share = (strata + torch.rand(draws, generator=generator, device=at)) / draws
         sigma = torch.exp(low + (high - low) * share).to(clean)
         noise = torch.randn(clean.shape, generator=generator, device=at, dtype=clean.dtype)
         spread = sigma.reshape(-1, *(1,) * (clean.dim() - 1))
-        yield _Noisy(index, clean, clean + spread * noise.to(clean), sigma)
+        yield _Noisy(which, clean, clean + spread * noise.to(clean), sigma)
 
 
 def _outcome(noisy: _Noisy, mean: Tensor, variance: Tensor) -> _Outcome:

@@ -181,7 +181,9 @@ def invert_cdf(cdf: Tensor, x: Tensor, q: Tensor) -> Tensor:
 
     Tensor operations only, so it runs on a device without waiting for it.
     """
-    right = torch.searchsorted(cdf, q, right=True).clamp(1, len(cdf) - 1)
+    # Not beyond the edge at which the mass ends: empty bins above it hold no quantile.
+    top = torch.searchsorted(cdf, cdf[-1])
+    right = torch.minimum(torch.searchsorted(cdf, q, right=True), top).clamp(1, len(cdf) - 1)
     left = right - 1
     mass = (cdf[right] - cdf[left]).clamp_min(torch.finfo(cdf.dtype).tiny)
     inside = ((q - cdf[left]) / mass).clamp(0, 1)

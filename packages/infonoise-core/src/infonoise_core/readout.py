@@ -68,9 +68,7 @@ def discrete_entropy(profile: EntropyRateProfile) -> Information:
             below = float(profile.rate[0]) * math.exp(-slope * float(profile.width[0]) / 2) / slope
             below_error = below * _relative_error(profile, 0)
         slack += below if below else math.inf
-    stderr = math.hypot(
-        profile.entropy_stderr(), below_error, above * _relative_error(profile, -1)
-    )
+    stderr = math.hypot(profile.entropy_stderr(), below_error, above * _relative_error(profile, -1))
     return Information(profile.entropy() + below + above, stderr, below, above, slack)
 
 
@@ -80,9 +78,9 @@ def continuous_entropy(profile: EntropyRateProfile) -> Information:
     d/2 log(2 pi e) - integral over log sigma of [d / (1 + sigma^2) - rate], which for a grid from a
     up is d/2 log(2 pi e a^2) + integral of the rate from a up - integral of [d - rate] below a. The
     last is at least -d/2 log(rate(a) / d), because 1/mmse - 1/(d sigma^2) never falls towards low
-    noise; this value is taken, so the result is an upper bound. It is at most what a deficit
-    d - rate gives that falls at least as steeply as in the lowest bins, which makes `slack`. Infinite
-    where the deficit does not fall: data on a manifold and discrete data have no density.
+    noise; this value is taken, so the result is an upper bound. `slack` is how far it is above
+    what a deficit d - rate gives that falls as steeply as in the lowest bins: infinite where that
+    does not fall, as data on a manifold and discrete data have no density.
     """
     d = profile.dim
     if d is None:
@@ -112,9 +110,9 @@ def information_gap(
     """I(X; C): the integral of what the rate falls by when the condition C is known.
 
     Over the noise levels that both grids cover, and above them by sigma^-2; what lies below is left
-    out, and counted as slack. The two standard errors are taken as independent, which is too wary if
-    both profiles were measured with the same noise. With learned denoisers use profiles of held-out
-    examples (`measure_profile`).
+    out, and counted as slack. The two standard errors are taken as independent, which is too wary
+    if both profiles were measured with the same noise. With learned denoisers use profiles of
+    held-out examples (`measure_profile`).
 
     bound: the entropy of C, or another value that I(X; C) cannot exceed.
     """
@@ -143,7 +141,7 @@ def _slopes(values: Tensor, profile: EntropyRateProfile) -> Tensor:
     relative = (profile.stderr / values.clamp_min(1e-300)).clamp_min(_RELATIVE_ERROR)
     weight = torch.where((values > 0) & relative.isfinite(), relative.pow(-2), 0)
     # At least the neighbours, on however coarse a grid.
-    reach = max(_WINDOW, 1.01 * float(x.diff().max()))
+    reach = max([_WINDOW, *(1.01 * x.diff()).tolist()])
     window = ((x[None, :] - x[:, None]).abs() <= reach) * weight
     total = window.sum(1, keepdim=True)
     dx = x - (window @ x)[:, None] / total
