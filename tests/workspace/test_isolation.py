@@ -6,8 +6,11 @@ import sys
 import pytest
 
 EXTRAS = {
+    "accelerate",
     "deepspeed",
+    "diffusers",
     "jinja2",
+    "lightning",
     "matplotlib",
     "rich",
     "safetensors",

@@ -45,14 +45,6 @@ SETTINGS = (
 
 
 @dataclass(frozen=True)
-class Answer:
-    """denoised: (n, dim).  divergence: (n,) trace of the denoiser's Jacobian."""
-
-    denoised: Tensor
-    divergence: Tensor
-
-
-@dataclass(frozen=True)
 class Draw:
     """One batch: sigma (n,), x0 and x (n, dim), the number of the step."""
 
@@ -64,69 +56,78 @@ class Draw:
     generator: torch.Generator
 
     @property
-    def variance(self) -> float:
-        """E|x0 - E x0|^2, summed over dimensions."""
-        return float(self.source.mmse(torch.tensor(1e4, dtype=torch.float64)))
+    def std(self) -> float:
+        """Of the data, per dimension."""
+        source = self.source
+        if isinstance(source, BinarySource):
+            return source.half
+        return source.std * math.sqrt(source.rank / source.dim)
 
-    def exact(self) -> Answer:
-        rate = self.source.mmse(self.sigma) / self.sigma.square()
-        return Answer(self.source.denoise(self.x, self.sigma), rate)
+    def exact(self) -> Tensor:
+        return self.source.denoise(self.x, self.sigma)
 
-    def missed(self, size: Tensor) -> Answer:
-        """The exact answer, off by a vector of squared length `size` (n,) in a random direction."""
-        exact = self.exact()
-        direction = torch.randn(self.x.shape, generator=self.generator, dtype=self.x.dtype)
-        off = direction / direction.norm(dim=1, keepdim=True) * size.sqrt()[:, None]
-        return Answer(exact.denoised + off, exact.divergence)
-
-    def error(self, answer: Answer) -> Tensor:
-        return (answer.denoised - self.x0).square().sum(1)
-
-    def implied(self, answer: Answer) -> Tensor:
-        """(n,) posterior variance that the answer claims: of bits by their probabilities, of
-        others sigma^2 times the divergence.
-        """
-        if isinstance(self.source, BinarySource):
-            certain = (answer.denoised - self.source.middle).square()
-            return (self.source.half**2 - certain).clamp_min(0).sum(1)
-        return self.sigma.square() * answer.divergence
-
-    def spread(self) -> Tensor:
-        """(n,) between 1/2 and 3/2: how large a floor is for one example."""
-        return 0.5 + torch.rand(len(self.x), generator=self.generator, dtype=self.x.dtype)
+    def noise(self) -> Tensor:
+        return torch.randn(self.x.shape, generator=self.generator, dtype=self.x.dtype)
 
 
-# A batch -> what the loop would report: (n,) squared errors and (n,) implied ones.
+def draw_batch(
+    source: BinarySource | GaussianSource, sigma: Tensor, step: int, generator: torch.Generator
+) -> Draw:
+    """Clean and noisy examples, one per noise level, in float64."""
+    sigma = sigma.to(torch.float64)
+    x0 = source.sample(len(sigma), generator).to(torch.float64)
+    noise = torch.randn(x0.shape, generator=generator, dtype=x0.dtype)
+    return Draw(source, sigma, x0, x0 + sigma[:, None] * noise, step, generator)
+
+
+# (n,) squared errors that the loop would report, and the posterior variances (n,) implied.
 Losses = tuple[Tensor, Tensor]
 Scenario = Callable[[Draw], Losses]
 
 
+def losses(draw: Draw, denoised: Tensor, trace: Tensor | None = None) -> Losses:
+    """What the answer `denoised` (n, dim) is charged and what it claims: bits by their
+    probabilities, others by sigma^2 times the trace (n,) of their Jacobian, by default the exact
+    one's.
+    """
+    error = (denoised - draw.x0).square().sum(1)
+    source = draw.source
+    if isinstance(source, BinarySource):
+        certain = (denoised - source.middle).square()
+        return error, (source.half**2 - certain).clamp_min(0).sum(1)
+    return error, source.mmse(draw.sigma) if trace is None else trace * draw.sigma.square()
+
+
 def honest(draw: Draw) -> Losses:
-    return _losses(draw, draw.exact())
+    return losses(draw, draw.exact())
 
 
 def floor(share: float, exponent: float = 0.0) -> Scenario:
-    """An extra error of `share` of the variance, times sigma^exponent."""
+    """Answers off by a random vector whose square is `share` of the variance, times
+    sigma^exponent, between half and one and a half times as much for each example.
+    """
 
     def scenario(draw: Draw) -> Losses:
-        size = share * draw.variance * draw.spread() * draw.sigma**exponent
-        return _losses(draw, draw.missed(size))
+        spread = 0.5 + torch.rand(draw.sigma.shape, generator=draw.generator)
+        size = share * draw.std**2 * draw.source.dim * spread * draw.sigma**exponent
+        direction = draw.noise()
+        off = direction / direction.norm(dim=1, keepdim=True) * size.sqrt()[:, None]
+        return losses(draw, draw.exact() + off)
 
     return scenario
 
 
 def dead_range(draw: Draw) -> Losses:
-    """Losses of zero from 0.3 to 1 standard deviation of the noise: a mask, a dead head."""
-    std = math.sqrt(draw.variance / draw.source.dim)
+    """Losses of zero from 0.3 to 1 standard deviation of the data: a mask, a dead head."""
     error, implied = honest(draw)
-    dead = (draw.sigma > 0.3 * std) & (draw.sigma < std)
+    dead = (draw.sigma > 0.3 * draw.std) & (draw.sigma < draw.std)
     return torch.where(dead, 0, error), implied
 
 
 def nan_bursts(draw: Draw) -> Losses:
-    """Nine losses of ten, and for five steps all of them."""
+    """Nine losses of ten in every other window, and once all of them for five steps."""
     error, implied = honest(draw)
-    burst = 0.9 if draw.step % 20 < 10 else 0.0
+    burst = 0.9 if draw.step // REFRESH % 2 == 0 else 0.0
     burst = 1.0 if 30 <= draw.step < 35 else burst
     lost = torch.rand(len(error), generator=draw.generator) < burst
     return torch.where(lost, math.nan, error), implied
@@ -142,17 +143,15 @@ def outlier(draw: Draw) -> Losses:
 
 def answers_mean(draw: Draw) -> Losses:
     middle = draw.source.middle if isinstance(draw.source, BinarySource) else 0.0
-    return _losses(draw, Answer(torch.full_like(draw.x, middle), torch.zeros_like(draw.sigma)))
+    return losses(draw, torch.full_like(draw.x, middle), torch.zeros_like(draw.sigma))
 
 
 def answers_x(draw: Draw) -> Losses:
-    return _losses(draw, Answer(draw.x, torch.full_like(draw.sigma, draw.source.dim)))
+    return losses(draw, draw.x, torch.full_like(draw.sigma, draw.source.dim))
 
 
 def answers_noise(draw: Draw) -> Losses:
-    std = math.sqrt(draw.variance / draw.source.dim)
-    noise = torch.randn(draw.x.shape, generator=draw.generator, dtype=draw.x.dtype)
-    return _losses(draw, Answer(std * noise, torch.zeros_like(draw.sigma)))
+    return losses(draw, draw.std * draw.noise(), torch.zeros_like(draw.sigma))
 
 
 SCENARIOS: Mapping[str, Scenario] = {
@@ -178,10 +177,8 @@ def train(setting: Setting, scenario: Scenario, gate: Gate, seed: int) -> InfoNo
     )  # fmt: skip
     rng = torch.Generator().manual_seed(seed)
     for step in range(STEPS):
-        sigma = schedule.sample(BATCH, generator=rng).double()
-        x0 = source.sample(BATCH, rng).double()
-        x = x0 + sigma[:, None] * torch.randn(x0.shape, generator=rng, dtype=x0.dtype)
-        schedule.observe(sigma, *scenario(Draw(source, sigma, x0, x, step, rng)))
+        sigma = schedule.sample(BATCH, generator=rng)
+        schedule.observe(sigma, *scenario(draw_batch(source, sigma, step, rng)))
         schedule.step()
     return schedule
 
@@ -237,7 +234,7 @@ def table(
     return cells
 
 
-def section(quick: bool, tick: Callable[[str], None]) -> Section:
+def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
     """The tables, one per setting, and the goal for the default gate."""
     cells = table(seeds=1 if quick else 3, settings=SETTINGS[1:4:2] if quick else SETTINGS, tick=tick)
     names = dict.fromkeys(cell.setting for cell in cells)
@@ -280,7 +277,3 @@ def _page(setting: str, cells: Sequence[Cell]) -> Table:
 
 def _mark(cell: Cell) -> str:
     return f"{cell.wasted:.2f}" + ("*" if cell.held else "")
-
-
-def _losses(draw: Draw, answer: Answer) -> Losses:
-    return draw.error(answer), draw.implied(answer)

@@ -72,9 +72,7 @@ def symbol_table(probabilities: Tensor, positions: int | None = None) -> Tensor:
 
 def distinct(table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Distinct rows of a table, the one that each row is (n,), and how often each occurs."""
-    rows, which, times = torch.unique(
-        table, dim=0, return_inverse=True, return_counts=True
-    )
+    rows, which, times = torch.unique(table, dim=0, return_inverse=True, return_counts=True)
     return rows, which, times
 
 

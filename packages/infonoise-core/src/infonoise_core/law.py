@@ -23,8 +23,13 @@ class Schedule(Protocol):
         n: int,
         device: torch.device | str | None = None,
         generator: torch.Generator | None = None,
+        ranks: tuple[int, int] | None = None,
     ) -> Tensor:
-        """(n,) noise levels in the channel's coordinate."""
+        """(n,) noise levels in the channel's coordinate.
+
+        ranks: this rank and how many share the strata, torch.distributed's by default; (0, 1) draws
+        a whole batch, of which every rank that draws alike may take its part.
+        """
 
     def observe(self, u: Tensor, squared_error: Tensor) -> None:
         """Report (n,) squared x0-errors at levels u: summed over an example's dimensions,
@@ -95,9 +100,10 @@ class FixedLaw(ABC):
         n: int,
         device: torch.device | str | None = None,
         generator: torch.Generator | None = None,
+        ranks: tuple[int, int] | None = None,
     ) -> Tensor:
         low, high = self._ends
-        p = uniforms(n, device, generator, self.stratified)
+        p = uniforms(n, device, generator, self.stratified, ranks)
         return self.channel.levels(self._quantile(low + (high - low) * p).exp())
 
     def observe(self, u: Tensor, squared_error: Tensor) -> None:
@@ -238,12 +244,17 @@ class UniformTime(FixedLaw):
 
 
 def uniforms(
-    n: int, device: torch.device | str | None, generator: torch.Generator | None, stratified: bool
+    n: int,
+    device: torch.device | str | None,
+    generator: torch.Generator | None,
+    stratified: bool,
+    ranks: tuple[int, int] | None = None,
 ) -> Tensor:
     """(n,) float64 in (0, 1), drawn where the generator lives.
 
     Stratified: one in each of n * world strata of equal width; a rank takes every world-th stratum,
-    so that each rank and the global batch cover the whole range, then shuffles.
+    so that each rank and the global batch cover the whole range, then shuffles. ranks: (rank,
+    world), torch.distributed's by default.
     """
     if n < 1:
         raise InputError(f"a batch of {n} noise levels: give at least 1")
@@ -253,7 +264,7 @@ def uniforms(
     dtype = torch.float32 if "mps" in (at.type, target.type) else torch.float64
     p = torch.rand(n, device=at, dtype=dtype, generator=generator)
     if stratified:
-        rank, world = _rank_and_world()
+        rank, world = _rank_and_world() if ranks is None else ranks
         strata = torch.randperm(n, device=at, generator=generator) * world + rank
         p = (strata + p) / (n * world)
     # Open interval: the quantile of a law with tails is infinite at its ends.

@@ -72,7 +72,7 @@ def draw_densities(ax: "Axes", densities: Mapping[str, Curve]) -> None:
 def to_svg(fig: "Figure") -> str:
     """The figure as an <svg> element that can stand inside a page."""
     text = io.StringIO()
-    fig.savefig(text, format="svg", metadata={"Date": None})
+    _write(fig, text, "svg")
     svg = text.getvalue()
     return svg[svg.index("<svg") :]
 
@@ -91,7 +91,15 @@ def save_figure(fig: "Figure", path: Path, *, overwrite: bool = False) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fig.savefig(temporary, format=form, metadata=None if form == "png" else {_DATE[form]: None})
+        _write(fig, temporary, form)
         temporary.replace(path)
     except OSError as error:
         raise InputError(f"--out {path}: cannot be written ({error.strerror})") from None
+
+
+def _write(fig: "Figure", target: Path | io.StringIO, form: str) -> None:
+    """The same bytes every time: no date, and names inside an svg that follow from its content."""
+    from matplotlib import rc_context
+
+    with rc_context({"svg.hashsalt": "infonoise"}):
+        fig.savefig(target, format=form, metadata=None if form == "png" else {_DATE[form]: None})

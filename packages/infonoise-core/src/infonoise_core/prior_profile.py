@@ -15,6 +15,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.exact import BinarySource, profile_on
 from infonoise_core.mixture import MixtureSource
 from infonoise_core.profile import EntropyRateProfile
+from infonoise_core.scalar import ScalarSource
 
 # Entries of the largest matrix of weights that is held at once.
 _BLOCK = 2**24
@@ -42,8 +43,8 @@ def independent_symbol_profile(
 
     probabilities: (K,), or (positions, K) where they differ between positions.  embedding: OneHot,
     the default, or the vectors of the symbols (K, width); for bits [[low], [high]].  positions:
-    symbols of one example.  The mmse is exact for one-hot vectors, bits and all other codes whose
-    symbols are equally far apart; for other codes it is sampled, and stderr says how well.
+    symbols of one example.  The mmse is exact for one-hot vectors, numbers and all other codes
+    whose symbols are equally far apart; for other codes it is sampled, and stderr says how well.
     """
     table = symbol_table(probabilities, positions)
     embedding = OneHot() if embedding is None else embedding
@@ -58,6 +59,8 @@ def independent_symbol_profile(
     if embedding.shape == (2, 1):
         low, high = embedding[:, 0].tolist()
         return profile_on(BinarySource(len(table), low, high, table[:, 1]), edges)
+    if embedding.shape[1] == 1:
+        return profile_on(ScalarSource(embedding[:, 0], table), edges)
     rate = torch.zeros(len(edges) - 1, dtype=torch.float64)
     variance = torch.zeros_like(rate)
     for row, times in zip(*distinct(table)[::2], strict=True):

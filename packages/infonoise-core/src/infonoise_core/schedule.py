@@ -51,6 +51,8 @@ class InfoNoise(TableLaw):
     compensate: whether to divide the weight out; without, training effort goes as rate * weight.
     prior: a profile known before training (closed form, or from the data alone), which a bin's own
     observations outweigh as they pass `min_count`.
+    ceiling: a profile that the truth cannot exceed, such as that of independent symbols: what a
+    network's errors show above it is its own weakness, and draws no updates.
     groups: names of the parts into which `observe` gets its errors split.
     """
 
@@ -71,6 +73,7 @@ class InfoNoise(TableLaw):
         dim: int | None = None,
         compensate: bool = True,
         prior: EntropyRateProfile | None = None,
+        ceiling: EntropyRateProfile | None = None,
         groups: Sequence[str] = (),
         stratified: bool = True,
     ) -> None:
@@ -92,6 +95,7 @@ class InfoNoise(TableLaw):
         self.min_count = min_count
         self.estimator = RateEstimator(self.edges, horizon, dim, groups)
         self.prior = None if prior is None else self._on_our_grid(prior)
+        self.ceiling = None if ceiling is None else self._on_our_grid(ceiling)
         self._steps = 0
         self._adapting_since: int | None = None
         self._held = ""
@@ -201,18 +205,22 @@ class InfoNoise(TableLaw):
         return float((self._start * self._width)[filled].sum()) >= _FILLED
 
     def _known(self) -> EntropyRateProfile:
-        """What the losses told, completed by the prior where they told little."""
-        measured = self.profile()
-        if self.prior is None:
-            return measured
-        n = self.estimator.effective_count
-        trust = n / (n + self.min_count)
-        raw = measured.rate if measured.raw is None else measured.raw
-        return replace(
-            measured,
-            rate=torch.lerp(self.prior.rate, measured.rate, trust),
-            raw=torch.lerp(self.prior.rate, raw, trust),
-        )
+        """What the losses told, completed by the prior where they told little, below the
+        ceiling.
+        """
+        known = self.profile()
+        if self.prior is not None:
+            n = self.estimator.effective_count
+            trust = n / (n + self.min_count)
+            raw = known.rate if known.raw is None else known.raw
+            known = replace(
+                known,
+                rate=torch.lerp(self.prior.rate, known.rate, trust),
+                raw=torch.lerp(self.prior.rate, raw, trust),
+            )
+        if self.ceiling is not None:
+            known = replace(known, rate=torch.minimum(known.rate, self.ceiling.rate))
+        return known
 
     def _allocate(self, profile: EntropyRateProfile) -> Tensor | None:
         weight = self.weight if self.compensate else None

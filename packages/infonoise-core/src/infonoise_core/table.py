@@ -36,9 +36,13 @@ class TableLaw:
         n: int,
         device: torch.device | str | None = None,
         generator: torch.Generator | None = None,
+        ranks: tuple[int, int] | None = None,
     ) -> Tensor:
-        """(n,) noise levels in the channel's coordinate: inverse cdf, log-uniform inside a bin."""
-        p = uniforms(n, device, generator, self.stratified)
+        """(n,) noise levels in the channel's coordinate: inverse cdf, log-uniform inside a bin.
+
+        ranks: as in `law.Schedule.sample`.
+        """
+        p = uniforms(n, device, generator, self.stratified, ranks)
         if p.device != self._cdf.device:
             self._drawn, self._cdf = self._drawn.to(p), self._cdf.to(p)
             self._log_edges = self._log_edges.to(p)

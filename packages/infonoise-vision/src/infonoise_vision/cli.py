@@ -1,78 +1,33 @@
 """infonoise-vision: train, sample, evaluate, profile, compare."""
 
-import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tyro.conf import OmitArgPrefixes, Positional
 
-import infonoise_core
 import infonoise_vision
-from infonoise_core.channel import VarianceExploding
 from infonoise_core.errors import InputError
 from infonoise_core.grid import entropic_grid, karras_grid
-from infonoise_core.plot import draw_profile, figure
+from infonoise_core.plot import draw_profile, figure, save_figure
 from infonoise_core.profile import EntropyRateProfile
+from infonoise_core.solver import SOLVERS
 from infonoise_core.training import command
-from infonoise_core.training.compare import Contest, run_contest, updates_within
-from infonoise_core.training.config import (
-    TrainConfig,
-    open_run,
-    parse_duration,
-    read_run,
-    settings_of,
-    write_json,
-)
+from infonoise_core.training.config import TrainConfig, open_run, read_run, settings_of, write_json
 from infonoise_core.training.engine import TorchEngine, count_parameters, pick_device
 from infonoise_core.training.loop import PROFILE_FILE, load_denoiser, train
 from infonoise_core.training.progress import progress
-from infonoise_core.training.report import Exhibit, answer, write_report
-from infonoise_core.training.results import Results, print_table
-from infonoise_core.training.schedules import Setting, check_names, make_schedule, split_names
-from infonoise_core.weighting import Weight, edm_weight, unit_weight
-from infonoise_vision.data import ImageSet, load_images
+from infonoise_core.training.schedules import make_schedule
+from infonoise_vision.compare import Compare, run_compare
 from infonoise_vision.evaluate import ImageEvaluation
 from infonoise_vision.sample import generate, png_grid
-from infonoise_vision.task import ImageTask, make_denoiser
+from infonoise_vision.task import Objective, describe, load_split, make_denoiser
 
-UPDATES_FILE = "updates.json"
+COMMAND = "infonoise-vision train"
 DONE_FILE = "done.json"
-RESULTS_FILE = "results.json"
-REPORT_FILE = "report.html"
-HELD_OUT = 0.2
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Images and what is learned of them; the same in train and compare."""
-
-    size: int | None = None
-    """crop to a square and resize to this many pixels"""
-    sigma_min: float = 0.002
-    """lowest noise level, in the unit of images between -1 and 1"""
-    sigma_max: float = 80.0
-    """highest noise level"""
-    sigma_data: float = 0.5
-    """standard deviation the network's preconditioning assumes"""
-    weight: str = "edm"
-    """loss weight: edm or unit"""
-
-    def channel(self) -> VarianceExploding:
-        return VarianceExploding(self.sigma_min, self.sigma_max)
-
-    def weighting(self) -> Weight:
-        weights = {"edm": edm_weight(self.sigma_data), "unit": unit_weight()}
-        if self.weight not in weights:
-            raise InputError(f"--weight {self.weight}: no such weight; give edm or unit")
-        return weights[self.weight]
-
-    def setting(self, updates: int, dim: int) -> Setting:
-        return Setting(self.channel(), self.weighting(), updates, dim)
 
 
 @dataclass(frozen=True)
@@ -84,7 +39,7 @@ class Train:
     data: Positional[str] = "digits"
     """folder of images, .npz file, or digits (scikit-learn's, 8x8)"""
     schedule: str = "infonoise"
-    """how noise levels are drawn: edm, log-uniform or infonoise"""
+    """how noise levels are drawn: edm, log-uniform, infonoise or another"""
     device: str = "auto"
     """cpu, cuda or auto"""
     overwrite: bool = False
@@ -106,7 +61,7 @@ class SampleCommand:
     steps: int = 18
     """noise levels of the solver"""
     solver: str = "heun"
-    """euler or heun"""
+    """euler, heun, dpmpp-2m or gradient-estimation"""
     grid: str = "karras"
     """noise levels: karras or entropic (by the run's profile)"""
     seed: int = 0
@@ -143,55 +98,26 @@ class Profile:
     """replace the file --out"""
 
 
-@dataclass(frozen=True)
-class Compare:
-    """Train the same network under several schedules and report which needs how many updates."""
-
-    data: Positional[str] = "digits"
-    """folder of images, .npz file, or digits (scikit-learn's, 8x8)"""
-    out: Path = Path("infonoise-compare")
-    """folder for report.html and results.json"""
-    schedules: str = "edm,log-uniform,infonoise"
-    """names, comma-separated"""
-    budget: str = "3m"
-    """time for everything, such as 90s, 3m or 1.5h; decides the number of updates"""
-    updates: int | None = None
-    """optimizer steps of each run, instead of --budget"""
-    seeds: int = 1
-    """runs of each schedule, from different seeds"""
-    batch: int = 128
-    """examples per optimizer step"""
-    lr: float = 2e-3
-    """learning rate"""
-    seed: int = 0
-    """the first seed"""
-    device: str = "auto"
-    """cpu, cuda or auto"""
-    overwrite: bool = False
-    """replace an earlier comparison in --out"""
-    objective: OmitArgPrefixes[Objective] = field(default_factory=Objective)
-
-
 def run_train(config: Train) -> None:
     """Train, evaluate, and leave a run in config.out."""
     objective = config.objective
-    check_names([config.schedule], "--schedule")
-    images, held_out = _load(config.data, objective.size)
-    setting = objective.setting(config.train.updates, images.dim)
-    schedule = make_schedule(config.schedule, setting)
+    images, held_out = load_split(config.data, objective.size)
+    schedule = make_schedule(config.schedule, objective.setting(config.train.updates, images))
     engine = TorchEngine(config.device)
-    settings = {**settings_of(config), "overwrite": False, "shape": list(images.shape)}
-    going_on = open_run(config.out, settings, overwrite=config.overwrite, finished=DONE_FILE)
-    denoiser = make_denoiser(images.shape, objective.sigma_data, config.train.seed)
     evaluation = ImageEvaluation(images, held_out, objective.sigma_min, objective.sigma_max)
-    verb = "going on with" if going_on else "training"
-    _say(
-        f"{verb} {count_parameters(denoiser.parameters()):,} parameters on {len(images)} images"
-        f" {'x'.join(map(str, images.shape))} of {images.name} ({engine.device})"
+    task = objective.task(images, config.train.seed)
+    # Last of all checks: from here on, an earlier run may be replaced.
+    settings = {**_settings(config), "images": describe(images, held_out)}
+    going_on = open_run(config.out, settings, overwrite=config.overwrite, finished=DONE_FILE)
+    print(
+        f"{'going on with' if going_on else 'training'}"
+        f" {count_parameters(task.denoiser.parameters()):,} parameters on {len(images)} images"
+        f" {'x'.join(map(str, images.shape))} of {images.name} ({engine.device})",
+        file=sys.stderr,
     )
     with progress(config.train.updates, "train") as reporter:
         trained = train(
-            ImageTask(images, denoiser, setting.weight), schedule, config.train, config.out,
+            task, schedule, config.train, config.out,
             engine=engine, evaluate=evaluation, reporter=reporter,
         )  # fmt: skip
     final = trained.evaluations[-1]
@@ -202,37 +128,49 @@ def run_train(config: Train) -> None:
 
 def run_sample(config: SampleCommand) -> None:
     """Generate images and write them as one PNG."""
-    settings = read_run(config.run)
-    if config.n < 1 or config.steps < 1:
-        raise InputError(f"--n {config.n} and --steps {config.steps}: give at least 1")
-    _refuse_existing(config.out, config.overwrite)
-    low, high = settings["objective"]["sigma_min"], settings["objective"]["sigma_max"]
-    if config.grid == "karras":
-        sigmas = karras_grid(config.steps, low, high)
-    elif config.grid == "entropic":
-        sigmas = entropic_grid(_profile_of(config.run), config.steps, low, high)
-    else:
-        raise InputError(f"--grid {config.grid}: no such grid; give karras or entropic")
+    settings = _read_run(config.run)
+    if config.n < 1 or config.steps < 1 or config.seed < 0:
+        raise InputError(
+            f"--n {config.n}, --steps {config.steps}, --seed {config.seed}:"
+            " give at least 1, 1 and 0"
+        )
+    if config.solver not in SOLVERS:
+        raise InputError(
+            f"--solver {config.solver}: no such solver; give one of {', '.join(SOLVERS)}"
+        )
+    if config.out.is_dir():
+        raise InputError(f"--out {config.out} is a folder: give a file name")
+    if config.out.exists() and not config.overwrite:
+        raise InputError(f"--out {config.out} exists: give another name or --overwrite")
+    sigmas = _grid(config, settings["objective"])
     denoiser = _denoiser_of(config.run, settings, config.device)
-    shape = tuple(settings["shape"])
+    shape = tuple(settings["images"]["shape"])
     with progress(config.n, "sample") as reporter:
         sample = generate(
             denoiser, shape, config.n, sigmas, solver=config.solver, seed=config.seed,
             progress=lambda done, _: reporter.advance(done),
         )  # fmt: skip
-    _write_bytes(config.out, png_grid(sample.x))
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = config.out.with_name(f".{config.out.name}.tmp")
+    temporary.write_bytes(png_grid(sample.x))
+    temporary.replace(config.out)
     print(f"{config.out}: {config.n} images, {sample.nfe} denoiser calls each")
 
 
 def run_evaluate(config: Evaluate) -> None:
     """Print the measures of a run on its held-out images."""
-    settings = read_run(config.run)
+    settings = _read_run(config.run)
     objective = settings["objective"]
-    images, held_out = _load(config.data or settings["data"], objective["size"])
-    if list(images.shape) != settings["shape"]:
+    if config.samples < 2:
+        raise InputError(f"--samples {config.samples}: a distance needs at least 2")
+    data = config.data or settings["data"]
+    images, held_out = load_split(data, objective["size"])
+    found, known = describe(images, held_out), settings["images"]
+    differs = next((k for k in known if k != "name" and found[k] != known[k]), None)
+    if differs:
         raise InputError(
-            f"{config.data}: images of shape {images.shape}, the run was trained on"
-            f" {tuple(settings['shape'])}; give the same data"
+            f"{data}: not the images of {config.run}, whose {differs} is {known[differs]} and not"
+            f" {found[differs]}; give the same ones with --data"
         )
     denoiser = _denoiser_of(config.run, settings, config.device)
     evaluation = ImageEvaluation(
@@ -243,9 +181,11 @@ def run_evaluate(config: Evaluate) -> None:
 
 def run_profile(config: Profile) -> None:
     """Print the profile's entropy and quantiles; draw it if asked."""
-    if config.out is not None:
-        _refuse_existing(config.out, config.overwrite)
     profile = _profile_of(config.run)
+    if config.out is not None:
+        fig, ax = figure()
+        draw_profile(ax, profile)
+        save_figure(fig, config.out, overwrite=config.overwrite)
     low, high = float(profile.edges[0]), float(profile.edges[-1])
     print(
         f"entropy   {profile.entropy():.2f} ± {profile.entropy_stderr():.2f} nats per example,"
@@ -255,72 +195,7 @@ def run_profile(config: Profile) -> None:
     levels = profile.quantile(torch.tensor(shares, dtype=torch.float64)).tolist()
     print("sigma at  " + "  ".join(f"{q:.0%} {s:.3g}" for q, s in zip(shares, levels, strict=True)))
     if config.out is not None:
-        fig, ax = figure()
-        draw_profile(ax, profile)
-        try:
-            fig.savefig(config.out)
-        except ValueError:
-            raise InputError(
-                f"--out {config.out}: give a name that ends in .svg, .png or .pdf"
-            ) from None
         print(f"{config.out}: written")
-
-
-def run_compare(config: Compare) -> None:
-    """Train under every schedule; write report.html and results.json, print the table."""
-    names = split_names(config.schedules)
-    if config.seeds < 1:
-        raise InputError(f"--seeds {config.seeds}: give at least 1")
-    budget = parse_duration(config.budget)
-    objective = config.objective
-    images, held_out = _load(config.data, objective.size)
-    for name in names:
-        make_schedule(name, objective.setting(1000, images.dim))
-    pick_device(config.device)
-    settings = {**settings_of(config), "overwrite": False}
-    going_on = open_run(config.out, settings, overwrite=config.overwrite, finished=RESULTS_FILE)
-    evaluation = ImageEvaluation(images, held_out, objective.sigma_min, objective.sigma_max)
-    exhibits: dict[str, Exhibit] = {}
-
-    def finish(name: str, seed: int, denoiser: nn.Module) -> None:
-        if seed == config.seed:
-            sigmas = karras_grid(18, objective.sigma_min, objective.sigma_max)
-            exhibits[name] = png_grid(generate(denoiser, images.shape, 64, sigmas).x)
-
-    contest = Contest(
-        make_task=lambda seed: ImageTask(
-            images, make_denoiser(images.shape, objective.sigma_data, seed), objective.weighting()
-        ),
-        make_schedules={n: _maker(n, objective, images.dim) for n in names},
-        evaluate=evaluation,
-        finish=finish,
-        device=config.device,
-    )
-    runs = len(names) * config.seeds
-    updates = _updates(config, contest, runs, budget)
-    train_config = _train_config(config, updates)
-    verb = "going on with" if going_on else "comparing"
-    _say(f"{verb} {', '.join(names)} on {images.name}: {runs} runs of {updates} updates")
-    with progress(runs * updates, "compare") as reporter:
-        arms = run_contest(contest, train_config, config.seeds, config.out, reporter)
-    results = Results(
-        data=_describe(images, held_out),
-        settings={**settings, "train": settings_of(train_config)},
-        measures=evaluation.measures(),
-        arms=arms,
-        versions={
-            "infonoise-core": infonoise_core.__version__,
-            "infonoise-vision": infonoise_vision.__version__,
-            "torch": torch.__version__,
-        },
-        floors={evaluation.distance: evaluation.floor},
-    )
-    exhibits["held-out images"] = png_grid(held_out.x0(np.arange(min(64, len(held_out)))))
-    write_report(config.out / REPORT_FILE, results, exhibits)
-    write_json(config.out / RESULTS_FILE, results.to_dict())
-    print_table(results)
-    print(answer(results))
-    print(f"report: {config.out / REPORT_FILE}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -339,45 +214,31 @@ def main(argv: list[str] | None = None) -> int:
     )
 
 
-def _maker(name: str, objective: Objective, dim: int) -> Any:
-    return lambda updates: make_schedule(name, objective.setting(updates, dim))
+def _settings(config: Train) -> dict[str, Any]:
+    """What must be the same for a run to go on: not where it lies."""
+    settings = {"command": COMMAND, **settings_of(config)}
+    return {k: v for k, v in settings.items() if k not in ("out", "overwrite")}
 
 
-def _updates(config: Compare, contest: Contest, runs: int, budget: float) -> int:
-    """From the option, from an earlier start of the same comparison, or from the budget."""
-    if config.updates is not None:
-        return config.updates
-    kept = config.out / UPDATES_FILE
-    if kept.exists():
-        return int(json.loads(kept.read_text())["updates"])
-    updates = updates_within(contest, _train_config(config, 60), runs, budget)
-    write_json(kept, {"updates": updates})
-    return updates
+def _read_run(run: Path) -> dict[str, Any]:
+    settings = read_run(run)
+    if settings.get("command") != COMMAND:
+        raise InputError(f"{run}: not made by {COMMAND}; give the --out of a train command")
+    return settings
 
 
-def _train_config(config: Compare, updates: int) -> TrainConfig:
-    return TrainConfig(
-        updates=updates, batch=config.batch, lr=config.lr, lr_warmup=min(100, updates // 10),
-        seed=config.seed, eval_every=max(1, updates // 12), save_every=max(1, updates // 4), keep=1,
-    )  # fmt: skip
-
-
-def _load(data: str, size: int | None) -> tuple[ImageSet, ImageSet]:
-    return load_images(data, size=size).split(HELD_OUT)
-
-
-def _describe(images: ImageSet, held_out: ImageSet) -> dict[str, Any]:
-    return {
-        "name": images.name,
-        "shape": list(images.shape),
-        "levels": images.levels,
-        "train": len(images),
-        "held_out": len(held_out),
-    }
+def _grid(config: SampleCommand, objective: dict[str, Any]) -> Tensor:
+    low, high = objective["sigma_min"], objective["sigma_max"]
+    if config.grid == "karras":
+        return karras_grid(config.steps, low, high)
+    if config.grid == "entropic":
+        return entropic_grid(_profile_of(config.run), config.steps, low, high)
+    raise InputError(f"--grid {config.grid}: no such grid; give karras or entropic")
 
 
 def _denoiser_of(run: Path, settings: dict[str, Any], device: str) -> nn.Module:
-    denoiser = make_denoiser(tuple(settings["shape"]), settings["objective"]["sigma_data"], 0)
+    shape = tuple(settings["images"]["shape"])
+    denoiser = make_denoiser(shape, settings["objective"]["sigma_data"], seed=0)
     load_denoiser(run, denoiser)
     return denoiser.to(pick_device(device)).eval()
 
@@ -388,20 +249,6 @@ def _profile_of(run: Path) -> EntropyRateProfile:
     return EntropyRateProfile.load(run / PROFILE_FILE if run.is_dir() else run)
 
 
-def _refuse_existing(out: Path, overwrite: bool) -> None:
-    if out.is_dir():
-        raise InputError(f"--out {out} is a folder: give a file name")
-    if out.exists() and not overwrite:
-        raise InputError(f"--out {out} exists: give another name or --overwrite")
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-
-
 def _print_measures(evaluation: ImageEvaluation, values: dict[str, float]) -> None:
     for measure in evaluation.measures():
         line = f"{measure.label}: {values[measure.name]:.4f}"
@@ -410,10 +257,6 @@ def _print_measures(evaluation: ImageEvaluation, values: dict[str, float]) -> No
         if measure.name == evaluation.distance:
             line += f" (real to real {evaluation.floor:.4f})"
         print(line)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from infonoise_core.errors import InputError
 from infonoise_core.exact import gaussian_quadrature
 from infonoise_core.grid import karras_grid
 from infonoise_core.training.evaluation import HeldOutError
@@ -48,6 +49,11 @@ class LikelihoodBound:
         self.sigma_0 = sigma_min
         if held_out.levels is not None:
             self.sigma_0 = max(sigma_min, 2 / (held_out.levels - 1) / 8)
+        if not self.sigma_0 < sigma_max:
+            raise InputError(
+                f"--sigma-max {sigma_max:g}: {held_out.levels} grey levels are already told from"
+                f" each other below {self.sigma_0:g}; give a higher one"
+            )
         self._ends = _prior_nats(x0, train, sigma_max) + self._terminal_nats(held_out)
         self._error = HeldOutError(Batch(x0), self.sigma_0, sigma_max, levels=8, seed=seed)
 
@@ -123,6 +129,11 @@ class ImageEvaluation:
         samples: int = 256,
         seed: int = 0,
     ) -> None:
+        if min(len(train), len(held_out)) < 2:
+            raise InputError(
+                f"{train.name}: {len(train)} images to train on and {len(held_out)} held out;"
+                " give more, and different ones"
+            )
         self.bound = LikelihoodBound(held_out, train, sigma_min, sigma_max, seed)
         self.samples = min(samples, len(held_out), len(train))
         rng = np.random.default_rng(seed)

@@ -47,9 +47,11 @@ def generate(
 
 def png_grid(x0: Tensor, zoom: int | None = None, columns: int | None = None) -> bytes:
     """A PNG of images (n, c, h, w) side by side, one pixel apart, enlarged so that small ones can
-    be seen.
+    be seen.  Channels that are neither grey nor colour stand in a row, in grey.
     """
     images = to_bytes(x0)
+    if images.shape[3] not in (1, 3):
+        images = np.concatenate(np.split(images, images.shape[3], axis=3), axis=2)
     n, h, w, c = images.shape
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)

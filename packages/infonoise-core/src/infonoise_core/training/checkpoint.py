@@ -7,6 +7,7 @@ name, flushed to disk and renamed, so a folder of the final name is whole; check
 damage.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -20,8 +21,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from infonoise_core.errors import InputError
+
 FORMAT = "infonoise-checkpoint"
-VERSION = 1
+VERSION = 2
+_TEMPORARY = ".writing-"
 _TENSOR, _PAIRS, _TUPLE = "$tensor", "$pairs", "$tuple"
 
 
@@ -30,17 +34,24 @@ class DamagedCheckpoint(Exception):
 
 
 def save(
-    folder: Path, step: int, parts: Mapping[str, Any], info: Mapping[str, Any], keep: int = 2
+    folder: Path,
+    step: int,
+    parts: Mapping[str, Any],
+    info: Mapping[str, Any],
+    keep: int = 2,
+    best: int | None = None,
 ) -> Path:
-    """Write `folder/step-<step>` and drop all but the `keep` newest checkpoints.
+    """Write `folder/step-<step>` and drop all but the `keep` newest checkpoints and that of step
+    `best`. One process at a time may write into a folder.
 
     parts: name -> tree of dicts, lists, tensors and plain values.  info: plain values for the
-    manifest.
+    manifest.  OSError when the disk is full; what was there before is untouched.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    final = folder / f"step-{step:08d}"
-    temporary = folder / f".writing-{step:08d}-{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
+    final = path_of(folder, step)
+    for left_over in folder.glob(f"{_TEMPORARY}*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    temporary = folder / f"{_TEMPORARY}{step:08d}"
     temporary.mkdir()
     try:
         manifest = {
@@ -55,56 +66,113 @@ def save(
             tensors: dict[str, Tensor] = {}
             manifest["parts"][name] = _flatten(tree, "", tensors)
             path = temporary / f"{name}.safetensors"
-            save_file(tensors, path)
+            _write(tensors, path)
             manifest["files"][path.name] = _checksum(path)
             _flush(path)
         path = temporary / "manifest.json"
-        path.write_text(json.dumps(manifest, indent=1))
+        path.write_text(json.dumps({"checksum": _digest(manifest), **manifest}, indent=1))
         _flush(path)
+        _flush(temporary)
         if final.exists():
-            shutil.rmtree(final)
+            _remove(final)
         os.replace(temporary, final)
         _flush(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     for old in _newest_first(folder)[keep:]:
-        shutil.rmtree(old, ignore_errors=True)
+        if best is None or old != path_of(folder, best):
+            _remove(old)
     return final
 
 
-def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(manifest, parts) of one checkpoint folder; DamagedCheckpoint when anything in it is off."""
+def path_of(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
+    return folder / f"step-{step:08d}"
+
+
+def steps(folder: Path) -> list[int]:
+    """The steps of which there is a checkpoint, whole or damaged; newest first."""
+    return [int(path.name.removeprefix("step-")) for path in _newest_first(folder)]
+
+
+def check(path: Path) -> dict[str, Any]:
+    """The manifest of a checkpoint whose files match their checksums; else DamagedCheckpoint."""
     try:
-        manifest = json.loads((path / "manifest.json").read_text())
+        manifest: dict[str, Any] = json.loads((path / "manifest.json").read_text())
+        checksum = manifest.pop("checksum")
         if manifest["format"] != FORMAT or manifest["version"] != VERSION:
             raise DamagedCheckpoint(
                 f"format version {manifest['version']}, this program reads {VERSION}"
             )
+        if checksum != _digest(manifest):
+            raise DamagedCheckpoint("manifest.json does not match its checksum")
         for name, checksum in manifest["files"].items():
             if _checksum(path / name) != checksum:
                 raise DamagedCheckpoint(f"{name} does not match its checksum")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedCheckpoint(f"{type(error).__name__}: {error}") from None
+    return manifest
+
+
+def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(manifest, parts) of one checkpoint folder; DamagedCheckpoint when anything in it is off."""
+    manifest = check(path)
+    try:
         parts = {
             name: _unflatten(tree, load_file(path / f"{name}.safetensors"))
             for name, tree in manifest["parts"].items()
         }
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, KeyError, TypeError, SafetensorError) as error:
         raise DamagedCheckpoint(f"{type(error).__name__}: {error}") from None
     return manifest, parts
 
 
-def load_latest(folder: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """The newest checkpoint that is whole, or None; damaged ones are passed over with a warning."""
-    for path in _newest_first(folder):
+def newest(folder: Path) -> int | None:
+    """The step of the newest checkpoint that is whole; None when there is none at all.
+
+    Damaged ones are passed over with a warning; InputError when all are damaged.
+    """
+    for step in steps(folder):
         try:
-            return load(path)
+            check(path_of(folder, step))
         except DamagedCheckpoint as damage:
-            print(f"warning: {path} is damaged ({damage}); trying the one before", file=sys.stderr)
+            print(
+                f"warning: {path_of(folder, step)} is damaged ({damage}); trying the one before",
+                file=sys.stderr,
+            )
+        else:
+            return step
+    if steps(folder):
+        raise InputError(
+            f"{folder}: no checkpoint there is whole; bring back a copy, or --overwrite the run"
+        )
     return None
+
+
+def load_latest(folder: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The newest checkpoint that is whole, or None where there is none; see `newest`."""
+    step = newest(folder)
+    return None if step is None else load(path_of(folder, step))
 
 
 def _newest_first(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"), reverse=True)
+
+
+def _remove(path: Path) -> None:
+    """Delete a checkpoint; under another name first, so that a kill leaves no part of it behind."""
+    doomed = path.with_name(f"{_TEMPORARY}{path.name}")
+    os.replace(path, doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _write(tensors: dict[str, Tensor], path: Path) -> None:
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        full = f"os error {errno.ENOSPC}" in str(error)
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from None
 
 
 def _flatten(tree: Any, path: str, tensors: dict[str, Tensor]) -> Any:
@@ -150,6 +218,10 @@ def _unflatten(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
 def _checksum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
 
 
 def _flush(path: Path) -> None:

@@ -38,14 +38,26 @@ def run(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        print(
+            "interrupted; the same command, without --overwrite, goes on from the last checkpoint",
+            file=sys.stderr,
+        )
         return 130
+    except OSError as error:
+        # A folder that may not be written, a full disk: nothing a traceback would help with.
+        if error.filename is None or error.strerror is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     return 0
 
 
 def _parse(program: str, commands: Mapping[str, Command], arguments: list[str]) -> Any:
     import tyro
 
+    if len(commands) == 1 and arguments[:1] == [*commands]:
+        # Of a single choice tyro makes no subcommand.
+        program, arguments = f"{program} {arguments[0]}", arguments[1:]
     choices = tuple(
         Annotated[config, tyro.conf.subcommand(name, prefix_name=False)]
         for name, (config, _) in commands.items()

@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
+import math
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from infonoise_core.errors import InputError
 
@@ -25,12 +26,18 @@ class TrainConfig:
     """learning rate after its warm-up"""
     lr_warmup: int = 100
     """optimizer steps of linear warm-up"""
+    lr_schedule: Literal["constant", "cosine"] = "constant"
+    """after the warm-up: constant, or a cosine down to 0 at the last update"""
     weight_decay: float = 0.0
     """AdamW's decay of the weights"""
     clip: float = 1.0
     """largest gradient norm"""
     ema: float = 0.1
     """width of the weight average, relative to the run so far"""
+    ema_half_life: float = 0.0
+    """optimizer steps after which a weight counts half, for a plain average in place of --ema"""
+    ema_decay: float = 0.0
+    """the same, given as the share of the average that is kept at each optimizer step"""
     seed: int = 0
     """of everything random"""
     log_every: int = 50
@@ -40,10 +47,14 @@ class TrainConfig:
     save_every: int = 500
     """optimizer steps between checkpoints"""
     keep: int = 2
-    """checkpoints kept"""
+    """newest checkpoints kept, beside the best"""
+    target: str = ""
+    """MEASURE=VALUE: stop at the first evaluation whose measure is as low"""
+    skip_limit: int = 10
+    """optimizer steps in a row with a loss or gradient that is not finite, before giving up"""
 
     def __post_init__(self) -> None:
-        for name in ("updates", "batch", "log_every", "save_every", "keep"):
+        for name in ("updates", "batch", "log_every", "save_every", "keep", "skip_limit"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{_option(name)} {getattr(self, name)}: give at least 1")
         for name in ("lr_warmup", "eval_every", "seed"):
@@ -53,8 +64,32 @@ class TrainConfig:
             raise InputError(f"--lr {self.lr:g}: give a learning rate between 0 and 1")
         if not self.clip > 0:
             raise InputError(f"--clip {self.clip:g}: give a gradient norm above 0")
+        self._check_average()
+        parse_target(self.target)
+
+    def _check_average(self) -> None:
         if not 0 < self.ema < 0.28:
             raise InputError(f"--ema {self.ema:g}: the relative width lies between 0 and 0.28")
+        if not self.ema_half_life >= 0:
+            raise InputError(f"--ema-half-life {self.ema_half_life:g}: give 0 or more steps")
+        if not 0 <= self.ema_decay < 1:
+            raise InputError(f"--ema-decay {self.ema_decay:g}: give a share below 1, like 0.999")
+        if self.ema_half_life and self.ema_decay:
+            raise InputError("--ema-half-life and --ema-decay say the same: give one of them")
+
+
+def parse_target(text: str) -> tuple[str, float] | None:
+    """(measure, value) of "MEASURE=VALUE"; None for an empty text."""
+    if not text:
+        return None
+    name, _, value = text.partition("=")
+    try:
+        target = float(value)
+    except ValueError:
+        target = math.nan
+    if not name.strip() or not math.isfinite(target):
+        raise InputError(f"--target {text}: give a measure and a number, such as nats=12.5")
+    return name.strip(), target
 
 
 def parse_duration(text: str) -> float:
@@ -65,6 +100,31 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
+def check_run(out: Path, settings: dict[str, Any], *, overwrite: bool, finished: str) -> bool:
+    """Whether `out` holds a run to go on with; InputError if `open_run` would refuse the folder.
+
+    Touches nothing, so that a mistake found after it costs no earlier run.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file: give a folder as --out")
+    if not out.is_dir() or _is_empty(out):
+        return False
+    if not (out / CONFIG_FILE).is_file():
+        # Only a folder that one of our runs made is ever deleted, so --overwrite is no way out.
+        raise InputError(f"{out} is not empty and holds no run: empty it or give another --out")
+    if overwrite:
+        return False
+    if (out / finished).exists():
+        raise InputError(f"{out} holds a finished run: give another --out or --overwrite")
+    difference = _difference(read_run(out), settings)
+    if difference:
+        raise InputError(
+            f"{out} holds a run with other settings ({difference}): give another --out or"
+            " --overwrite"
+        )
+    return True
+
+
 def open_run(out: Path, settings: dict[str, Any], *, overwrite: bool, finished: str) -> bool:
     """Make `out` the folder of a run with these settings; True if there is one to go on with.
 
@@ -72,27 +132,12 @@ def open_run(out: Path, settings: dict[str, Any], *, overwrite: bool, finished: 
     there stays untouched unless `overwrite` is set. finished: the file whose presence means a
     complete run.
     """
-    config = out / CONFIG_FILE
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file: give a folder as --out")
-    if overwrite:
-        _remove_run(out)
-    elif out.is_dir() and any(out.iterdir()):
-        if not config.is_file():
-            raise InputError(
-                f"{out} is not empty and holds no run: give another --out or --overwrite"
-            )
-        if (out / finished).exists():
-            raise InputError(f"{out} holds a finished run: give another --out or --overwrite")
-        difference = _difference(json.loads(config.read_text()), settings)
-        if difference:
-            raise InputError(
-                f"{out} holds a run with other settings ({difference}): give another --out or"
-                " --overwrite"
-            )
-        return True
-    write_json(config, settings)
-    return False
+    going_on = check_run(out, settings, overwrite=overwrite, finished=finished)
+    if not going_on:
+        if out.is_dir():
+            shutil.rmtree(out)
+        write_json(out / CONFIG_FILE, settings)
+    return going_on
 
 
 def read_run(run: Path) -> dict[str, Any]:
@@ -102,7 +147,10 @@ def read_run(run: Path) -> dict[str, Any]:
         raise InputError(
             f"{run}: no run here ({CONFIG_FILE} is missing); give the --out of a train command"
         )
-    settings: dict[str, Any] = json.loads(config.read_text())
+    try:
+        settings: dict[str, Any] = dict(json.loads(config.read_text()))
+    except (ValueError, TypeError):
+        raise InputError(f"{config}: damaged; train again with --overwrite") from None
     return settings
 
 
@@ -126,13 +174,9 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no plain value")
 
 
-def _remove_run(out: Path) -> None:
-    # Only a folder that one of our runs made is ever deleted.
-    if not out.is_dir() or not any(out.iterdir()):
-        return
-    if not (out / CONFIG_FILE).is_file():
-        raise InputError(f"{out} holds other things than a run: empty it or give another --out")
-    shutil.rmtree(out)
+def _is_empty(out: Path) -> bool:
+    """But for the file that `write_json` leaves when it is killed."""
+    return all(path.name == f".{CONFIG_FILE}.tmp" for path in out.iterdir())
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:

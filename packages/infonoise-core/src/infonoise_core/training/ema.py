@@ -1,32 +1,50 @@
 """Exponential moving averages of weights."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+# Optimizer step, counted from 1 -> share of the average that is kept.
+Keep = Callable[[int], float]
 
-class PowerEMA:
-    """Average whose window grows with training: weight of step tau at step t proportional to
-    tau^gamma.
+
+def power_keep(std: float) -> Keep:
+    """A window that grows with training: weight of step tau at step t proportional to tau^gamma.
 
     std: width of the window relative to the training time so far (Karras et al. 2024, EDM2, eq.
     121-123), so one setting suits a run of any length.
     """
+    exponent = _gamma(std) + 1
+    return lambda step: float((1 - 1 / step) ** exponent)
 
-    def __init__(self, model: nn.Module, std: float = 0.1) -> None:
-        self.gamma = _gamma(std)
+
+def plain_keep(decay: float) -> Keep:
+    """The same share at every step, but less over the first 10 / (1 - decay) steps: an average that
+    kept more would still be full of the initial weights.
+    """
+    return lambda step: min(decay, (step - 1) / (step + 9))
+
+
+class WeightAverage:
+    """A copy of a model that follows its weights.
+
+    keep: share of the average that is kept at each optimizer step; 0 at step 1, which copies the
+    weights.
+    """
+
+    def __init__(self, model: nn.Module, keep: Keep) -> None:
         self.module = copy.deepcopy(model).eval().requires_grad_(False)
-        self._source = model
+        self._source, self._keep = model, keep
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Fold in the weights after optimizer step `step`, counted from 1; step 1 copies them."""
-        beta = (1 - 1 / step) ** (self.gamma + 1)
+        """Fold in the weights after optimizer step `step`, counted from 1."""
         averages: list[Tensor] = list(self.module.parameters())
         values: list[Tensor] = list(self._source.parameters())
-        torch._foreach_lerp_(averages, values, 1 - beta)
+        torch._foreach_lerp_(averages, values, 1 - self._keep(step))
         for average, value in zip(self.module.buffers(), self._source.buffers(), strict=True):
             average.copy_(value)
 

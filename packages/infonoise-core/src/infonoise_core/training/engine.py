@@ -1,102 +1,211 @@
 """What runs an update: the seam behind which plain PyTorch and others stand."""
 
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.ranks import Ranks, pick_device
+
+__all__ = [
+    "Engine",
+    "EngineConfig",
+    "TorchEngine",
+    "count_parameters",
+    "make_engine",
+    "pick_device",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """How updates are run. What is learned does not depend on it but for rounding, so a run may go
+    on under another one.
+    """
+
+    engine: Literal["torch", "deepspeed"] = "torch"
+    """torch (one process, or several under torchrun) or deepspeed"""
+    device: str = "auto"
+    """cpu, cuda or auto"""
+    accumulate: int = 1
+    """micro-batches per optimizer step and process: more of them need less memory"""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """of the network's arithmetic; weights and averages stay in fp32"""
+    compile: bool = False
+    """compile the network with torch.compile"""
+    zero: Literal[0, 1, 2, 3] = 2
+    """DeepSpeed's ZeRO stage: what is split over the processes"""
+
+    def __post_init__(self) -> None:
+        if self.accumulate < 1:
+            raise InputError(f"--accumulate {self.accumulate}: give at least 1")
 
 
 class Engine(Protocol):
     """One optimizer step at a time.
 
-    device: where batches go.  rank, world: this process and how many there are.
+    device: where batches go.  rank, world: this process and how many there are.  accumulate:
+    micro-batches per optimizer step.
     """
 
     device: torch.device
     rank: int
     world: int
+    accumulate: int
 
-    def wrap(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> nn.Module:
+    def wrap(self, model: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> nn.Module:
         """Take over the model and its optimizer; returns what to call in the forward pass."""
 
-    def backward(self, loss: Tensor) -> None:
-        """Accumulate gradients of a scalar loss."""
+    def micro_batch(self, last: bool) -> AbstractContextManager[Any]:
+        """Around a forward and backward pass; `last` of its optimizer step or not."""
 
-    def step(self, lr: float, clip: float) -> Tensor:
-        """Clip, update, clear gradients; returns the gradient norm before clipping, on the
-        device.
+    def backward(self, loss: Tensor) -> None:
+        """Accumulate gradients of a scalar loss, the mean over a micro-batch."""
+
+    def step(self, lr: float) -> Tensor:
+        """Average gradients over micro-batches and ranks, clip, update, clear; returns the gradient
+        norm before clipping. Where that is not finite, nothing is updated.
         """
 
-    def gather(self, value: Tensor) -> Tensor:
+    def whole(self) -> AbstractContextManager[Any]:
+        """Inside, the model's parameters are whole on every rank, to be read; collective."""
+
+    def mean(self, value: Tensor) -> Tensor:
         """Mean of a tensor over all ranks."""
 
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set on any rank."""
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every rank's value on rank 0; an empty list elsewhere."""
+
+    def share(self, make: Callable[[], T]) -> T:
+        """What `make` returns on rank 0, the only one to call it."""
+
     def save(self) -> dict[str, Any]:
-        """The optimizer's state, as a tree of tensors and plain values."""
+        """The optimizer's state by parameter name, whole on rank 0: the same whatever engine, world
+        size or stage wrote it. Collective.
+        """
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Take back what `save` gave."""
+    def load(self, weights: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Take over the model's weights and what `save` gave."""
+
+    def layout(self) -> dict[str, Any]:
+        """Engine, world size and the like, for the manifest."""
 
 
-class TorchEngine:
-    """Plain PyTorch in one process.
+class TorchEngine(Ranks):
+    """Plain PyTorch: one process, or several under torchrun with DistributedDataParallel."""
 
-    device: "auto" takes a GPU if there is one, else the CPU.
-    """
+    def __init__(
+        self,
+        device: str = "auto",
+        accumulate: int = 1,
+        precision: Literal["fp32", "bf16"] = "fp32",
+        compile: bool = False,
+    ) -> None:
+        super().__init__(device)
+        self.accumulate, self.precision, self.compile = accumulate, precision, compile
+        self._forward: DistributedDataParallel | None = None
 
-    rank = 0
-    world = 1
-
-    def __init__(self, device: str = "auto") -> None:
-        self.device = pick_device(device)
-        self._optimizer: torch.optim.Optimizer | None = None
-        self._parameters: list[nn.Parameter] = []
-
-    def wrap(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> nn.Module:
-        self._optimizer = optimizer
+    def wrap(self, model: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> nn.Module:
+        self._model, self._optimizer, self._clip = model, optimizer, clip
         self._parameters = [p for p in model.parameters() if p.requires_grad]
-        return model
+        prepare(model, self.device, self.precision, self.compile)
+        if self.world == 1:
+            return model
+        places = [self.device] if self.device.type == "cuda" else None
+        self._forward = DistributedDataParallel(
+            model, device_ids=places, gradient_as_bucket_view=True
+        )
+        return self._forward
+
+    def micro_batch(self, last: bool) -> AbstractContextManager[Any]:
+        # Gradients are exchanged after the last micro-batch only.
+        return nullcontext() if last or self._forward is None else self._forward.no_sync()
 
     def backward(self, loss: Tensor) -> None:
-        loss.backward()  # type: ignore[no-untyped-call]
+        (poisoned(loss) / self.accumulate).backward()  # type: ignore[no-untyped-call]
 
-    def step(self, lr: float, clip: float) -> Tensor:
-        optimizer = self._wrapped()
-        for group in optimizer.param_groups:
+    def step(self, lr: float) -> Tensor:
+        for group in self._optimizer.param_groups:
             group["lr"] = lr
-        norm = nn.utils.clip_grad_norm_(self._parameters, clip, foreach=True)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        norm = nn.utils.clip_grad_norm_(self._parameters, self._clip, foreach=True)
+        # The fused kernel reads this on the device and leaves everything as it is.
+        self._optimizer.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
         return norm
 
-    def gather(self, value: Tensor) -> Tensor:
-        return value
+    def whole(self) -> AbstractContextManager[Any]:
+        return nullcontext()
 
     def save(self) -> dict[str, Any]:
-        return self._wrapped().state_dict()
+        return optimizer_by_name(self._model, self._optimizer)
 
-    def load(self, state: dict[str, Any]) -> None:
-        self._wrapped().load_state_dict(state)
+    def load(self, weights: dict[str, Tensor], state: dict[str, Any]) -> None:
+        self._model.load_state_dict(weights)
+        set_optimizer_by_name(self._model, self._optimizer, state)
 
-    def _wrapped(self) -> torch.optim.Optimizer:
-        if self._optimizer is None:
-            raise RuntimeError("wrap a model before stepping")
-        return self._optimizer
+    def layout(self) -> dict[str, Any]:
+        return {
+            "engine": "torch",
+            "world": self.world,
+            "accumulate": self.accumulate,
+            "precision": self.precision,
+        }
 
 
-def pick_device(name: str) -> torch.device:
-    """A torch device from its name; InputError when there is no such device here."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"--device {name}: not usable here ({reason}); give cpu or auto") from None
-    return device
+def make_engine(config: EngineConfig) -> Engine:
+    """The engine of that name."""
+    if config.engine == "torch":
+        return TorchEngine(config.device, config.accumulate, config.precision, config.compile)
+    from infonoise_core.training.deepspeed import DeepSpeedEngine
+
+    return DeepSpeedEngine(
+        config.device, config.accumulate, config.precision, config.compile, config.zero
+    )
+
+
+def prepare(model: nn.Module, device: torch.device, precision: str, compile: bool) -> None:
+    """Let the model's forward pass run in bf16 where that is safe, and compiled."""
+    if precision == "bf16":
+        autocast = torch.autocast(device.type, torch.bfloat16)
+        model.forward = autocast(model.forward)
+    if compile:
+        model.compile()
+
+
+def poisoned(loss: Tensor) -> Tensor:
+    """The loss, with gradients that are nan wherever it is not finite: so its step is skipped on
+    every rank without asking the device.
+    """
+    return loss * torch.where(loss.detach().isfinite(), 1.0, torch.nan)
+
+
+def optimizer_by_name(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Parameter name -> the optimizer's tensors for it."""
+    return {
+        name: dict(optimizer.state[p])
+        for name, p in model.named_parameters()
+        if p.requires_grad and p in optimizer.state
+    }
+
+
+def set_optimizer_by_name(
+    model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]
+) -> None:
+    """The inverse of `optimizer_by_name`, for an optimizer that has not stepped."""
+    for name, p in model.named_parameters():
+        if name in state:
+            optimizer.state[p] = {k: v.to(p.device, copy=True) for k, v in state[name].items()}
 
 
 def count_parameters(parameters: Iterable[nn.Parameter]) -> int:

@@ -1,31 +1,32 @@
 """The training loop: one file, read top to bottom."""
 
-import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-import infonoise_core
 from infonoise_core.errors import InputError
-from infonoise_core.schedule import InfoNoise, Schedule
+from infonoise_core.schedule import Schedule
 from infonoise_core.training import checkpoint
-from infonoise_core.training.config import TrainConfig
+from infonoise_core.training.config import TrainConfig, parse_target
 from infonoise_core.training.data import Order
-from infonoise_core.training.ema import PowerEMA
+from infonoise_core.training.ema import Keep, WeightAverage, plain_keep, power_keep
 from infonoise_core.training.engine import Engine, TorchEngine
+from infonoise_core.training.interrupt import Stopped, sigterm
+from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.progress import Reporter, Silent
 from infonoise_core.training.randomness import Stream, derive_seed, generator
+from infonoise_core.training.state import CHECKPOINTS, PROFILE_FILE, RunState, no_space_left
 from infonoise_core.training.task import Task
 
+__all__ = ["METRICS_FILE", "PROFILE_FILE", "Evaluate", "Trained", "load_denoiser", "train"]
+
 METRICS_FILE = "metrics.jsonl"
-PROFILE_FILE = "profile.json"
-CHECKPOINTS = "checkpoints"
+# Optimizer steps between two looks at whether any of several processes was asked to stop.
+_LOOK_EVERY = 10
 
 # Averaged denoiser -> name and value of each measure.
 Evaluate = Callable[[nn.Module], dict[str, float]]
@@ -51,62 +52,61 @@ def train(
     evaluate: Evaluate | None = None,
     reporter: Reporter | None = None,
 ) -> Trained:
-    """Train task.denoiser for config.updates optimizer steps, going on from the newest checkpoint
-    in `out`.
+    """Train task.denoiser for config.updates optimizer steps, or until config.target is met, going
+    on from the newest checkpoint in `out`.
 
-    Everything random is a function of (seed, step), so a run that was killed and started again ends
-    with the same bits as one that was not, on the same machine. `out` gets metrics.jsonl,
-    checkpoints/, profile.json.
+    Everything random is a function of (seed, step, place in the batch): a run that was killed and
+    started again ends with the same bits as one that was not, on the same machine, and one of
+    several processes learns what one process does, but for rounding and dropout. `out` gets
+    metrics.jsonl, checkpoints/, profile.json. On SIGTERM it saves and raises Stopped, a SystemExit
+    with code 0. A step whose loss or gradient is not finite is skipped.
     """
     engine = engine or TorchEngine()
-    reporter = reporter or Silent()
+    _check_division(config, engine)
+    reporter = reporter if reporter and engine.rank == 0 else Silent()
     model = task.denoiser.to(engine.device)
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay
+        model.parameters(),
+        lr=config.lr,
+        betas=(0.9, 0.99),
+        weight_decay=config.weight_decay,
+        fused=True,
     )
-    ema = PowerEMA(model, config.ema)
-    wrapped = engine.wrap(model, optimizer)
-    metrics = _Metrics(out / METRICS_FILE, engine.device)
-    first = _resume(out, model, ema, engine, schedule, metrics)
+    average = WeightAverage(model, _keep(config))
+    forward = engine.wrap(model, optimizer, config.clip)
+    metrics = Metrics(out / METRICS_FILE, engine, config.skip_limit)
+    state = RunState(out, config, engine, model, average, schedule, metrics)
     order = Order(len(task), config.seed)
-    share = config.batch // engine.world
-    reporter.advance(first)
-    wrapped.train()
 
-    for step in range(first, config.updates):
-        start = step * config.batch + engine.rank * share
-        batch = task.batch(order.indices(start, share)).to(engine.device)
-        noise, levels = (
-            generator(config.seed, stream, step, engine.rank, engine.device)
-            for stream in (Stream.NOISE, Stream.LEVELS)
-        )
-        eps = torch.randn(
-            batch.x0.shape, generator=noise, device=engine.device, dtype=batch.x0.dtype
-        )
-        u = schedule.sample(share, device=engine.device, generator=levels)
-        # Dropout and the like draw from the global generator.
-        torch.manual_seed(derive_seed(config.seed, Stream.MODEL, step, engine.rank))
-        losses = task.losses(wrapped, batch, schedule.channel.sigma(u), eps)
-        engine.backward(losses.loss.mean())
-        schedule.observe(u, losses.squared_error)
-        norm = engine.step(_learning_rate(step, config), config.clip)
-        schedule.step()
-        done = step + 1
-        ema.update(done)
-        metrics.add(losses.loss.detach().mean(), norm)
+    with sigterm() as stop, no_space_left(out):
+        done = state.resume()
+        reporter.advance(done)
+        forward.train()
+        finished = done == config.updates or _reached(config, metrics)
+        while not finished:
+            loss = _accumulate(task, schedule, forward, engine, config, order, done)
+            norm = engine.step(_learning_rate(done, config))
+            schedule.step()
+            done += 1
+            with engine.whole():
+                average.update(done)
+            metrics.add(loss, norm)
 
-        last = done == config.updates
-        if done % config.log_every == 0 or last:
-            loss = metrics.log(done, schedule, engine)
-            reporter.advance(0, f"loss {loss:.4g}")
-        if evaluate is not None and (last or (config.eval_every and done % config.eval_every == 0)):
-            metrics.write(done, {"evaluate": evaluate(ema.module)})
-        if done % config.save_every == 0 or last:
-            metrics.flush()
-            _save(out, done, config, model, ema, engine, schedule, metrics)
-        reporter.advance(1)
+            last = done == config.updates
+            if last or done % config.log_every == 0:
+                reporter.advance(0, metrics.log(done, schedule.status()))
+            if evaluate is not None and (last or _every(config.eval_every, done)):
+                measures = _evaluated(evaluate, average.module, engine)
+                metrics.write(done, {"evaluate": measures})
+            finished = last or _reached(config, metrics)
+            stopping = _asked_to_stop(stop.raised, done, engine)
+            if finished or stopping or done % config.save_every == 0:
+                state.save(done)
+            reporter.advance(1)
+            if stopping and not finished:
+                raise Stopped(done, config.updates, quiet=engine.rank > 0)
 
-    return Trained(ema.module, schedule, metrics.evaluations())
+    return Trained(average.module, schedule, metrics.evaluations())
 
 
 def load_denoiser(run: Path, denoiser: nn.Module) -> int:
@@ -121,118 +121,91 @@ def load_denoiser(run: Path, denoiser: nn.Module) -> int:
     return int(manifest["step"])
 
 
-def _learning_rate(step: int, config: TrainConfig) -> float:
-    return config.lr * min(1.0, (step + 1) / max(1, config.lr_warmup))
-
-
-def _save(
-    out: Path,
-    step: int,
+def _accumulate(
+    task: Task,
+    schedule: Schedule,
+    forward: nn.Module,
+    engine: Engine,
     config: TrainConfig,
-    model: nn.Module,
-    ema: PowerEMA,
-    engine: Engine,
-    schedule: Schedule,
-    metrics: "_Metrics",
-) -> None:
-    parts = {
-        "model": model.state_dict(),
-        "ema": ema.state_dict(),
-        "state": {
-            "optimizer": engine.save(),
-            "schedule": schedule.state_dict(),
-            "metrics": metrics.state_dict(),
-        },
-    }
-    info = {
-        "versions": {"infonoise-core": infonoise_core.__version__, "torch": torch.__version__},
-        "position": step * config.batch,
-    }
-    checkpoint.save(out / CHECKPOINTS, step, parts, info, config.keep)
-    if isinstance(schedule, InfoNoise) and schedule.observed:
-        schedule.profile().save(out / PROFILE_FILE)
+    order: Order,
+    step: int,
+) -> Tensor:
+    """Gradients of this rank's part of a batch, one micro-batch after another; the mean loss.
+
+    Noise and levels are drawn for the whole batch, so that they are the same however it is divided.
+    """
+    device = engine.device
+    noise, levels = (
+        generator(config.seed, stream, step, device=device)
+        for stream in (Stream.NOISE, Stream.LEVELS)
+    )
+    u = schedule.sample(config.batch, device=device, generator=levels, ranks=(0, 1))
+    eps: Tensor | None = None
+    size = config.batch // (engine.world * engine.accumulate)
+    total = torch.zeros((), device=device)
+    for i in range(engine.accumulate):
+        place = (engine.rank * engine.accumulate + i) * size
+        rows = slice(place, place + size)
+        batch = task.batch(order.indices(step * config.batch + place, size)).to(device)
+        if eps is None:
+            shape = (config.batch, *batch.x0.shape[1:])
+            eps = torch.randn(shape, generator=noise, device=device, dtype=batch.x0.dtype)
+        # Dropout and the like draw from the global generator.
+        torch.manual_seed(derive_seed(config.seed, Stream.MODEL, step, place))
+        with engine.micro_batch(last=i == engine.accumulate - 1):
+            losses = task.losses(forward, batch, schedule.channel.sigma(u[rows]), eps[rows])
+            loss = losses.loss.mean()
+            engine.backward(loss)
+        schedule.observe(u[rows], losses.squared_error)
+        total += loss.detach()
+    return total / engine.accumulate
 
 
-def _resume(
-    out: Path,
-    model: nn.Module,
-    ema: PowerEMA,
-    engine: Engine,
-    schedule: Schedule,
-    metrics: "_Metrics",
-) -> int:
-    """Take over the newest whole checkpoint; returns the optimizer steps done."""
-    found = checkpoint.load_latest(out / CHECKPOINTS)
-    if found is None:
-        metrics.rewind(0)
-        return 0
-    manifest, parts = found
-    model.load_state_dict(parts["model"])
-    ema.load_state_dict(parts["ema"])
-    engine.load(parts["state"]["optimizer"])
-    schedule.load_state_dict(parts["state"]["schedule"])
-    metrics.load_state_dict(parts["state"]["metrics"])
-    step = int(manifest["step"])
-    metrics.rewind(step)
-    return step
+def _check_division(config: TrainConfig, engine: Engine) -> None:
+    parts = engine.world * engine.accumulate
+    if config.batch % parts:
+        raise InputError(
+            f"--batch {config.batch} does not divide into {engine.world} processes of"
+            f" {engine.accumulate} micro-batches: give a multiple of {parts}"
+        )
 
 
-class _Metrics:
-    """metrics.jsonl, and sums on the device between its lines."""
-
-    def __init__(self, path: Path, device: torch.device) -> None:
-        self._path = path
-        self._records: list[dict[str, Any]] = []
-        self._sums = torch.zeros(3, device=device)
-
-    def rewind(self, step: int) -> None:
-        """Drop the lines after a step: what they tell of is done again."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._records = [r for r in _read_lines(self._path) if r["step"] <= step]
-        self._path.write_text("".join(json.dumps(r) + "\n" for r in self._records))
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"sums": self._sums.clone()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._sums.copy_(state["sums"])
-
-    def add(self, loss: Tensor, norm: Tensor) -> None:
-        self._sums += torch.stack([torch.ones_like(loss), loss, norm.to(loss.dtype)])
-
-    def log(self, step: int, schedule: Schedule, engine: Engine) -> float:
-        sums: list[float] = engine.gather(self._sums).tolist()
-        count, loss, norm = sums
-        self._sums.zero_()
-        mean = loss / count
-        if not math.isfinite(mean):
-            raise InputError(
-                f"the loss is {mean} before step {step}: lower --lr; the last checkpoint is whole"
-            )
-        self.write(step, {"loss": mean, "grad_norm": norm / count, "schedule": schedule.status()})
-        return mean
-
-    def write(self, step: int, record: dict[str, Any]) -> None:
-        record = {"step": step, **record}
-        self._records.append(record)
-        with self._path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
-
-    def flush(self) -> None:
-        with self._path.open("a") as file:
-            os.fsync(file.fileno())
-
-    def evaluations(self) -> list[dict[str, float]]:
-        return [{"step": r["step"], **r["evaluate"]} for r in self._records if "evaluate" in r]
+def _learning_rate(step: int, config: TrainConfig) -> float:
+    rate = config.lr * min(1.0, (step + 1) / max(1, config.lr_warmup))
+    if config.lr_schedule == "cosine" and step >= config.lr_warmup:
+        share = (step - config.lr_warmup) / max(1, config.updates - config.lr_warmup)
+        rate *= (1 + math.cos(math.pi * share)) / 2
+    return rate
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a file that a kill may have cut anywhere."""
-    records: list[dict[str, Any]] = []
-    if path.exists():
-        for line in path.read_text().splitlines():
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                break
-    return records
+def _keep(config: TrainConfig) -> Keep:
+    if config.ema_half_life:
+        return plain_keep(0.5 ** (1 / config.ema_half_life))
+    return plain_keep(config.ema_decay) if config.ema_decay else power_keep(config.ema)
+
+
+def _every(interval: int, done: int) -> bool:
+    return interval > 0 and done % interval == 0
+
+
+def _evaluated(evaluate: Evaluate, denoiser: nn.Module, engine: Engine) -> dict[str, float]:
+    return engine.share(lambda: evaluate(denoiser))
+
+
+def _reached(config: TrainConfig, metrics: Metrics) -> bool:
+    """Whether the latest evaluation meets the target; InputError if it has no such measure."""
+    target, evaluations = parse_target(config.target), metrics.evaluations()
+    if target is None or not evaluations:
+        return False
+    name, value = target
+    if name not in evaluations[-1]:
+        known = ", ".join(k for k in evaluations[-1] if k != "step")
+        raise InputError(f"--target {config.target}: no such measure; there are {known}")
+    return evaluations[-1][name] <= value
+
+
+def _asked_to_stop(flag: bool, done: int, engine: Engine) -> bool:
+    """Whether any process was told to end; several ask each other only now and then."""
+    if engine.world > 1 and done % _LOOK_EVERY:
+        return False
+    return engine.any(flag)

@@ -1,4 +1,4 @@
-"""Randomness as a function of (seed, stream, step, rank).
+"""Randomness as a function of (seed, stream, step, place in the batch).
 
 Nothing is carried from step to step, so a resumed run draws what the uninterrupted one drew, and
 two runs that differ in one thing only (a schedule, say) share all the rest.
@@ -21,14 +21,14 @@ class Stream(IntEnum):
     SAMPLE = 5
 
 
-def derive_seed(seed: int, stream: Stream, step: int = 0, rank: int = 0) -> int:
+def derive_seed(seed: int, stream: Stream, step: int = 0, place: int = 0) -> int:
     """A 63-bit seed, well mixed even for neighbouring arguments."""
-    words = np.random.SeedSequence([seed, int(stream), step, rank]).generate_state(2, np.uint64)
+    words = np.random.SeedSequence([seed, int(stream), step, place]).generate_state(2, np.uint64)
     return int(words[0] >> np.uint64(1))
 
 
 def generator(
-    seed: int, stream: Stream, step: int = 0, rank: int = 0, device: torch.device | str = "cpu"
+    seed: int, stream: Stream, step: int = 0, place: int = 0, device: torch.device | str = "cpu"
 ) -> torch.Generator:
     """A fresh generator on `device`."""
-    return torch.Generator(device).manual_seed(derive_seed(seed, stream, step, rank))
+    return torch.Generator(device).manual_seed(derive_seed(seed, stream, step, place))

@@ -64,6 +64,11 @@ def answer(results: Results) -> str:
                 f"{name} reaches that after {mean:.0f} of {total:.0f} updates"
                 f" ({total / mean:.2f} times fewer) and ends at {final:.4f}."
             )
+        elif steps:
+            sentences.append(
+                f"{name} reaches that from {len(steps)} of {len(results.of(name))} seeds and ends"
+                f" at {final:.4f} on average."
+            )
         else:
             sentences.append(
                 f"{name} ends at {final:.4f} and does not reach it: it does not help here."
@@ -84,7 +89,7 @@ def _curves(results: Results, measure: Measure) -> str:
             )  # fmt: skip
     best = results.best_fixed()
     if best is not None and measure is results.measures[0]:
-        ax.axhline(best[1], color="0.4", linestyle=":", linewidth=1, label=f"{best[0]}, final")
+        ax.axhline(best[1], color="0.25", linestyle=":", linewidth=1.3, label=f"{best[0]}, final")
     if measure.name in results.floors:
         ax.axhline(
             results.floors[measure.name],

@@ -2,12 +2,14 @@
 
 import math
 import statistics
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 FORMAT = "infonoise-results"
 VERSION = 1
@@ -73,7 +75,7 @@ class Results:
         scores = {s: statistics.fmean(self.final(s, name)) for s in fixed}
         if not scores:
             return None
-        best = min(scores, key=lambda s: scores[s])
+        best = min(scores, key=lambda s: (math.isnan(scores[s]), scores[s]))
         return best, scores[best]
 
     def updates_to_best_fixed(self, schedule: str) -> list[float | None]:
@@ -106,7 +108,7 @@ def first_reached(
     before: Mapping[str, float] | None = None
     for now in evaluations:
         if now[measure] <= target:
-            if before is None or not before[measure] > now[measure]:
+            if before is None or not math.isfinite(before[measure]):
                 return float(now["step"])
             share = (before[measure] - target) / (before[measure] - now[measure])
             return before["step"] + share * (now["step"] - before["step"])
@@ -134,14 +136,24 @@ def rows(results: Results) -> tuple[list[str], list[list[str]]]:
 def print_table(results: Results, console: Console | None = None) -> None:
     """The table on the terminal."""
     header, body = rows(results)
-    table = Table(
-        title=f"{results.data['name']}: {results.settings['train']['updates']} updates each"
-    )
+    # As Text, for a name may hold brackets that rich would take for markup.
+    title = f"{results.data['name']}: {results.settings['train']['updates']} updates each"
+    table = Table(title=Text(title))
     for i, title in enumerate(header):
-        table.add_column(title, justify="left" if i == 0 else "right")
+        # Titles are broken, numbers never: the usual table fits a terminal of 80 columns.
+        width = max(12, *(len(row[i]) for row in body))
+        table.add_column(
+            "\n".join(textwrap.wrap(title, width)),
+            justify="left" if i == 0 else "right",
+            no_wrap=True,
+        )
     for row in body:
         table.add_row(*row)
-    (console or Console()).print(table)
+    console = console or Console()
+    # Rich would cut numbers off rather than let a line run over the edge.
+    wide = console.options.update(width=1000)
+    table.width = console.measure(table, options=wide).maximum
+    console.print(table, crop=False)
 
 
 def _mean_and_error(results: Results, schedule: str, name: str) -> str:

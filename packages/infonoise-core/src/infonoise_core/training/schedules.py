@@ -14,31 +14,49 @@ from infonoise_core.law import (
     Schedule,
     UniformTime,
 )
-from infonoise_core.rivals import AdaptiveLoss, LossSecondMoment, TimeWarp
+from infonoise_core.profile import EntropyRateProfile
+from infonoise_core.rivals import AdaptiveLoss, FrozenProfile, LossSecondMoment, TimeWarp
 from infonoise_core.schedule import InfoNoise
 from infonoise_core.weighting import Weight
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a schedule is made for: a channel, the loss weight, the length of the run, an example's
-    dimensions.
+    """What a schedule is made for.
+
+    updates: length of the run.  dim: dimensions of an example.  symbols: of discrete data, the
+    profile its symbols would have if they knew nothing of each other.
     """
 
     channel: Channel
     weight: Weight
     updates: int
     dim: int
+    symbols: EntropyRateProfile | None = None
 
 
 def _infonoise(setting: Setting) -> InfoNoise:
+    # Discrete data: the symbols' own profile is where to start and what no error may exceed, and
+    # the weight is left in (docs/decisions.md has the measurement).
+    discrete = setting.symbols is not None
     return InfoNoise(
         setting.channel,
         weight=setting.weight,
         refresh_every=_refresh_every(setting),
         warmup_steps=setting.updates // 10,
         dim=setting.dim,
+        compensate=not discrete,
+        prior=setting.symbols,
+        ceiling=setting.symbols,
     )
+
+
+def _iid_oracle(setting: Setting) -> FrozenProfile:
+    if setting.symbols is None:
+        raise InputError(
+            "the schedule iid-oracle needs discrete data: leave it out for real-valued examples"
+        )
+    return FrozenProfile(setting.channel, setting.symbols)
 
 
 def _loss_second_moment(setting: Setting) -> LossSecondMoment:
@@ -71,6 +89,7 @@ SCHEDULES: Mapping[str, Callable[[Setting], Schedule]] = {
     "loss-second-moment": _loss_second_moment,
     "cdcd": _cdcd,
     "adaptive-loss": _adaptive_loss,
+    "iid-oracle": _iid_oracle,
     "infonoise": _infonoise,
 }
 

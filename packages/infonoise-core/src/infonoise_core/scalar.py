@@ -1,0 +1,57 @@
+"""Independent symbols that are numbers: grey levels, counts, quantised measurements."""
+
+import torch
+from torch import Tensor
+
+from infonoise_core.categorical import distinct
+from infonoise_core.errors import InputError
+from infonoise_core.exact import Source, gaussian_quadrature
+
+_NODES = 128
+
+
+class ScalarSource(Source):
+    """Independent symbols, each one of the numbers `values` (K,).
+
+    probabilities: (K,) or (positions, K), rows adding up to 1.  mmse by Gauss-Hermite quadrature
+    over the noise around each value.
+    """
+
+    def __init__(self, values: Tensor, probabilities: Tensor, positions: int | None = None) -> None:
+        table = torch.as_tensor(probabilities, dtype=torch.float64)
+        table = table.expand(positions or 1, -1) if table.dim() == 1 else table
+        self.values = torch.as_tensor(values, dtype=torch.float64)
+        if table.shape[1] != len(self.values):
+            raise InputError(
+                f"{len(self.values)} values and {table.shape[1]} probabilities: give one for each"
+            )
+        self.dim = len(table)
+        self.table = table / table.sum(1, keepdim=True)
+        self.entropy = float(-torch.xlogy(self.table, self.table).sum())
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        picks = torch.multinomial(self.table, n, replacement=True, generator=generator)
+        return self.values[picks.T].to(torch.float32)
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        distance = x[..., None].to(torch.float64) - self.values
+        logits = self.table.log() - distance.square() / (2 * sigma.to(x.device)[:, None, None] ** 2)
+        return (torch.softmax(logits, -1) @ self.values).to(x.dtype)
+
+    def mmse(self, sigma: Tensor) -> Tensor:
+        rows, _, times = distinct(self.table)
+        flat = sigma.to(torch.float64).reshape(-1)
+        z, weight = gaussian_quadrature(_NODES)
+        total = torch.zeros_like(flat)
+        for i, level in enumerate(flat):
+            # In units of the noise, so that a symbol's own distance is the node itself.
+            gap = (self.values[:, None] - self.values) / level
+            logits = -0.5 * (gap[:, None, :] + z[:, None]).square()
+            for row, count in zip(rows, times, strict=True):
+                posterior = torch.softmax(logits + row.log(), -1)
+                mean = posterior @ self.values
+                # Around the mean, where the difference of two squares would lose its digits.
+                spread = (self.values - mean[..., None]).square()
+                variance = (posterior * spread).sum(-1) @ weight
+                total[i] += count * (row * variance).sum()
+        return total.reshape(sigma.shape)

@@ -1,0 +1,144 @@
+"""What makes up a run between two updates, and how it goes to disk and comes back."""
+
+import errno
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import infonoise_core
+from infonoise_core.errors import InputError
+from infonoise_core.schedule import InfoNoise, Schedule
+from infonoise_core.training import checkpoint
+from infonoise_core.training.config import TrainConfig, parse_target, settings_of
+from infonoise_core.training.ema import WeightAverage
+from infonoise_core.training.engine import Engine
+from infonoise_core.training.metrics import Metrics
+from infonoise_core.training.ranks import pooled
+
+PROFILE_FILE = "profile.json"
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Everything that changes while a run goes on. Random numbers are not among it: they are a
+    function of (seed, step, place in the batch).
+    """
+
+    out: Path
+    config: TrainConfig
+    engine: Engine
+    model: nn.Module
+    average: WeightAverage
+    schedule: Schedule
+    metrics: Metrics
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint and the profile, on rank 0; collective."""
+        self.metrics.flush()
+        state = {
+            "optimizer": self.engine.save(),
+            "schedule": self.engine.gather(self.schedule.state_dict()),
+            "metrics": self.metrics.state_dict(),
+        }
+        with self.engine.whole():
+            self.engine.share(lambda: self._write(step, state))
+
+    def resume(self) -> int:
+        """Take over the newest whole checkpoint; returns the optimizer steps done. Collective."""
+        folder = self.out / CHECKPOINTS
+        step = self.engine.share(lambda: checkpoint.newest(folder))
+        if step is None:
+            self.metrics.rewind(0)
+            return 0
+        manifest, parts = checkpoint.load(checkpoint.path_of(folder, step))
+        state = parts["state"]
+        self.engine.load(parts["model"], state["optimizer"])
+        self.average.load_state_dict(parts["ema"])
+        self.schedule.load_state_dict(
+            pooled(state["schedule"], self.engine.rank, self.engine.world)
+        )
+        self.metrics.load_state_dict(state["metrics"])
+        self.metrics.rewind(step)
+        if self.engine.rank == 0:
+            _say_what_changed(step, manifest["layout"], self.engine.layout())
+        return step
+
+    def _write(self, step: int, state: dict[str, Any]) -> None:
+        parts = {
+            "model": self.model.state_dict(),
+            "ema": self.average.state_dict(),
+            "state": state,
+        }
+        info = {
+            "versions": {"infonoise-core": infonoise_core.__version__, "torch": torch.__version__},
+            "revision": _revision(),
+            "config": settings_of(self.config),
+            "layout": self.engine.layout(),
+            "position": step * self.config.batch,
+        }
+        with no_space_left(self.out):
+            # The checkpoint last: a run killed before it writes the profile once more, not never.
+            if isinstance(self.schedule, InfoNoise) and self.schedule.observed:
+                self.schedule.profile().save(self.out / PROFILE_FILE)
+            checkpoint.save(
+                self.out / CHECKPOINTS, step, parts, info, self.config.keep, self._best(step)
+            )
+
+    def _best(self, step: int) -> int | None:
+        """Among the steps with a checkpoint, that with the lowest measure: the target's, or the
+        first.
+        """
+        kept = {step, *checkpoint.steps(self.out / CHECKPOINTS)}
+        measured = [e for e in self.metrics.evaluations() if e["step"] in kept]
+        if not measured:
+            return None
+        target = parse_target(self.config.target)
+        name = target[0] if target else next(k for k in measured[0] if k != "step")
+        return int(min(measured, key=lambda e: e[name])["step"])
+
+
+@contextmanager
+def no_space_left(out: Path) -> Iterator[None]:
+    """Turns a full disk into an InputError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(
+            f"{out}: the disk is full; make room and give the same command again: it goes on from"
+            " the last checkpoint"
+        ) from None
+
+
+def _say_what_changed(step: int, before: dict[str, Any], now: dict[str, Any]) -> None:
+    if before == now:
+        return
+    print(
+        f"going on from step {step}, saved by {_words(before)}, with {_words(now)}: weights,"
+        " optimizer, averages, profile and position carry over; rounding and dropout differ from"
+        " here on, and a schedule that keeps single losses keeps those of the processes there are",
+        file=sys.stderr,
+    )
+
+
+def _words(layout: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in layout.items())
+
+
+def _revision() -> str | None:
+    """The git revision of this code, if it runs from a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None

@@ -1,0 +1,111 @@
+"""Token ids <-> bits: code books.
+
+A code book gives each of V tokens a code of m bits, most significant first. What moves between
+processes and devices are ids; bits are made where they are used.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from infonoise_core.errors import InputError
+
+FORMAT = "infonoise-text codes"
+VERSION = 1
+
+
+class Decoded(NamedTuple):
+    """ids: (...) int64.  invalid: (...) bool, where a code belongs to no token and `ids` holds the
+    unknown id; its mean is the invalid-token rate.
+    """
+
+    ids: Tensor
+    invalid: Tensor
+
+
+class CodeBook:
+    """Ids of `size` tokens <-> codes of `bits` bits.
+
+    codes: (size,) whole numbers below 2^bits, all different.
+    unknown: the id that a code without a token decodes to.
+    name: of the kind of code, for reports.
+    """
+
+    def __init__(self, codes: Tensor, bits: int, unknown: int, name: str) -> None:
+        size = len(codes)
+        if not 1 <= bits <= 31 or not 0 < size <= 1 << bits:
+            raise ValueError(f"{size} tokens do not fit {bits} bits; give 1 to 31 bits, enough")
+        if not 0 <= unknown < size:
+            raise ValueError(f"unknown id {unknown}: give an id below {size}")
+        rising = codes.sort().values
+        if rising[0] < 0 or rising[-1] >= 1 << bits or (rising.diff() < 1).any():
+            raise ValueError(f"codes must be different numbers between 0 and 2^{bits} - 1")
+        self.size, self.bits, self.unknown, self.name = size, bits, unknown, name
+        self.codes = codes.to("cpu", torch.int32)
+        ids = torch.full((1 << bits,), -1, dtype=torch.int64)
+        ids[self.codes.long()] = torch.arange(size)
+        # Copies of (code of each id, id of each code) on the devices in use.
+        self._tables = {torch.device("cpu"): (self.codes, ids)}
+
+    def encode(self, ids: Tensor) -> Tensor:
+        """(...) ids -> (..., bits) uint8, most significant bit first, on the ids' device."""
+        codes = self._on(ids.device)[0].index_select(0, ids.flatten().int()).reshape(ids.shape)
+        return (codes.unsqueeze(-1) >> self._shifts(ids.device) & 1).to(torch.uint8)
+
+    def decode(self, bits: Tensor) -> Decoded:
+        """(..., bits) zeros and ones, of any type -> ids (...), on the bits' device."""
+        if bits.shape[-1:] != (self.bits,):
+            raise ValueError(
+                f"bits of shape {tuple(bits.shape)}: give (..., {self.bits}), one code in the"
+                " last dimension"
+            )
+        codes = (bits.int() << self._shifts(bits.device)).sum(-1, dtype=torch.int32)
+        ids = self._on(bits.device)[1].index_select(0, codes.flatten()).reshape(codes.shape)
+        invalid = ids < 0
+        return Decoded(ids.masked_fill(invalid, self.unknown), invalid)
+
+    def save(self, path: Path, tokenizer: str) -> None:
+        """Write one file.  tokenizer: the digest of the tokenizer whose ids these are."""
+        about = {"version": VERSION, "name": self.name, "bits": self.bits}
+        about |= {"unknown": self.unknown, "tokenizer": tokenizer}
+        # One entry, because safetensors writes several in any order.
+        path.write_bytes(save({"codes": self.codes}, {FORMAT: json.dumps(about)}))
+
+    @classmethod
+    def load(cls, path: Path, tokenizer: str) -> "CodeBook":
+        """Read what `save` wrote; InputError where it is something else or of another tokenizer."""
+        try:
+            with safe_open(path, "pt") as file:
+                about = json.loads((file.metadata() or {}).get(FORMAT, "{}"))
+                codes: Any = file.get_tensor("codes") if about else None
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"{path}: not a code book ({error})") from error
+        if about.get("version") != VERSION:
+            raise InputError(f"{path}: not a code book of version {VERSION}")
+        if about["tokenizer"] != tokenizer:
+            raise InputError(f"{path}: made for another tokenizer; prepare the corpus again")
+        return cls(codes, about["bits"], about["unknown"], about["name"])
+
+    def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        if device not in self._tables:
+            codes, ids = self._tables[torch.device("cpu")]
+            self._tables[device] = codes.to(device), ids.to(device)
+        return self._tables[device]
+
+    def _shifts(self, device: torch.device) -> Tensor:
+        return torch.arange(self.bits - 1, -1, -1, dtype=torch.int32, device=device)
+
+
+def bits_for(size: int) -> int:
+    """Bits of a code for `size` tokens, ceil(log2 size) and at least 1."""
+    return max((size - 1).bit_length(), 1)
+
+
+def binary_codes(size: int, unknown: int = 0) -> CodeBook:
+    """The code of a token is its id."""
+    return CodeBook(torch.arange(size), bits_for(size), unknown, "binary")

@@ -1,0 +1,342 @@
+"""The measures of quality, against sources whose entropy is known."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from torch import Tensor, nn
+
+from infonoise_core.errors import InputError
+from infonoise_vision.data import ImageSet
+from infonoise_vision.evaluate import (
+    ImageEvaluation,
+    LikelihoodBound,
+    energy_distance,
+    pixel_nats,
+)
+
+SHAPE = (1, 4, 4)
+
+
+def uniform_images(n: int, levels: int, seed: int = 0) -> ImageSet:
+    """Pixels that are independent and equally often of each grey level."""
+    rng = np.random.default_rng(seed)
+    return ImageSet("uniform", rng.integers(0, levels, (n, *SHAPE), np.uint8), levels)
+
+
+def gaussian_images(n: int, mean: float, std: float, seed: int = 0) -> ImageSet:
+    rng = np.random.default_rng(seed)
+    pixels = (mean + std * rng.standard_normal((n, *SHAPE))).astype(np.float32)
+    return ImageSet("gaussian", pixels, None)
+
+
+class Exact(nn.Module):
+    """The posterior mean, plus a mistake of a given size in units of the noise level."""
+
+    def __init__(self, mistake: float = 0.0) -> None:
+        super().__init__()
+        self.mistake = nn.Parameter(torch.tensor(mistake))
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        s = sigma.reshape(-1, 1, 1, 1)
+        # Of the size of the signal where noise is larger than it, else of the noise.
+        return self.mean(x, s) + self.mistake * torch.sin(3 * x) * s / (1 + s)
+
+    def mean(self, x: Tensor, sigma: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class ExactUniform(Exact):
+    def __init__(self, levels: int, mistake: float = 0.0) -> None:
+        super().__init__(mistake)
+        self.values = torch.linspace(-1, 1, levels)
+
+    def mean(self, x: Tensor, sigma: Tensor) -> Tensor:
+        logits = -(x[..., None] - self.values).square() / (2 * sigma[..., None] ** 2)
+        return logits.softmax(-1) @ self.values
+
+
+class ExactGaussian(Exact):
+    def __init__(self, centre: float, std: float, mistake: float = 0.0) -> None:
+        super().__init__(mistake)
+        self.centre, self.std = centre, std
+
+    def mean(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return self.centre + self.std**2 / (self.std**2 + sigma**2) * (x - self.centre)
+
+
+# What is left to say of one pixel
+
+
+@pytest.mark.parametrize("sigma", [0.25, 0.3, 0.5, 0.7, 1.0, 2.0, 5.0, 50.0])
+def test_two_levels_against_adaptive_quadrature(sigma: float) -> None:
+    """Levels -1 and 1: E log(1 + exp(-2/sigma^2 - 2 z/sigma)) over z ~ N(0, 1).
+
+    64 nodes of Gauss-Hermite miss the kink of the integrand by less than 1e-6 nats, of which no
+    table shows a trace.
+    """
+
+    def integrand(z: float) -> float:
+        return np.logaddexp(0, -2 / sigma**2 - 2 * z / sigma) * math.exp(-z * z / 2)
+
+    kink = max(-11.9, -1 / sigma)
+    exact = quad(integrand, -12, 12, points=[kink], limit=500)[0] / math.sqrt(2 * math.pi)
+    assert pixel_nats(2, sigma).tolist() == pytest.approx([exact, exact], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("levels", "sigma"), [(3, 0.5), (17, 0.05), (17, 0.2), (17, 3.0), (256, 0.004), (256, 0.1)]
+)
+def test_many_levels_against_simulation(levels: int, sigma: float) -> None:
+    """Level by level within 5 standard errors of 2000 draws: the largest of up to 256 deviations
+    passes 4 about once in 60 times, 5 once in 7000."""
+    rng = np.random.default_rng(0)
+    values = np.linspace(-1, 1, levels)
+    x = values[:, None] + sigma * rng.standard_normal((levels, 2000))
+    logits = -((x[..., None] - values) ** 2) / (2 * sigma**2)
+    own = logits[np.arange(levels), :, np.arange(levels)]
+    nats = np.logaddexp.reduce(logits, axis=2) - own
+    error = nats.std(1) / math.sqrt(2000)
+    assert (np.abs(pixel_nats(levels, sigma).numpy() - nats.mean(1)) < 5 * error + 1e-6).all()
+
+
+@pytest.mark.parametrize("levels", [2, 5, 17, 256])
+def test_limits_of_little_and_much_noise(levels: int) -> None:
+    """Nothing is left to say at a twentieth of the levels' distance. At large sigma all but the
+    information I = Var/(2 sigma^2), up to terms of the order (Var/sigma^2)^2, is left."""
+    distance = 2 / (levels - 1)
+    assert pixel_nats(levels, distance / 20).max() < 1e-12
+    values = torch.linspace(-1, 1, levels, dtype=torch.float64)
+    ratio = float(values.var(correction=0)) / 10**2
+    left = float(pixel_nats(levels, 10.0).mean())
+    assert left == pytest.approx(math.log(levels) - ratio / 2, abs=ratio**2)
+
+
+@given(st.integers(2, 64), st.floats(-4, 1), st.floats(0.05, 2))
+@settings(max_examples=30)
+def test_more_noise_leaves_more_to_say(levels: int, log_sigma: float, more: float) -> None:
+    low, high = (
+        float(pixel_nats(levels, math.exp(x)).mean()) for x in (log_sigma, log_sigma + more)
+    )
+    assert -1e-9 <= low <= high + 1e-6
+    assert high <= math.log(levels) + 1e-6
+
+
+# The bound
+
+
+def bound_on_uniform(levels: int, sigma_min: float, seed: int, mistake: float = 0.0):
+    held_out, train = uniform_images(150, levels, 1), uniform_images(50, levels, 2)
+    bound = LikelihoodBound(held_out, train, sigma_min, 80.0, seed)
+    return bound(ExactUniform(levels, mistake))
+
+
+@pytest.mark.parametrize(
+    ("levels", "sigma_min"), [(2, 0.002), (2, 0.25), (2, 0.8), (3, 0.002), (17, 0.01), (17, 0.2)]
+)
+def test_the_exact_denoiser_of_independent_pixels_pays_their_entropy(
+    levels: int, sigma_min: float
+) -> None:
+    """log2(levels) bits per dim, wherever the lowest level lies. Ten sets of noises average to it
+    within 4 of their standard errors, so a bias of a few thousandths of a bit would show; the
+    Gaussian taken for the marginal at sigma_max costs (Var/sigma_max^2)^2, far below that."""
+    found = [bound_on_uniform(levels, sigma_min, seed) for seed in range(10)]
+    values = [b.value for b in found]
+    mean, error = np.mean(values), np.std(values, ddof=1) / math.sqrt(len(values))
+    assert abs(mean - math.log2(levels)) < 4 * error
+    assert error < 0.01
+    # The error bar that is told covers what the choice of noises does to the value.
+    assert np.std(values, ddof=1) < 2 * np.mean([b.stderr for b in found])
+    assert abs(values[0] - math.log2(levels)) < 4 * found[0].stderr
+
+
+@pytest.mark.parametrize(("std", "sigma_min"), [(0.5, 0.01), (3.0, 0.05), (0.05, 0.05)])
+def test_the_exact_denoiser_of_gaussian_pixels_pays_their_differential_entropy(
+    std: float, sigma_min: float
+) -> None:
+    """log2(2 pi e (std^2 + sigma_min^2)) / 2 bits per dim: that of the data blurred by sigma_min.
+
+    The bar covers the images at hand as well as the noises. With few images per pixel the training
+    pixels' mean and variance are estimates, which costs nothing at sigma_max = 80."""
+    held_out, train = gaussian_images(400, 0.2, std, 1), gaussian_images(100, 0.2, std, 2)
+    found = LikelihoodBound(held_out, train, sigma_min, 80.0)(ExactGaussian(0.2, std))
+    exact = 0.5 * math.log2(2 * math.pi * math.e * (std**2 + sigma_min**2))
+    assert abs(found.value - exact) < 4 * found.stderr
+    assert found.stderr < 0.05
+
+
+@given(st.floats(-2, 2), st.integers(0, 1000))
+@settings(max_examples=25)
+def test_no_denoiser_pays_less_than_the_entropy(mistake: float, seed: int) -> None:
+    found = bound_on_uniform(2, 0.002, seed, mistake)
+    assert found.value > 1 - 4 * found.stderr
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_worse_denoiser_pays_more(sign: int) -> None:
+    """On the same noises; a mistake grows, and its square with it."""
+    values = [bound_on_uniform(2, 0.002, 0, sign * m).value for m in (0.0, 0.2, 0.4, 0.8, 1.6)]
+    assert values == sorted(values)
+    assert values[1] < values[-1] - 0.5
+
+
+def test_the_bound_is_the_same_every_time_and_blind_to_the_order_of_calls() -> None:
+    held_out, train = uniform_images(20, 2, 1), uniform_images(20, 2, 2)
+    bound = LikelihoodBound(held_out, train, 0.002, 80.0)
+    torch.manual_seed(0)
+    first = bound(ExactUniform(2))
+    bound(ExactUniform(2, 1.0))
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    assert bound(ExactUniform(2)) == first
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_span_below_the_lowest_level_of_the_bound_is_refused() -> None:
+    images = uniform_images(20, 2)
+    with pytest.raises(InputError, match="--sigma-max 0.2: 2 grey levels"):
+        LikelihoodBound(images, images, 0.002, 0.2)
+
+
+# The distance
+
+
+def folded(mean: float, std: float) -> float:
+    """E|N(mean, std^2)|."""
+    density = math.sqrt(2 / math.pi) * std * math.exp(-(mean**2) / (2 * std**2))
+    return density + mean * math.erf(mean / (std * math.sqrt(2)))
+
+
+def test_energy_distance_is_the_double_sum() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((5, 1, 2, 2)), rng.standard_normal((4, 1, 2, 2))
+
+    def mean(a: np.ndarray, b: np.ndarray, same: bool) -> float:
+        pairs = [(i, j) for i in range(len(a)) for j in range(len(b)) if not (same and i == j)]
+        return float(np.mean([np.linalg.norm(a[i] - b[j]) for i, j in pairs]))
+
+    expected = (2 * mean(x, y, False) - mean(x, x, True) - mean(y, y, True)) / 2  # root of 4 pixels
+    found = energy_distance(torch.from_numpy(x), torch.from_numpy(y))
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert energy_distance(torch.from_numpy(y), torch.from_numpy(x)) == pytest.approx(found)
+
+
+@pytest.mark.parametrize(("shift", "width"), [(0.0, 1.0), (0.5, 1.0), (2.0, 1.0), (0.0, 2.0)])
+def test_energy_distance_of_two_normals(shift: float, width: float) -> None:
+    """Closed form in one dimension; 30 pairs of sets of 100 within 4 standard errors, so the mean
+    over the same law is 0: the estimate has no bias."""
+    exact = (
+        2 * folded(shift, math.sqrt(1 + width**2))
+        - folded(0, math.sqrt(2))
+        - folded(0, width * math.sqrt(2))
+    )
+    rng = torch.Generator().manual_seed(0)
+    found = [
+        energy_distance(
+            torch.randn(100, 1, generator=rng), shift + width * torch.randn(100, 1, generator=rng)
+        )
+        for _ in range(30)
+    ]
+    error = np.std(found, ddof=1) / math.sqrt(30)
+    assert abs(np.mean(found) - exact) < 4 * error
+    assert error < 0.02
+
+
+@given(st.integers(0, 2**31), st.integers(1, 6))
+@settings(max_examples=15)
+def test_the_same_law_is_at_distance_zero_on_average(seed: int, side: int) -> None:
+    """Within 5 standard errors of 20 pairs; with so few, the error is itself an estimate."""
+    rng = torch.Generator().manual_seed(seed)
+
+    def draw() -> Tensor:
+        x = torch.randn(30, 1, side, side, generator=rng)
+        return x + 2 * (torch.rand(30, 1, 1, 1, generator=rng) < 0.3)
+
+    found = [energy_distance(draw(), draw()) for _ in range(20)]
+    assert abs(np.mean(found)) < 5 * np.std(found, ddof=1) / math.sqrt(20)
+
+
+def blurred(images: Tensor, times: int) -> Tensor:
+    for _ in range(times):
+        images = (images + images.roll(1, -1) + images.roll(1, -2)) / 3
+    return images
+
+
+def stripes(n: int, seed: int) -> Tensor:
+    """Images with structure: stripes of random phase, either way up."""
+    rng = torch.Generator().manual_seed(seed)
+    phase = torch.randint(0, 4, (n, 1, 1), generator=rng)
+    wave = torch.where((torch.arange(8) + phase) % 4 < 2, 1.0, -1.0).expand(n, 8, 8)
+    turn = torch.rand(n, 1, 1, generator=rng) < 0.5
+    return torch.where(turn, wave, wave.transpose(1, 2))[:, None]
+
+
+def test_energy_distance_grows_with_every_corruption() -> None:
+    real, model = stripes(200, 0), stripes(200, 1)
+    noise = torch.randn(model.shape, generator=torch.Generator().manual_seed(2))
+    clean = energy_distance(model, real)
+    corruptions = {
+        "shift": [model + s for s in (0.2, 0.5, 1.0)],
+        "noise": [model + s * noise for s in (0.2, 0.5, 1.0)],
+        "blur": [blurred(model, times) for times in (1, 2, 4)],
+        "missing kinds": [stripes(800, 3)[:, :, :, :], model[:1].expand_as(model)],
+    }
+    del corruptions["missing kinds"]
+    for name, sets in corruptions.items():
+        found = [clean, *(energy_distance(images, real) for images in sets)]
+        assert found == sorted(found), name
+        assert found[-1] > 10 * abs(clean), name
+    one_kind = energy_distance(model[:1].expand_as(model), real)
+    assert one_kind > 10 * abs(clean)
+
+
+@given(st.floats(0.01, 100), st.integers(0, 1000))
+@settings(max_examples=20)
+def test_energy_distance_scales_with_the_images(scale: float, seed: int) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    x, y = (torch.randn(6, 1, 3, 3, generator=rng, dtype=torch.float64) for _ in range(2))
+    plain = energy_distance(x, y)
+    assert energy_distance(scale * x, scale * y) == pytest.approx(scale * plain, abs=1e-9 * scale)
+    # Distances of images that all move together stay as they are, to the rounding of cdist.
+    assert energy_distance(x + 3, y + 3) == pytest.approx(plain, abs=1e-6)
+
+
+# Both together
+
+
+def test_an_evaluation_has_the_measures_it_names() -> None:
+    train, held_out = uniform_images(60, 2, 1), uniform_images(40, 2, 2)
+    evaluation = ImageEvaluation(train, held_out, 0.002, 80.0, samples=30)
+    exact = evaluation(ExactUniform(2))
+    bits, distance = (measure.name for measure in evaluation.measures())
+    assert set(exact) == {bits, f"{bits}_stderr", distance}
+    assert distance == evaluation.distance == "energy_30"
+    assert exact == evaluation(ExactUniform(2))
+    assert abs(exact[bits] - 1) < 4 * exact[f"{bits}_stderr"]
+    # Independent pixels, 30 images a side: the distance of equal laws is a few hundredths.
+    assert abs(exact[distance]) < 0.1
+    assert abs(evaluation.floor) < 0.1
+    worse = evaluation(ExactUniform(2, 2.0))
+    assert worse[bits] > exact[bits]
+    assert worse[distance] > exact[distance]
+
+
+@pytest.mark.parametrize(("train", "held_out", "samples"), [(60, 40, 40), (20, 40, 20)])
+def test_no_more_samples_than_there_are_real_images(
+    train: int, held_out: int, samples: int
+) -> None:
+    evaluation = ImageEvaluation(
+        uniform_images(train, 2), uniform_images(held_out, 2, 1), 0.002, 80.0
+    )
+    assert evaluation.samples == samples
+    assert evaluation.distance == f"energy_{samples}"
+
+
+@pytest.mark.parametrize(("train", "held_out"), [(1, 9), (9, 1)])
+def test_too_few_images_are_refused(train: int, held_out: int) -> None:
+    with pytest.raises(InputError, match=f"uniform: {train} images to train on and {held_out}"):
+        ImageEvaluation(uniform_images(train, 2), uniform_images(held_out, 2, 1), 0.002, 80.0)
