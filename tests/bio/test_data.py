@@ -311,7 +311,12 @@ def test_length_of_a_shared_stretch(length, k):
 def test_too_few_groups_to_hold_out():
     refused("too few to hold", split_by_similarity, random_codes(2, 60), Splitting())
     same = np.repeat(random_codes(1, 60), 9, 0)
-    refused("9 sequences in 1 groups", split_by_similarity, same, Splitting())
+    refused(
+        "9 sequences, each similarity cluster kept whole, make 1;",
+        split_by_similarity,
+        same,
+        Splitting(),
+    )
     assert split_by_similarity(same, Splitting(val=0, test=0))[0].tolist() == [0] * 9
     three, _ = split_by_similarity(random_codes(3, 60), Splitting())
     assert sorted(three) == [0, 1, 2]

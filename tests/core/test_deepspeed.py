@@ -31,14 +31,14 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("pair")
     run(base / "torch-to-3", term_at=30)
 
-    def job(name: str, zero: int, **options: Any) -> Job:
+    def job(name: str, zero: int, train: Any = SETTINGS, **options: Any) -> Job:
         engine = {"engine": "deepspeed", "zero": zero, **options.pop("engine", {})}
-        return Job(str(base / name), SETTINGS, engine, **options)
+        return Job(str(base / name), train, engine, **options)
 
     two, low = {"accumulate": 2}, {"precision": "bf16"}
     jobs = [job(f"zero-{zero}", zero) for zero in STAGES]
-    jobs += [job(f"accumulated-{zero}", zero, engine=two) for zero in STAGES]
-    jobs += [job(f"nan-{zero}", zero, nan_at=(20,)) for zero in STAGES]
+    jobs += [job("accumulated", 2, engine=two)]
+    jobs += [job(f"nan-{zero}", zero, SETTINGS | {"updates": 22}, nan_at=(20,)) for zero in STAGES]
     for zero in STAGES:
         jobs += [job(f"cut-{zero}", zero, term_at=29), job(f"cut-{zero}", zero)]
     jobs += [job("1-to-2", 1, term_at=29), job("1-to-2", 2)]
@@ -48,12 +48,11 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base
 
 
-@pytest.mark.parametrize("zero", STAGES)
-@pytest.mark.parametrize("kind", ["zero", "accumulated"])
+@pytest.mark.parametrize("name", ["zero-0", "zero-1", "zero-2", "zero-3", "accumulated"])
 def test_every_stage_learns_what_one_plain_process_does(
-    kind: str, zero: int, pair: Path, single: Path
+    name: str, pair: Path, single: Path
 ) -> None:
-    assert_same_run(pair / f"{kind}-{zero}", single)
+    assert_same_run(pair / name, single)
 
 
 @pytest.mark.parametrize("zero", STAGES)

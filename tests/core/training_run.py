@@ -7,10 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -113,13 +114,18 @@ class Starts:
                 file.write(f"start {amount:.0f}\n")
 
 
-def launch(jobs: list[Job], world: int = 1, **popen: Any) -> list["subprocess.Popen[str]"]:
+class Started(NamedTuple):
+    process: "subprocess.Popen[bytes]"
+    errors: IO[str]
+
+
+def launch(jobs: list[Job], world: int = 1) -> list[Started]:
     """Start the jobs, one after another, in `world` processes."""
     arguments = [sys.executable, __file__, json.dumps([asdict(job) for job in jobs])]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    processes = []
+    started = []
     for rank in range(world):
         env = {**os.environ, "TORCH_CPP_LOG_LEVEL": "ERROR"}
         if world > 1:
@@ -127,17 +133,22 @@ def launch(jobs: list[Job], world: int = 1, **popen: Any) -> list["subprocess.Po
                 "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world),
                 "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
             }  # fmt: skip
-        processes.append(
-            subprocess.Popen(arguments, env=env, stderr=subprocess.PIPE, text=True, **popen)
-        )
-    return processes
+        # A file: a pipe that nobody reads fills up and blocks.
+        errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        started.append(Started(subprocess.Popen(arguments, env=env, stderr=errors), errors))
+    return started
 
 
-def finish(processes: list["subprocess.Popen[str]"]) -> list[str]:
+def finish(started: list[Started]) -> list[str]:
     """Wait for all; their stderr. Fails when one failed."""
-    errors = [process.communicate()[1] for process in processes]
-    assert [process.returncode for process in processes] == [0] * len(processes), errors
-    return errors
+    codes = [one.process.wait() for one in started]
+    texts = []
+    for one in started:
+        with one.errors as file:
+            file.seek(0)
+            texts.append(file.read())
+    assert codes == [0] * len(codes), texts
+    return texts
 
 
 def main(jobs: list[Job]) -> None:

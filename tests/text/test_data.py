@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
 from infonoise_text.data import SPLITS, Corpus
+from infonoise_text.division import Division
 from infonoise_text.documents import Documents, open_documents
-from infonoise_text.prepare import Division, prepare
+from infonoise_text.prepare import prepare
 from infonoise_text.tokens import train_sentencepiece
 
 REPOSITORY = Path(__file__).parents[2]
@@ -281,7 +282,7 @@ def test_books_come_back_whole(tmp_path):
     assert sum(c.documents for c in counts.values()) == 22
     assert sum(c.bytes for c in counts.values()) == 19_501_644
     assert corpus.manifest.changed == 0
-    assert all(c.bytes / c.tokens > 3 for c in counts.values())
+    assert all(c.bytes / c.tokens > 2 for c in counts.values())  # words, not letters
 
 
 @pytest.mark.data

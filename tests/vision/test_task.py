@@ -118,7 +118,7 @@ def test_the_split_is_the_same_every_time_and_shares_nothing() -> None:
 
 
 def test_pixels_alone_hold_their_own_entropy() -> None:
-    """The profile's area is the entropy of each pixel's grey levels, up to the doubt of one image."""
+    """The profile's area is the entropy of each pixel's levels, up to the doubt of one image."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 4, (4000, 1, 2, 2)).astype(np.uint8)
     pixels[:, 0, 0, 0] = 0

@@ -30,6 +30,8 @@ from infonoise_bio.split import (
 from infonoise_bio.windows import Windowing, fit
 from infonoise_core.errors import InputError
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True, eq=False)
 class SequenceSet:
@@ -224,6 +226,6 @@ def _number(record: Record, name: str) -> float:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not np.isfinite(value):
+    if not abs(value) <= _LARGEST:
         raise InputError(f"{record.where}: {name} is {text!r}, no number; mend it or drop the row")
     return value

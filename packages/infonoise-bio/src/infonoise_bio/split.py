@@ -177,7 +177,7 @@ def _hold_out(
     parts = len({0, *(i for i, share in ((1, splitting.val), (2, splitting.test)) if share)})
     if len(np.unique(part)) < parts:
         raise InputError(
-            f"{len(group)} sequences in {len(sizes)} groups, one for each {what}: too few to hold"
-            " some out; give more data, another --split, or --val 0 --test 0"
+            f"too few to hold some out: {len(group)} sequences, each {what} kept whole, make"
+            f" {len(sizes)}; give more data, another --split, or --val 0 --test 0"
         )
     return part[group]

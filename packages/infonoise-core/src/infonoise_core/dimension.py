@@ -14,7 +14,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.profile import EntropyRateProfile
 from infonoise_core.readout import FLAT, log_slope
 
-# The three readings agree if they differ by at most one, or a tenth.
+# Readings that differ by no more than one, or by this share, agree.
 _TOLERANCE = (1.0, 0.1)
 # Points and perturbations that go through the denoiser at once.
 _BATCH = 4096
@@ -66,13 +66,18 @@ class Dimension:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the other readings confirm `value`; None if there is none to compare."""
-        others = [self.trace, None if self.plateau is None else self.plateau.dimension]
-        known = [other for other in others if other is not None]
-        if self.svd_gap is None or not known:
+        """Whether the other readings confirm `value`: they differ from it by no more than one, or a
+        tenth, and two standard errors. None if there is none to compare.
+        """
+        others = []
+        if self.trace is not None and self.trace_stderr is not None:
+            others.append((self.trace, self.trace_stderr))
+        if self.plateau is not None:
+            others.append((self.plateau.dimension, self.plateau.stderr))
+        if self.svd_gap is None or not others:
             return None
         limit = max(_TOLERANCE[0], _TOLERANCE[1] * self.svd_gap)
-        return all(abs(other - self.svd_gap) <= limit for other in known)
+        return all(abs(other - self.svd_gap) <= limit + 2 * error for other, error in others)
 
     def __str__(self) -> str:
         parts = []
@@ -162,7 +167,7 @@ def jacobian_trace(
     denoiser: Denoiser,
     x0: Tensor,
     sigma: float,
-    probes: int = 4,
+    probes: int = 16,
     condition: Mapping[str, Tensor] | None = None,
     generator: torch.Generator | None = None,
 ) -> tuple[float, float]:
@@ -170,20 +175,21 @@ def jacobian_trace(
 
     For an exact posterior mean this is the rate itself: its Jacobian times sigma^2 is the posterior
     covariance (second-order Tweedie). Hutchinson's estimate v . J v with v = +-1, by reverse-mode
-    products, which every layer supports.
+    products, which every layer supports. probes: draws of z and v for each point.
     """
     _check(x0, sigma)
+    if probes < 1 or len(x0) < 2:
+        raise InputError(f"{probes} probes at {len(x0)} points: give at least 1 at 2")
     at = x0.device if generator is None else generator.device
-    noise = torch.randn(x0.shape, generator=generator, device=at).to(x0)
     level = torch.full((len(x0),), sigma, device=x0.device)
     totals = torch.zeros(len(x0), dtype=torch.float64)
-    with torch.enable_grad():
-        x = (x0 + sigma * noise).requires_grad_()
-        denoised = denoiser(x, level, **(condition or {}))
-        for probe in range(probes):
-            v = torch.randint(0, 2, x.shape, generator=generator, device=at).to(x) * 2 - 1
-            (product,) = torch.autograd.grad(denoised, x, v, retain_graph=probe + 1 < probes)
-            totals += (product * v).flatten(1).sum(1).to("cpu", torch.float64) / probes
+    for _ in range(probes):
+        noise = torch.randn(x0.shape, generator=generator, device=at).to(x0)
+        v = torch.randint(0, 2, x0.shape, generator=generator, device=at).to(x0) * 2 - 1
+        with torch.enable_grad():
+            x = (x0 + sigma * noise).requires_grad_()
+            (product,) = torch.autograd.grad(denoiser(x, level, **(condition or {})), x, v)
+        totals += (product * v).flatten(1).sum(1).to("cpu", torch.float64) / probes
     return float(totals.mean()), float(totals.std() / math.sqrt(len(totals)))
 
 

@@ -150,6 +150,8 @@ def run_sample(config: SampleCommand) -> None:
             denoiser, shape, config.n, sigmas, solver=config.solver, seed=config.seed,
             progress=lambda done, _: reporter.advance(done),
         )  # fmt: skip
+    if not sample.x.isfinite().all():
+        raise InputError(f"{config.run}: its images are not finite; train again with a lower --lr")
     config.out.parent.mkdir(parents=True, exist_ok=True)
     temporary = config.out.with_name(f".{config.out.name}.tmp")
     temporary.write_bytes(png_grid(sample.x))

@@ -6,6 +6,7 @@ files, which are pickles, is written or read, and a run may go on under any worl
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
@@ -210,5 +211,7 @@ def _import(device: torch.device) -> Any:
         ) from None
     if device.type == "cpu":
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    deepspeed.utils.logger.setLevel(logging.WARNING)
+    # The loop says what matters: skipped steps are counted in the metrics.
+    deepspeed.utils.logger.setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
     return deepspeed
