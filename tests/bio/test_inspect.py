@@ -238,6 +238,10 @@ def test_extract_leaves_nothing_behind_after_an_error(capsys, tmp_path):
     assert out.read_text() == "precious"
     assert {p.name for p in tmp_path.iterdir()} == {"g.fa", "x.bed", "x.fa"}
     refused(capsys, "give a GenBank or BED file", "extract", genome, "--out", tmp_path / "y.fa")
+    bed.write_text("chr1\t0\t3\n")
+    refused(capsys, "1 windows dropped: they leave their record); give smaller flanks", "extract",
+            bed, "--genome", genome, "--out", tmp_path / "z.fa", "--upstream", 5)  # fmt: skip
+    assert not (tmp_path / "z.fa").exists()
     refused(capsys, "is a folder", "extract", bed, "--genome", genome, "--out", tmp_path)
 
 

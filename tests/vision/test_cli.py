@@ -1,5 +1,6 @@
 """The command line: the whole path on real images, and mistakes that end in one line."""
 
+import contextlib
 import hashlib
 import json
 import math
@@ -22,6 +23,7 @@ from infonoise_core.training.schedules import SCHEDULES
 from infonoise_vision.cli import main
 
 QUICK = ["--batch", "8", "--save-every", "3"]
+COMPARED = ["--updates", "2", "--batch", "8", "--schedules", "edm"]
 
 
 def grey_levels(path: Path, n: int = 60) -> Path:
@@ -176,7 +178,8 @@ def check_comparison(out: Path, printed: str, schedules: list[str], steps: list[
     for arm in results["arms"]:
         assert [e["step"] for e in arm["evaluations"]] == steps
         assert all(math.isfinite(v) for e in arm["evaluations"] for v in e.values())
-        assert (arm["profile"] is not None) == (arm["schedule"] == "infonoise")
+        # Five updates pass before a profile is there.
+        assert (arm["profile"] is not None) == (arm["schedule"] == "infonoise" and steps[-1] >= 5)
         assert (out / "runs" / f"{arm['schedule']}-seed0" / "metrics.jsonl").exists()
         final = arm["evaluations"][-1]
         (reached,) = results["updates_to_best_fixed"][arm["schedule"]]
@@ -201,7 +204,7 @@ def check_comparison(out: Path, printed: str, schedules: list[str], steps: list[
     assert not re.search(r"url\((?!#)|@import|<script|<link", text)
     pictures = [target for target in page.loads if target.startswith("data:image/png")]
     assert len(pictures) == len(schedules) + 1  # each one's samples, and held-out images
-    assert text.count("<svg") == 4
+    assert text.count("<svg") == (4 if steps[-1] >= 5 else 3)
 
 
 @pytest.mark.parametrize("make", [grey_levels, real_numbers, pictures])
@@ -211,11 +214,11 @@ def test_compare_answers_for_any_kind_of_data(
     data = make(tmp_path / ("pictures" if make is pictures else "data.npz"))
     out = tmp_path / "out"
     argv = ["compare", str(data), "--out", str(out), "--schedules", "edm,infonoise"]
-    assert main([*argv, "--updates", "12", "--batch", "8"]) == 0
+    assert main([*argv, "--updates", "6", "--batch", "8"]) == 0
     captured = capsys.readouterr()
-    check_comparison(out, captured.out, ["edm", "infonoise"], list(range(1, 13)))
+    check_comparison(out, captured.out, ["edm", "infonoise"], list(range(1, 7)))
     assert f"report: {out / 'report.html'}" in captured.out
-    assert "compare: 24/24 (100%)" in captured.err
+    assert "compare: 12/12 (100%)" in captured.err
 
 
 def test_compare_on_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,7 +243,7 @@ def test_compare_on_digits_with_a_budget(
 
 def test_several_seeds_and_any_schedule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, data = tmp_path / "out", grey_levels(tmp_path / "data.npz")
-    names = ["laplace", "cdcd", "loss-second-moment"]
+    names = ["laplace", "cdcd"]
     argv = ["compare", str(data), "--schedules", ",".join(names), "--seeds", "2", "--seed", "5"]
     assert main([*argv, "--updates", "3", "--batch", "8", "--out", str(out)]) == 0
     results = strict((out / "results.json").read_text())
@@ -254,14 +257,12 @@ def test_several_seeds_and_any_schedule(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_the_same_seed_gives_the_same_results(tmp_path: Path) -> None:
     data = grey_levels(tmp_path / "data.npz")
-    argv = ["compare", str(data), "--schedules", "edm,infonoise", "--updates", "6", "--batch", "8"]
+    argv = ["compare", str(data), "--schedules", "edm,infonoise", "--updates", "5", "--batch", "8"]
     for name in ("one", "two"):
         assert main([*argv, "--out", str(tmp_path / name)]) == 0
-    assert main([*argv, "--out", str(tmp_path / "three"), "--seed", "1"]) == 0
     for file in ("results.json", "report.html"):
-        one, two, three = ((tmp_path / n / file).read_bytes() for n in ("one", "two", "three"))
+        one, two = ((tmp_path / name / file).read_bytes() for name in ("one", "two"))
         assert one == two
-        assert one != three
 
 
 def test_a_schedule_under_two_names_ends_the_same_twice(
@@ -273,7 +274,7 @@ def test_a_schedule_under_two_names_ends_the_same_twice(
         monkeypatch.setitem(SCHEDULES, f"{name}-twin", SCHEDULES[name])  # type: ignore[arg-type]
         names += [name, f"{name}-twin"]
     out, data = tmp_path / "out", grey_levels(tmp_path / "data.npz")
-    argv = ["compare", str(data), "--schedules", ",".join(names), "--updates", "12"]
+    argv = ["compare", str(data), "--schedules", ",".join(names), "--updates", "6"]
     assert main([*argv, "--batch", "8", "--out", str(out)]) == 0
     arms = strict((out / "results.json").read_text())["arms"]
     for first, second in (arms[:2], arms[2:]):
@@ -296,10 +297,11 @@ def test_a_run_that_was_moved_goes_on(tmp_path: Path) -> None:
 
 def test_overwrite_starts_anew(tmp_path: Path) -> None:
     out, data = tmp_path / "out", grey_levels(tmp_path / "data.npz")
-    argv = ["compare", str(data), "--schedules", "edm", "--batch", "8", "--out", str(out)]
-    assert main([*argv, "--updates", "3"]) == 0
-    assert main([*argv, "--updates", "4", "--overwrite"]) == 0
-    assert strict((out / "results.json").read_text())["settings"]["train"]["updates"] == 4
+    argv = ["train", str(data), "--batch", "8", "--out", str(out)]
+    assert main([*argv, "--updates", "2"]) == 0
+    assert main([*argv, "--updates", "3", "--overwrite"]) == 0
+    assert strict((out / "config.json").read_text())["train"]["updates"] == 3
+    assert [p.name for p in (out / "checkpoints").iterdir()] == ["step-00000003"]
 
 
 # Mistakes
@@ -326,12 +328,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (w / "notes.txt").write_text("notes")
     (w / "stranger").mkdir()
     (w / "stranger" / "thesis.tex").write_text("thesis")
-    short = ["--updates", "6", "--batch", "8"]
-    train = ["train", str(w / "good.npz"), *short, "--out"]
-    assert main([*train, str(w / "run"), "--save-every", "3"]) == 0
-    assert main([*train, str(w / "plain"), "--schedule", "edm"]) == 0
-    assert main(["compare", str(w / "good.npz"), *short, "--schedules", "edm",
-                 "--out", str(w / "comparison")]) == 0  # fmt: skip
+    with contextlib.chdir(w):
+        train = ["train", "good.npz", "--updates", "6", *QUICK, "--out"]
+        assert main([*train, "run"]) == 0
+        assert main([*train, "plain", "--schedule", "edm"]) == 0
+        assert main(["compare", "good.npz", *COMPARED, "--out", "comparison"]) == 0
     shutil.copytree(w / "run", w / "cut")
     (w / "cut" / "done.json").unlink()
     shutil.copytree(w / "comparison", w / "cut comparison")
@@ -353,6 +354,8 @@ def snapshot(folder: Path) -> dict[str, str]:
 
 
 TRAIN = ["train", "good.npz", "--out", "new"]
+OVER_RUN = ["train", "good.npz", "--out", "run", "--overwrite"]
+OVER_COMPARISON = ["compare", "good.npz", "--out", "comparison", "--overwrite"]
 SAMPLE = ["sample", "run", "--out", "new.png"]
 COMPARE = ["compare", "good.npz", "--out", "new", "--updates", "6"]
 MISTAKES: list[tuple[list[str], list[str]]] = [
@@ -391,19 +394,19 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["train", "good.npz", "--out", "notes.txt"], ["notes.txt is a file"]),
     (["train", "good.npz", "--out", "notes.txt/new"], ["notes.txt", "Not a directory"]),
     (["train", "good.npz", "--out", "run"], ["run", "finished", "--overwrite"]),
-    (["train", "good.npz", "--out", "cut", "--updates", "7"], ["cut", "updates was 6 and is 7"]),
-    (["train", "more.npz", "--out", "cut", "--updates", "6", "--batch", "8", "--save-every", "3"],
-     ["cut", "data was"]),
+    (["train", "good.npz", "--out", "cut", "--updates", "7", *QUICK], ["cut", "updates was 6 and is 7"]),
+    (["train", "more.npz", "--out", "cut", "--updates", "6", *QUICK], ["cut", "data was good.npz"]),
     (["train", "good.npz", "--out", "cut comparison"], ["cut comparison", "other settings"]),
     (["compare", "good.npz", "--out", "stranger"], ["stranger", "empty it"]),
-    (["compare", "good.npz", "--out", "comparison", "--updates", "6"], ["finished"]),
-    (["compare", "good.npz", "--out", "cut comparison", "--updates", "7"], ["updates was 6"]),
+    (["compare", "good.npz", "--out", "comparison", *COMPARED], ["comparison", "finished"]),
+    (["compare", "good.npz", "--out", "cut comparison", *COMPARED, "--seeds", "2"],
+     ["cut comparison", "seeds was 1 and is 2"]),
     # With --overwrite a mistake must not cost the earlier run
-    ([*TRAIN[:-1], "run", "--overwrite", "--lr", "7"], ["--lr 7"]),
-    ([*TRAIN[:-1], "run", "--overwrite", "--sigma-max", "0.05"], ["--sigma-max 0.05"]),
+    ([*OVER_RUN, "--lr", "7"], ["--lr 7"]),
+    ([*OVER_RUN, "--sigma-max", "0.05"], ["--sigma-max 0.05"]),
     (["train", "twins.npz", "--out", "run", "--overwrite"], ["twins"]),
-    ([*COMPARE[:-3], "comparison", "--overwrite", "--updates", "0"], ["--updates 0"]),
-    ([*COMPARE[:-3], "comparison", "--overwrite", "--budget", "1s"], ["--budget 1s", "give at least"]),
+    ([*OVER_COMPARISON, "--updates", "0"], ["--updates 0"]),
+    ([*OVER_COMPARISON, "--budget", "1s"], ["--budget 1s", "give at least"]),
     (["compare", "twins.npz", "--out", "comparison", "--overwrite"], ["twins"]),
     # Sampling
     (["sample", "empty", "--out", "new.png"], ["empty", "no run here", "--out of a train command"]),
@@ -469,18 +472,11 @@ def test_a_mistake_ends_in_one_line_and_changes_nothing(
     assert snapshot(world) == before
 
 
-@pytest.mark.parametrize(
-    ("argv", "words"),
-    [
-        (["train", "empty", "--out", "new"], "empty"),
-        (["compare", "broken", "--out", "new"], "003.png"),
-    ],
-)
-def test_mistakes_seen_from_outside(world: Path, argv: list[str], words: str) -> None:
-    command = [sys.executable, "-m", "infonoise_vision.cli", *argv]
+def test_a_mistake_seen_from_outside(world: Path) -> None:
+    command = [sys.executable, "-m", "infonoise_vision.cli", "compare", "broken", "--out", "new"]
     done = subprocess.run(command, cwd=world, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("error: ")
-    assert words in done.stderr
+    assert "003.png" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -1,6 +1,7 @@
 """infonoise-bio: inspect, extract."""
 
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import infonoise_bio
 from infonoise_bio.counts import Counts
 from infonoise_bio.fasta import check_output, write_fasta
 from infonoise_bio.inspect import inspect_file
+from infonoise_bio.records import Record
 from infonoise_bio.sources import Reading, format_of, read_source
 from infonoise_core.errors import InputError
 from infonoise_core.training import command
@@ -62,10 +64,23 @@ def run_extract(config: Extract) -> None:
     if kind == "genbank" and config.reading.feature is None:
         raise InputError(f"{config.data}: say which features; give --feature, such as CDS")
     counts = Counts()
-    number = write_fasta(config.out, read_source(config.data, config.reading, counts))
+    windows = read_source(config.data, config.reading, counts)
+    number = write_fasta(config.out, _at_least_one(windows, config.data, counts))
     print(f"{config.out}: {number:,} sequences")
     for line in counts.lines():
         print(f"  {line}")
+
+
+def _at_least_one(windows: Iterable[Record], data: Path, counts: Counts) -> Iterator[Record]:
+    found = False
+    for window in windows:
+        found = True
+        yield window
+    if not found:
+        raise InputError(
+            f"{data}: no window is left ({'; '.join(counts.lines())}); give smaller flanks, or"
+            " --edge mask"
+        )
 
 
 def main(argv: list[str] | None = None) -> int:

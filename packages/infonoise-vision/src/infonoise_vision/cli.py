@@ -145,6 +145,7 @@ def run_sample(config: SampleCommand) -> None:
     sigmas = _grid(config, settings["objective"])
     denoiser = _denoiser_of(config.run, settings, config.device)
     shape = tuple(settings["images"]["shape"])
+    config.out.parent.mkdir(parents=True, exist_ok=True)
     with progress(config.n, "sample") as reporter:
         sample = generate(
             denoiser, shape, config.n, sigmas, solver=config.solver, seed=config.seed,
@@ -152,7 +153,6 @@ def run_sample(config: SampleCommand) -> None:
         )  # fmt: skip
     if not sample.x.isfinite().all():
         raise InputError(f"{config.run}: its images are not finite; train again with a lower --lr")
-    config.out.parent.mkdir(parents=True, exist_ok=True)
     temporary = config.out.with_name(f".{config.out.name}.tmp")
     temporary.write_bytes(png_grid(sample.x))
     temporary.replace(config.out)

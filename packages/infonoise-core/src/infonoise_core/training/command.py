@@ -47,7 +47,8 @@ def run(
         # A folder that may not be written, a full disk: nothing a traceback would help with.
         if error.filename is None or error.strerror is None:
             raise
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        mend = "mend that or give another path"
+        print(f"error: {error.filename}: {error.strerror}; {mend}", file=sys.stderr)
         return 2
     return 0
 
