@@ -108,10 +108,11 @@ def test_profile_of_a_sampled_code_adds_up_to_its_entropy() -> None:
 
 def test_sampled_code_equals_its_bits() -> None:
     """Equal symbols make the two bits of a code independent, so its mmse is that of two bits."""
-    sigma = torch.logspace(-0.7, 1, 12, dtype=torch.float64)
+    sigma = torch.logspace(-0.6, 1, 12, dtype=torch.float64)
     code = MixtureSource(TWO_BITS)
     error = code.mmse_stderr(sigma)
-    assert bool((error < 1e-4 * float(code.mmse(sigma)[-1])).all())
+    # Also where a bit is mistaken once in 30,000 times, as half of the samples are taken there.
+    assert bool((error < 5e-3 * code.mmse(sigma)).all())
     # 5 of its own errors, which 8 shifts of the sequence estimate to a quarter.
     assert bool(((code.mmse(sigma) - BinarySource(2).mmse(sigma)).abs() < 5 * error).all())
 

@@ -143,7 +143,8 @@ class SphereSource(Source):
         part = (x * inside).to(torch.float64)
         norm = part.norm(dim=1, keepdim=True).clamp_min(1e-300)
         kappa = self.radius * norm / sigma[:, None].to(torch.float64).square()
-        return (self.radius * self._length(kappa) * part / norm).to(x.dtype)
+        mean: Tensor = self.radius * self._length(kappa) * part / norm
+        return mean.to(x.dtype)
 
     def mmse(self, sigma: Tensor) -> Tensor:
         """radius^2 E[1 - length^2], over the noise along x0 and the square of that across it."""
