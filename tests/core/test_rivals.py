@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from infonoise_core.allocation import fixed_gate, open_gate, training_density
+from infonoise_core.allocation import fixed_gate, open_gate, total_variation, training_density
 from infonoise_core.channel import VarianceExploding
 from infonoise_core.channels_vp import DiscreteDDPM
 from infonoise_core.errors import InputError
@@ -482,7 +482,8 @@ def test_wrong_arguments_are_refused() -> None:
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_every_name_makes_a_schedule(name: str) -> None:
-    law = make_schedule(name, Setting(CHANNEL, unit_weight(), updates=100, dim=DIM))
+    symbols = exact_profile(SOURCES["binary"], 0.02, 20.0) if name == "iid-oracle" else None
+    law = make_schedule(name, Setting(CHANNEL, unit_weight(), 100, DIM, symbols))
     assert isinstance(law, Schedule)
     train(law, SOURCES["gaussian"], 20, batch=64)
     sigma = torch.logspace(math.log10(0.02), math.log10(20.0), 4001, dtype=torch.float64)
@@ -491,3 +492,18 @@ def test_every_name_makes_a_schedule(name: str) -> None:
     # Steps of 1.7e-3 across 64 jumps of a table, or a smooth density.
     assert total == pytest.approx(1, abs=0.01)
     assert law.status()
+
+
+def test_the_oracle_wants_discrete_data() -> None:
+    with pytest.raises(InputError, match="iid-oracle needs discrete data"):
+        make_schedule("iid-oracle", Setting(CHANNEL, unit_weight(), updates=100, dim=DIM))
+
+
+def test_discrete_data_start_from_their_symbols_and_keep_the_weight() -> None:
+    symbols = exact_profile(SOURCES["binary"], 0.02, 20.0)
+    law = make_schedule("infonoise", Setting(CHANNEL, edm_weight(0.5), 100, DIM, symbols))
+    frozen = FrozenProfile(CHANNEL, symbols)
+    sigma = symbols.sigma
+    mixed = 0.95 * frozen.density(sigma) + 0.05 * LogUniform(CHANNEL).density(sigma)
+    # The gate takes a little of the lowest, nearly empty bins.
+    assert total_variation(law.density(sigma), mixed, symbols.width) < 0.02

@@ -68,7 +68,8 @@ class Objective:
 
 def pixel_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRateProfile | None:
     """The profile of pixels that know nothing of each other, each with its own frequencies of grey
-    levels; None for real-valued images and for so many levels that noise hardly tells the two apart.
+    levels; None for real-valued images and for so many levels that noise hardly tells the two
+    apart.
     """
     if images.levels is None or images.levels > FEW_LEVELS:
         return None
