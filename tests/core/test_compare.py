@@ -127,6 +127,7 @@ def test_only_the_noise_levels_differ_between_schedules(tmp_path: Path) -> None:
                          "adaptive": adaptive}, tasks), CONFIG, 1, tmp_path)  # fmt: skip
     first = tasks[0]
     assert len(tasks) == 3
+    assert len({eps.sum().item() for _, eps, _ in first.seen}) == CONFIG.updates
     for task in tasks[1:]:
         assert all(map(torch.equal, task.initial, first.initial))
         assert len(task.seen) == len(first.seen) == CONFIG.updates

@@ -229,7 +229,7 @@ def test_measured_profile_hands_on_the_condition() -> None:
         (lambda c: independent_symbol_profile(c, FAIR.expand(2, 4), positions=3), "3 positions"),
         (lambda c: empirical_bayes_profile(torch.zeros(3, 2), c), "n >= 4"),
         (lambda c: empirical_bayes_profile(torch.zeros(9), c), "give"),
-        (lambda c: measure_profile(GaussianSource(2).denoise, torch.zeros(4, 2), c, draws=1), "draws"),
+        (lambda c: measure_profile(BinarySource(2).denoise, torch.zeros(4, 2), c, 8, 1), "draws"),
         (lambda c: EmpiricalBayesDenoiser(torch.zeros(1, 2)), "n >= 2"),
     ],
 )  # fmt: skip

@@ -41,7 +41,7 @@ DISCRETE: dict[str, Callable[[], Source]] = {
     "bits": lambda: BinarySource(6),
     "biased bits": lambda: BinarySource(6, 0.0, 1.0, 0.1),
     "one-hot": lambda: CategoricalSource(BASES, 3),
-    "points": lambda: MixtureSource(torch.tensor([[0.0, 1], [1.0, 1], [2.0, 5]])),
+    "points": lambda: MixtureSource(torch.tensor([[0.0, 0], [1.0, 2], [3.0, 6]])),
 }
 CONTINUOUS: dict[str, Callable[[], Source]] = {
     "gaussian": lambda: GaussianSource(5, 2.0),
@@ -79,13 +79,15 @@ def test_entropy_of_discrete_data(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DISCRETE)
-@pytest.mark.parametrize(("low", "high"), [(0.2, 5.0), (0.3, 80.0), (0.02, 4.0)])
+@pytest.mark.parametrize(("low", "high"), [(0.2, 5.0), (0.22, 80.0), (0.02, 4.0)])
 def test_tails_enclose_the_entropy(name: str, low: float, high: float) -> None:
-    """A grid that ends too early: the value is an upper bound, and slack reaches below the truth."""
+    """A grid that ends too early: the value bounds from above, slack reaches below the truth."""
     source = DISCRETE[name]()
     found = discrete_entropy(exact_profile(source, low, high))
     assert source.entropy is not None
-    assert found.nats - found.slack < source.entropy < found.nats * (1 + 1e-6)
+    # 1e-6 for the quadrature.
+    assert found.nats - found.slack < source.entropy * (1 + 1e-6)
+    assert source.entropy < found.nats * (1 + 1e-6)
     assert found.slack < 0.2 * source.entropy
     assert found.below + found.above > 0
 
@@ -145,7 +147,8 @@ def test_error_bar_is_the_spread(readout: Callable[[EntropyRateProfile], Any]) -
     """The spread of 400 noisy copies, itself known to 1/sqrt(800) = 3.5 %, within 15 % (the tails'
     slopes, which also jump with the noise, are not in the error).
     """
-    exact = exact_profile(MixtureSource(LINE, 1.0), 0.02, 80.0, bins=32)
+    source = BinarySource(1) if readout is discrete_entropy else MixtureSource(LINE, 1.0)
+    exact = exact_profile(source, 0.2, 80.0, bins=32)
     stderr = 0.02 * exact.rate
     values = []
     for seed in range(400):
@@ -178,16 +181,17 @@ def test_information_gap_of_measured_profiles() -> None:
     """
     centres = 4 * torch.eye(10)
     mixture = MixtureSource(centres, 0.5)
-    channel = VarianceExploding(0.05, 80.0)
+    # Below 0.4 there is no doubt about the cluster, only variance.
+    channel = VarianceExploding(0.4, 80.0)
     label = torch.randint(0, 10, (20_000,), generator=rng())
     x0 = centres[label] + 0.5 * torch.randn(20_000, 10, generator=rng(1))
 
     def given(x: Tensor, sigma: Tensor, centre: Tensor) -> Tensor:
         return centre + mixture.component(0).denoise(x - centre, sigma)
 
-    whole = measure_profile(mixture.denoise, x0, channel, 48, 2500, generator=rng(2))
+    whole = measure_profile(mixture.denoise, x0, channel, 40, 5000, generator=rng(2))
     condition = {"centre": centres[label]}
-    rest = measure_profile(given, x0, channel, 48, 2500, condition, generator=rng(3))
+    rest = measure_profile(given, x0, channel, 40, 5000, condition, generator=rng(3))
     found = information_gap(whole, rest)
     assert found.stderr < 0.02 * math.log(10)
     assert abs(found.nats - math.log(10)) < 4 * found.stderr
@@ -393,7 +397,7 @@ def test_dimension_of_a_sphere_from_a_trained_denoiser() -> None:
     channel, sigma_data, updates = VarianceExploding(0.003, 10.0), 0.1, 6000
     denoiser, weight = EDMDenoiser(Bottleneck(100), sigma_data), edm_weight(sigma_data)
     schedule = InfoNoise(channel, weight=weight, dim=100)
-    adam = torch.optim.Adam(denoiser.parameters(), lr=8e-3)
+    adam = torch.optim.Adam(denoiser.parameters(), lr=5e-3)
     decay = torch.optim.lr_scheduler.LambdaLR(
         adam, lambda i: min(1.0, (i + 1) / 100) * (1 + math.cos(math.pi * i / updates)) / 2
     )

@@ -236,7 +236,9 @@ def table(
 
 def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
     """The tables, one per setting, and the goal for the default gate."""
-    cells = table(seeds=1 if quick else 3, settings=SETTINGS[1:4:2] if quick else SETTINGS, tick=tick)
+    cells = table(
+        seeds=1 if quick else 3, settings=SETTINGS[1:4:2] if quick else SETTINGS, tick=tick
+    )
     names = dict.fromkeys(cell.setting for cell in cells)
     tables = [_page(name, [cell for cell in cells if cell.setting == name]) for name in names]
     ours = [cell for cell in cells if cell.gate == DEFAULT]

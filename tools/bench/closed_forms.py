@@ -1,11 +1,11 @@
 """The estimate against closed forms: total entropy, the rate bin by bin, and what the fit gains."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from report import Goal, Section, Table
+from report import Cell, Goal, Section, Table
 from sources import Case, cases, exact_losses, feed
 from torch import Tensor
 
@@ -144,6 +144,7 @@ def _ratio(squares: list[tuple[float, float]]) -> float:
     return fitted / raw
 
 
-def _worst(what: str, rows: list[list[str | float | None]], i: int, limit: float, spec: str) -> Goal:
-    value, name = max((row[i], row[0]) for row in rows if isinstance(row[i], float))
-    return Goal(what, float(value), "at most", limit, spec, f"(Worst: {name}.)")
+def _worst(what: str, rows: Sequence[Sequence[Cell]], i: int, limit: float, spec: str) -> Goal:
+    known = [(float(row[i]), row[0]) for row in rows if isinstance(row[i], float)]
+    value, name = max(known, key=lambda pair: math.inf if math.isnan(pair[0]) else pair[0])
+    return Goal(what, value, "at most", limit, spec, f"(Worst: {name}.)")

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Cell = str | int | float | bool | None
-Relation = Literal["at most", "at least", "equal to"]
+Relation = Literal["at most", "at least", "equal to", "between"]
 # Enough to see any change that matters, few enough for quiet diffs.
 _DIGITS = 6
 
@@ -29,8 +29,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Goal:
-    """what: the measured number in words.  spec: the format of `value` and `limit`.  note: what a
-    reader must know to judge it.
+    """what: the measured number in words.  upper: the other limit of "between".  spec: the format
+    of value and limits.  note: what a reader must know to judge it.
     """
 
     what: str
@@ -39,6 +39,7 @@ class Goal:
     limit: float
     spec: str = ".3g"
     note: str = ""
+    upper: float | None = None
 
     @property
     def met(self) -> bool:
@@ -49,6 +50,8 @@ class Goal:
                 return self.value >= self.limit
             case "equal to":
                 return self.value == self.limit
+            case "between":
+                return self.upper is not None and self.limit <= self.value <= self.upper
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ def _sentence(goal: Mapping[str, Any]) -> str:
     verdict = "met" if goal["met"] else "**missed**"
     relation = "" if goal["relation"] == "equal to" else f"{goal['relation']} "
     value, limit = _number(goal["value"], goal["spec"]), _number(goal["limit"], goal["spec"])
+    if goal["upper"] is not None:
+        limit += f" and {_number(goal['upper'], goal['spec'])}"
     note = f" {goal['note']}" if goal["note"] else ""
     return f"- {goal['what']}: {value}; goal {relation}{limit}: {verdict}.{note}"
 
@@ -122,7 +127,9 @@ def _number(cell: Cell, spec: str) -> str:
         return "yes" if cell else "no"
     if isinstance(cell, str | int):
         return str(cell)
-    return format(cell, spec)
+    text = format(cell, spec)
+    # Minus nothing is nothing.
+    return text.lstrip("+-") if not text.strip("+-0.%") else text
 
 
 def _rounded(value: Any) -> Any:

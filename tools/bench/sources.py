@@ -65,9 +65,7 @@ def cases() -> list[Case]:
     ]  # fmt: skip
 
 
-def exact_losses(
-    source: Source, sigma: Tensor, generator: torch.Generator
-) -> Tensor:
+def exact_losses(source: Source, sigma: Tensor, generator: torch.Generator) -> Tensor:
     """(n,) squared errors of the exact denoiser at noise sigma (n,), float64."""
     sigma = sigma.to(torch.float64)
     x0 = source.sample(len(sigma), generator).to(torch.float64)

@@ -120,7 +120,7 @@ def run_dimension(config: Dimension) -> None:
     profile = _load(config.file)
     flat = plateau(profile)
     if flat is None:
-        print("no plateau: the rate is nowhere constant over a factor of 2 in sigma")
+        print("no plateau: the rate is nowhere constant (slope within 0.1 in log-log)")
         return
     ambient = "" if profile.dim is None else f" (of {profile.dim})"
     print(f"dimension {flat}{ambient}")

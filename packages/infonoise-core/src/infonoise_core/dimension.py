@@ -16,6 +16,8 @@ from infonoise_core.readout import FLAT, log_slope
 
 # Readings that differ by no more than one, or by this share, agree.
 _TOLERANCE = (1.0, 0.1)
+# Least ratio of a plateau's ends. The peak of a bit's rate is flat over a factor of 1.1.
+_LENGTH = math.sqrt(2)
 # Points and perturbations that go through the denoiser at once.
 _BATCH = 4096
 
@@ -92,8 +94,8 @@ class Dimension:
 
 
 def plateau(profile: EntropyRateProfile) -> Plateau | None:
-    """The lowest stretch of at least a factor of 2 in sigma with |d log rate / d log sigma| <= 0.1
-    throughout, or None.
+    """The lowest stretch of at least a factor of sqrt 2 in sigma with |d log rate / d log sigma| <=
+    0.1 throughout, each slope fitted over a factor of 2; None if there is none.
 
     The rate of data on a k-dimensional manifold goes to k as sigma goes to 0. The minimal length
     tells a plateau from the top of a peak. A learned rate rises below it (error floor) and falls
@@ -107,7 +109,7 @@ def plateau(profile: EntropyRateProfile) -> Plateau | None:
         if is_flat and start is None:
             start = i
         elif not is_flat and start is not None:
-            if edges[i] >= 2 * edges[start]:
+            if edges[i] >= _LENGTH * edges[start]:
                 return _average(profile, slope, slice(start, i))
             start = None
     return None
@@ -155,7 +157,7 @@ def svd_gap(
         keywords = {name: v[i : i + 1] for name, v in (condition or {}).items()}
         error = _apply(denoiser, x0[i] + sigma * noise, sigma, keywords) - x0[i] - sigma * noise
         # score * sigma = (D - x) / sigma; its rows are unit noise in normal directions.
-        rows = error.flatten(1).to("cpu", torch.float64) / sigma
+        rows = error.flatten(1).cpu().to(torch.float64) / sigma
         size = torch.linalg.svdvals(rows) / math.sqrt(count)
         gaps = -torch.cat([size.new_ones(1), size, size.new_zeros(1)]).diff()
         dimensions.append(d - int(gaps.argmax()))
@@ -189,7 +191,7 @@ def jacobian_trace(
         with torch.enable_grad():
             x = (x0 + sigma * noise).requires_grad_()
             (product,) = torch.autograd.grad(denoiser(x, level, **(condition or {})), x, v)
-        totals += (product * v).flatten(1).sum(1).to("cpu", torch.float64) / probes
+        totals += (product * v).flatten(1).sum(1).cpu().to(torch.float64) / probes
     return float(totals.mean()), float(totals.std() / math.sqrt(len(totals)))
 
 

@@ -86,9 +86,9 @@ def continuous_entropy(profile: EntropyRateProfile) -> Information:
     if d is None:
         raise InputError("the profile does not say how many dimensions an example has")
     above, slack = _tail_above(profile)
-    low, error = float(profile.rate[0]), float(profile.stderr[0])
-    below = d / 2 * math.log(min(low / d, 1.0)) if low > 0 else 0.0
-    deficit = d - low
+    rate, error = _rate_at_lower_end(profile, d), float(profile.stderr[0])
+    below = d / 2 * math.log(rate / d) if rate > 0 else 0.0
+    deficit = d - rate
     if deficit > max(2 * error, 1e-9 * d):
         steepness = float(_slopes((d - profile.rate).clamp_min(0), profile)[0])
         slack += max(deficit / steepness + below, 0.0) if steepness > FLAT else math.inf
@@ -127,6 +127,15 @@ def information_gap(
     nats = whole.entropy() - rest.entropy() + above
     stderr = math.hypot(whole.entropy_stderr(), rest.entropy_stderr())
     return Information(nats, stderr, 0.0, above, slack, bound)
+
+
+def _rate_at_lower_end(profile: EntropyRateProfile, d: int) -> float:
+    """From the lowest bin's rate, at its centre, with 1/mmse - 1/(d sigma^2) held."""
+    rate = float(profile.rate[0])
+    if not 0 < rate < d:
+        return min(max(rate, 0.0), float(d))
+    fall = math.exp(-float(profile.width[0]))
+    return d / (1 + (d / rate - 1) * fall)
 
 
 def log_slope(profile: EntropyRateProfile) -> Tensor:

@@ -37,15 +37,18 @@ class WeightAverage:
 
     def __init__(self, model: nn.Module, keep: Keep) -> None:
         self.module = copy.deepcopy(model).eval().requires_grad_(False)
-        self._source, self._keep = model, keep
+        self._keep = keep
+        # Walking through the modules takes longer than the average itself.
+        self._parameters: tuple[list[Tensor], list[Tensor]] = (
+            list(self.module.parameters()), list(model.parameters())
+        )  # fmt: skip
+        self._buffers = list(zip(self.module.buffers(), model.buffers(), strict=True))
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Fold in the weights after optimizer step `step`, counted from 1."""
-        averages: list[Tensor] = list(self.module.parameters())
-        values: list[Tensor] = list(self._source.parameters())
-        torch._foreach_lerp_(averages, values, 1 - self._keep(step))
-        for average, value in zip(self.module.buffers(), self._source.buffers(), strict=True):
+        torch._foreach_lerp_(*self._parameters, 1 - self._keep(step))
+        for average, value in self._buffers:
             average.copy_(value)
 
     def state_dict(self) -> dict[str, Tensor]:

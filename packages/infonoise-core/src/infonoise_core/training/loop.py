@@ -18,7 +18,7 @@ from infonoise_core.training.engine import Engine, TorchEngine
 from infonoise_core.training.interrupt import Stopped, sigterm
 from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.progress import Reporter, Silent
-from infonoise_core.training.randomness import Stream, derive_seed, generator
+from infonoise_core.training.randomness import Stream, derive_seed, generator, seed_global
 from infonoise_core.training.state import CHECKPOINTS, PROFILE_FILE, RunState, no_space_left
 from infonoise_core.training.task import Task
 
@@ -151,7 +151,7 @@ def _accumulate(
             shape = (config.batch, *batch.x0.shape[1:])
             eps = torch.randn(shape, generator=noise, device=device, dtype=batch.x0.dtype)
         # Dropout and the like draw from the global generator.
-        torch.manual_seed(derive_seed(config.seed, Stream.MODEL, step, place))
+        seed_global(derive_seed(config.seed, Stream.MODEL, step, place), device)
         with engine.micro_batch(last=i == engine.accumulate - 1):
             losses = task.losses(forward, batch, schedule.channel.sigma(u[rows]), eps[rows])
             loss = losses.loss.mean()

@@ -1,6 +1,7 @@
 """The processes of a run: who this one is, and what they tell each other."""
 
 import atexit
+import gc
 import os
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -92,6 +93,8 @@ def join(device: torch.device) -> None:
 
 
 def _leave() -> None:
+    # A model that still waits to be collected keeps the group, and threads that outlive Python.
+    gc.collect()
     if dist.is_initialized():
         dist.destroy_process_group()
 

@@ -1,6 +1,7 @@
 """report.html: a comparison as one file that opens offline."""
 
 import base64
+import math
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,9 +100,11 @@ def _curves(results: Results, measure: Measure) -> str:
             label="real to real",
         )
     ax.set(xlabel="updates", ylabel=measure.label)
-    values = [e[measure.name] for arm in results.arms for e in arm.evaluations[1:]]
-    if values and min(values) > 0 and max(values) > 4 * min(values):
-        ax.set_yscale("log")
+    later = [e[measure.name] for arm in results.arms for e in arm.evaluations[1:]]
+    if later and math.isfinite(max(later)):
+        # The first evaluation, of a network that knows nothing yet, would flatten all the others.
+        low, high = ax.get_ylim()
+        ax.set_ylim(top=min(high, max(later) + 0.05 * (max(later) - low)))
     ax.legend(frameon=False, fontsize="small")
     return to_svg(fig)
 
