@@ -19,7 +19,9 @@ import pytest
 from PIL import Image
 
 from infonoise_core import EntropyRateProfile
+from infonoise_core.solver import SOLVERS
 from infonoise_core.training.schedules import SCHEDULES
+from infonoise_vision import __version__
 from infonoise_vision.cli import main
 
 QUICK = ["--batch", "8", "--save-every", "3"]
@@ -229,16 +231,22 @@ def test_compare_on_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.slow
-def test_compare_on_digits_with_a_budget(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_compare_on_digits_at_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    assert main(["compare", "--budget", "40s", "--out", str(out)]) == 0
+    assert main(["compare", "--updates", "24", "--out", str(out)]) == 0
+    names = ["edm", "log-uniform", "infonoise"]
+    check_comparison(out, capsys.readouterr().out, names, list(range(2, 25, 2)))
+
+
+@pytest.mark.slow
+def test_compare_with_a_budget(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, data = tmp_path / "out", grey_levels(tmp_path / "data.npz")
+    argv = ["compare", str(data), "--budget", "20s", "--batch", "8", "--schedules", "edm,infonoise"]
+    assert main([*argv, "--out", str(out)]) == 0
     updates = strict((out / "updates.json").read_text())["updates"]
     assert updates >= 60
     steps = [updates // 12 * i for i in range(1, 13)]
-    names = ["edm", "log-uniform", "infonoise"]
-    check_comparison(out, capsys.readouterr().out, names, steps)
+    check_comparison(out, capsys.readouterr().out, ["edm", "infonoise"], steps)
 
 
 def test_several_seeds_and_any_schedule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -302,6 +310,34 @@ def test_overwrite_starts_anew(tmp_path: Path) -> None:
     assert main([*argv, "--updates", "3", "--overwrite"]) == 0
     assert strict((out / "config.json").read_text())["train"]["updates"] == 3
     assert [p.name for p in (out / "checkpoints").iterdir()] == ["step-00000003"]
+
+
+OPTIONS = {
+    "train": ["--out", "--schedule", "--device", "--overwrite", "--size", "--sigma-min", "--weight",
+              "--updates", "--batch", "--lr", "--seed", "--save-every"],
+    "sample": ["--out", "--n", "--steps", "--solver", "--grid", "--seed", "--overwrite"],
+    "evaluate": ["--data", "--samples", "--device"],
+    "profile": ["--out", "--overwrite"],
+    "compare": ["--out", "--schedules", "--budget", "--updates", "--seeds", "--seed", "--overwrite",
+                "--size", "--sigma-max"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", OPTIONS)
+def test_help_names_every_option(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "--help"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    for option in OPTIONS[verb]:
+        assert re.search(rf"{option}\b", captured.out), option
+    if verb == "sample":
+        shown = " ".join(re.sub(r"[│╭╮╰╯─]", " ", captured.out).split())
+        assert all(solver in shown for solver in SOLVERS)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"infonoise-vision {__version__}\n"
 
 
 # Mistakes

@@ -42,16 +42,14 @@ class ScalarSource(Source):
         rows, _, times = distinct(self.table)
         flat = sigma.to(torch.float64).reshape(-1)
         z, weight = gaussian_quadrature(_NODES)
+        # Distances from the value that was sent: moments around it lose no digits.
+        away = self.values - self.values[:, None]
+        moments = (torch.ones_like(away), away, away.square())
         total = torch.zeros_like(flat)
         for i, level in enumerate(flat):
-            # In units of the noise, so that a symbol's own distance is the node itself.
-            gap = (self.values[:, None] - self.values) / level
-            logits = -0.5 * (gap[:, None, :] + z[:, None]).square()
-            for row, count in zip(rows, times, strict=True):
-                posterior = torch.softmax(logits + row.log(), -1)
-                mean = posterior @ self.values
-                # Around the mean, where the difference of two squares would lose its digits.
-                spread = (self.values - mean[..., None]).square()
-                variance = (posterior * spread).sum(-1) @ weight
-                total[i] += count * (row * variance).sum()
+            likelihood = torch.exp(-0.5 * (z[:, None] - away[:, None, :] / level).square())
+            known, mean, square = ((likelihood * m[:, None, :]) @ rows.T for m in moments)
+            # 0/0 only where the value that was sent has no probability.
+            variance = (square / known - (mean / known).square()).nan_to_num(0)
+            total[i] = torch.einsum("r,ri,z,izr->", times.to(rows), rows, weight, variance)
         return total.reshape(sigma.shape)

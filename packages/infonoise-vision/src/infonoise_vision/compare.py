@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +18,12 @@ import infonoise_vision
 from infonoise_core.errors import InputError
 from infonoise_core.grid import karras_grid
 from infonoise_core.law import Schedule
-from infonoise_core.training.compare import Contest, run_contest, updates_within
+from infonoise_core.training.compare import (
+    Contest,
+    fastest_threads,
+    run_contest,
+    updates_within,
+)
 from infonoise_core.training.config import (
     TrainConfig,
     check_run,
@@ -135,21 +141,28 @@ def _refuse_nonsense(config: Compare) -> None:
 def _open(config: Compare, contest: Contest, images: dict[str, Any], budget: float) -> int:
     """Make the folder of the comparison, or take one over; returns the updates of each run.
 
-    The budget is measured before an earlier comparison is replaced: it may be too short.
+    The budget is measured before an earlier comparison is replaced: it may be too short. So is the
+    number of threads, which stays the same when a comparison goes on.
     """
+    began = time.perf_counter()
     settings = {**_settings(config), "images": images}
     kept = config.out / UPDATES_FILE
     going_on = check_run(config.out, settings, overwrite=config.overwrite, finished=RESULTS_FILE)
-    if config.updates is not None:
-        updates = config.updates
-    elif going_on and kept.exists():
-        updates = int(json.loads(kept.read_text())["updates"])
+    if going_on and kept.exists():
+        plan = json.loads(kept.read_text())
+        torch.set_num_threads(plan["threads"])
+    elif config.updates is not None:
+        plan = {"updates": config.updates, "threads": torch.get_num_threads()}
     else:
+        short = config.training(60)
+        threads = fastest_threads(contest, short)
+        torch.set_num_threads(threads)
         runs = len(contest.make_schedules) * config.seeds
-        updates = updates_within(contest, config.training(60), runs, budget)
+        left = budget - (time.perf_counter() - began)
+        plan = {"updates": updates_within(contest, short, runs, left), "threads": threads}
     open_run(config.out, settings, overwrite=config.overwrite, finished=RESULTS_FILE)
-    write_json(kept, {"updates": updates})
-    return updates
+    write_json(kept, plan)
+    return int(plan["updates"])
 
 
 def _settings(config: Compare) -> dict[str, Any]:

@@ -70,35 +70,40 @@ def run_contest(
     return arms
 
 
+def fastest_threads(contest: Contest, config: TrainConfig) -> int:
+    """Threads with which an update is faster here and now: all that torch would use, or one.
+
+    Where other programs want the cores too, threads wait for each other far longer than they
+    compute: 28 ms an update became 800 ms with two threads on two busy cores, 60 ms with one.
+    """
+    every = torch.get_num_threads()
+    if every == 1 or TorchEngine(contest.device).device.type != "cpu":
+        return every
+    seconds = {}
+    try:
+        for threads in (every, 1):
+            torch.set_num_threads(threads)
+            _time_of(contest, config, 1)
+            seconds[threads] = _time_of(contest, config, 5)
+    finally:
+        torch.set_num_threads(every)
+    return min(seconds, key=lambda threads: seconds[threads])
+
+
 def updates_within(contest: Contest, config: TrainConfig, runs: int, seconds: float) -> int:
     """Updates per run so that `runs` runs with their evaluations take about `seconds`.
 
     Measured on a throwaway network, which costs a few of those seconds.
     """
     began = time.perf_counter()
-    schedule = next(iter(contest.make_schedules.values()))
-    with tempfile.TemporaryDirectory() as folder:
-
-        def timed(updates: int) -> float:
-            short = replace(config, updates=updates, eval_every=0, log_every=updates)
-            start = time.perf_counter()
-            train(
-                contest.make_task(config.seed),
-                schedule(updates),
-                short,
-                Path(folder) / str(updates),
-                engine=TorchEngine(contest.device),
-            )
-            return time.perf_counter() - start
-
-        timed(3)
-        setup = timed(1)
-        steps = 15
-        step = max(1e-5, (timed(steps + 1) - setup) / steps)
-        start = time.perf_counter()
-        task = contest.make_task(config.seed)
-        contest.evaluate(task.denoiser.to(TorchEngine(contest.device).device))
-        evaluation = time.perf_counter() - start
+    _time_of(contest, config, 3)
+    setup = _time_of(contest, config, 1)
+    steps = 15
+    step = max(1e-5, (_time_of(contest, config, steps + 1) - setup) / steps)
+    start = time.perf_counter()
+    task = contest.make_task(config.seed)
+    contest.evaluate(task.denoiser.to(TorchEngine(contest.device).device))
+    evaluation = time.perf_counter() - start
     left = seconds - (time.perf_counter() - began)
     # Per run: its evaluations, and samples worth about two of them.
     updates = int((left / runs - (EVALUATIONS + 2) * evaluation) / step)
@@ -106,11 +111,26 @@ def updates_within(contest: Contest, config: TrainConfig, runs: int, seconds: fl
         need = runs * ((EVALUATIONS + 2) * evaluation + 2 * _SMALLEST_RUN * step)
         raise InputError(
             f"--budget {seconds:.0f}s is too short for {runs} runs: an update takes"
-            f" {1e3 * step:.0f} ms and an"
-            f" evaluation {evaluation:.1f} s here; give at least {max(need, seconds) + 10:.0f}s"
-            " or --updates"
+            f" {1e3 * step:.0f} ms and an evaluation {evaluation:.1f} s here;"
+            f" give at least {max(need, seconds) + 10:.0f}s or --updates"
         )
     return updates - updates % EVALUATIONS
+
+
+def _time_of(contest: Contest, config: TrainConfig, updates: int) -> float:
+    """Seconds of a run of so many updates, of a throwaway network, without evaluations."""
+    make_schedule = next(iter(contest.make_schedules.values()))
+    short = replace(config, updates=updates, eval_every=0, log_every=updates)
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        train(
+            contest.make_task(config.seed),
+            make_schedule(updates),
+            short,
+            Path(folder),
+            engine=TorchEngine(contest.device),
+        )
+        return time.perf_counter() - start
 
 
 def _arm(name: str, seed: int, schedule: Schedule, evaluations: list[dict[str, float]]) -> Arm:
