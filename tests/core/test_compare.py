@@ -26,7 +26,14 @@ from infonoise_core import (
     edm_weight,
 )
 from infonoise_core.training import compare
-from infonoise_core.training.compare import EVALUATIONS, Contest, run_contest, updates_within
+from infonoise_core.training.compare import (
+    EVALUATIONS,
+    PLANNED,
+    Contest,
+    good_threads,
+    run_contest,
+    updates_within,
+)
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.evaluation import HeldOutError
 from infonoise_core.training.results import Arm
@@ -258,8 +265,9 @@ def test_a_budget_is_used_and_not_exceeded(
     assert found % EVALUATIONS == 0
     # Samples are counted as two evaluations.
     total = measuring + runs * (found * update + (EVALUATIONS + 2) * evaluation)
-    assert total <= seconds
-    assert total + runs * EVALUATIONS * update > seconds - 1e-6
+    planned = PLANNED * seconds
+    assert total <= planned
+    assert total + runs * EVALUATIONS * update > planned - 1e-6
 
 
 def test_a_budget_that_is_too_short_says_what_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,3 +288,23 @@ def test_measuring_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     timed = timed_contest(clock, 0.001, 0.1)
     updates_within(timed, CONFIG, 2, 60)
     assert run_contest(timed, CONFIG, 1, tmp_path / "two") == expected
+
+
+@pytest.mark.parametrize(("alone", "together", "good"), [(0.1, 0.05, 2), (0.1, 0.08, 1), (1, 9, 1)])
+def test_more_threads_must_be_worth_it(
+    monkeypatch: pytest.MonkeyPatch, alone: float, together: float, good: int
+) -> None:
+    """Updates cost `alone` seconds with one thread and `together` with two."""
+    clock, threads = Clock(), [2]
+    monkeypatch.setattr(compare, "time", SimpleNamespace(perf_counter=clock.perf_counter))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[0])
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: threads.__setitem__(0, n))
+
+    class Timed(Points):
+        def losses(self, *args: Any) -> Losses:
+            clock.now += alone if threads[0] == 1 else together
+            return super().losses(*args)
+
+    contest = Contest(Timed, BOTH, evaluate, lambda *_: None, device="cpu")
+    assert good_threads(contest, CONFIG) == good
+    assert threads == [2]

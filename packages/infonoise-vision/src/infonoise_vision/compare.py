@@ -20,7 +20,7 @@ from infonoise_core.grid import karras_grid
 from infonoise_core.law import Schedule
 from infonoise_core.training.compare import (
     Contest,
-    fastest_threads,
+    good_threads,
     run_contest,
     updates_within,
 )
@@ -155,7 +155,7 @@ def _open(config: Compare, contest: Contest, images: dict[str, Any], budget: flo
         plan = {"updates": config.updates, "threads": torch.get_num_threads()}
     else:
         short = config.training(60)
-        threads = fastest_threads(contest, short)
+        threads = good_threads(contest, short)
         torch.set_num_threads(threads)
         runs = len(contest.make_schedules) * config.seeds
         left = budget - (time.perf_counter() - began)

@@ -1,0 +1,36 @@
+"""Losses that no honest denoiser would report do not drive the default gate to where nothing is.
+
+The table itself, with the published gates beside it, is in docs/benchmarks/core.md.
+"""
+
+import pytest
+
+import adversarial
+from gates import DEFAULT, GATES
+from infonoise_core import InfoNoise, VarianceExploding, slope_gate
+from infonoise_core.exact import BinarySource, exact_profile
+
+
+def test_the_gate_of_the_tables_is_the_default() -> None:
+    profile = exact_profile(BinarySource(4), 0.02, 50.0)
+    default = InfoNoise(VarianceExploding(0.02, 50.0)).gate(profile)
+    assert default.equal(GATES[DEFAULT]()(profile))
+    assert default.equal(slope_gate()(profile))
+
+
+@pytest.mark.parametrize("setting", adversarial.QUICK, ids=lambda setting: setting.name)
+@pytest.mark.parametrize("scenario", adversarial.SCENARIOS)
+def test_at_most_half_the_draws_are_wasted(setting: adversarial.Setting, scenario: str) -> None:
+    """Half, or what the warm-up law wastes by itself: a schedule that is held can do no better."""
+    (cell,) = adversarial.table([DEFAULT], [scenario], [setting], seeds=[7])
+    assert cell.wasted <= cell.limit + adversarial.SAMPLING
+    # Where there is something to learn, a fifth is already a failure of the gate.
+    if "answers" not in scenario:
+        assert not cell.held
+        assert cell.wasted < 0.2
+
+
+def test_the_table_tells_a_gate_that_fails() -> None:
+    """Without a gate an error floor takes most of the draws; the number must show it."""
+    (cell,) = adversarial.table(["open"], ["floor 1e-2"], [adversarial.QUICK[1]], seeds=[7])
+    assert cell.wasted > 0.8

@@ -1,0 +1,116 @@
+"""The benchmark command runs, and its page is made from its numbers."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import closed_forms
+import core
+import report
+from infonoise_core import InfoNoise, VarianceExploding
+from infonoise_core.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "benchmarks" / "core.md"
+RESULTS = PAGE.with_suffix(".json")
+
+
+def test_page_is_rendered_from_the_results():
+    assert PAGE.read_text() == report.render(json.loads(RESULTS.read_text()))
+
+
+def test_results_are_whole_and_not_from_the_quick_mode():
+    results = json.loads(RESULTS.read_text())
+    assert list(results["sections"]) == list(core.SECTIONS)
+    assert results["quick"] is False
+    assert {"versions", "seed", "threads"} <= results.keys()
+    for section in results["sections"].values():
+        assert section["goals"]
+        for table in section["tables"]:
+            assert table["rows"]
+            assert {len(row) for row in table["rows"]} == {len(table["columns"])}
+
+
+@pytest.mark.parametrize(
+    ("relation", "limit", "upper", "value", "met"),
+    [
+        ("at most", 0.5, None, 0.5, True),
+        ("at most", 0.5, None, 0.51, False),
+        ("at least", 10, None, 9.9, False),
+        ("equal to", 0, None, 0, True),
+        ("between", 9.5, 11.5, 11.6, False),
+        ("between", 9.5, 11.5, 9.5, True),
+        # What could not be measured is no success.
+        ("at most", 0.5, None, math.nan, False),
+        ("between", 9.5, 11.5, math.nan, False),
+    ],
+)
+def test_verdicts(relation, limit, upper, value, met):
+    goal = report.Goal("what", value, relation, limit, upper=upper)
+    assert goal.met is met
+    section = report.to_json(report.Section("s", [], [goal]))
+    page = report.render(
+        {
+            "title": "t", "command": "c", "versions": {}, "quick": False, "seed": 0, "threads": 1,
+            "sections": {"s": section},
+        }
+    )  # fmt: skip
+    assert ("**missed**" in page) is not met
+    json.dumps(section, allow_nan=False)
+
+
+def test_numbers_read_well():
+    table = report.Table("t", "a", ["name", "x"], [["row", -0.0004], ["none", None]], {"x": "+.3f"})
+    section = report.to_json(report.Section("s", [table], []))
+    assert section["tables"][0]["rows"] == [["row", -0.0004], ["none", None]]
+    results = {
+        "title": "t", "command": "c", "versions": {}, "quick": True, "seed": 0, "threads": 1,
+        "sections": {"s": section},
+    }  # fmt: skip
+    assert "| row | 0.000 |\n| none | – |" in report.render(results)
+
+
+def test_what_the_bench_calls_default_is():
+    schedule = InfoNoise(VarianceExploding())
+    assert schedule.estimator.horizon == closed_forms.HORIZON
+
+
+def test_unknown_sections_are_refused():
+    with pytest.raises(InputError, match="--only weather: give some of closed-forms"):
+        core._names("cost,weather")
+
+
+def run(*arguments):
+    command = [sys.executable, str(ROOT / "tools" / "bench" / "core.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+def test_mistakes_are_one_line_on_stderr(tmp_path):
+    taken = tmp_path / "file"
+    taken.write_text("")
+    answer = run("--only", "weather")
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error: --only weather")
+    assert answer.stdout == ""
+
+
+def test_one_section_is_printed(tmp_path):
+    answer = run("--quick", "--only", "two-processes", "--out", str(tmp_path / "none"))
+    assert answer.returncode == 0, answer.stderr
+    assert "## Two processes" in answer.stdout
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.slow
+def test_quick_mode_writes_both_files(tmp_path):
+    answer = run("--quick", "--out", str(tmp_path))
+    assert answer.returncode == 0, answer.stderr
+    results = json.loads((tmp_path / "core.json").read_text())
+    assert list(results["sections"]) == list(core.SECTIONS)
+    assert (tmp_path / "core.md").read_text() == report.render(results)
+    # No machine, no path.
+    assert str(ROOT) not in (tmp_path / "core.json").read_text()
