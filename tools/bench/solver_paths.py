@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from report import Goal, Section, Table
-from solvers import solver_table
+from torch import Tensor
 
 from infonoise_core.exact import GaussianSource
 from infonoise_core.grid import log_uniform_grid
 from infonoise_core.solver import SOLVERS, solve
+from report import Cell, Goal, Section, Table
+from solvers import solver_table
 
 # What theory says, and how far the observed order of 512 against 1024 levels may be off: the next
 # term of the error is of the size of one step in log sigma.
@@ -24,7 +25,7 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
     orders = {name: order(name) for name in SOLVERS}
     tick("terminal KL")
     rows = solver_table()
-    best = [[name, ORDERS[name], orders[name]] for name in SOLVERS]
+    best: list[list[Cell]] = [[name, ORDERS[name], orders[name]] for name in SOLVERS]
     return Section(
         "Solvers on exact denoisers",
         [
@@ -50,13 +51,14 @@ def order(name: str) -> float:
     """How fast the error falls when the steps are halved."""
     x = torch.tensor([[-25.0], [-3.0], [0.5], [20.0]], dtype=torch.float64)
     source = GaussianSource(1, STD)
+    denoiser: Callable[..., Tensor] = source.denoise
     end = x * math.sqrt((STD**2 + SIGMA_MIN**2) / (STD**2 + SIGMA_MAX**2))
     # The last step, to 0, is the denoiser's answer for every solver.
     exact = source.denoise(end, torch.full((len(x),), SIGMA_MIN, dtype=torch.float64))
     errors = [
-        float((solve(source.denoise, x, log_uniform_grid(n, SIGMA_MIN, SIGMA_MAX), name).x - exact).abs().max())
-        for n in LEVELS
-    ]  # fmt: skip
+        float((solve(denoiser, x, grid, name).x - exact).abs().max())
+        for grid in (log_uniform_grid(n, SIGMA_MIN, SIGMA_MAX) for n in LEVELS)
+    ]
     return math.log2(errors[0] / errors[1])
 
 
@@ -76,7 +78,7 @@ def _page(source: str | int | float, rows: Sequence[Mapping[str, str | int | flo
         f" {float(floor):.2g}.",
         columns,
         [[*name, *(found[*name, n] for n in budgets)] for name in names],
-        {column: ".2g" for column in columns[2:]},
+        dict.fromkeys(columns[2:], ".2g"),
     )
 
 

@@ -53,6 +53,7 @@ def clusters(std: float = 0.5) -> MixtureSource:
 def cases() -> list[Case]:
     """One of each kind of data whose profile is known."""
     line = MixtureSource(torch.tensor([[-2.0], [0.0], [1.5]]), 0.3, torch.tensor([0.5, 0.2, 0.3]))
+    letter = MixtureSource(CODES, 0.0, LETTERS)
     return [
         Case("Gaussian, 16 dimensions", GaussianSource(16)),
         Case("Gaussian, rank 4 of 16", GaussianSource(16, rank=4)),
@@ -60,7 +61,7 @@ def cases() -> list[Case]:
         Case("16 mixtures of 3 in 1 dimension", Copies(line, 16)),
         Case("10 clusters in 10 dimensions", clusters()),
         Case("8 letters of 4, one-hot", CategoricalSource(LETTERS, 8), discrete=True),
-        Case("8 letters of 4, as bits", Copies(MixtureSource(CODES, 0.0, LETTERS), 8), discrete=True),
+        Case("8 letters of 4, as bits", Copies(letter, 8), discrete=True),
         Case("10-sphere in 100 dimensions", SphereSource(10, 100), (0.005, 20.0)),
     ]  # fmt: skip
 

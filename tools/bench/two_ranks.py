@@ -13,14 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from report import Goal, Section, Table
-from sources import exact_losses
 from torch import Tensor
 
 from infonoise_core.channel import VarianceExploding
 from infonoise_core.exact import BinarySource
 from infonoise_core.law import LogUniform
 from infonoise_core.schedule import InfoNoise
+from report import Goal, Section, Table
+from sources import exact_losses
 
 WORLD, BATCH = 2, 512
 STEPS, REFRESH = 40, 5
@@ -53,8 +53,9 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
         [
             Table(
                 "Two ranks of 256 against each other and against one of 512",
-                f"{STEPS} steps of gloo on 16 bits, {refreshes} refreshes; with own draws every rank"
-                " samples by itself, with shared ones both together see what the single process sees.",
+                f"{STEPS} steps of gloo on 16 bits, {refreshes} refreshes. With own draws every"
+                " rank samples by itself, with shared ones both together see what the single"
+                " process sees.",
                 ["quantity", "value"],
                 [
                     ["tables that differ in any bit between the ranks", differing],
