@@ -82,7 +82,7 @@ def test_smoothing_keeps_a_parabola_and_lone_bins() -> None:
 def test_at_most_half_the_squared_error_of_the_raw_means(
     source: GaussianSource | BinarySource,
 ) -> None:
-    """Mean over ten draws of 200 observations a bin; measured ratios lie between 0.13 and 0.45."""
+    """Mean over ten draws of 200 observations a bin; docs/benchmarks/core.md has the ratios."""
     from infonoise_core.estimator import RateEstimator
 
     truth = exact_profile(source, 0.002, 80.0)
