@@ -15,7 +15,7 @@ from torch import Tensor
 
 # Half-width in log sigma of the smoothing window at _COUNT observations a bin. The bias of a local
 # quadratic grows as its fourth power, its variance falls in proportion: the balance is the ninth
-# root of the observations. The seventh was measured to be better at the steep edge of discrete data.
+# root of the observations. The seventh was measured to be better at the edge of discrete data.
 _WINDOW, _COUNT = 0.6, 256.0
 _NEWTON_STEPS = 50
 # Mean error below which c is infinite: the squares of anything smaller leave the range of floats.
