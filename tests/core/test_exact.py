@@ -257,3 +257,10 @@ def test_noise_levels_of_any_shape() -> None:
     for make in SOURCES.values():
         mmse: Tensor = make().mmse(sigma)
         assert mmse.shape == sigma.shape
+
+
+def test_the_mmse_of_categories_keeps_the_digits_of_float64() -> None:
+    source = CategoricalSource(torch.full((1, 4), 0.25, dtype=torch.float64))
+    sigma = torch.tensor([0.3, 0.7, 2.0], dtype=torch.float64)
+    exact = [float(mistaken(s**-2, source.probabilities).sum()) for s in sigma.tolist()]
+    assert source.mmse(sigma).tolist() == pytest.approx(exact, rel=1e-14)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from infonoise_core.channel import VarianceExploding
@@ -79,7 +80,7 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
 def run_pair(seed: int) -> list[Tables]:
     """What each of two processes saw after every refresh."""
     with tempfile.TemporaryDirectory() as folder:
-        outs = [Path(folder) / f"rank{rank}.pt" for rank in range(WORLD)]
+        outs = [Path(folder) / f"rank{rank}.safetensors" for rank in range(WORLD)]
         processes = [
             subprocess.Popen(
                 [sys.executable, __file__, "--rank", str(rank), "--seed", str(seed),
@@ -94,7 +95,7 @@ def run_pair(seed: int) -> list[Tables]:
         finally:
             for process in processes:
                 process.kill()
-        return [torch.load(out, weights_only=True) for out in outs]
+        return [load_file(out) for out in outs]
 
 
 def shared_observations(seed: int, rank: int, world: int) -> Tables:
@@ -152,7 +153,7 @@ def main() -> None:
     try:
         tables = own_draws(options.seed, options.rank, WORLD)
         tables |= shared_observations(options.seed, options.rank, WORLD)
-        torch.save(tables, options.out)
+        save_file(tables, options.out)
     finally:
         torch.distributed.destroy_process_group()
 

@@ -50,8 +50,9 @@ class CategoricalSource(Source):
         for s in set(sigma.flatten().tolist()) - self._cache.keys():
             snr = ((self.high - self.low) / s) ** 2
             self._cache[s] = float(mistaken(snr, self.probabilities).sum())
-        total = torch.tensor([self._cache[s] for s in sigma.flatten().tolist()])
-        return (self.high - self.low) ** 2 * total.reshape(sigma.shape).to(torch.float64)
+        values = [self._cache[s] for s in sigma.flatten().tolist()]
+        total = torch.tensor(values, dtype=torch.float64).reshape(sigma.shape)
+        return (self.high - self.low) ** 2 * total
 
 
 def symbol_table(probabilities: Tensor, positions: int | None = None) -> Tensor:
