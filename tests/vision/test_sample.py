@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from infonoise_core.grid import karras_grid
 from infonoise_core.training.randomness import Stream, generator
+from infonoise_core.training.sampling import generate
 from infonoise_vision.data import to_bytes
-from infonoise_vision.sample import generate, png_grid
+from infonoise_vision.sample import png_grid
 
 GRID = karras_grid(20, 0.002, 80.0)
 

@@ -5,29 +5,35 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from tyro.conf import OmitArgPrefixes, Positional
 
 import infonoise_vision
 from infonoise_core.errors import InputError
 from infonoise_core.grid import entropic_grid, karras_grid
-from infonoise_core.plot import draw_profile, figure, save_figure
-from infonoise_core.profile import EntropyRateProfile
 from infonoise_core.solver import SOLVERS
 from infonoise_core.training import command
-from infonoise_core.training.config import TrainConfig, open_run, read_run, settings_of, write_json
-from infonoise_core.training.engine import TorchEngine, count_parameters, pick_device
-from infonoise_core.training.loop import PROFILE_FILE, load_denoiser, train
+from infonoise_core.training.config import TrainConfig
+from infonoise_core.training.engine import EngineConfig, make_engine, pick_device
+from infonoise_core.training.loop import load_denoiser
+from infonoise_core.training.profile import Profile, run_profile
 from infonoise_core.training.progress import progress
+from infonoise_core.training.run import (
+    Run,
+    print_measures,
+    profile_of,
+    read_run_of,
+    run_settings,
+    run_training,
+)
+from infonoise_core.training.sampling import generate
 from infonoise_core.training.schedules import make_schedule
 from infonoise_vision.compare import Compare, run_compare
 from infonoise_vision.evaluate import ImageEvaluation
-from infonoise_vision.sample import generate, png_grid
+from infonoise_vision.sample import png_grid
 from infonoise_vision.task import Objective, describe, load_split, make_denoiser
 
 COMMAND = "infonoise-vision train"
-DONE_FILE = "done.json"
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,9 @@ class Train:
     """folder of images, .npz file, or digits (scikit-learn's, 8x8)"""
     schedule: str = "infonoise"
     """how noise levels are drawn: edm, log-uniform, infonoise or another"""
-    device: str = "auto"
-    """cpu, cuda or auto"""
     overwrite: bool = False
     """replace an earlier run in --out"""
+    engine: OmitArgPrefixes[EngineConfig] = field(default_factory=EngineConfig)
     objective: OmitArgPrefixes[Objective] = field(default_factory=Objective)
     train: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
 
@@ -86,49 +91,24 @@ class Evaluate:
     """cpu, cuda or auto"""
 
 
-@dataclass(frozen=True)
-class Profile:
-    """Show the entropy-rate profile a run has measured."""
-
-    run: Positional[Path]
-    """the --out of a train command, or a profile.json"""
-    out: Path | None = None
-    """write a picture here (.svg, .png or .pdf)"""
-    overwrite: bool = False
-    """replace the file --out"""
-
-
 def run_train(config: Train) -> None:
     """Train, evaluate, and leave a run in config.out."""
     objective = config.objective
     images, held_out = load_split(config.data, objective.size)
-    schedule = make_schedule(config.schedule, objective.setting(config.train.updates, images))
-    engine = TorchEngine(config.device)
-    evaluation = ImageEvaluation(images, held_out, objective.sigma_min, objective.sigma_max)
-    task = objective.task(images, config.train.seed)
-    # Last of all checks: from here on, an earlier run may be replaced.
-    settings = {**_settings(config), "images": describe(images, held_out)}
-    going_on = open_run(config.out, settings, overwrite=config.overwrite, finished=DONE_FILE)
-    print(
-        f"{'going on with' if going_on else 'training'}"
-        f" {count_parameters(task.denoiser.parameters()):,} parameters on {len(images)} images"
-        f" {'x'.join(map(str, images.shape))} of {images.name} ({engine.device})",
-        file=sys.stderr,
+    run = Run(
+        task=objective.task(images, config.train.seed),
+        schedule=make_schedule(config.schedule, objective.setting(config.train.updates, images)),
+        evaluation=ImageEvaluation(images, held_out, objective.sigma_min, objective.sigma_max),
+        settings=run_settings(COMMAND, config, images=describe(images, held_out)),
+        about=f"{len(images)} images {'x'.join(map(str, images.shape))} of {images.name}",
     )
-    with progress(config.train.updates, "train") as reporter:
-        trained = train(
-            task, schedule, config.train, config.out,
-            engine=engine, evaluate=evaluation, reporter=reporter,
-        )  # fmt: skip
-    final = trained.evaluations[-1]
-    write_json(config.out / DONE_FILE, final)
-    print(schedule.status())
-    _print_measures(evaluation, final)
+    engine = make_engine(config.engine)
+    run_training(run, config.train, engine, config.out, overwrite=config.overwrite)
 
 
 def run_sample(config: SampleCommand) -> None:
     """Generate images and write them as one PNG."""
-    settings = _read_run(config.run)
+    settings = read_run_of(COMMAND, config.run)
     if config.n < 1 or config.steps < 1 or config.seed < 0:
         raise InputError(
             f"--n {config.n}, --steps {config.steps}, --seed {config.seed}:"
@@ -161,7 +141,7 @@ def run_sample(config: SampleCommand) -> None:
 
 def run_evaluate(config: Evaluate) -> None:
     """Print the measures of a run on its held-out images."""
-    settings = _read_run(config.run)
+    settings = read_run_of(COMMAND, config.run)
     objective = settings["objective"]
     if config.samples < 2:
         raise InputError(f"--samples {config.samples}: a distance needs at least 2")
@@ -178,26 +158,7 @@ def run_evaluate(config: Evaluate) -> None:
     evaluation = ImageEvaluation(
         images, held_out, objective["sigma_min"], objective["sigma_max"], config.samples
     )
-    _print_measures(evaluation, evaluation(denoiser))
-
-
-def run_profile(config: Profile) -> None:
-    """Print the profile's entropy and quantiles; draw it if asked."""
-    profile = _profile_of(config.run)
-    if config.out is not None:
-        fig, ax = figure()
-        draw_profile(ax, profile)
-        save_figure(fig, config.out, overwrite=config.overwrite)
-    low, high = float(profile.edges[0]), float(profile.edges[-1])
-    print(
-        f"entropy   {profile.entropy():.2f} ± {profile.entropy_stderr():.2f} nats per example,"
-        f" between sigma {low:g} and {high:g}"
-    )
-    shares = (0.05, 0.25, 0.5, 0.75, 0.95)
-    levels = profile.quantile(torch.tensor(shares, dtype=torch.float64)).tolist()
-    print("sigma at  " + "  ".join(f"{q:.0%} {s:.3g}" for q, s in zip(shares, levels, strict=True)))
-    if config.out is not None:
-        print(f"{config.out}: written")
+    print_measures(evaluation, evaluation(denoiser))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -216,25 +177,12 @@ def main(argv: list[str] | None = None) -> int:
     )
 
 
-def _settings(config: Train) -> dict[str, Any]:
-    """What must be the same for a run to go on: not where it lies."""
-    settings = {"command": COMMAND, **settings_of(config)}
-    return {k: v for k, v in settings.items() if k not in ("out", "overwrite")}
-
-
-def _read_run(run: Path) -> dict[str, Any]:
-    settings = read_run(run)
-    if settings.get("command") != COMMAND:
-        raise InputError(f"{run}: not made by {COMMAND}; give the --out of a train command")
-    return settings
-
-
 def _grid(config: SampleCommand, objective: dict[str, Any]) -> Tensor:
     low, high = objective["sigma_min"], objective["sigma_max"]
     if config.grid == "karras":
         return karras_grid(config.steps, low, high)
     if config.grid == "entropic":
-        return entropic_grid(_profile_of(config.run), config.steps, low, high)
+        return entropic_grid(profile_of(config.run), config.steps, low, high)
     raise InputError(f"--grid {config.grid}: no such grid; give karras or entropic")
 
 
@@ -243,22 +191,6 @@ def _denoiser_of(run: Path, settings: dict[str, Any], device: str) -> nn.Module:
     denoiser = make_denoiser(shape, settings["objective"]["sigma_data"], seed=0)
     load_denoiser(run, denoiser)
     return denoiser.to(pick_device(device)).eval()
-
-
-def _profile_of(run: Path) -> EntropyRateProfile:
-    if run.is_dir() and not (run / PROFILE_FILE).exists():
-        raise InputError(f"{run}: no profile here; train with --schedule infonoise to measure one")
-    return EntropyRateProfile.load(run / PROFILE_FILE if run.is_dir() else run)
-
-
-def _print_measures(evaluation: ImageEvaluation, values: dict[str, float]) -> None:
-    for measure in evaluation.measures():
-        line = f"{measure.label}: {values[measure.name]:.4f}"
-        if f"{measure.name}_stderr" in values:
-            line += f" ± {values[f'{measure.name}_stderr']:.4f}"
-        if measure.name == evaluation.distance:
-            line += f" (real to real {evaluation.floor:.4f})"
-        print(line)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from infonoise_core.exact import gaussian_quadrature
 from infonoise_core.grid import karras_grid
 from infonoise_core.training.evaluation import HeldOutError
 from infonoise_core.training.results import Measure
+from infonoise_core.training.sampling import generate
 from infonoise_core.training.task import Batch
 from infonoise_vision.data import ImageSet
-from infonoise_vision.sample import generate
 
 # Solver and levels of the generated set: cheap, because it is drawn at every evaluation.
 SOLVER, LEVELS = "dpmpp-2m", 12
@@ -139,10 +139,10 @@ class ImageEvaluation:
         rng = np.random.default_rng(seed)
         self._real = held_out.x0(rng.permutation(len(held_out))[: self.samples])
         same = train.x0(rng.permutation(len(train))[: self.samples])
-        self.floor = energy_distance(same, self._real)
         self._sigmas = karras_grid(LEVELS, sigma_min, sigma_max)
         self._shape, self._seed = train.shape, seed
         self.distance = f"energy_{self.samples}"
+        self.floors = {self.distance: energy_distance(same, self._real)}
 
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """bits_per_dim, its standard error, and the energy distance of as many samples as real

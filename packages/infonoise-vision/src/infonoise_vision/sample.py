@@ -1,48 +1,13 @@
-"""Images from a trained denoiser, and grids of them as PNG."""
+"""Generated images as a PNG."""
 
 import io
 import math
-from collections.abc import Callable
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from infonoise_core.solver import Sample, solve
-from infonoise_core.training.randomness import Stream, generator
 from infonoise_vision.data import to_bytes
-
-
-def generate(
-    denoiser: nn.Module,
-    shape: tuple[int, int, int],
-    n: int,
-    sigmas: Tensor,
-    *,
-    solver: str = "heun",
-    seed: int = 0,
-    chunk: int = 256,
-    progress: Callable[[int, int], None] | None = None,
-) -> Sample:
-    """n images of shape (channels, height, width), in x0's range, on the CPU.  nfe counts calls per
-    image.
-
-    The starting noise is drawn on the CPU, so a seed gives the same images on every device up to
-    rounding.
-    """
-    device = next(denoiser.parameters()).device
-    denoiser.eval()
-    parts, nfe = [], 0
-    for start in range(0, n, chunk):
-        rng = generator(seed, Stream.SAMPLE, start)
-        noise = float(sigmas[0]) * torch.randn(min(chunk, n - start), *shape, generator=rng)
-        sample = solve(denoiser, noise.to(device), sigmas, solver)
-        parts.append(sample.x.cpu())
-        nfe = sample.nfe
-        if progress is not None:
-            progress(len(parts[-1]), n)
-    return Sample(torch.cat(parts), nfe)
 
 
 def png_grid(x0: Tensor, zoom: int | None = None, columns: int | None = None) -> bytes:

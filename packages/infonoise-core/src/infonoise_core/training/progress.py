@@ -64,10 +64,15 @@ class _Lines:
 
 
 @contextmanager
-def progress(total: float, label: str, seconds: float = 10.0) -> Iterator[Reporter]:
+def progress(
+    total: float, label: str, seconds: float = 10.0, shown: bool = True
+) -> Iterator[Reporter]:
     """A reporter for `total` units of work: a bar if stderr is a terminal, else a line every
-    `seconds`.
+    `seconds`.  shown: whether to say anything, for one of several processes should.
     """
+    if not shown:
+        yield Silent()
+        return
     if not sys.stderr.isatty():
         yield _Lines(total, label, seconds)
         return

@@ -1,0 +1,115 @@
+"""A training run as every domain's `train` starts it, and as its other verbs find it again."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import nn
+
+from infonoise_core.errors import InputError
+from infonoise_core.profile import EntropyRateProfile
+from infonoise_core.schedule import Schedule
+from infonoise_core.training.config import TrainConfig, open_run, read_run, settings_of, write_json
+from infonoise_core.training.engine import Engine, count_parameters
+from infonoise_core.training.loop import PROFILE_FILE, train
+from infonoise_core.training.progress import progress
+from infonoise_core.training.results import Measure
+from infonoise_core.training.task import Task
+
+DONE_FILE = "done.json"
+# Where a run lies and what runs it: it may go on elsewhere and with other processes.
+_CHANGEABLE = ("out", "overwrite", "engine")
+
+
+class Evaluation(Protocol):
+    """Held-out measures that no schedule has a say in."""
+
+    @property
+    def floors(self) -> Mapping[str, float]:
+        """Name of a measure -> its value between real and real."""
+
+    def __call__(self, denoiser: nn.Module) -> dict[str, float]:
+        """Each measure, and `<name>_stderr` where it has one."""
+
+    def measures(self) -> list[Measure]:
+        """What the numbers are; the first is what schedules are ranked by."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a domain hands over to be trained.
+
+    settings: what must be the same for the run to go on (`run_settings`).  about: the data in a few
+    words.
+    """
+
+    task: Task
+    schedule: Schedule
+    evaluation: Evaluation
+    settings: dict[str, Any]
+    about: str
+
+
+def run_training(
+    run: Run, config: TrainConfig, engine: Engine, out: Path, *, overwrite: bool
+) -> None:
+    """Train in `out`, going on with what is there, and print the last measures.
+
+    Call it after every check of the user's input: from here on an earlier run may be replaced.
+    """
+    going_on = engine.share(
+        lambda: open_run(out, run.settings, overwrite=overwrite, finished=DONE_FILE)
+    )
+    first = engine.rank == 0
+    if first:
+        size = count_parameters(run.task.denoiser.parameters())
+        processes = f", {engine.world} processes" if engine.world > 1 else ""
+        print(
+            f"{'going on with' if going_on else 'training'} {size:,} parameters on {run.about}"
+            f" ({engine.device}{processes})",
+            file=sys.stderr,
+        )
+    with progress(config.updates, "train", shown=first) as reporter:
+        trained = train(
+            run.task, run.schedule, config, out,
+            engine=engine, evaluate=run.evaluation, reporter=reporter,
+        )  # fmt: skip
+    if first:
+        final = trained.evaluations[-1]
+        write_json(out / DONE_FILE, final)
+        print(run.schedule.status())
+        print_measures(run.evaluation, final)
+
+
+def run_settings(command: str, config: Any, **data: Any) -> dict[str, Any]:
+    """A command's options as they stand in a run's config.json, and a description of its data."""
+    settings = {"command": command, **settings_of(config), **data}
+    return {k: v for k, v in settings.items() if k not in _CHANGEABLE}
+
+
+def read_run_of(command: str, run: Path) -> dict[str, Any]:
+    """The settings of a run; InputError unless `command` made it."""
+    settings = read_run(run)
+    if settings.get("command") != command:
+        raise InputError(f"{run}: not made by {command}; give the --out of a train command")
+    return settings
+
+
+def profile_of(run: Path) -> EntropyRateProfile:
+    """The profile a run has measured, or one that was saved by itself."""
+    if run.is_dir() and not (run / PROFILE_FILE).exists():
+        raise InputError(f"{run}: no profile here; train with --schedule infonoise to measure one")
+    return EntropyRateProfile.load(run / PROFILE_FILE if run.is_dir() else run)
+
+
+def print_measures(evaluation: Evaluation, values: Mapping[str, float]) -> None:
+    """One line per measure, with its error and its floor."""
+    for measure in evaluation.measures():
+        line = f"{measure.label}: {values[measure.name]:.4f}"
+        if f"{measure.name}_stderr" in values:
+            line += f" ± {values[f'{measure.name}_stderr']:.4f}"
+        if measure.name in evaluation.floors:
+            line += f" (real to real {evaluation.floors[measure.name]:.4f})"
+        print(line)
