@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
 
 from infonoise_core import (
     InfoNoise,
@@ -195,16 +196,57 @@ def test_a_dead_window_changes_nothing() -> None:
     assert torch.equal(schedule.density(schedule.edges), before)
 
 
+def feed_errors(schedule: InfoNoise, error: Callable[[Tensor], Tensor], steps: int = 20) -> None:
+    rng = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        u = schedule.sample(500, generator=rng)
+        schedule.observe(u, error(u.to(torch.float64)))
+        schedule.step()
+
+
 def test_losses_without_information_hold_the_warm_up_law_and_say_so() -> None:
     """A denoiser that answers with the mean: the error is flat, there is nothing to go by."""
-    channel = VarianceExploding(0.05, 20.0)
-    schedule = InfoNoise(channel, refresh_every=5, warmup_steps=5, dim=4)
-    for _ in range(20):
-        u = schedule.sample(500)
-        schedule.observe(u, torch.full((500,), 4.0))
-        schedule.step()
-    assert "held: the losses show no information" in schedule.status()
+    schedule = InfoNoise(VarianceExploding(0.05, 20.0), refresh_every=5, warmup_steps=5)
+    feed_errors(schedule, lambda u: torch.full_like(u, 4.0))
+    assert schedule.status().endswith("held: the losses show no information anywhere that the gate"
+                                      " lets through")  # fmt: skip
     assert float(schedule.density(torch.tensor(0.06))) == pytest.approx(1 / math.log(400))
+
+
+@pytest.mark.parametrize("std", [0.2, 1.0, 5.0])
+def test_a_flat_error_still_tells_the_scale(std: float) -> None:
+    """An error of dim * std^2 at every level puts the draws around std."""
+    schedule = InfoNoise(VarianceExploding(1e-3, 1e3), refresh_every=5, warmup_steps=5, dim=4,
+                         floor=0.0)  # fmt: skip
+    feed_errors(schedule, lambda u: torch.full_like(u, 4 * std**2))
+    sigma = schedule.edges.log().lerp(schedule.edges.log().roll(-1), 0.5)[:-1]
+    mass = schedule.density(sigma.exp()) * schedule.edges.log().diff()
+    mean = float((mass * sigma).sum())
+    # The bump is symmetric in log sigma; its mean is off by less than half of a bin.
+    assert mean == pytest.approx(math.log(std), abs=0.5 * float(schedule.edges.log().diff()[0]))
+    assert f"around the data's scale, sigma {std:.2g}" in schedule.status()
+    assert "warming up" in schedule.status()
+
+
+def test_a_scale_is_forgotten_for_what_is_learned() -> None:
+    """First a network that knows nothing, then the exact one."""
+    schedule = InfoNoise(VarianceExploding(0.05, 20.0), refresh_every=5, warmup_steps=5, dim=16,
+                         horizon=200.0)  # fmt: skip
+    feed_errors(schedule, lambda u: torch.full_like(u, 4.0), steps=10)
+    assert "scale" in schedule.status()
+    feed(schedule, BinarySource(16), 60)
+    assert "adapting" in schedule.status()
+    assert "held" not in schedule.status()
+
+
+def test_errors_of_the_input_itself_hold_and_name_the_reason() -> None:
+    schedule = InfoNoise(VarianceExploding(0.05, 20.0), refresh_every=5, warmup_steps=5, dim=4)
+    before = schedule.density(schedule.edges)
+    feed_errors(schedule, lambda u: 4 * u.square())
+    assert "returns its input; if it does not, the data are wider than sigma_max" in (
+        schedule.status()
+    )
+    assert torch.equal(schedule.density(schedule.edges), before)
 
 
 def test_state_goes_on_bit_for_bit() -> None:

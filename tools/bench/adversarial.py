@@ -21,6 +21,8 @@ from report import Goal, Section, Table
 
 BATCH, STEPS, REFRESH, WARMUP = 512, 60, 10, 20
 LIMIT, NOTHING = 0.5, 0.05
+# The scenario whose errors do not depend on the data.
+UNKNOWABLE = "answers x"
 # A flat profile, learned from 30,000 losses, is flat to about this share of its mass.
 SAMPLING = 0.01
 
@@ -211,16 +213,6 @@ class Cell:
     held: bool
     warmup: float
 
-    @property
-    def limit(self) -> float:
-        """A schedule that rightly learns nothing cannot do better than its warm-up law."""
-        return max(LIMIT, self.warmup)
-
-    @property
-    def excused(self) -> bool:
-        """More than half is wasted, but no more than under the warm-up law."""
-        return LIMIT + SAMPLING < self.wasted <= self.limit + SAMPLING
-
 
 def table(
     gates: Sequence[str] = tuple(GATES),
@@ -251,23 +243,31 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
     names = dict.fromkeys(cell.setting for cell in cells)
     tables = [_page(name, [cell for cell in cells if cell.setting == name]) for name in names]
     ours = [cell for cell in cells if cell.gate == DEFAULT]
-    worst = max(ours, key=lambda cell: cell.wasted - cell.limit)
+    informed = [cell for cell in ours if cell.scenario != UNKNOWABLE]
+    blind = [cell for cell in ours if cell.scenario == UNKNOWABLE]
+    worst = max(informed, key=lambda cell: cell.wasted)
+    widest = max(blind, key=lambda cell: cell.wasted - cell.warmup)
     return Section(
         "Adversarial losses",
         tables,
         [
             Goal(
-                "Draws wasted by the default gate beyond 0.5, or beyond what its warm-up law wastes"
-                " where that is more, worst cell",
-                worst.wasted - worst.limit, "at most", SAMPLING, "+.3f",
-                f"({worst.setting}, {worst.scenario}. The goal is 0 up to the error of sampling.)",
+                f"Draws wasted by the default gate, worst of {len(informed)} cells",
+                worst.wasted, "at most", LIMIT, ".3f", f"({worst.setting}, {worst.scenario}.)",
+            ),
+            Goal(
+                f"The same where the denoiser {UNKNOWABLE}, beyond what the warm-up law wastes,"
+                f" worst of {len(blind)} cells",
+                widest.wasted - widest.warmup, "at most", SAMPLING, "+.3f",
+                f"({widest.setting}.) Such errors are sigma^2 per dimension whatever the data are:"
+                " no schedule can learn from them where the data's information lies, and ours"
+                " keeps its warm-up law and says why.",
             ),
             Goal(
                 f"Cells of the default gate above 0.5, of {len(ours)}",
                 sum(cell.wasted > LIMIT + SAMPLING for cell in ours), "equal to", 0,
-                note=f"In {sum(cell.excused for cell in ours)} of them it wastes no more than the"
-                " warm-up law, which wastes more than half of its draws on a wide grid, and which a"
-                " held schedule keeps.",
+                note=f"All of them where the denoiser {UNKNOWABLE}."
+                if all(c.wasted <= LIMIT + SAMPLING for c in informed) else "",
             ),
         ],
     )  # fmt: skip

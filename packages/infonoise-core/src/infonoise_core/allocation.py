@@ -153,6 +153,14 @@ def training_density(
     return target / total
 
 
+def scale_bump(sigma: Tensor, scale: float) -> Tensor:
+    """(K,) scale^2 sigma^2 / (scale^2 + sigma^2)^2: where a Gaussian of that standard deviation
+    turns from known to unknown (half the fall of its rate per unit log sigma).
+    """
+    ratio = (sigma / scale).square()
+    return ratio / (1 + ratio).square()
+
+
 def total_variation(density: Tensor, other: Tensor, width: Tensor) -> float:
     """Half the integral of |density - other|, all (K,): 0 the same, 1 disjoint."""
     return float(0.5 * ((density - other).abs() * width).sum())

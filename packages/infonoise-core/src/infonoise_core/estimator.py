@@ -53,7 +53,7 @@ class RateEstimator:
         self.groups = tuple(groups)
         k = len(self.edges) - 1
         self._increment = torch.zeros(_ROWS + len(self.groups), k, dtype=torch.float64)
-        self._inner = self.edges[1:-1].log()
+        self._inner = self.edges[1:-1].clone()
         self._history = torch.zeros_like(self._increment)
         self._weight_squares = torch.zeros(k, dtype=torch.float64)
         self._count = torch.zeros(k, dtype=torch.float64)
@@ -72,22 +72,32 @@ class RateEstimator:
         with torch.no_grad():
             dtype = self._increment.dtype
             sigma = sigma.detach().to(dtype)
-            parts = (
-                squared_error.detach().to(dtype).reshape(len(sigma), -1) / sigma.square()[:, None]
-            )
-            raw = rate = parts.sum(1)
-            # At sigma = inf (zero terminal SNR) the rate is a zero that belongs to no bin.
-            seen = rate.isfinite() & (rate >= 0) & sigma.isfinite()
+            parts = squared_error.detach().to(dtype)
+            error = parts.sum(1) if self.groups else parts
+            raw = rate = error / sigma.square()
+            # nan fails the comparisons; at sigma = inf (zero terminal SNR) the rate is a zero that
+            # belongs to no bin.
+            seen = (rate >= 0) & (rate < math.inf) & (sigma < math.inf)
             if self.dim is not None:
-                cut = (_CUT * self.dim / rate.clamp_min(1e-30)).clamp_max(1.0)
-                rate, parts = rate * cut, parts * cut[:, None]
-            rows = [seen.to(dtype), rate, rate.square(), raw, *self._implied(sigma, implied_error)]
-            rows += list(parts.unbind(1)) if self.groups else []
-            # A matrix product with the bins' indicator: deterministic everywhere, unlike a scatter.
-            bins = torch.bucketize(sigma.log(), self._inner, right=True)
-            cells = torch.arange(self._increment.shape[1], device=bins.device)
-            indicator = ((bins[:, None] == cells) & seen[:, None]).to(dtype)
-            self._increment += torch.where(seen, torch.stack(rows), 0) @ indicator
+                rate = rate.clamp_max(_CUT * self.dim)
+            rows = [seen.to(dtype), rate, rate.square(), raw]
+            if implied_error is not None:
+                rows += self._implied(sigma, implied_error)
+            bins = torch.bucketize(sigma, self._inner, right=True)
+            self._add(0, bins, torch.stack(rows).masked_fill_(~seen, 0))
+            if self.groups:
+                shares = parts / error.clamp_min(torch.finfo(dtype).tiny)[:, None]
+                self._add(_ROWS, bins, (rate[:, None] * shares).T.masked_fill(~seen, 0))
+
+    def _add(self, first: int, bins: Tensor, table: Tensor) -> None:
+        """Add the columns of table (rows, n) to the sums from row `first` on, each to its bin."""
+        sums = self._increment[first : first + len(table)]
+        if table.device.type == "cpu":
+            sums.index_add_(1, bins, table)
+        else:
+            # A product with the bins' indicator: deterministic, unlike sums by atomics.
+            indicator = table.new_zeros(len(bins), sums.shape[1]).scatter_(1, bins[:, None], 1.0)
+            sums += table @ indicator
 
     def merge(self) -> None:
         """Fold what was observed since the last merge into the history: a collective under
@@ -210,9 +220,7 @@ class RateEstimator:
         filled[above] *= (2 * (x[-1] - log_sigma[above])).exp()
         return filled
 
-    def _implied(self, sigma: Tensor, implied_error: Tensor | None) -> tuple[Tensor, Tensor]:
-        if implied_error is None:
-            return torch.zeros_like(sigma), torch.zeros_like(sigma)
+    def _implied(self, sigma: Tensor, implied_error: Tensor) -> tuple[Tensor, Tensor]:
         implied = implied_error.detach().to(sigma.dtype) / sigma.square()
         seen = implied.isfinite() & (implied >= 0)
         return seen.to(sigma.dtype), torch.where(seen, implied, 0)

@@ -2,6 +2,7 @@
 there.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from infonoise_core.allocation import Gate, slope_gate, total_variation, training_density
+from infonoise_core.allocation import (
+    Gate,
+    open_gate,
+    scale_bump,
+    slope_gate,
+    total_variation,
+    training_density,
+)
 from infonoise_core.channel import Channel
 from infonoise_core.errors import InputError
 from infonoise_core.estimator import RateEstimator
@@ -26,6 +34,9 @@ VERSION = 1
 _FILLED = 0.95
 # Total variation below which adapting cannot change much, and the user is told so.
 _CLOSE = 0.1
+# Share of `dim` that the rate of a full-dimensional Gaussian keeps up to a third of its standard
+# deviation: a grid where the mean is higher ends below the data's scale.
+_ALL_LOST = 0.9
 
 
 class InfoNoise(TableLaw):
@@ -35,7 +46,8 @@ class InfoNoise(TableLaw):
     Starts under `warmup`, or under the density of `prior`. From the first refresh at or after
     `warmup_steps` at which the filled bins carry nearly all of the warm-up law's draws, the density
     becomes (1 - floor) * (gate * rate)^power / weight + floor * warmup, mixed in over `transition`
-    steps. A refresh whose profile is not usable changes nothing, and `status` says so.
+    steps. A refresh whose profile is not usable leaves a learned density as it is; before one, with
+    `dim`, the draws are put around the data's scale. `status` says so.
 
     warmup: the law before anything is known, and of the exploration floor.
     weight: the loss weight of the training objective, which the density divides out.
@@ -187,9 +199,16 @@ class InfoNoise(TableLaw):
         self.estimator.merge()
         if self._adapting_since is None and not self._ready():
             return
-        learned = self._allocate(self._known())
+        known = self._known()
+        if self._is_input(known):
+            self._held = (
+                "the losses are those of a denoiser that returns its input; if it does not, the"
+                " data are wider than sigma_max"
+            )
+            return
+        learned = self._allocate(known)
         if learned is None:
-            self._held = "the losses show no information anywhere that the gate lets through"
+            self._hold(known)
             return
         self._held = ""
         if self._adapting_since is None:
@@ -197,6 +216,27 @@ class InfoNoise(TableLaw):
         elapsed = self._steps - self._adapting_since + self.refresh_every
         share = 1.0 if self.transition <= 0 else min(1.0, elapsed / self.transition)
         self._set_density(share * self._explore(learned) + (1 - share) * self._start)
+
+    def _is_input(self, known: EntropyRateProfile) -> bool:
+        dim = self.estimator.dim
+        return dim is not None and known.entropy() >= _ALL_LOST * dim * float(known.width.sum())
+
+    def _hold(self, known: EntropyRateProfile) -> None:
+        """Nothing was learned of where information is lost. Yet an error without structure tells
+        the data's scale, and a first guess around it beats a wide warm-up law.
+        """
+        self._held = "the losses show no information anywhere that the gate lets through"
+        dim = self.estimator.dim
+        if dim is None or self.prior is not None or self._adapting_since is not None:
+            return
+        raw = known.rate if known.raw is None else known.raw
+        scale = math.sqrt(float(raw[-1]) * float(known.sigma[-1]) ** 2 / dim)
+        guess = replace(known, rate=scale_bump(known.sigma, scale))
+        weight = self.weight if self.compensate else None
+        density = training_density(guess, weight, open_gate(), self.power)
+        if density is not None:
+            self._held += f", so they lie around the data's scale, sigma {scale:.2g}"
+            self._set_density(self._explore(density))
 
     def _ready(self) -> bool:
         if self._steps < self.warmup_steps:

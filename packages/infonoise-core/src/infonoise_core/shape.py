@@ -91,6 +91,8 @@ class _Pool:
         """
         if self.error <= _NOTHING * sum(self.weights):
             return math.inf
+        if len(self.slopes) == 1:
+            return max(self.weights[0] / self.error - self.slopes[0], 0.0)
         if min(self.slopes) <= 0:
             return sum(self.weights) / self.error
         c = 0.0

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from infonoise_core.channel import Channel
 from infonoise_core.law import FixedLaw, uniforms
-from infonoise_core.profile import EntropyRateProfile, invert_cdf
+from infonoise_core.profile import EntropyRateProfile
 
 
 class TableLaw:
@@ -28,7 +28,7 @@ class TableLaw:
         # What draws read, on the device where they happen. Updated in place, so that a captured
         # graph sees the new table.
         self._drawn = self._density.clone()
-        self._cdf = self._cumulative(self._density)
+        self._lines = self._inverse(self._density)
         self._log_edges = self.edges.log()
 
     def sample(
@@ -43,11 +43,12 @@ class TableLaw:
         ranks: as in `law.Schedule.sample`.
         """
         p = uniforms(n, device, generator, self.stratified, ranks)
-        if p.device != self._cdf.device:
-            self._drawn, self._cdf = self._drawn.to(p), self._cdf.to(p)
+        if p.device != self._lines.device:
+            self._drawn, self._lines = self._drawn.to(p), self._lines.to(p)
             self._log_edges = self._log_edges.to(p)
-        sigma = invert_cdf(self._cdf, self._log_edges, p.to(self._cdf.dtype)).exp()
-        return self.channel.levels(sigma)
+        bins = torch.bucketize(p, self._lines[0, 1:], right=True)
+        start, low, slope = self._lines.index_select(1, bins).unbind()
+        return self.channel.levels(torch.addcmul(low, p - start, slope).exp())
 
     def density(self, sigma: Tensor) -> Tensor:
         """Density per unit log sigma from which `sample` draws; any shape, 0 outside the channel's
@@ -79,8 +80,15 @@ class TableLaw:
     def _set_density(self, density: Tensor) -> None:
         self._density = density.clone()
         self._drawn.copy_(density)
-        self._cdf.copy_(self._cumulative(density))
+        self._lines.copy_(self._inverse(density))
 
-    def _cumulative(self, density: Tensor) -> Tensor:
-        cdf = torch.cat([density.new_zeros(1), (density * self._width).cumsum(0)])
-        return cdf / cdf[-1]
+    def _inverse(self, density: Tensor) -> Tensor:
+        """(3, K) of each bin: the cdf at its lower edge, log sigma there, and log sigma's rise per
+        unit of cdf; 0 in an empty bin, which no draw falls into.
+        """
+        mass = density * self._width
+        cdf = torch.cat([mass.new_zeros(1), mass.cumsum(0)])
+        cdf = cdf / cdf[-1]
+        rise = cdf.diff()
+        slope = torch.where(rise > 0, self._width / rise, 0)
+        return torch.stack([cdf[:-1], self.edges.log()[:-1], slope])

@@ -1,24 +1,30 @@
 """The edge of every command line: parse typed options once, print mistakes in one line."""
 
-import contextlib
-import io
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Union, cast
+from dataclasses import dataclass
+from typing import Any
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.presets import Presets, print_presets
 
 # The dataclass of a command's options, and the function that takes it.
 Command = tuple[type, Callable[[Any], None]]
 
 
 def run(
-    program: str, version: str, commands: Mapping[str, Command], argv: Sequence[str] | None = None
+    program: str,
+    version: str,
+    commands: Mapping[str, Command],
+    argv: Sequence[str] | None = None,
+    *,
+    presets: Mapping[str, Presets] | None = None,
 ) -> int:
     """Run `program COMMAND [options]`; returns the exit code.
 
+    Every command also takes --config FILE.yaml and --set NAME=VALUE, and --preset NAME where
+    `presets` has some for it; then `program presets` shows what tells them apart.
     A mistake in what the user gave ends in one line on stderr and 2, an interruption in 130.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -26,10 +32,7 @@ def run(
         if arguments == ["--version"]:
             print(f"{program} {version}")
             return 0
-        config = _parse(program, commands, arguments)
-        if config is not None:
-            functions = dict(commands.values())
-            functions[type(config)](config)
+        _dispatch(program, commands, presets or {}, arguments)
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -53,37 +56,33 @@ def run(
     return 0
 
 
-def _parse(program: str, commands: Mapping[str, Command], arguments: list[str]) -> Any:
-    import tyro
-
-    if len(commands) == 1 and arguments[:1] == [*commands]:
-        # Of a single choice tyro makes no subcommand.
-        program, arguments = f"{program} {arguments[0]}", arguments[1:]
-    choices = tuple(
-        Annotated[config, tyro.conf.subcommand(name, prefix_name=False)]
-        for name, (config, _) in commands.items()
-    )
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            chosen = cast(type, Union[choices])  # noqa: UP007
-            return tyro.cli(chosen, prog=program, args=arguments)
-    except SystemExit as end:
-        if not end.code:
-            return None
-        text = complaint.getvalue()
-    command = f"{program} {arguments[0]}" if arguments and arguments[0] in commands else program
-    raise InputError(f"{_in_one_line(text)}; see {command} --help")
+@dataclass(frozen=True)
+class ShowPresets:
+    """Show the presets of the other commands: the settings in which they differ."""
 
 
-def _in_one_line(box: str) -> str:
-    """The gist of tyro's framed message: its text up to the help of the argument."""
-    frame = r"[│╭╮╰╯─]+|^[+|]|[+|]$|-{3,}"
-    lines = [re.sub(frame, " ", line).strip(" |+") for line in box.splitlines()]
-    kept: list[str] = []
-    for line in lines[1:]:
-        if line.startswith(("Argument helptext", "For full helptext")):
-            break
-        if line and not (line.startswith(("in ", "(")) and kept):
-            kept.append(line)
-    return " ".join(kept) or "the command line is not understood"
+def _dispatch(
+    program: str,
+    commands: Mapping[str, Command],
+    presets: Mapping[str, Presets],
+    arguments: list[str],
+) -> None:
+    # Where tyro is missing, the caller can still say so before anything is parsed.
+    from infonoise_core.training.options import parse_choice, parse_options
+
+    if presets:
+        kinds = {name: kind for name, (kind, _) in commands.items()}
+        show = (ShowPresets, lambda _: print_presets(program, kinds, presets))
+        commands = {**commands, "presets": show}
+    name = arguments[0] if arguments else ""
+    if name in commands:
+        program, arguments = f"{program} {name}", arguments[1:]
+    elif len(commands) == 1:
+        (name,) = commands
+    else:
+        parse_choice({name: kind for name, (kind, _) in commands.items()}, program, arguments)
+        return
+    kind, function = commands[name]
+    config = parse_options(kind, program, arguments, presets.get(name))
+    if config is not None:
+        function(config)

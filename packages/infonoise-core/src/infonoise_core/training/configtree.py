@@ -1,0 +1,218 @@
+"""A command's dataclass as a tree of settings, before it is built."""
+
+import dataclasses
+import difflib
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any, TypeVar, get_type_hints
+
+from infonoise_core.errors import InputError
+
+T = TypeVar("T")
+# What is set or unset lies at a path of field names, such as ("train", "lr").
+FieldPath = tuple[str, ...]
+
+
+class ConfigTree:
+    """The settings of `kind`, a dataclass of dataclasses, each still without a value, with its
+    default or with what was put there since.
+
+    base: an instance to start from in place of the defaults.
+    """
+
+    def __init__(self, kind: type, base: object | None = None) -> None:
+        self.kind = kind
+        self._types = dict(_leaf_types(kind))
+        self.values: dict[FieldPath, Any] = {}
+        self._groups = {path[:i] for path in self._types for i in range(1, len(path))}
+        self._take_defaults((), kind, base)
+
+    def find(self, key: str, where: str) -> FieldPath:
+        """The path of a setting or group from its dotted name; the front may be left out where the
+        rest says which is meant. InputError, with the nearest name, if there is none.
+        """
+        parts = tuple(key.replace("-", "_").split("."))
+        if parts in self._types or parts in self._groups:
+            return parts
+        meant = [path for path in self._types if path[-len(parts) :] == parts]
+        if len(meant) == 1:
+            return meant[0]
+        if meant:
+            names = " and ".join(map(dotted, meant))
+            raise InputError(f"{where}: {key} could be {names}; say which")
+        raise InputError(f"{where}: there is no setting {key}{self._nearest(parts)}")
+
+    def is_group(self, path: FieldPath) -> bool:
+        return path in self._groups
+
+    def put(self, path: FieldPath, value: Any, where: str) -> None:
+        """Take a value as YAML gives it: null, a truth value, a number, a text or a list."""
+        spec = self._spec(path, where)
+        try:
+            self.values[path] = _from_plain(value, spec)
+        except (ValueError, TypeError):
+            raise InputError(f"{where}: {_not_of_type(path, value, spec)}") from None
+
+    def put_text(self, path: FieldPath, text: str, where: str) -> None:
+        """Take a value as it is given to an option, or as YAML writes it."""
+        import yaml
+
+        spec = self._spec(path, where)
+        try:
+            self.values[path] = _from_text(text, spec)
+        except (ValueError, TypeError, yaml.YAMLError):
+            raise InputError(f"{where}: {_not_of_type(path, text, spec)}") from None
+
+    def names_in(self, path: FieldPath) -> list[str]:
+        """Dotted names of the settings in a group."""
+        return [dotted(leaf) for leaf in self._types if leaf[: len(path)] == path]
+
+    def draft(self, kind: type | None = None, **more: Any) -> Any:
+        """An instance with these values that nothing has checked yet, of `kind` if given: a
+        subclass with `more` fields. What has no value is tyro's MISSING.
+        """
+        return self._drafted(kind or self.kind, (), more)
+
+    def _drafted(self, kind: type, at: FieldPath, more: dict[str, Any]) -> Any:
+        # Not by calling the class: what it checks may hang on settings that are still to come.
+        instance = object.__new__(kind)
+        for field, hint in _fields(kind):
+            path = (*at, field.name)
+            if field.name in more:
+                value = more[field.name]
+            elif dataclasses.is_dataclass(hint):
+                value = self._drafted(hint, path, {})
+            else:
+                value = self.values[path]
+            object.__setattr__(instance, field.name, value)
+        return instance
+
+    def _take_defaults(self, at: FieldPath, kind: type, instance: Any) -> None:
+        import tyro
+
+        for field, hint in _fields(kind):
+            path = (*at, field.name)
+            if instance is not None:
+                value = getattr(instance, field.name)
+            elif field.default is not dataclasses.MISSING:
+                value = field.default
+            elif field.default_factory is not dataclasses.MISSING:
+                value = field.default_factory()
+            else:
+                value = tyro.MISSING
+            if dataclasses.is_dataclass(hint):
+                self._take_defaults(path, hint, None if value is tyro.MISSING else value)
+            else:
+                self.values[path] = value
+
+    def _spec(self, path: FieldPath, where: str) -> Any:
+        """tyro's knowledge of the setting's type: the one that --help shows."""
+        from tyro import constructors
+
+        info = constructors.PrimitiveTypeInfo.make(self._types[path], set())
+        spec = constructors.ConstructorRegistry.get_primitive_spec(info)
+        if isinstance(spec, constructors.UnsupportedTypeAnnotationError):
+            raise InputError(f"{where}: {dotted(path)} cannot be given here; give it as an option")
+        return spec
+
+    def _nearest(self, parts: FieldPath) -> str:
+        names = [dotted(path) for path in self._types]
+        ends = {path[-1]: dotted(path) for path in self._types}
+        near = difflib.get_close_matches(".".join(parts), [*names, *ends], n=1)
+        near = near or difflib.get_close_matches(parts[-1], [*ends], n=1)
+        return f"; did you mean {ends.get(near[0], near[0])}?" if near else "; --help lists them"
+
+
+def build(kind: type[T], draft: Any) -> T:
+    """The draft as a `kind`, built by its constructor, so that every class makes its checks."""
+    values = {field.name: getattr(draft, field.name) for field, _ in _fields(kind)}
+    for field, hint in _fields(kind):
+        if dataclasses.is_dataclass(hint):
+            values[field.name] = build(hint, values[field.name])
+    return kind(**values)
+
+
+def dotted(path: FieldPath) -> str:
+    """The name of a setting, for people."""
+    return ".".join(path)
+
+
+def _fields(kind: type) -> list[tuple[dataclasses.Field[Any], Any]]:
+    hints = get_type_hints(kind)
+    return [(field, hints[field.name]) for field in dataclasses.fields(kind) if field.init]
+
+
+def _leaf_types(kind: type, at: FieldPath = ()) -> Iterator[tuple[FieldPath, Any]]:
+    for field, hint in _fields(kind):
+        if dataclasses.is_dataclass(hint):
+            yield from _leaf_types(hint, (*at, field.name))
+        else:
+            yield (*at, field.name), hint
+
+
+def _from_text(text: str, spec: Any) -> Any:
+    import yaml
+
+    if spec.nargs == 1:
+        try:
+            return _parsed([text], spec)
+        except ValueError:
+            pass
+    value = yaml.safe_load(text)
+    single = spec.nargs != 1 and value is not None and not isinstance(value, list)
+    return _from_plain([value] if single else value, spec)
+
+
+def _from_plain(value: Any, spec: Any) -> Any:
+    items = value if isinstance(value, list) else [value]
+    # Python takes True for a whole number.
+    if not any(isinstance(item, bool) for item in items):
+        for candidate in (value, tuple(items)) if isinstance(value, list) else (value,):
+            # tyro has other answers for what is nearly of the type.
+            if spec.is_instance(candidate) is True:
+                return candidate
+    result = _parsed(_tokens(value), spec)
+    if not _says_the_same(result, value):
+        raise ValueError
+    return result
+
+
+def _parsed(tokens: list[str], spec: Any) -> Any:
+    if spec.choices is not None and not set(tokens) <= set(spec.choices):
+        raise ValueError
+    if isinstance(spec.nargs, int) and len(tokens) != spec.nargs:
+        raise ValueError
+    return spec.instance_from_str(tokens)
+
+
+def _tokens(value: Any) -> list[str]:
+    """A YAML value as a command line would give it."""
+    if isinstance(value, list):
+        return [token for item in value for token in _tokens(item)]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return [str(value)]
+    raise TypeError
+
+
+def _says_the_same(result: Any, value: Any) -> bool:
+    """Whether a parsed value is what YAML gave: a number must not end as a text (007 is 7 in YAML),
+    nor the text None as nothing.
+    """
+    if isinstance(value, list):
+        pairs = zip(result, value, strict=True) if isinstance(result, (list, tuple)) else ()
+        return isinstance(result, (list, tuple)) and all(_says_the_same(r, v) for r, v in pairs)
+    if result is None or value is None:
+        return result is value
+    if isinstance(value, str):
+        return True
+    if isinstance(result, (str, PurePath)) or isinstance(result, bool) != isinstance(value, bool):
+        return False
+    return bool(result == value)
+
+
+def _not_of_type(path: FieldPath, value: Any, spec: Any) -> str:
+    given = f"{dotted(path)} is {value!r}"
+    if spec.choices is not None:
+        return f"{given}; give one of {', '.join(spec.choices)}"
+    quotes = ", in quotes" if "STR" in spec.metavar and not isinstance(value, str) else ""
+    return f"{given}, which is not of type {spec.metavar}; give one{quotes}"
