@@ -197,3 +197,24 @@ sys.exit(main())
     assert done.returncode == 2
     assert ONE_LINE.fullmatch(done.stderr)
     assert extra in done.stderr
+
+
+def test_plot_over_time_draws_the_density_of_a_run(tmp_path: Path, capsys) -> None:
+    run, sigma = tmp_path / "run", [0.1, 1.0, 10.0]
+    run.mkdir()
+    lines: list[dict[str, object]] = [{"step": 1, "loss": 2.0}]
+    lines += [{"step": k, "density": {"sigma": sigma, "density": [k, 1, 0]}} for k in (5, 10)]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    out = tmp_path / "history.svg"
+    assert main(["plot", str(run), "--over-time", "--out", str(out)]) == 0
+    assert "<image" in out.read_text()
+    assert "updates" in out.read_text()
+
+
+def test_plot_over_time_says_what_it_needs(tmp_path: Path, bits: Path, capsys) -> None:
+    out = tmp_path / "history.svg"
+    assert "no metrics.jsonl" in refused(capsys, "plot", bits, "--over-time", "--out", out)
+    assert "2 were given" in refused(capsys, "plot", bits, bits, "--over-time", "--out", out)
+    (bits / "metrics.jsonl").write_text('{"step": 1, "loss": 2.0}\n')
+    assert "no density was written" in refused(capsys, "plot", bits, "--over-time", "--out", out)
+    assert not out.exists()

@@ -38,6 +38,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     two, low = {"accumulate": 2}, {"precision": "bf16"}
     jobs = [job(f"zero-{zero}", zero) for zero in STAGES]
     jobs += [job("accumulated", 2, engine=two)]
+    forget = {"activation_checkpointing": True}
+    jobs += [job(f"recomputed-{zero}", zero, engine=forget) for zero in (2, 3)]
     jobs += [job(f"nan-{zero}", zero, SETTINGS | {"updates": 22}, nan_at=(20,)) for zero in STAGES]
     for zero in STAGES:
         jobs += [job(f"cut-{zero}", zero, term_at=29), job(f"cut-{zero}", zero)]
@@ -48,7 +50,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base
 
 
-@pytest.mark.parametrize("name", ["zero-0", "zero-1", "zero-2", "zero-3", "accumulated"])
+@pytest.mark.parametrize(
+    "name",
+    ["zero-0", "zero-1", "zero-2", "zero-3", "accumulated", "recomputed-2", "recomputed-3"],
+)
 def test_every_stage_learns_what_one_plain_process_does(
     name: str, pair: Path, single: Path
 ) -> None:
@@ -84,7 +89,7 @@ def test_a_loss_that_is_not_finite_on_one_rank_is_skipped_by_all(zero: int, pair
     lines = (pair / f"nan-{zero}" / "metrics.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
     assert [r["step"] for r in records if r.get("skipped")] == [20]
-    assert all(r["loss"] < 100 for r in records if r["step"] != 20)
+    assert all(r["loss"] < 100 for r in records if "loss" in r)
 
 
 def test_lower_precision_stays_close(pair: Path, single: Path) -> None:

@@ -1,5 +1,6 @@
 """The loop on a tiny task: exact resume, order of examples, averages, commands' edge."""
 
+import json
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from infonoise_core import (
     EDMDenoiser,
     InfoNoise,
     InputError,
+    LogUniform,
     VarianceExploding,
     edm_weight,
 )
@@ -393,3 +395,19 @@ def test_settings_that_make_no_sense_are_refused(change: dict[str, Any]) -> None
     name = next(iter(change)).replace("_", "-")
     with pytest.raises(InputError, match=f"--{name}"):
         replace(CONFIG, **change)
+
+
+def test_the_density_is_written_down_as_it_changes(tmp_path: Path) -> None:
+    """At every checkpoint, for schedules that learn; as a density over log sigma."""
+    for name, law in (("learned", schedule()), ("fixed", LogUniform(VarianceExploding()))):
+        train(TwoPoints(), law, replace(CONFIG, updates=50, save_every=25), tmp_path / name)
+    lines = (tmp_path / "learned/metrics.jsonl").read_text().splitlines()
+    curves = {r["step"]: r["density"] for r in map(json.loads, lines) if "density" in r}
+    assert list(curves) == [25, 50]
+    assert curves[25]["density"] != curves[50]["density"]
+    for curve in curves.values():
+        x = torch.tensor(curve["sigma"], dtype=torch.float64).log()
+        density = torch.tensor(curve["density"], dtype=torch.float64)
+        # Four digits of each value, and bins that are not the schedule's own.
+        assert float(density.sum()) * float(x.diff().mean()) == pytest.approx(1, abs=0.02)
+    assert "density" not in (tmp_path / "fixed/metrics.jsonl").read_text()

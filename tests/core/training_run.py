@@ -28,12 +28,14 @@ class Net(nn.Module):
     # 37 and 3: sizes that no number of processes divides.
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(4, 37), nn.SiLU(), nn.Linear(37, 37), nn.SiLU(), nn.Linear(37, 3)
-        )
+        self.enter, self.leave = nn.Linear(4, 37), nn.Linear(37, 3)
+        self.blocks = nn.ModuleList([nn.Sequential(nn.SiLU(), nn.Linear(37, 37))])
 
     def forward(self, x: Tensor, c_noise: Tensor) -> Tensor:
-        out: Tensor = self.layers(torch.cat([x, c_noise[:, None]], 1))
+        hidden = self.enter(torch.cat([x, c_noise[:, None]], 1))
+        for block in self.blocks:
+            hidden = block(hidden)
+        out: Tensor = self.leave(nn.functional.silu(hidden))
         return out
 
 

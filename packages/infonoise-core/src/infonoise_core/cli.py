@@ -1,5 +1,6 @@
 """infonoise: look at measured profiles. The commands profile, dimension, plot, compare."""
 
+import json
 import math
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import torch
 import infonoise_core
 from infonoise_core.dimension import plateau
 from infonoise_core.errors import InputError
-from infonoise_core.plot import draw_profiles, figure, save_figure
+from infonoise_core.plot import draw_history, draw_profiles, figure, save_figure
 from infonoise_core.profile import EntropyRateProfile
 from infonoise_core.readout import (
     Information,
@@ -35,6 +36,7 @@ except ImportError:
 
 # What a run's folder calls its profile.
 _IN_RUN = "profile.json"
+_METRICS = "metrics.jsonl"
 _SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -70,6 +72,8 @@ class Plot:
     """profiles that were saved, or folders of runs"""
     out: Path
     """where to write the picture (.svg, .png or .pdf)"""
+    over_time: bool = False
+    """draw how a run's training density changed, instead of its profile"""
     overwrite: bool = False
     """replace the file --out"""
 
@@ -127,7 +131,13 @@ def run_dimension(config: Dimension) -> None:
 
 
 def run_plot(config: Plot) -> None:
-    """Draw the profiles and write the file."""
+    """Draw the profiles, or the density over time, and write the file."""
+    if config.over_time:
+        fig, ax = figure()
+        draw_history(ax, *_history(config.files))
+        save_figure(fig, config.out, overwrite=config.overwrite)
+        print(f"{config.out}: written")
+        return
     profiles = _load_all(config.files)
     fig, ax = figure()
     draw_profiles(ax, profiles)
@@ -185,6 +195,24 @@ def _load_all(files: Sequence[Path]) -> dict[str, EntropyRateProfile]:
     if len(set(names)) < len(names) or not all(names):
         names = [str(path) for path in files]
     return {name: _load(path) for name, path in zip(names, files, strict=True)}
+
+
+def _history(files: Sequence[Path]) -> tuple[list[int], list[float], list[list[float]]]:
+    """Steps, noise levels, and a density for each step, of one run."""
+    if len(files) != 1:
+        raise InputError(f"--over-time draws one run; {len(files)} were given: give one folder")
+    lines = files[0] / _METRICS
+    if not lines.is_file():
+        raise InputError(f"{files[0]}: no {_METRICS} here; give the --out of a train command")
+    records = [json.loads(line) for line in lines.read_text().splitlines()]
+    found = {r["step"]: r["density"] for r in records if "density" in r}
+    if not found:
+        raise InputError(
+            f"{files[0]}: no density was written; it is by adaptive schedules, every --save-every"
+            " updates"
+        )
+    sigma = next(iter(found.values()))["sigma"]
+    return list(found), sigma, [curve["density"] for curve in found.values()]
 
 
 def _load(path: Path) -> EntropyRateProfile:

@@ -69,6 +69,27 @@ def draw_densities(ax: "Axes", densities: Mapping[str, Curve]) -> None:
     ax.legend(frameon=False, fontsize="small")
 
 
+def draw_history(
+    ax: "Axes", steps: Sequence[int], sigma: Sequence[float], densities: Sequence[Sequence[float]]
+) -> None:
+    """A density per unit log sigma as it changed: noise levels upwards, training from left to
+    right, darker where more is drawn.
+
+    densities: one of sigma's length for each step.
+    """
+    from matplotlib.colors import LogNorm
+
+    values = list(zip(*densities, strict=True))
+    top = max(max(row) for row in values)
+    image = ax.pcolormesh(
+        [*steps], [*sigma], values, shading="nearest", cmap="magma_r", rasterized=True,
+        norm=LogNorm(vmin=top / 100, vmax=top, clip=True),
+    )  # fmt: skip
+    ax.set(yscale="log", xlabel="updates", ylabel="noise level sigma")
+    ax.grid(visible=False)
+    ax.get_figure().colorbar(image, ax=ax, label="draws per unit log sigma")  # type: ignore[union-attr]
+
+
 def to_svg(fig: "Figure") -> str:
     """The figure as an <svg> element that can stand inside a page."""
     text = io.StringIO()

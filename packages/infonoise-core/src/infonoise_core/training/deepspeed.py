@@ -21,6 +21,7 @@ from infonoise_core.training.engine import (
     optimizer_by_name,
     poisoned,
     prepare,
+    recompute_blocks,
     set_optimizer_by_name,
 )
 from infonoise_core.training.ranks import Ranks
@@ -43,18 +44,15 @@ class DeepSpeedEngine(Ranks):
         device: str = "auto",
         accumulate: int = 1,
         precision: Literal["fp32", "bf16"] = "fp32",
+        activation_checkpointing: bool = False,
         compile: bool = False,
         zero: Literal[0, 1, 2, 3] = 2,
     ) -> None:
         if compile and zero == 3:
             raise InputError("--compile does not go with --zero 3: give --zero 2 or leave it out")
         super().__init__(device)
-        self.accumulate, self.precision, self.compile, self.zero = (
-            accumulate,
-            precision,
-            compile,
-            zero,
-        )
+        self.accumulate, self.precision, self.compile = accumulate, precision, compile
+        self.activation_checkpointing, self.zero = activation_checkpointing, zero
         self._deepspeed = _import(self.device)
         # Alone, without a launcher.
         os.environ.setdefault("LOCAL_RANK", "0")
@@ -65,6 +63,8 @@ class DeepSpeedEngine(Ranks):
     def wrap(self, model: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> nn.Module:
         self._model, self._optimizer, self._clip = model, optimizer, clip
         self._parameters = [p for p in model.parameters() if p.requires_grad]
+        if self.activation_checkpointing:
+            recompute_blocks(model)
         prepare(model, self.device, self.precision, self.compile)
         if self.zero == 0:
             optimizer.register_step_pre_hook(self._clip_or_skip)
@@ -207,7 +207,8 @@ def _import(device: torch.device) -> Any:
         import deepspeed
     except ImportError:
         raise InputError(
-            "--engine deepspeed: DeepSpeed is not installed; pip install deepspeed"
+            "--engine deepspeed: DeepSpeed is not installed; pip install"
+            " 'infonoise-core[deepspeed]'"
         ) from None
     if device.type == "cpu":
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.checkpoint import checkpoint
 
 from infonoise_core.errors import InputError
 from infonoise_core.training.ranks import Ranks, pick_device
@@ -38,6 +39,9 @@ class EngineConfig:
     """micro-batches per optimizer step and process: more of them need less memory"""
     precision: Literal["fp32", "bf16"] = "fp32"
     """of the network's arithmetic; weights and averages stay in fp32"""
+    activation_checkpointing: bool = False
+    """keep a block's input only and compute its inside again for gradients: less memory, a third
+    more work"""
     compile: bool = False
     """compile the network with torch.compile"""
     zero: Literal[0, 1, 2, 3] = 2
@@ -109,15 +113,19 @@ class TorchEngine(Ranks):
         device: str = "auto",
         accumulate: int = 1,
         precision: Literal["fp32", "bf16"] = "fp32",
+        activation_checkpointing: bool = False,
         compile: bool = False,
     ) -> None:
         super().__init__(device)
         self.accumulate, self.precision, self.compile = accumulate, precision, compile
+        self.activation_checkpointing = activation_checkpointing
         self._forward: DistributedDataParallel | None = None
 
     def wrap(self, model: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> nn.Module:
         self._model, self._optimizer, self._clip = model, optimizer, clip
         self._parameters = [p for p in model.parameters() if p.requires_grad]
+        if self.activation_checkpointing:
+            recompute_blocks(model)
         prepare(model, self.device, self.precision, self.compile)
         if self.world == 1:
             return model
@@ -166,12 +174,16 @@ class TorchEngine(Ranks):
 def make_engine(config: EngineConfig) -> Engine:
     """The engine of that name."""
     if config.engine == "torch":
-        return TorchEngine(config.device, config.accumulate, config.precision, config.compile)
+        return TorchEngine(
+            config.device, config.accumulate, config.precision, config.activation_checkpointing,
+            config.compile,
+        )  # fmt: skip
     from infonoise_core.training.deepspeed import DeepSpeedEngine
 
     return DeepSpeedEngine(
-        config.device, config.accumulate, config.precision, config.compile, config.zero
-    )
+        config.device, config.accumulate, config.precision, config.activation_checkpointing,
+        config.compile, config.zero,
+    )  # fmt: skip
 
 
 def prepare(model: nn.Module, device: torch.device, precision: str, compile: bool) -> None:
@@ -181,6 +193,40 @@ def prepare(model: nn.Module, device: torch.device, precision: str, compile: boo
         model.forward = autocast(model.forward)
     if compile:
         model.compile()
+
+
+def recompute_blocks(model: nn.Module) -> None:
+    """Let every block in the model's lists of blocks keep its input only, and compute its inside
+    again when gradients are taken (Chen et al. 2016).
+
+    A block is an entry of an nn.ModuleList; of blocks within blocks, the outer ones.
+    """
+    blocks: list[nn.Module] = []
+    inside: set[nn.Module] = set()
+    for module in model.modules():
+        if not isinstance(module, nn.ModuleList):
+            continue
+        for block in module:
+            if block not in inside and not isinstance(block, nn.ModuleList):
+                blocks.append(block)
+                inside.update(block.modules())
+    if not blocks:
+        raise InputError(
+            "--activation-checkpointing: the network has no list of blocks (nn.ModuleList); leave"
+            " the option out"
+        )
+    for block in blocks:
+        # On the instance: the copy that holds averaged weights keeps the plain one.
+        block.forward = _recomputed(block.forward)
+
+
+def _recomputed(forward: Callable[..., Any]) -> Callable[..., Any]:
+    def recomputed(*args: Any, **kwargs: Any) -> Any:
+        if not torch.is_grad_enabled():
+            return forward(*args, **kwargs)
+        return checkpoint(forward, *args, use_reentrant=False, **kwargs)
+
+    return recomputed
 
 
 def poisoned(loss: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """The training loop: one file, read top to bottom."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,7 @@ def train(
 
     with sigterm() as stop, no_space_left(out):
         done = state.resume()
+        pace = _Pace(config.batch, done)
         reporter.advance(done)
         forward.train()
         finished = done == config.updates or _reached(config, metrics)
@@ -94,10 +96,14 @@ def train(
 
             last = done == config.updates
             if last or done % config.log_every == 0:
-                reporter.advance(0, metrics.log(done, schedule.status()))
+                words = metrics.log(done, schedule.status())
+                reporter.advance(0, f"{words}, {pace.lap(done):.0f} examples/s")
             if evaluate is not None and (last or _every(config.eval_every, done)):
                 measures = _evaluated(evaluate, average.module, engine)
                 metrics.write(done, {"evaluate": measures})
+                pace.lap(done)
+            if last or done % config.save_every == 0:
+                metrics.density(done, schedule)
             finished = last or _reached(config, metrics)
             stopping = _asked_to_stop(stop.raised, done, engine)
             if finished or stopping or done % config.save_every == 0:
@@ -168,6 +174,19 @@ def _check_division(config: TrainConfig, engine: Engine) -> None:
             f"--batch {config.batch} does not divide into {engine.world} processes of"
             f" {engine.accumulate} micro-batches: give a multiple of {parts}"
         )
+
+
+class _Pace:
+    """Examples per second between two laps."""
+
+    def __init__(self, batch: int, done: int) -> None:
+        self._batch, self._done, self._began = batch, done, time.monotonic()
+
+    def lap(self, done: int) -> float:
+        now = time.monotonic()
+        rate = self._batch * (done - self._done) / max(1e-9, now - self._began)
+        self._done, self._began = done, now
+        return rate
 
 
 def _learning_rate(step: int, config: TrainConfig) -> float:

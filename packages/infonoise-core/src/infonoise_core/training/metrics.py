@@ -9,8 +9,12 @@ import torch
 from torch import Tensor
 
 from infonoise_core.errors import InputError
+from infonoise_core.profile import log_edges
+from infonoise_core.schedule import FixedLaw, Schedule
 from infonoise_core.training.engine import Engine
 
+# Noise levels at which a density is written down.
+_LEVELS = 64
 # What is summed on the device between two lines.
 _TAKEN, _LOSS, _NORM, _SKIPPED, _IN_A_ROW, _LONGEST = range(6)
 
@@ -71,6 +75,15 @@ class Metrics:
         self.write(step, {**record, "schedule": status})
         words = f"loss {record['loss']:.4g}" if taken else "no loss"
         return f"{words}, {skipped:.0f} updates skipped" if skipped else words
+
+    def density(self, step: int, schedule: Schedule) -> None:
+        """Write the law that noise levels are drawn by, at 64 of them, unless it never changes."""
+        if isinstance(schedule, FixedLaw):
+            return
+        edges = log_edges(schedule.channel.sigma_min, schedule.channel.sigma_max, _LEVELS)
+        sigma = (edges[:-1] * edges[1:]).sqrt()
+        curve = [[float(f"{v:.4g}") for v in t.tolist()] for t in (sigma, schedule.density(sigma))]
+        self.write(step, {"density": {"sigma": curve[0], "density": curve[1]}})
 
     def write(self, step: int, record: dict[str, Any]) -> None:
         """Append a line."""

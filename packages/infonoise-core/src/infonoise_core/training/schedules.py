@@ -1,7 +1,9 @@
 """Schedules by the name they have on every command line."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from infonoise_core.channel import Channel
 from infonoise_core.errors import InputError
@@ -35,13 +37,14 @@ class Setting:
     symbols: EntropyRateProfile | None = None
 
 
-def _infonoise(setting: Setting) -> InfoNoise:
+def _infonoise(setting: Setting, power: float = 1.0) -> InfoNoise:
     # Discrete data: the symbols' own profile is where to start and what no error may exceed, and
     # the weight is left in (docs/decisions.md has the measurement).
     discrete = setting.symbols is not None
     return InfoNoise(
         setting.channel,
         weight=setting.weight,
+        power=power,
         refresh_every=_refresh_every(setting),
         warmup_steps=setting.updates // 10,
         dim=setting.dim,
@@ -91,13 +94,19 @@ SCHEDULES: Mapping[str, Callable[[Setting], Schedule]] = {
     "adaptive-loss": _adaptive_loss,
     "iid-oracle": _iid_oracle,
     "infonoise": _infonoise,
+    "infonoise-sqrt": partial(_infonoise, power=0.5),
 }
+# A law with numbers of one's own: log-normal:MEAN:STD, both of log sigma.
+_LOG_NORMAL = "log-normal"
 
 
 def make_schedule(name: str, setting: Setting) -> Schedule:
     """The schedule of that name; InputError names those there are."""
     check_names([name], "--schedule")
-    return SCHEDULES[name](setting)
+    if name in SCHEDULES:
+        return SCHEDULES[name](setting)
+    mean, std = _numbers(name)
+    return LogNormal(setting.channel, mean, std)
 
 
 def split_names(text: str) -> list[str]:
@@ -114,7 +123,21 @@ def split_names(text: str) -> list[str]:
 def check_names(names: list[str], option: str) -> None:
     """InputError for the first unknown name."""
     for name in names:
+        if name not in SCHEDULES and not name.startswith(f"{_LOG_NORMAL}:"):
+            known = ", ".join([*SCHEDULES, f"{_LOG_NORMAL}:MEAN:STD"])
+            raise InputError(f"{option} {name}: no such schedule; give one of {known}")
         if name not in SCHEDULES:
-            raise InputError(
-                f"{option} {name}: no such schedule; give one of {', '.join(SCHEDULES)}"
-            )
+            _numbers(name)
+
+
+def _numbers(name: str) -> tuple[float, float]:
+    """Mean and standard deviation of log sigma in log-normal:MEAN:STD."""
+    try:
+        mean, std = (float(part) for part in name.split(":")[1:])
+    except ValueError:
+        mean = std = math.nan
+    if not (math.isfinite(mean) and 0 < std < math.inf):
+        raise InputError(
+            f"{name}: give mean and standard deviation of log sigma, as in {_LOG_NORMAL}:-1.2:1.2"
+        )
+    return mean, std
