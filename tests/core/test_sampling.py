@@ -1,12 +1,15 @@
 """Generation in chunks: the same law, flat memory, conditions cut alike."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
 from infonoise_core.errors import InputError
+from infonoise_core.exact import BinarySource, exact_profile
 from infonoise_core.grid import karras_grid
-from infonoise_core.training.sampling import generate, generate_chunks
+from infonoise_core.training.sampling import GRIDS, SamplerConfig, generate, generate_chunks
 
 SIGMAS = karras_grid(12, 0.01, 20.0)
 
@@ -64,3 +67,54 @@ def test_a_condition_of_the_wrong_length_is_named() -> None:
 def test_nothing_to_generate_is_refused() -> None:
     with pytest.raises(InputError, match="at least 1"):
         generate(point, (2,), 0, SIGMAS)
+
+
+PROFILE = exact_profile(BinarySource(4), 0.02, 50.0)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_every_grid_spans_the_levels_asked_for(grid: str) -> None:
+    sigmas = SamplerConfig(steps=9, grid=grid).sigmas(0.05, 20.0, PROFILE)
+    assert sigmas.shape == (9,)
+    assert bool((sigmas.diff() < 0).all())
+    torch.testing.assert_close(sigmas[[0, -1]], torch.tensor([20.0, 0.05], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("grid", ["entropic", "rescaled-entropic", "kl"])
+def test_a_missing_profile_is_an_error_and_no_other_grid_takes_its_place(grid: str) -> None:
+    with pytest.raises(InputError, match=f"--grid {grid} needs a profile"):
+        SamplerConfig(grid=grid).sigmas(0.05, 20.0, None)
+
+
+def test_churn_is_put_where_the_gate_says() -> None:
+    sigmas = torch.tensor([20.0, 1.0, 0.03])
+    assert SamplerConfig().churning(None) is None
+    everywhere, band, rate = (
+        SamplerConfig(churn=0.2, churn_gate=gate).churning(PROFILE)
+        for gate in ("constant", "band", "rate")
+    )
+    assert everywhere is not None
+    assert band is not None
+    assert rate is not None
+    assert everywhere(sigmas).tolist() == pytest.approx([0.2, 0.2, 0.2])
+    assert band(sigmas).tolist() == pytest.approx([0, 0.2, 0])
+    high, middle, low = rate(sigmas).tolist()
+    assert max(high, low) < 0.01 < 0.1 < middle <= 0.2
+    with pytest.raises(InputError, match="--churn-gate band needs a profile"):
+        SamplerConfig(churn=0.2).churning(None)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"steps": 0}, "--steps 0"),
+        ({"chunk": 0}, "--chunk 0"),
+        ({"seed": -1}, "--seed -1"),
+        ({"grid": "square"}, "--grid square: no such grid; give one of entropic"),
+        ({"solver": "newton"}, "--solver newton: no such solver"),
+        ({"churn": 0.5}, "--churn 0.5"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        SamplerConfig(**options)

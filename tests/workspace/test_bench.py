@@ -11,21 +11,32 @@ import pytest
 import closed_forms
 import core
 import report
+import training
 from infonoise_core import InfoNoise, VarianceExploding
 from infonoise_core.errors import InputError
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "benchmarks" / "core.md"
-RESULTS = PAGE.with_suffix(".json")
+PAGES = ROOT / "docs" / "benchmarks"
+SUITES = {"core": core.SUITE, "training": training.SUITE}
 
 
-def test_page_is_rendered_from_the_results():
-    assert PAGE.read_text() == report.render(json.loads(RESULTS.read_text()))
+def results_of(name):
+    return json.loads((PAGES / f"{name}.json").read_text())
 
 
-def test_results_are_whole_and_not_from_the_quick_mode():
-    results = json.loads(RESULTS.read_text())
-    assert list(results["sections"]) == list(core.SECTIONS)
+def test_every_page_belongs_to_a_command():
+    assert {path.stem for path in PAGES.glob("*.md")} == set(SUITES)
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_page_is_rendered_from_the_results(name):
+    assert (PAGES / f"{name}.md").read_text() == report.render(results_of(name))
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_results_are_whole_and_not_from_the_quick_mode(name):
+    results = results_of(name)
+    assert list(results["sections"]) == list(SUITES[name].sections)
     assert results["quick"] is False
     assert {"versions", "seed", "threads"} <= results.keys()
     for section in results["sections"].values():
@@ -81,7 +92,7 @@ def test_what_the_bench_calls_default_is():
 
 def test_unknown_sections_are_refused():
     with pytest.raises(InputError, match="--only weather: give some of closed-forms"):
-        core._names("cost,weather")
+        core.SUITE._names("cost,weather")
 
 
 def run(*arguments):

@@ -73,7 +73,7 @@ def to_json(section: Section) -> dict[str, Any]:
 
 
 def render(results: Mapping[str, Any]) -> str:
-    """The Markdown page of core.json."""
+    """The Markdown page of a suite's JSON."""
     sections = results["sections"].values()
     goals = [goal for section in sections for goal in section["goals"]]
     met = sum(goal["met"] for goal in goals)
@@ -95,7 +95,9 @@ def render(results: Mapping[str, Any]) -> str:
 def _setting(results: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     mode = "quick mode (fewer draws, not for quoting), " if results["quick"] else ""
-    threads = f"one thread, but {results['threads']} where the cost is measured"
+    threads = "one thread"
+    if results["threads"] > 1:
+        threads += f", but {results['threads']} where the cost is measured"
     return f"Run with {mode}{versions}; seed {results['seed']}; {threads}."
 
 

@@ -1,0 +1,181 @@
+"""Comparisons of schedules as benchmarks: run a domain's `compare`, then read its results.json.
+
+Long ones run for hours, so what is finished stays in a folder of its own and is read again.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from infonoise_core.errors import InputError
+from report import Cell, Goal, Relation, Section, Table
+
+# Where finished comparisons stay; git ignores it.
+WORK = Path("infonoise-bench")
+QUICK_UPDATES = 60
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A goal of a comparison: a number read from its results."""
+
+    what: str
+    read: Callable[["Outcome"], float]
+    relation: Relation
+    limit: float
+    spec: str = ".2f"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """name: of its folder.  command: the domain's program.  options: of its `compare`, without
+    --out.  quick: options that replace those of the same name where it only has to run.
+    """
+
+    name: str
+    title: str
+    command: str
+    options: Sequence[str]
+    about: str = ""
+    aims: Sequence[Aim] = ()
+    quick: Sequence[str] = ()
+    needs: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The content of a results.json, with the readings that goals are made of."""
+
+    results: Mapping[str, Any]
+    seeds: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        counts = {len(self.finals(name)) for name in self.schedules}
+        object.__setattr__(self, "seeds", min(counts))
+
+    @property
+    def schedules(self) -> list[str]:
+        return list(dict.fromkeys(arm["schedule"] for arm in self.results["arms"]))
+
+    @property
+    def measure(self) -> str:
+        return str(self.results["measures"][0]["name"])
+
+    @property
+    def updates(self) -> float:
+        return float(self.results["settings"]["train"]["updates"])
+
+    def finals(self, schedule: str, measure: str | None = None) -> list[float]:
+        """The measure after the last update, one value per seed."""
+        name = measure or self.measure
+        arms = [arm for arm in self.results["arms"] if arm["schedule"] == schedule]
+        return [float(arm["evaluations"][-1][name]) for arm in arms]
+
+    def reached(self, schedule: str) -> list[float]:
+        """Updates to the best fixed law's final value per seed; inf for never."""
+        steps = self.results["updates_to_best_fixed"][schedule]
+        return [math.inf if step is None else float(step) for step in steps]
+
+    def fewer_than(self, schedule: str, other: str) -> float:
+        """How many times fewer updates `schedule` needs than `other` to the best fixed law's final
+        value; where the other never gets there, than all it had: a lower bound.
+        """
+        theirs = fmean(min(step, self.updates) for step in self.reached(other))
+        return theirs / fmean(self.reached(schedule))
+
+    def worse_than_best_fixed(self, schedule: str) -> float:
+        """Final measure over that of the best fixed law, minus 1."""
+        return fmean(self.finals(schedule)) / float(self.results["best_fixed"]["value"]) - 1
+
+
+def section(
+    comparison: Comparison, run: Callable[[list[str]], int], work: Path, quick: bool
+) -> Section:
+    """The comparison's table, after running what is not there yet.
+
+    run: the domain's `main`.
+    """
+    outcome = Outcome(_results(comparison, run, work, quick))
+    return Section(comparison.title, [_table(comparison, outcome)], _goals(comparison, outcome))
+
+
+def _results(
+    comparison: Comparison, run: Callable[[list[str]], int], work: Path, quick: bool
+) -> dict[str, Any]:
+    if comparison.needs is not None and not comparison.needs.exists():
+        raise InputError(
+            f"{comparison.needs}: not there; the comparison {comparison.name} needs it"
+        )
+    out = work / (f"{comparison.name}-quick" if quick else comparison.name)
+    file = out / "results.json"
+    if not file.exists():
+        options = [*comparison.options]
+        if quick:
+            options = _replaced(
+                options, ["--updates", str(QUICK_UPDATES), "--seeds", "1", *comparison.quick]
+            )
+        if run(["compare", *options, "--out", str(out)]):
+            raise InputError(f"{comparison.command} compare {' '.join(options)}: ended in an error")
+    results: dict[str, Any] = json.loads(file.read_text())
+    return results
+
+
+def _replaced(options: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Options with the values of some of them changed."""
+    changed = dict(zip(others[::2], others[1::2], strict=True))
+    out, skip = [], False
+    for option in options:
+        if not skip and option not in changed:
+            out.append(option)
+        skip = option in changed
+    return [*out, *others]
+
+
+def _table(comparison: Comparison, outcome: Outcome) -> Table:
+    measures = outcome.results["measures"]
+    law = outcome.results["best_fixed"]["schedule"]
+    columns = [
+        "schedule",
+        *(m["label"] for m in measures),
+        f"updates to {law}'s final",
+        "times fewer",
+    ]
+    rows: list[list[Cell]] = []
+    for schedule in outcome.schedules:
+        finals = [_with_error(outcome.finals(schedule, m["name"])) for m in measures]
+        rows.append([schedule, *finals, *_speed(outcome, schedule)])
+    seeds = f"{outcome.seeds} seeds" if outcome.seeds > 1 else "one seed"
+    command = " ".join([comparison.command, "compare", *comparison.options])
+    return Table(
+        f"{outcome.updates:.0f} updates, {seeds}",
+        f"{comparison.about} `{command}`. ± is the standard error over seeds.".strip(),
+        columns,
+        rows,
+    )
+
+
+def _speed(outcome: Outcome, schedule: str) -> list[Cell]:
+    reached = outcome.reached(schedule)
+    there = [step for step in reached if math.isfinite(step)]
+    if len(there) < len(reached):
+        return ["never" if not there else f"{len(there)} of {len(reached)} seeds", None]
+    return [_with_error(there, ".0f"), _with_error([outcome.updates / s for s in there], ".2f")]
+
+
+def _with_error(values: Sequence[float], spec: str = ".4f") -> str:
+    text = format(fmean(values), spec)
+    if len(values) < 2:
+        return text
+    return f"{text} ± {format(stdev(values) / math.sqrt(len(values)), spec)}"
+
+
+def _goals(comparison: Comparison, outcome: Outcome) -> list[Goal]:
+    return [
+        Goal(aim.what, aim.read(outcome), aim.relation, aim.limit, aim.spec, aim.note)
+        for aim in comparison.aims
+    ]

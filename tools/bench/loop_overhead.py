@@ -1,0 +1,125 @@
+"""What the training loop costs beyond a hand-written one, on the smallest network that is shipped.
+
+Both take turns in one process, so that whatever else the machine does hits them alike; the median
+over the rounds is taken.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import nn
+
+from infonoise_core.channel import VarianceExploding
+from infonoise_core.law import LogNormal
+from infonoise_core.schedule import InfoNoise, Schedule
+from infonoise_core.training.config import TrainConfig
+from infonoise_core.training.engine import TorchEngine
+from infonoise_core.training.loop import train
+from infonoise_vision.data import ImageSet
+from infonoise_vision.task import Objective, load_split
+from report import Goal, Section, Table
+
+BATCH, STEPS, WARM = 128, 30, 5
+
+
+class Watch:
+    """A reporter that notes when each step was done."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        """Note the time of a step."""
+        if amount:
+            self.times.append(time.perf_counter())
+
+
+def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
+    """Seconds of a step of each loop over those of the hand-written one."""
+    images, _ = load_split("digits", None)
+    channel = VarianceExploding()
+    loops: dict[str, Callable[[], float]] = {
+        "hand-written": lambda: bare(images, seed),
+        "ours, a fixed law": lambda: ours(images, seed, LogNormal(channel)),
+        "ours, infonoise": lambda: ours(images, seed, _adaptive(channel, images)),
+    }
+    for loop in loops.values():
+        loop()
+    rounds = []
+    for i in range(4 if quick else 24):
+        tick(f"round {i + 1}")
+        rounds.append([loop() for loop in loops.values()])
+    over = {
+        name: median(round_[i] / round_[0] for round_ in rounds) - 1 for i, name in enumerate(loops)
+    }
+    return Section(
+        "Overhead of the loop",
+        [
+            Table(
+                "A step",
+                f"Time beyond the hand-written loop's, batches of {BATCH} of the 8x8 digits,"
+                f" medians of {len(rounds)} rounds of {STEPS} steps in which all take turns. The"
+                " hand-written one does what any loop does: examples, noise levels, noise, EDM's"
+                " loss, backward, clipping, fused AdamW with a learning rate that is warmed up, and"
+                " an average of weights.",
+                ["loop", "overhead"],
+                [[name, value] for name, value in over.items()],
+                {"overhead": "+.1%"},
+            )
+        ],
+        [
+            Goal("Overhead of the loop, a fixed law", over["ours, a fixed law"], "at most", 0.03,
+                 "+.1%"),
+            Goal("Overhead of the loop, infonoise", over["ours, infonoise"], "at most", 0.03,
+                 "+.1%"),
+        ],
+    )  # fmt: skip
+
+
+def _adaptive(channel: VarianceExploding, images: ImageSet) -> InfoNoise:
+    return InfoNoise(channel, warmup_steps=10, refresh_every=10, dim=images.dim)
+
+
+def ours(images: ImageSet, seed: int, schedule: Schedule) -> float:
+    """Mean seconds of a step of `train`, its first few left out."""
+    watch = Watch()
+    config = TrainConfig(updates=STEPS + WARM, batch=BATCH, eval_every=0, log_every=STEPS + WARM,
+                         seed=seed)  # fmt: skip
+    with tempfile.TemporaryDirectory() as out:
+        train(Objective().task(images, seed), schedule, config, Path(out),
+              engine=TorchEngine("cpu"), reporter=watch)  # fmt: skip
+    # The last one ends with a checkpoint.
+    return (watch.times[-2] - watch.times[WARM - 1]) / (STEPS - 1)
+
+
+def bare(images: ImageSet, seed: int) -> float:
+    """The same for a loop as one writes it."""
+    objective = Objective()
+    denoiser = objective.task(images, seed).denoiser
+    average = objective.task(images, seed).denoiser.requires_grad_(False)
+    weight = objective.weighting()
+    optimizer = torch.optim.AdamW(denoiser.parameters(), lr=2e-3, betas=(0.9, 0.99), fused=True)
+    pairs = list(average.parameters()), list(denoiser.parameters())
+    rng = torch.Generator().manual_seed(seed)
+    began = 0.0
+    for step in range(STEPS + WARM - 1):
+        if step == WARM:
+            began = time.perf_counter()
+        x0 = images.x0(torch.randint(len(images), (BATCH,), generator=rng).numpy())
+        sigma = (-1.2 + 1.2 * torch.randn(BATCH, generator=rng)).exp()
+        x = x0 + sigma[:, None, None, None] * torch.randn(x0.shape, generator=rng)
+        error = (denoiser(x, sigma) - x0).square().flatten(1).mean(1)
+        loss = (weight(sigma) * error).mean()
+        loss.backward()
+        nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = 2e-3 * min(1.0, (step + 1) / 100)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            torch._foreach_lerp_(*pairs, 0.01)
+    return (time.perf_counter() - began) / (STEPS - 1)
