@@ -1,0 +1,250 @@
+"""Networks on DNA: a dilated CNN and a transformer, plain or equivariant to the strand.
+
+Both map features of bases to residual logits of bases. The equivariant variants follow the idea of
+shared weights on both strands (Shrikumar, Greenside & Kundaje 2017; Zhou et al. 2022) in a form
+that is exact to the last bit: see `Network`.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from infonoise_core.errors import InputError
+
+Kind = Literal["cnn", "transformer"]
+BASE_CHANNELS = 4
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of a network; `preset` has some."""
+
+    kind: Kind = "cnn"
+    """cnn (dilated) or transformer"""
+    width: int = 64
+    """channels"""
+    depth: int = 6
+    """residual blocks"""
+    kernel: int = 5
+    """bases a convolution of the cnn sees, odd"""
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    """spacings of the cnn's convolutions, in turn"""
+    heads: int = 4
+    """attention heads of the transformer"""
+    positions: bool = True
+    """learn what is special about each position: for aligned sequences"""
+    equivariant: bool = False
+    """the same answer on both strands, at twice the time of an update"""
+    dropout: float = 0.0
+    """share of activations dropped in training"""
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.depth, self.heads, *self.dilations) < 1 or not self.dilations:
+            raise InputError("sizes of a network: give whole numbers of at least 1")
+        if self.kernel < 1 or self.kernel % 2 == 0:
+            raise InputError(f"kernel {self.kernel}: give an odd number of bases")
+        if self.kind == "transformer" and self.width % (2 * self.heads):
+            raise InputError(
+                f"width {self.width} with {self.heads} heads: give a multiple of {2 * self.heads}"
+            )
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout {self.dropout:g}: give a share from 0 to below 1")
+
+
+# Millions of parameters at 50 bases, CNN and transformer: laptop 0.3 and 0.4, small 2 and 3, medium
+# 17 and 25, large 79 and 112.
+_SIZES = {
+    "laptop": {"cnn": (64, 6), "transformer": (64, 4)},
+    "small": {"cnn": (144, 8), "transformer": (144, 6)},
+    "medium": {"cnn": (320, 14), "transformer": (320, 10)},
+    "large": {"cnn": (640, 16), "transformer": (576, 14)},
+}
+
+
+def preset(
+    size: str = "laptop",
+    kind: Kind = "cnn",
+    *,
+    positions: bool = True,
+    equivariant: bool = False,
+) -> NetworkConfig:
+    """A network by size: laptop (two cores), small, medium (a GPU) or large."""
+    if size not in _SIZES or kind not in _SIZES[size]:
+        raise InputError(
+            f"network {kind}, {size}: give cnn or transformer, and one of {', '.join(_SIZES)}"
+        )
+    width, depth = _SIZES[size][kind]
+    config = NetworkConfig(kind, width, depth, positions=positions, equivariant=equivariant)
+    return config if width < 256 else replace(config, heads=8, dilations=(1, 2, 4, 8, 16))
+
+
+class NoiseEmbedding(nn.Module):
+    """log sigma (n,) -> (n, channels): sinusoids and two linear layers."""
+
+    frequencies: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        # Over the 4 nats in which bases become unclear the slowest wave turns an eighth, the
+        # fastest five times.
+        frequencies = torch.logspace(math.log2(0.2), 3, channels // 4, base=2.0)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.first = nn.Linear(2 * len(frequencies), channels)
+        self.second = nn.Linear(channels, channels)
+
+    def forward(self, log_sigma: Tensor) -> Tensor:
+        """Compute the angles in float32 or better whatever the weights are in."""
+        angles = log_sigma[:, None] * self.frequencies.to(log_sigma)
+        waves = torch.cat([angles.cos(), angles.sin()], dim=1).to(self.first.weight.dtype)
+        out: Tensor = self.second(functional.silu(self.first(waves)))
+        return out
+
+
+def normalise(h: Tensor) -> Tensor:
+    """Channels (n, C, L) of root mean square 1 at each position."""
+    return h * torch.rsqrt(h.square().mean(1, keepdim=True) + 1e-6)
+
+
+class Modulation(nn.Module):
+    """Scale, shift and gate (n, C, 1) of a branch from the embedding (Peebles & Xie 2023); at the
+    start 1, 0 and 1.
+    """
+
+    def __init__(self, embedding: int, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(embedding, 3 * width)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, embedding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """embedding (n, e)."""
+        scale, shift, gate = self.linear(embedding)[:, :, None].chunk(3, dim=1)
+        return 1 + scale, shift, 1 + gate
+
+
+class ConvolutionBlock(nn.Module):
+    """A dilated convolution and a pointwise one, the input added."""
+
+    def __init__(self, config: NetworkConfig, embedding: int, dilation: int) -> None:
+        super().__init__()
+        reach = dilation * (config.kernel // 2)
+        width = config.width
+        self.modulation = Modulation(embedding, width)
+        self.spread = nn.Conv1d(width, width, config.kernel, padding=reach, dilation=dilation)
+        self.mix = nn.Conv1d(width, width, 1)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
+        """h (n, C, L), embedding (n, e)."""
+        scale, shift, gate = self.modulation(embedding)
+        inner = functional.silu(self.spread(torch.addcmul(shift, normalise(h), scale)))
+        return torch.addcmul(h, gate, self.mix(self.dropout(inner)))
+
+
+class TransformerBlock(nn.Module):
+    """Attention with rotary positions (Su et al. 2021) and two pointwise layers, each added."""
+
+    def __init__(self, config: NetworkConfig, embedding: int) -> None:
+        super().__init__()
+        width = config.width
+        self.heads = config.heads
+        self.attend, self.think = Modulation(embedding, width), Modulation(embedding, width)
+        self.qkv = nn.Conv1d(width, 3 * width, 1)
+        self.out = nn.Conv1d(width, width, 1)
+        self.up = nn.Conv1d(width, 4 * width, 1)
+        self.down = nn.Conv1d(4 * width, width, 1)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
+        """h (n, C, L), embedding (n, e)."""
+        n, width, length = h.shape
+        scale, shift, gate = self.attend(embedding)
+        qkv = self.qkv(torch.addcmul(shift, normalise(h), scale))
+        q, k, v = qkv.reshape(n, 3, self.heads, -1, length).transpose(-1, -2).unbind(1)
+        mixed = functional.scaled_dot_product_attention(rotate(q), rotate(k), v.contiguous())
+        mixed = mixed.transpose(-1, -2).reshape(n, width, length)
+        h = torch.addcmul(h, gate, self.out(self.dropout(mixed)))
+        scale, shift, gate = self.think(embedding)
+        inner = functional.gelu(self.up(torch.addcmul(shift, normalise(h), scale)))
+        return torch.addcmul(h, gate, self.down(self.dropout(inner)))
+
+
+def rotate(q: Tensor) -> Tensor:
+    """Queries or keys (..., L, d) turned by their position, so that products know distances."""
+    half = q.shape[-1] // 2
+    rate = 1000.0 ** -(torch.arange(half, device=q.device, dtype=torch.float32) / half)
+    angle = torch.arange(q.shape[-2], device=q.device, dtype=torch.float32)[:, None] * rate
+    cos, sin = angle.cos().to(q.dtype), angle.sin().to(q.dtype)
+    first, second = q.chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+
+
+class Network(nn.Module):
+    """Features of bases -> residual logits (n, 4, L), exactly zero before training.
+
+    The features hold `groups` groups of four channels in the order A C G T, then `flags` channels
+    that are the same on both strands. Learned positions count from the 5' end.
+
+    Equivariant: each strand has activations of its own, read from its own 5' end, and passes
+    through the same layers; before every block each hears what the other says of the base opposite
+    to it. The other strand as input swaps the two and changes no operation, so the outputs are
+    swapped to the last bit: sums of two terms, one from each strand, do not depend on their order.
+    """
+
+    def __init__(
+        self, config: NetworkConfig, length: int, groups: int, flags: int, embedding: int
+    ) -> None:
+        super().__init__()
+        self.config, self.length, self.groups = config, length, groups
+        width = config.width
+        self.stem = nn.Conv1d(BASE_CHANNELS * groups + flags, width, 9, padding=4)
+        self.position = nn.Parameter(torch.zeros(width, length)) if config.positions else None
+        dilations = (config.dilations[i % len(config.dilations)] for i in range(config.depth))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(config, embedding)
+            if config.kind == "transformer"
+            else ConvolutionBlock(config, embedding, dilation)
+            for dilation in dilations
+        )
+        crossings = config.depth if config.equivariant else 0
+        self.crossings = nn.ModuleList(nn.Conv1d(width, width, 1) for _ in range(crossings))
+        self.head = nn.Conv1d(width, BASE_CHANNELS, 1)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, features: Tensor, embedding: Tensor) -> Tensor:
+        """features (n, 4 groups + flags, L), embedding (n, e) -> (n, 4, L)."""
+        h = self._begin(features)
+        if not self.config.equivariant:
+            for block in self.blocks:
+                h = block(h, embedding)
+            return self._end(h)
+        g = self._begin(self._other_strand(features))
+        for block, crossing in zip(self.blocks, self.crossings, strict=True):
+            h, g = h + crossing(g.flip(2)), g + crossing(h.flip(2))
+            # Two calls, not one of both strands: the place in a batch may change last bits.
+            h, g = block(h, embedding), block(g, embedding)
+        return self._end(h) + self._end(g).flip(1, 2)
+
+    def _begin(self, features: Tensor) -> Tensor:
+        if features.shape[2] > self.length and self.position is not None:
+            raise InputError(
+                f"sequences of {features.shape[2]} bases for a network with {self.length} learned"
+                " positions: give shorter ones"
+            )
+        h: Tensor = self.stem(features.to(self.stem.weight.dtype))
+        return h if self.position is None else h + self.position[:, : h.shape[2]]
+
+    def _end(self, h: Tensor) -> Tensor:
+        logits: Tensor = self.head(functional.silu(normalise(h)))
+        return logits
+
+    def _other_strand(self, features: Tensor) -> Tensor:
+        n, _, length = features.shape
+        of_bases = BASE_CHANNELS * self.groups
+        turned = features[:, :of_bases].reshape(n, self.groups, BASE_CHANNELS, length).flip(2)
+        return torch.cat([turned.reshape(n, of_bases, length), features[:, of_bases:]], 1).flip(2)
