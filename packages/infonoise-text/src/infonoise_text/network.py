@@ -1,0 +1,226 @@
+"""The bit-patch transformer: one position per token, its bits in and its logits out.
+
+A plain transformer trunk (rotary positions, Su et al., arXiv 2104.09864; SwiGLU, Shazeer, arXiv
+2002.05202; blocks modulated by the noise level that start as the identity, Peebles & Xie, arXiv
+2212.09748) between a linear patch and a small head, so that the cost of the output grows with the
+logarithm of the vocabulary. `Trunk` stands alone, for other inputs and outputs.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from infonoise_core.errors import InputError
+
+_ROTARY_BASE = 10_000.0
+# Widths of the SwiGLU are rounded up to this.
+_MULTIPLE = 64
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    """Sizes of a trunk.
+
+    width: of a position.  blocks, heads: how many.  shared: one modulation network for all blocks,
+    each with offsets of its own; without, one per block, which costs a third of all parameters.
+    dropout: of what attention and SwiGLU add.  causal: positions see no later ones.
+    """
+
+    width: int
+    blocks: int
+    heads: int
+    shared: bool = True
+    dropout: float = 0.0
+    causal: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.blocks, self.heads) < 1:
+            raise InputError(
+                f"width {self.width}, blocks {self.blocks}, heads {self.heads}: give at least 1"
+            )
+        if self.width % (2 * self.heads):
+            raise InputError(
+                f"width {self.width} and {self.heads} heads: rotary positions need an even number"
+                " of channels per head; give a width that is a multiple of twice the heads"
+            )
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout {self.dropout:g}: give 0 or more, below 1")
+
+    @property
+    def hidden(self) -> int:
+        """Width of the SwiGLU: 8/3 of the trunk's, rounded up."""
+        return -(-8 * self.width // (3 * _MULTIPLE)) * _MULTIPLE
+
+
+# tiny and small train on two cores.  cobit-s and cobit-m are the sizes of CoBit (Batzolis et al.
+# 2026), for 128 tokens of 15 bits and for 1024 tokens of 16.
+PRESETS = {
+    "tiny": TrunkConfig(width=96, blocks=3, heads=4),
+    "small": TrunkConfig(width=128, blocks=4, heads=4),
+    "cobit-s": TrunkConfig(width=768, blocks=12, heads=12, shared=False, dropout=0.1),
+    "cobit-m": TrunkConfig(width=1024, blocks=24, heads=16, shared=False, dropout=0.1),
+}
+
+
+def preset(name: str, dropout: float | None = None) -> TrunkConfig:
+    """The sizes of that name, with another dropout if one is given."""
+    if name not in PRESETS:
+        raise InputError(f"--network {name}: no such size; give one of {', '.join(PRESETS)}")
+    sizes = PRESETS[name]
+    return sizes if dropout is None else replace(sizes, dropout=dropout)
+
+
+class NoiseEmbedding(nn.Module):
+    """log(sigma) (n,) -> (n, width): sinusoids at fixed frequencies, then two linear layers."""
+
+    frequencies: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        # The slowest wave turns less than once between sigma 0.002 and 80, the fastest once per
+        # 0.8 nats, less than the transition of a bit from certain to unknown takes.
+        frequencies = torch.logspace(-3, 3, max(1, min(128, width // 2)), base=2.0)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.first = nn.Linear(2 * len(frequencies), width)
+        self.second = nn.Linear(width, width)
+
+    def forward(self, log_sigma: Tensor) -> Tensor:
+        """The angles in float32, whatever the weights are in."""
+        angles = log_sigma.to(torch.float32)[:, None] * self.frequencies.to(torch.float32)
+        waves = torch.cat([angles.cos(), angles.sin()], dim=1)
+        hidden = functional.silu(self.first(waves.to(self.first.weight.dtype)))
+        return functional.silu(self.second(hidden))
+
+
+def rotary_table(length: int, channels: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosine and sine, (length, channels / 2) float32, of the angle position * base^(-2i/channels)
+    by which pair i of a head's channels is turned.
+    """
+    pair = torch.arange(0, channels, 2, dtype=torch.float32, device=device) / channels
+    position = torch.arange(length, dtype=torch.float32, device=device)
+    angles = position[:, None] * _ROTARY_BASE**-pair
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+    """x (..., length, channels), its pairs (i, i + channels/2) turned by the angles of `table`."""
+    cos, sin = table
+    first, second = x.to(torch.float32).chunk(2, dim=-1)
+    turned = torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    return turned.to(x.dtype)
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """Layer norm without weights of x (n, L, e), then scale and shift by (n, 1, e) each."""
+    return torch.addcmul(shift, functional.layer_norm(x, x.shape[-1:]), 1 + scale)
+
+
+class Block(nn.Module):
+    """Attention, then SwiGLU, each normalised and modulated before and gated after."""
+
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.heads, self.causal = config.heads, config.causal
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.mixed = nn.Linear(width, width, bias=False)
+        self.opened_up = nn.Linear(width, 2 * config.hidden, bias=False)
+        self.down = nn.Linear(config.hidden, width, bias=False)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, modulation: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+        """x (n, L, width), modulation (n, 6 width) -> (n, L, width)."""
+        first, second = modulation[:, None].chunk(2, dim=-1)
+        shift, scale, gate = first.chunk(3, dim=-1)
+        x = x + gate * self.dropout(self._attend(modulate(x, shift, scale), table))
+        shift, scale, gate = second.chunk(3, dim=-1)
+        out: Tensor = x + gate * self.dropout(self._transform(modulate(x, shift, scale)))
+        return out
+
+    def _attend(self, x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+        n, length, width = x.shape
+        qkv = self.qkv(x).reshape(n, length, 3, self.heads, width // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (n, heads, L, channels)
+        attended = functional.scaled_dot_product_attention(
+            rotate(q, table), rotate(k, table), v, is_causal=self.causal
+        )
+        out: Tensor = self.mixed(attended.transpose(1, 2).reshape(n, length, width))
+        return out
+
+    def _transform(self, x: Tensor) -> Tensor:
+        opened, up = self.opened_up(x).chunk(2, dim=-1)
+        out: Tensor = self.down(functional.silu(opened) * up)
+        return out
+
+
+class Trunk(nn.Module):
+    """Blocks and a final norm: x (n, L, width), noise (n, width) -> (n, L, width).
+
+    Every block is the identity before training.
+    """
+
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.channels = width // config.heads
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
+        modulation = partial(nn.Linear, width, 6 * width)
+        self.modulations = nn.ModuleList(
+            modulation() for _ in range(1 if config.shared else config.blocks)
+        )
+        # With one network for all blocks, what tells them apart.
+        offsets = config.blocks if config.shared else 0
+        self.offsets = nn.Parameter(torch.zeros(offsets, 6 * width)) if offsets else None
+        self.final = nn.Linear(width, 2 * width)
+        for parameter in (*self.modulations.parameters(), *self.final.parameters()):
+            nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        """noise: what `NoiseEmbedding` gives; without noise levels, any (n, width)."""
+        table = rotary_table(x.shape[1], self.channels, x.device)
+        for block, modulation in zip(self.blocks, self._modulations(noise), strict=True):
+            x = block(x, modulation, table)
+        shift, scale = self.final(noise)[:, None].chunk(2, dim=-1)
+        return modulate(x, shift, scale)
+
+    def _modulations(self, noise: Tensor) -> list[Tensor]:
+        given = [modulation(noise) for modulation in self.modulations]
+        if self.offsets is None:
+            return given
+        return [given[0] + offset for offset in self.offsets]
+
+
+class BitTransformer(nn.Module):
+    """What the evidence of single bits lacks: (n, L, m) to be added to their log-odds; exactly zero
+    before training.
+
+    bits: m, of one token.  Reads, for each bit, the scaled noisy value and the belief of an earlier
+    pass, and for each token whether it is known.
+    """
+
+    def __init__(self, bits: int, trunk: TrunkConfig) -> None:
+        super().__init__()
+        if bits < 1:
+            raise InputError(f"{bits} bits per token: give at least 1")
+        width = trunk.width
+        self.bits = bits
+        self.patch = nn.Linear(2 * bits, width)
+        self.known = nn.Parameter(torch.zeros(width))
+        self.noise = NoiseEmbedding(width)
+        self.trunk = Trunk(trunk)
+        # Reads the patch beside the trunk, because the trunk's norm forgets its size.
+        self.head = nn.Linear(2 * width, 2 * width)
+        self.out = nn.Linear(2 * width, bits)
+        for parameter in self.out.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, signal: Tensor, belief: Tensor, known: Tensor, log_sigma: Tensor) -> Tensor:
+        """signal, belief (n, L, m), known (n, L) zeros and ones, log_sigma (n,) -> (n, L, m)."""
+        bits = torch.cat([signal, belief], dim=-1).to(self.patch.weight.dtype)
+        patch = self.patch(bits) + known[..., None].to(self.known.dtype) * self.known
+        mixed = self.trunk(patch, self.noise(log_sigma))
+        out: Tensor = self.out(functional.silu(self.head(torch.cat([mixed, patch], dim=-1))))
+        return out

@@ -1,0 +1,153 @@
+"""Text from a trained denoiser: from nothing, behind a prompt, or around what is given."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from infonoise_core.churn import Churn
+from infonoise_core.errors import InputError
+from infonoise_core.grid import entropic_grid, karras_grid, log_uniform_grid
+from infonoise_core.guidance import guided
+from infonoise_core.profile import EntropyRateProfile
+from infonoise_core.solver import SOLVERS, Solver
+from infonoise_core.training.sampling import generate_chunks
+from infonoise_text.codes import CodeBook
+from infonoise_text.model import CENTRE
+from infonoise_text.spans import Given
+
+# Level of the last call: a bit alone is wrong once in 5e9 there, and lower ones would be idle.
+SIGMA_LAST = 0.08
+
+
+class Generated(NamedTuple):
+    """ids: (n, L) int64.  invalid: (n, L) bool, where the bits were no token's code and `ids` holds
+    the unknown id.  nfe: network evaluations that were made for each example.
+    """
+
+    ids: Tensor
+    invalid: Tensor
+    nfe: int
+
+
+def noise_levels(
+    grid: str,
+    calls: int,
+    sigma_max: float,
+    profile: EntropyRateProfile | None = None,
+    sigma_last: float = SIGMA_LAST,
+) -> Tensor:
+    """(calls,) descending levels from sigma_max to sigma_last, where the last call gives the bits.
+
+    grid: entropic, by the profile, karras or log-uniform. InputError where the profile is missing:
+    no other grid takes its place.
+    """
+    if grid == "karras":
+        return karras_grid(calls, sigma_last, sigma_max)
+    if grid == "log-uniform":
+        return log_uniform_grid(calls, sigma_last, sigma_max)
+    if grid != "entropic":
+        raise InputError(f"--grid {grid}: no such grid; give entropic, karras or log-uniform")
+    if profile is None:
+        raise InputError(
+            "the entropic grid needs a profile and there is none: train with --schedule infonoise,"
+            " or give --grid karras"
+        )
+    return entropic_grid(profile, calls, sigma_last, sigma_max)
+
+
+def generate_ids(
+    denoiser: nn.Module,
+    book: CodeBook,
+    n: int,
+    length: int,
+    sigmas: Tensor,
+    *,
+    solver: str = "euler",
+    churn: Churn | None = None,
+    s_noise: float = 1.003,
+    seed: int = 0,
+    chunk: int = 64,
+    given: Given | None = None,
+    guidance: float = 1.0,
+    carry: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Generated:
+    """n windows of `length` tokens, on the CPU.
+
+    denoiser: a BitDenoiser.  solver: a name in core's SOLVERS.  given: tokens that stand where
+    they are in every window.  guidance: of the given tokens, 1 for none; more costs two
+    evaluations a call, and that without the tokens starts from no belief, because the carried one
+    has seen them.  carry: hand what each call believed to the next (self-conditioning), at no
+    further evaluation.
+    """
+    if solver not in SOLVERS:
+        raise InputError(f"--solver {solver}: no such solver; give one of {', '.join(SOLVERS)}")
+    condition = {} if given is None else _condition(given, book, n, length)
+    if given is None and guidance != 1:
+        raise InputError(
+            f"--guidance {guidance:g} without given tokens: give a prompt, or leave it"
+        )
+    if n < 1:
+        raise InputError(f"--n {n}: give at least 1")
+    calls = _Calls(denoiser, length, guidance, carry, SOLVERS[solver])
+    denoiser.eval()
+    chunks = generate_chunks(
+        calls, (length, book.bits), n, sigmas, solver=calls.start, churn=churn, s_noise=s_noise,
+        seed=seed, chunk=chunk, condition=condition, progress=progress, origin=CENTRE,
+        device=next(denoiser.parameters()).device,
+    )  # fmt: skip
+    # Bits take m times the room of ids, so no more than a chunk of them is kept.
+    decoded = [book.decode(part.x > CENTRE) for part in chunks]
+    ids, invalid = (torch.cat(parts) for parts in zip(*decoded, strict=True))
+    return Generated(ids, invalid, calls.nfe)
+
+
+def _condition(given: Given, book: CodeBook, n: int, length: int) -> dict[str, Tensor]:
+    if given.ids.shape != (length,) or given.known.shape != (length,):
+        raise InputError(f"{len(given.ids)} tokens with what is given, in windows of {length}")
+    clean = book.encode(given.ids).to(torch.float32)
+    return {
+        "known": given.known.expand(n, length),
+        "clean": clean.expand(n, length, book.bits),
+    }
+
+
+class _Calls:
+    """A denoiser to solve with: guided, its beliefs carried from call to call, what is given put
+    back, and evaluations counted.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        length: int,
+        guidance: float,
+        carry: bool,
+        solver: Callable[[], Solver],
+    ) -> None:
+        self._network, self._carry, self._solver = network, carry, solver
+        nothing = torch.zeros(1, length, dtype=torch.bool, device=next(network.parameters()).device)
+        self._denoiser = guided(self._evaluate, guidance, known=nothing, previous=None)
+        self._previous: Tensor | None = None
+        self.nfe = 0
+
+    def start(self) -> Solver:
+        """A solver for the next chunk, which knows nothing of the one before."""
+        self._previous, self.nfe = None, 0
+        return self._solver()
+
+    def __call__(self, x: Tensor, sigma: Tensor, **condition: Any) -> Tensor:
+        denoised = self._denoiser(x, sigma, previous=self._previous, **condition)
+        if "known" in condition:
+            # Guidance reaches beyond the given bits too.
+            denoised = torch.where(condition["known"][..., None], condition["clean"], denoised)
+        if self._carry:
+            self._previous = denoised.clamp(0, 1)
+        return denoised
+
+    def _evaluate(self, x: Tensor, sigma: Tensor, **condition: Any) -> Tensor:
+        self.nfe += 1
+        denoised: Tensor = self._network(x, sigma, **condition)
+        return denoised
