@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from infonoise_core.channel import VarianceExploding
 from infonoise_core.law import LogNormal
@@ -103,7 +103,8 @@ def bare(images: ImageSet, seed: int) -> float:
     average = objective.task(images, seed).denoiser.requires_grad_(False)
     weight = objective.weighting()
     optimizer = torch.optim.AdamW(denoiser.parameters(), lr=2e-3, betas=(0.9, 0.99), fused=True)
-    pairs = list(average.parameters()), list(denoiser.parameters())
+    averages: list[Tensor] = list(average.parameters())
+    weights: list[Tensor] = list(denoiser.parameters())
     rng = torch.Generator().manual_seed(seed)
     began = 0.0
     for step in range(STEPS + WARM - 1):
@@ -121,5 +122,5 @@ def bare(images: ImageSet, seed: int) -> float:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
-            torch._foreach_lerp_(*pairs, 0.01)
+            torch._foreach_lerp_(averages, weights, 0.01)
     return (time.perf_counter() - began) / (STEPS - 1)

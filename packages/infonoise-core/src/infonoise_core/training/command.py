@@ -9,8 +9,8 @@ from typing import Any
 from infonoise_core.errors import InputError
 from infonoise_core.training.presets import Presets, print_presets
 
-# The dataclass of a command's options, and the function that takes it.
-Command = tuple[type, Callable[[Any], None]]
+# The frozen dataclass of a command's options, and the function that takes it.
+Command = tuple[type[Any], Callable[[Any], None]]
 
 
 def run(
@@ -75,14 +75,15 @@ def _dispatch(
         show = (ShowPresets, lambda _: print_presets(program, kinds, presets))
         commands = {**commands, "presets": show}
     name = arguments[0] if arguments else ""
+    full_name = program
     if name in commands:
-        program, arguments = f"{program} {name}", arguments[1:]
+        full_name, arguments = f"{program} {name}", arguments[1:]
     elif len(commands) == 1:
         (name,) = commands
     else:
         parse_choice({name: kind for name, (kind, _) in commands.items()}, program, arguments)
         return
     kind, function = commands[name]
-    config = parse_options(kind, program, arguments, presets.get(name))
+    config = parse_options(kind, full_name, arguments, presets.get(name))
     if config is not None:
         function(config)

@@ -1,10 +1,12 @@
 """A command's dataclass as a tree of settings, before it is built."""
 
+import contextlib
 import dataclasses
 import difflib
+import math
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeGuard, TypeVar, get_args, get_type_hints
 
 from infonoise_core.errors import InputError
 
@@ -22,18 +24,23 @@ class ConfigTree:
 
     def __init__(self, kind: type, base: object | None = None) -> None:
         self.kind = kind
-        self._types = dict(_leaf_types(kind))
+        leaves = list(_leaves(kind))
+        self._types = {path: hint for path, _, hint in leaves}
+        self._options = {option: path for path, option, _ in leaves}
         self.values: dict[FieldPath, Any] = {}
         self._groups = {path[:i] for path in self._types for i in range(1, len(path))}
         self._take_defaults((), kind, base)
 
     def find(self, key: str, where: str) -> FieldPath:
-        """The path of a setting or group from its dotted name; the front may be left out where the
-        rest says which is meant. InputError, with the nearest name, if there is none.
+        """The path of a setting or group from its dotted name, the name of its option, or the end
+        of its name where that says which is meant. InputError, with the nearest name, if there is
+        none.
         """
         parts = tuple(key.replace("-", "_").split("."))
         if parts in self._types or parts in self._groups:
             return parts
+        if parts in self._options:
+            return self._options[parts]
         meant = [path for path in self._types if path[-len(parts) :] == parts]
         if len(meant) == 1:
             return meant[0]
@@ -63,6 +70,10 @@ class ConfigTree:
         except (ValueError, TypeError, yaml.YAMLError):
             raise InputError(f"{where}: {_not_of_type(path, text, spec)}") from None
 
+    def options(self) -> list[str]:
+        """The names of the options, without their dashes in front."""
+        return [dotted(option).replace("_", "-") for option in self._options]
+
     def names_in(self, path: FieldPath) -> list[str]:
         """Dotted names of the settings in a group."""
         return [dotted(leaf) for leaf in self._types if leaf[: len(path)] == path]
@@ -75,12 +86,12 @@ class ConfigTree:
 
     def _drafted(self, kind: type, at: FieldPath, more: dict[str, Any]) -> Any:
         # Not by calling the class: what it checks may hang on settings that are still to come.
-        instance = object.__new__(kind)
+        instance: Any = object.__new__(kind)
         for field, hint in _fields(kind):
             path = (*at, field.name)
             if field.name in more:
                 value = more[field.name]
-            elif dataclasses.is_dataclass(hint):
+            elif _is_group(hint):
                 value = self._drafted(hint, path, {})
             else:
                 value = self.values[path]
@@ -100,7 +111,7 @@ class ConfigTree:
                 value = field.default_factory()
             else:
                 value = tyro.MISSING
-            if dataclasses.is_dataclass(hint):
+            if _is_group(hint):
                 self._take_defaults(path, hint, None if value is tyro.MISSING else value)
             else:
                 self.values[path] = value
@@ -116,18 +127,17 @@ class ConfigTree:
         return spec
 
     def _nearest(self, parts: FieldPath) -> str:
-        names = [dotted(path) for path in self._types]
-        ends = {path[-1]: dotted(path) for path in self._types}
-        near = difflib.get_close_matches(".".join(parts), [*names, *ends], n=1)
-        near = near or difflib.get_close_matches(parts[-1], [*ends], n=1)
-        return f"; did you mean {ends.get(near[0], near[0])}?" if near else "; --help lists them"
+        names = [dotted(path) for path in (*self._types, *self._options)]
+        near = difflib.get_close_matches(dotted(parts), names, n=1)
+        near = near or difflib.get_close_matches(parts[-1], names, n=1)
+        return f"; did you mean {near[0]}?" if near else "; --help lists them"
 
 
 def build(kind: type[T], draft: Any) -> T:
     """The draft as a `kind`, built by its constructor, so that every class makes its checks."""
     values = {field.name: getattr(draft, field.name) for field, _ in _fields(kind)}
     for field, hint in _fields(kind):
-        if dataclasses.is_dataclass(hint):
+        if _is_group(hint):
             values[field.name] = build(hint, values[field.name])
     return kind(**values)
 
@@ -142,39 +152,53 @@ def _fields(kind: type) -> list[tuple[dataclasses.Field[Any], Any]]:
     return [(field, hints[field.name]) for field in dataclasses.fields(kind) if field.init]
 
 
-def _leaf_types(kind: type, at: FieldPath = ()) -> Iterator[tuple[FieldPath, Any]]:
+def _is_group(hint: Any) -> TypeGuard[type]:
+    return isinstance(hint, type) and dataclasses.is_dataclass(hint)
+
+
+def _leaves(
+    kind: type, at: FieldPath = (), prefix: FieldPath = (), flat: bool = False
+) -> Iterator[tuple[FieldPath, FieldPath, Any]]:
+    """Path of every setting, that of its option, which may be shorter, and its type."""
+    import tyro
+
+    marked = get_type_hints(kind, include_extras=True)
     for field, hint in _fields(kind):
-        if dataclasses.is_dataclass(hint):
-            yield from _leaf_types(hint, (*at, field.name))
+        here = (*at, field.name)
+        if _is_group(hint):
+            marks = get_args(marked[field.name])[1:]
+            omitted = flat or tyro.conf.OmitArgPrefixes in marks
+            option = () if omitted else (*prefix, field.name)
+            yield from _leaves(hint, here, option, omitted)
         else:
-            yield (*at, field.name), hint
+            yield here, (*prefix, field.name), hint
 
 
 def _from_text(text: str, spec: Any) -> Any:
     import yaml
 
     if spec.nargs == 1:
-        try:
+        with contextlib.suppress(ValueError):
             return _parsed([text], spec)
-        except ValueError:
-            pass
     value = yaml.safe_load(text)
     single = spec.nargs != 1 and value is not None and not isinstance(value, list)
     return _from_plain([value] if single else value, spec)
 
 
 def _from_plain(value: Any, spec: Any) -> Any:
-    items = value if isinstance(value, list) else [value]
-    # Python takes True for a whole number.
-    if not any(isinstance(item, bool) for item in items):
-        for candidate in (value, tuple(items)) if isinstance(value, list) else (value,):
-            # tyro has other answers for what is nearly of the type.
+    # tyro has other answers for what is nearly of the type, and Python takes True for a number.
+    if not isinstance(value, (bool, list)) and spec.is_instance(value) is True:
+        return value
+    with contextlib.suppress(ValueError):
+        result = _parsed(_tokens(value), spec)
+        if _says_the_same(result, value):
+            return result
+    # Such as a text that is called None, among others.
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        for candidate in (tuple(value), value):
             if spec.is_instance(candidate) is True:
                 return candidate
-    result = _parsed(_tokens(value), spec)
-    if not _says_the_same(result, value):
-        raise ValueError
-    return result
+    raise ValueError
 
 
 def _parsed(tokens: list[str], spec: Any) -> Any:
@@ -203,6 +227,8 @@ def _says_the_same(result: Any, value: Any) -> bool:
         return isinstance(result, (list, tuple)) and all(_says_the_same(r, v) for r, v in pairs)
     if result is None or value is None:
         return result is value
+    if isinstance(value, float) and math.isnan(value):
+        return isinstance(result, float) and math.isnan(result)
     if isinstance(value, str):
         return True
     if isinstance(result, (str, PurePath)) or isinstance(result, bool) != isinstance(value, bool):

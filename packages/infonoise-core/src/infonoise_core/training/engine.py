@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.loggers import check_names
 from infonoise_core.training.ranks import Ranks, pick_device
 
 __all__ = [
@@ -27,8 +28,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """How updates are run. What is learned does not depend on it but for rounding, so a run may go
-    on under another one.
+    """How a run is carried out. What is learned depends on it by rounding only, so a run may go on
+    under another one.
     """
 
     engine: Literal["torch", "deepspeed"] = "torch"
@@ -46,10 +47,17 @@ class EngineConfig:
     """compile the network with torch.compile"""
     zero: Literal[0, 1, 2, 3] = 2
     """DeepSpeed's ZeRO stage: what is split over the processes"""
+    workers: int = 0
+    """threads that prepare the next micro-batches; 0 prepares each when it is needed"""
+    log_to: tuple[str, ...] = ()
+    """where else the lines of metrics.jsonl go: tensorboard, wandb"""
 
     def __post_init__(self) -> None:
         if self.accumulate < 1:
             raise InputError(f"--accumulate {self.accumulate}: give at least 1")
+        if self.workers < 0:
+            raise InputError(f"--workers {self.workers}: give 0 or more")
+        check_names(self.log_to)
 
 
 class Engine(Protocol):

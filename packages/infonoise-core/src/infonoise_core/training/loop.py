@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +13,18 @@ from torch import Tensor, nn
 from infonoise_core.errors import InputError
 from infonoise_core.schedule import Schedule
 from infonoise_core.training import checkpoint
-from infonoise_core.training.config import TrainConfig, parse_target
-from infonoise_core.training.data import Order
+from infonoise_core.training.config import TrainConfig, parse_target, settings_of
+from infonoise_core.training.data import Order, micro_batches
 from infonoise_core.training.ema import Keep, WeightAverage, plain_keep, power_keep
 from infonoise_core.training.engine import Engine, TorchEngine
 from infonoise_core.training.interrupt import Stopped, sigterm
+from infonoise_core.training.loggers import open_loggers
 from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.progress import Reporter, Silent
 from infonoise_core.training.randomness import Stream, derive_seed, generator, seed_global
 from infonoise_core.training.state import CHECKPOINTS, PROFILE_FILE, RunState, no_space_left
-from infonoise_core.training.task import Task
+from infonoise_core.training.task import Batch, Task
+from infonoise_core.training.workers import Prefetch
 
 __all__ = ["METRICS_FILE", "PROFILE_FILE", "Evaluate", "Trained", "load_denoiser", "train"]
 
@@ -52,6 +55,8 @@ def train(
     engine: Engine | None = None,
     evaluate: Evaluate | None = None,
     reporter: Reporter | None = None,
+    workers: int = 0,
+    log_to: tuple[str, ...] = (),
 ) -> Trained:
     """Train task.denoiser for config.updates optimizer steps, or until config.target is met, going
     on from the newest checkpoint in `out`.
@@ -61,6 +66,8 @@ def train(
     several processes learns what one process does, but for rounding and dropout. `out` gets
     metrics.jsonl, checkpoints/, profile.json. On SIGTERM it saves and raises Stopped, a SystemExit
     with code 0. A step whose loss or gradient is not finite is skipped.
+
+    workers: threads that call task.batch for the micro-batches to come.  log_to: see `loggers`.
     """
     engine = engine or TorchEngine()
     _check_division(config, engine)
@@ -79,14 +86,25 @@ def train(
     state = RunState(out, config, engine, model, average, schedule, metrics)
     order = Order(len(task), config.seed)
 
-    with sigterm() as stop, no_space_left(out):
+    with sigterm() as stop, no_space_left(out), ExitStack() as stack:
         done = state.resume()
+        if engine.rank == 0:
+            metrics.loggers = stack.enter_context(
+                open_loggers(log_to, out, done, settings_of(config))
+            )
+        plan = micro_batches(
+            config.batch, range(done, config.updates),
+            rank=engine.rank, world=engine.world, accumulate=engine.accumulate,
+        )  # fmt: skip
+        batches = stack.enter_context(
+            Prefetch(lambda at, n: task.batch(order.indices(at, n)), plan, workers)
+        )
         pace = _Pace(config.batch, done)
         reporter.advance(done)
         forward.train()
         finished = done == config.updates or _reached(config, metrics)
         while not finished:
-            loss = _accumulate(task, schedule, forward, engine, config, order, done)
+            loss = _accumulate(task, schedule, forward, engine, config, batches, done)
             norm = engine.step(_learning_rate(done, config))
             schedule.step()
             done += 1
@@ -133,7 +151,7 @@ def _accumulate(
     forward: nn.Module,
     engine: Engine,
     config: TrainConfig,
-    order: Order,
+    batches: Iterator[Batch],
     step: int,
 ) -> Tensor:
     """Gradients of this rank's part of a batch, one micro-batch after another; the mean loss.
@@ -152,7 +170,7 @@ def _accumulate(
     for i in range(engine.accumulate):
         place = (engine.rank * engine.accumulate + i) * size
         rows = slice(place, place + size)
-        batch = task.batch(order.indices(step * config.batch + place, size)).to(device)
+        batch = next(batches).to(device)
         if eps is None:
             shape = (config.batch, *batch.x0.shape[1:])
             eps = torch.randn(shape, generator=noise, device=device, dtype=batch.x0.dtype)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.profile import log_edges
 from infonoise_core.schedule import FixedLaw, Schedule
 from infonoise_core.training.engine import Engine
+from infonoise_core.training.loggers import Logger
 
 # Noise levels at which a density is written down.
 _LEVELS = 64
@@ -22,12 +24,13 @@ _TAKEN, _LOSS, _NORM, _SKIPPED, _IN_A_ROW, _LONGEST = range(6)
 class Metrics:
     """The lines of a run's metrics file, and sums on the device between them.
 
-    Every rank holds the lines; rank 0 writes them.  skip_limit: steps in a row without a finite
-    gradient that are borne.
+    Every rank holds the lines; rank 0 writes them, and tells its `loggers`.  skip_limit: steps in a
+    row without a finite gradient that are borne.
     """
 
     def __init__(self, path: Path, engine: Engine, skip_limit: int) -> None:
         self._path, self._engine, self._skip_limit = path, engine, skip_limit
+        self.loggers: Sequence[Logger] = ()
         self._records: list[dict[str, Any]] = []
         self._sums = torch.zeros(6, device=engine.device)
 
@@ -92,6 +95,8 @@ class Metrics:
         if self._engine.rank == 0:
             with self._path.open("a") as file:
                 file.write(json.dumps(record) + "\n")
+        for logger in self.loggers:
+            logger.log(step, record)
 
     def flush(self) -> None:
         """Bring the lines to the disk."""

@@ -1,10 +1,11 @@
 """One dataclass from options, --set, a YAML file and a preset: tyro and what is around it."""
 
 import contextlib
+import difflib
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union
 
@@ -57,7 +58,8 @@ def parse_options(
     # All is parsed together, though the sources are known by now, so that --help tells of all.
     everything = _with_sources(kind, sources)
     draft = tree.draft(everything, **{_SOURCES: sources()})
-    parsed = _tyro(everything, program, arguments, default=draft)
+    known = [*tree.options(), *(field.name for field in fields(sources))]
+    parsed = _tyro(everything, program, arguments, known, default=draft)
     return None if parsed is None else build(kind, parsed)
 
 
@@ -71,15 +73,19 @@ def parse_choice(kinds: Mapping[str, type], program: str, arguments: Sequence[st
 
 
 def _with_sources(kind: type, sources: type) -> type:
-    extra = (_SOURCES, tyro.conf.OmitArgPrefixes[sources], field(default_factory=sources))
-    frozen = kind.__dataclass_params__.frozen
-    both = make_dataclass(kind.__name__, [extra], bases=(kind,), frozen=frozen)
-    both.__doc__ = kind.__doc__
-    return both
+    without_prefix: Any = tyro.conf.OmitArgPrefixes
+    extra = (_SOURCES, without_prefix[sources], field(default_factory=sources))
+    return make_dataclass(
+        kind.__name__, [extra], bases=(kind,), frozen=True, namespace={"__doc__": kind.__doc__}
+    )
 
 
-def _tyro(kind: Any, program: str, arguments: Sequence[str], **how: Any) -> Any:
-    """What tyro makes of the arguments; None after it has printed help."""
+def _tyro(
+    kind: Any, program: str, arguments: Sequence[str], known: Sequence[str] = (), **how: Any
+) -> Any:
+    """What tyro makes of the arguments; None after it has printed help. known: names of options, of
+    which the nearest is offered for one that there is not.
+    """
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
@@ -87,7 +93,20 @@ def _tyro(kind: Any, program: str, arguments: Sequence[str], **how: Any) -> Any:
     except SystemExit as end:
         if not end.code:
             return None
-    raise InputError(f"{_in_one_line(complaint.getvalue())}; see {program} --help")
+    box = complaint.getvalue()
+    text = _unknown_option(box, known) or _in_one_line(box)
+    raise InputError(f"{text}; see {program} --help")
+
+
+def _unknown_option(box: str, known: Sequence[str]) -> str:
+    """That there is no such option, and the nearest; empty where tyro's message tells of another
+    mistake.
+    """
+    found = re.search(r"Unrecognized options:[\s│]*--([\w.-]+)", box)
+    if found is None:
+        return ""
+    near = difflib.get_close_matches(found[1].replace("_", "-"), known, n=1)
+    return f"there is no option --{found[1]}" + (f"; did you mean --{near[0]}?" if near else "")
 
 
 def _in_one_line(box: str) -> str:
@@ -100,4 +119,4 @@ def _in_one_line(box: str) -> str:
             break
         if line and not (line.startswith(("in ", "(")) and kept):
             kept.append(line)
-    return " ".join(kept) or "the command line is not understood"
+    return (" ".join(kept) or "the command line is not understood").removesuffix(".")

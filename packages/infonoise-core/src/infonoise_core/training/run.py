@@ -12,13 +12,14 @@ from infonoise_core.errors import InputError
 from infonoise_core.profile import EntropyRateProfile
 from infonoise_core.schedule import Schedule
 from infonoise_core.training.config import TrainConfig, open_run, read_run, settings_of, write_json
-from infonoise_core.training.engine import Engine, count_parameters
+from infonoise_core.training.configfile import write_yaml
+from infonoise_core.training.engine import EngineConfig, count_parameters, make_engine
 from infonoise_core.training.loop import PROFILE_FILE, train
 from infonoise_core.training.progress import progress
 from infonoise_core.training.results import Measure
 from infonoise_core.training.task import Task
 
-DONE_FILE = "done.json"
+DONE_FILE, YAML_FILE = "done.json", "config.yaml"
 # Where a run lies and what runs it: it may go on elsewhere and with other processes.
 _CHANGEABLE = ("out", "overwrite", "engine")
 
@@ -52,16 +53,35 @@ class Run:
     about: str
 
 
-def run_training(
-    run: Run, config: TrainConfig, engine: Engine, out: Path, *, overwrite: bool
-) -> None:
-    """Train in `out`, going on with what is there, and print the last measures.
+class TrainOptions(Protocol):
+    """What the `train` command of every domain has."""
 
+    @property
+    def out(self) -> Path: ...
+    @property
+    def overwrite(self) -> bool: ...
+    @property
+    def train(self) -> TrainConfig: ...
+    @property
+    def engine(self) -> EngineConfig: ...
+
+
+def run_training(run: Run, options: TrainOptions) -> None:
+    """Train, going on with what is there, and print the last measures.
+
+    options: the command's dataclass, which is written beside the run as config.yaml, to be given
+    again with --config.
     Call it after every check of the user's input: from here on an earlier run may be replaced.
     """
-    going_on = engine.share(
-        lambda: open_run(out, run.settings, overwrite=overwrite, finished=DONE_FILE)
-    )
+    config, out = options.train, options.out
+    engine = make_engine(options.engine)
+
+    def begin() -> bool:
+        going_on = open_run(out, run.settings, overwrite=options.overwrite, finished=DONE_FILE)
+        write_yaml(out / YAML_FILE, options, leave_out=("out", "overwrite"))
+        return going_on
+
+    going_on = engine.share(begin)
     first = engine.rank == 0
     if first:
         size = count_parameters(run.task.denoiser.parameters())
@@ -75,6 +95,7 @@ def run_training(
         trained = train(
             run.task, run.schedule, config, out,
             engine=engine, evaluate=run.evaluation, reporter=reporter,
+            workers=options.engine.workers, log_to=options.engine.log_to,
         )  # fmt: skip
     if first:
         final = trained.evaluations[-1]
@@ -102,6 +123,11 @@ def profile_of(run: Path) -> EntropyRateProfile:
     if run.is_dir() and not (run / PROFILE_FILE).exists():
         raise InputError(f"{run}: no profile here; train with --schedule infonoise to measure one")
     return EntropyRateProfile.load(run / PROFILE_FILE if run.is_dir() else run)
+
+
+def profile_if_any(run: Path) -> EntropyRateProfile | None:
+    """The profile in a run's folder; None where it has measured none."""
+    return profile_of(run) if (run / PROFILE_FILE).exists() else None
 
 
 def print_measures(evaluation: Evaluation, values: Mapping[str, float]) -> None:
