@@ -75,7 +75,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_train_leaves_a_run(digits: Path) -> None:
     assert {path.name for path in digits.iterdir()} == {
-        "config.json", "checkpoints", "metrics.jsonl", "profile.json", "done.json",
+        "config.json", "config.yaml", "checkpoints", "metrics.jsonl", "profile.json", "done.json",
     }  # fmt: skip
     settings = strict((digits / "config.json").read_text())
     assert settings["train"]["updates"] == 6
@@ -86,7 +86,9 @@ def test_train_leaves_a_run(digits: Path) -> None:
     assert {p.suffix for p in newest.iterdir()} == {".safetensors", ".json"}
     lines = [strict(line) for line in (digits / "metrics.jsonl").read_text().splitlines()]
     final = strict((digits / "done.json").read_text())
-    assert lines[-1] == {"step": 6, "evaluate": {k: v for k, v in final.items() if k != "step"}}
+    assert [line["step"] for line in lines[-2:]] == [6, 6]
+    assert "density" in lines[-1]
+    assert lines[-2] == {"step": 6, "evaluate": {k: v for k, v in final.items() if k != "step"}}
     profile = EntropyRateProfile.load(digits / "profile.json")
     assert profile.dim == 64
     assert profile.entropy() > 0

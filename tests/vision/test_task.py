@@ -1,6 +1,7 @@
 """What the loop gets: images, their loss, a fresh network; and settings that make no sense."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,6 +84,9 @@ def test_a_fresh_network_is_a_function_of_the_seed_alone() -> None:
         ({"sigma_data": math.nan}, "--sigma-data nan"),
         ({"sigma_data": math.inf}, "--sigma-data inf"),
         ({"weight": "snr"}, "--weight snr"),
+        ({"label_dropout": 1.5}, "--label-dropout 1.5"),
+        ({"augment": -0.1}, "--augment -0.1"),
+        ({"dropout": 1.0}, "--dropout 1"),
     ],
 )
 def test_an_objective_that_makes_no_sense_is_refused(change: dict[str, float], option: str) -> None:
@@ -114,6 +118,7 @@ def test_the_split_is_the_same_every_time_and_shares_nothing() -> None:
     assert not content[0] & content[1]
     assert describe(train, held_out) == {
         "name": "digits", "shape": [1, 8, 8], "levels": 17, "train": 1438, "held_out": 359,
+        "classes": list("0123456789"),
     }  # fmt: skip
 
 
@@ -130,3 +135,109 @@ def test_pixels_alone_hold_their_own_entropy() -> None:
     assert profile.entropy() == pytest.approx(3 * math.log(4), abs=0.02)
     bytes_ = ImageSet("bytes", pixels, 256)
     assert pixel_profile(bytes_, channel) is None
+
+
+# Labels and augmentation
+
+
+class Seen(nn.Module):
+    """Remembers what it was called with."""
+
+    def forward(self, x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
+        self.x, self.condition = x, condition
+        return x
+
+
+def labelled(n: int = 400, levels: int = 256) -> ImageSet:
+    return replace(
+        images(n, levels), labels=np.arange(n, dtype=np.int64) % 3, classes=("a", "b", "c")
+    )
+
+
+def called(task: ImageTask, seed: int) -> Seen:
+    denoiser, n = Seen(), len(task)
+    batch = task.batch(np.arange(n))
+    torch.manual_seed(seed)
+    task.losses(denoiser, batch, torch.ones(n), torch.zeros_like(batch.x0))
+    return denoiser
+
+
+def test_labels_are_a_condition_only_where_they_are_asked_for() -> None:
+    data, weight = labelled(), edm_weight(0.5)
+    plain = ImageTask(data, Shrink(), weight)
+    assert dict(plain.batch(np.arange(4)).condition) == {}
+    task = ImageTask(data, Shrink(), weight, conditional=True, label_dropout=0.0)
+    index = np.array([3, 1, 5])
+    assert task.batch(index).condition["label"].tolist() == [0, 1, 2]
+    assert task.batch(index).condition["label"].dtype == torch.int64
+    assert called(task, 0).condition["label"].tolist() == data.labels.tolist()
+
+
+def test_label_dropout_takes_its_share_from_the_seeded_generator() -> None:
+    data = labelled(4000)
+    task = ImageTask(data, Shrink(), edm_weight(0.5), conditional=True, label_dropout=0.2)
+    first, again, other = (called(task, seed).condition["label"] for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    withheld = first == 3
+    # Four standard errors of a share of 0.2 in 4000.
+    assert withheld.float().mean() == pytest.approx(0.2, abs=4 * math.sqrt(0.16 / 4000))
+    assert torch.equal(first[~withheld], torch.from_numpy(data.labels)[~withheld])
+    # The batch itself draws nothing: it may be made in another thread.
+    state = torch.get_rng_state()
+    task.batch(np.arange(10))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_augmented_images_come_with_their_label() -> None:
+    task = ImageTask(labelled(), Shrink(), edm_weight(0.5), augment=0.5)
+    seen, again = called(task, 0), called(task, 0)
+    assert torch.equal(seen.x, again.x)
+    x0 = task.images.x0(slice(None))
+    untouched = (seen.condition["augment"] == 0).all(1)
+    assert untouched.any()
+    assert torch.equal(seen.x[untouched], x0[untouched])
+    assert not torch.equal(seen.x[~untouched], x0[~untouched])
+
+
+def test_images_of_few_levels_are_only_flipped() -> None:
+    task = ImageTask(labelled(levels=2), Shrink(), edm_weight(0.5), augment=1.0)
+    seen = called(task, 0)
+    assert set(seen.x.unique().tolist()) == {-1.0, 1.0}
+    assert seen.condition["augment"][:, 2:].eq(0).all()
+
+
+def test_the_error_is_measured_against_the_augmented_image() -> None:
+    task = ImageTask(labelled(), Shrink(), edm_weight(0.5), augment=1.0)
+    batch = task.batch(np.arange(20))
+    losses = task.losses(Seen(), batch, torch.ones(20), torch.zeros_like(batch.x0))
+    # Without noise the identity makes no error, whatever was done to the image.
+    assert losses.squared_error.eq(0).all()
+
+
+@pytest.mark.parametrize("network", ["small", "dit-tiny"])
+def test_an_objective_makes_the_network_its_options_ask_for(network: str) -> None:
+    objective = Objective(network=network, conditional=True, augment=0.12, dropout=0.3)
+    task = objective.task(labelled(), 0)
+    assert task.denoiser.network.classes == 3
+    batch = task.batch(np.arange(6))
+    sigma, eps = torch.ones(6), torch.randn_like(batch.x0)
+    task.losses(task.denoiser, batch, sigma, eps).loss.mean().backward()
+    assert {m.p for m in task.denoiser.modules() if isinstance(m, nn.Dropout)} == {0.3}
+    again = objective.denoiser((1, 4, 4), 3, 0)
+    for key, value in task.denoiser.state_dict().items():
+        assert torch.equal(value, again.state_dict()[key])
+    plain = Objective(network=network).denoiser((1, 4, 4), 3, 0)
+    assert plain.network.embedding.label is None
+    assert plain.network.embedding.augment is None
+
+
+def test_classes_without_labels_are_refused() -> None:
+    with pytest.raises(InputError, match="has no labels for --conditional"):
+        Objective(conditional=True).task(images(), 0)
+
+
+def test_an_objective_loads_what_it_says() -> None:
+    train, held_out = Objective(size=4, binarize=0.5).load("digits")
+    assert train.shape == held_out.shape == (1, 4, 4)
+    assert (train.levels, held_out.levels) == (2, 2)

@@ -13,7 +13,7 @@ from infonoise_core.training.run import run_settings
 from infonoise_core.training.sampling import generate
 from infonoise_vision.evaluate import ImageEvaluation
 from infonoise_vision.sample import png_grid
-from infonoise_vision.task import Objective, describe, load_split
+from infonoise_vision.task import Objective, describe
 
 COMMAND = "infonoise-vision compare"
 SHOWN = 64
@@ -24,7 +24,7 @@ class Compare:
     """Train the same network under several schedules and report which needs how many updates."""
 
     data: Positional[str] = "digits"
-    """folder of images, .npz file, or digits (scikit-learn's, 8x8)"""
+    """digits (scikit-learn's, 8x8), a folder or archive of images, or hf:NAME"""
     contest: OmitArgPrefixes[CompareConfig] = field(default_factory=CompareConfig)
     objective: OmitArgPrefixes[Objective] = field(default_factory=Objective)
 
@@ -33,7 +33,7 @@ def run_compare(config: Compare) -> None:
     """Train under every schedule; write report.html and results.json, print the table."""
     config.contest.check()
     objective = config.objective
-    images, held_out = load_split(config.data, objective.size)
+    images, held_out = objective.load(config.data)
 
     def exhibit(denoiser: nn.Module) -> bytes:
         sigmas = karras_grid(18, objective.sigma_min, objective.sigma_max)

@@ -1,13 +1,12 @@
-"""Files -> examples: digits, a folder of images or an .npz archive become one ImageSet.
+"""Files -> examples: whatever `formats` can open becomes an ImageSet for training and one held out.
 
-Each source has one reader here, chosen by what the path is; `files` and `npz` know the formats.
+Nothing here knows a format; `source` says what their readers have in common.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,16 +14,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from infonoise_core.errors import InputError
+from infonoise_vision.formats import open_source
+from infonoise_vision.source import (
+    Labels,
+    NewArray,
+    Opened,
+    Pixels,
+    Progress,
+    Rows,
+    Source,
+    chunks,
+    in_memory,
+)
 
 Index = int | slice | Sequence[int] | NDArray[np.int64] | Tensor
-Pixels = NDArray[np.uint8] | NDArray[np.float32]
-
 MIN_IMAGES = 8
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images in memory, as grey levels or as real numbers.
+    """Images as grey levels or as real numbers, in memory or mapped from a prepared file.
 
     name: of the source, for reports.
     pixels: (n, channels, height, width), uint8 where `levels` is set, else float32.
@@ -37,7 +46,7 @@ class ImageSet:
     name: str
     pixels: Pixels
     levels: int | None
-    labels: NDArray[np.int64] | None = None
+    labels: Labels = None
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -82,10 +91,11 @@ class ImageSet:
             rows = np.arange(*index.indices(len(self)))
         else:
             rows = np.atleast_1d(np.asarray(index))
-        pixels = torch.from_numpy(self.pixels[rows]).to(torch.float32)
+        # Only these rows leave a mapped file.
+        pixels = torch.from_numpy(np.asarray(self.pixels[rows])).to(torch.float32)
         return pixels if self.levels is None else pixels * 2 / (self.levels - 1) - 1
 
-    def take(self, rows: NDArray[np.int64]) -> "ImageSet":
+    def take(self, rows: Rows) -> "ImageSet":
         """The images at `rows`, in that order."""
         labels = None if self.labels is None else self.labels[rows]
         return replace(self, pixels=self.pixels[rows], labels=labels)
@@ -97,6 +107,11 @@ class ImageSet:
         round(held_out * n) images, or a few less where copies do not fit (more only where even
         the smallest group of copies is bigger). Raises InputError where one side would be empty.
         """
+        train, chosen = self.divide(held_out, seed)
+        return self.take(train), self.take(chosen)
+
+    def divide(self, held_out: float, seed: int) -> tuple[Rows, Rows]:
+        """The rows that `split` takes for training and holds out."""
         if not 0 < held_out < 1:
             raise InputError(f"held_out={held_out}: give a share between 0 and 1, like 0.2")
         groups: dict[bytes, list[int]] = {}
@@ -114,7 +129,7 @@ class ImageSet:
         chosen = chosen or min(copies, key=len)
         mask = np.zeros(len(self), bool)
         mask[chosen] = True
-        return self.take(np.flatnonzero(~mask)), self.take(np.flatnonzero(mask))
+        return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
 def to_bytes(x0: Tensor | NDArray[np.float32], levels: int | None = None) -> NDArray[np.uint8]:
@@ -133,114 +148,117 @@ def to_bytes(x0: Tensor | NDArray[np.float32], levels: int | None = None) -> NDA
     return np.ascontiguousarray(shown)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How images are read.
+
+    size: cut the centred square out of each image and bring it to size x size.
+    limit: keep that many images, evenly spaced through the source.
+    binarize: pixels above this share of the brightest become 1, all others 0 (after resizing).
+    progress: called with (done, total) while image files are decoded.
+
+    Raises InputError for what makes no sense.
+    """
+
+    size: int | None = None
+    limit: int | None = None
+    binarize: float | None = None
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and self.size < 1:
+            raise InputError(
+                f"--size {self.size}: give the side of the square in pixels, 1 or more"
+            )
+        if self.limit is not None and self.limit < MIN_IMAGES:
+            raise InputError(f"--limit {self.limit}: at least {MIN_IMAGES} images are needed")
+        if self.binarize is not None and not 0 <= self.binarize < 1:
+            raise InputError(
+                f"--binarize {self.binarize:g}: give a share of the brightest, from 0 to below 1"
+            )
+
+
 def load_images(
     source: str | Path | None = None,
     *,
     size: int | None = None,
     limit: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    binarize: float | None = None,
+    progress: Progress | None = None,
 ) -> ImageSet:
-    """Read images from `source` into memory.
-
-    source: None or "digits" for scikit-learn's 8x8 digits, a folder of image files, or an .npz
-        archive (see `read_folder`, `read_npz`).
-    size: cut the centred square out of each image and bring it to size x size.
-    limit: keep that many images, evenly spaced through the source.
-    progress: called with (done, total) while image files are decoded.
+    """The training images of `source`; see `formats.open_source` and `Reading`.
 
     Byte images with no values but 0 and 1, or 0 and 255, are binarised images: levels = 2.
     Raises InputError for whatever cannot be read, with the file or key at fault.
     """
-    if size is not None and size < 1:
-        raise InputError(f"--size {size}: give the side of the square in pixels, 1 or more")
-    if limit is not None and limit < MIN_IMAGES:
-        raise InputError(f"--limit {limit}: at least {MIN_IMAGES} images are needed")
-    if source is None or source == "digits":
-        return read_digits(size, limit)
-    path = Path(source)
-    if path.is_dir():
-        return read_folder(path, size, limit, progress)
-    if not path.exists():
-        raise InputError(f"{source}: not found; give a folder of images, an .npz file or 'digits'")
-    if path.suffix.lower() == ".npz":
-        return read_npz(path, size, limit)
-    raise InputError(
-        f"{source}: not a kind of file read here; give a folder of images, an .npz file or 'digits'"
-    )
+    reading = Reading(size, limit, binarize, progress)
+    return image_set(opened_enough(source).train, reading)
 
 
-def read_digits(size: int | None, limit: int | None) -> ImageSet:
-    """scikit-learn's bundled digits: 1,797 images of 8x8 in 17 grey levels, 10 classes."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    rows = _kept_rows("digits", len(digits.images), limit)
-    pixels = _resized(digits.images[rows, None].astype(np.uint8), size)
-    labels = digits.target[rows].astype(np.int64)
-    return ImageSet("digits", pixels, 17, labels, tuple(str(name) for name in digits.target_names))
-
-
-def read_folder(
-    folder: Path,
-    size: int | None,
-    limit: int | None,
-    progress: Callable[[int, int], None] | None,
-) -> ImageSet:
-    """Image files anywhere below `folder`, in sorted order; `files.decode` says how one is read.
-
-    The first-level subfolders are the classes, where there are two or more and all images lie in
-    them. One channel where every image is grey, else three.
+def load_split(
+    source: str | Path | None = None,
+    *,
+    size: int | None = None,
+    limit: int | None = None,
+    binarize: float | None = None,
+    held_out: float = 0.2,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[ImageSet, ImageSet]:
+    """Training and held-out images of `source`: its own test images where it has some, else a
+    random share `held_out` (see `ImageSet.split`). `limit` holds for each of the two parts.
     """
-    from infonoise_vision import files
-
-    found = files.find_images(folder)
-    labels, classes = files.folder_classes(folder, found)
-    rows = _kept_rows(str(folder), len(found), limit)
-    pixels, levels = _binarised(files.decode_files([found[i] for i in rows], size, progress))
-    name = folder.resolve().name
-    return ImageSet(name, pixels, levels, labels[rows] if classes else None, classes)
-
-
-def read_npz(path: Path, size: int | None, limit: int | None) -> ImageSet:
-    """An archive written by numpy.savez: images, and perhaps labels and levels.
-
-    Images: the key `images`, `x_train`, `x`, `data` or `arr_0`, else the only array; (n, h, w),
-    (n, h, w, c) or (n, c, h, w), where the smaller of the two outer numbers counts the channels.
-    Whole numbers 0..255 are grey levels, truth values are two levels, real numbers are used as
-    they are. Labels: the key `labels`, `y_train` or `y`, (n,), whole numbers or text.
-    Levels: the key `levels`, one number, for grey levels other than 256.
-    """
-    from infonoise_vision import npz
-
-    archive = npz.read_archive(path)
-    rows = _kept_rows(str(path), len(archive.images), limit)
-    pixels, levels = _resized(archive.images[rows], size), archive.levels
-    if levels is None and pixels.dtype == np.uint8:
-        pixels, levels = _binarised(pixels)
-    labels = None if archive.labels is None else archive.labels[rows]
-    return ImageSet(path.stem, pixels, levels, labels, archive.classes)
+    reading = Reading(size, limit, binarize, progress)
+    opened = opened_enough(source)
+    train = image_set(opened.train, reading)
+    if opened.held_out is None:
+        return train.split(held_out, seed)
+    test = image_set(opened.held_out, reading)
+    refuse_unlike(train, test)
+    return train, test
 
 
-def _kept_rows(where: str, count: int, limit: int | None) -> NDArray[np.int64]:
-    """All rows, or `limit` of them evenly spaced, so that sorted classes all stay in."""
+def opened_enough(source: str | Path | None) -> Opened:
+    """`open_source`, with InputError for too few images."""
+    opened = open_source(source)
+    count = len(opened.train) + (0 if opened.held_out is None else len(opened.held_out))
     if count < MIN_IMAGES:
-        raise InputError(f"{where}: holds {count} images; at least {MIN_IMAGES} are needed")
-    kept = min(count, limit or count)
-    return np.arange(kept) * count // kept
+        raise InputError(f"{source}: holds {count} images; at least {MIN_IMAGES} are needed")
+    return opened
 
 
-def _resized(pixels: Pixels, size: int | None) -> Pixels:
-    if size is None or pixels.shape[2:] == (size, size):
-        return pixels
-    from infonoise_vision import files
+def image_set(source: Source, reading: Reading, new: NewArray = in_memory) -> ImageSet:
+    """Read a source; `new` makes the array that image files are decoded into."""
+    count = len(source)
+    # Evenly spaced, so that sorted classes all stay in.
+    kept = min(count, reading.limit or count)
+    rows = np.arange(kept) * count // kept
+    pixels, levels = source.read(rows, reading.size, new, reading.progress)
+    if reading.binarize is not None and levels != 2:
+        pixels, levels = _thresholded(source.name, pixels, levels, reading.binarize), 2
+    labels = None if source.labels is None else source.labels[rows]
+    return ImageSet(source.name, pixels, levels, labels, source.classes)
 
-    return files.resize_array(pixels, size)
+
+def refuse_unlike(train: ImageSet, test: ImageSet) -> None:
+    """InputError where one network cannot serve both."""
+    for what, one, other in (
+        ("shape", train.shape, test.shape),
+        ("number of grey levels", train.levels, test.levels),
+    ):
+        if one != other:
+            raise InputError(
+                f"{train.name}: the {what} of training images is {one}, of test images {other};"
+                " bring them together with --size or --binarize, or name one of the two parts"
+            )
 
 
-def _binarised(pixels: NDArray[Any]) -> tuple[NDArray[np.uint8], int]:
-    """Byte images and their number of levels: 2, as 0 and 1, where there are just two, else 256."""
-    top = pixels.max()
-    if top not in (1, 255) or not np.isin(pixels[:1], (0, top)).all():
-        return pixels, 256
-    two = ((pixels == 0) | (pixels == top)).all() and (pixels == 0).any()
-    return (pixels // top, 2) if two else (pixels, 256)
+def _thresholded(name: str, pixels: Pixels, levels: int | None, share: float) -> NDArray[np.uint8]:
+    if levels is None or pixels.dtype != np.uint8:
+        raise InputError(f"{name}: holds real numbers, for which --binarize has no scale")
+    grey = np.asanyarray(pixels, np.uint8)
+    if not grey.flags.writeable:
+        raise InputError(f"{name}: is prepared already; prepare it again with --binarize")
+    for part in chunks(grey):
+        part[...] = part > share * (levels - 1)
+    return grey

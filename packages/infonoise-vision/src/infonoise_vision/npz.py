@@ -2,7 +2,6 @@
 
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +10,24 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
+from infonoise_vision.source import Arrays, Labels, Opened, index_labels
 
 IMAGE_KEYS = ("images", "x_train", "x", "data", "arr_0")
 LABEL_KEYS = ("labels", "y_train", "y")
+TRAIN_KEY, TEST_KEY, TEST_LABEL_KEY = "x_train", "x_test", "y_test"
 LEVELS_KEY = "levels"
 
 
-@dataclass(frozen=True, eq=False)
-class Archive:
-    """What an archive holds.
+def read_archive(path: Path) -> Opened:
+    """Read and check an archive written by numpy.savez: images, and perhaps labels and levels.
 
-    images: (n, c, h, w), uint8 for whole numbers, float32 for real ones.
-    levels: number of grey levels, where the archive tells; else None.
-    labels, classes: (n,) class index and class names, or None and empty.
+    Images: the key `images`, `x_train`, `x`, `data` or `arr_0`, else the only array; (n, h, w),
+    (n, h, w, c) or (n, c, h, w), where the smaller of the two outer numbers counts the channels.
+    Whole numbers 0..255 are grey levels, truth values are two levels, real numbers are used as
+    they are. Labels: the key `labels`, `y_train` or `y`, (n,), whole numbers or text.
+    Levels: the key `levels`, one number, for grey levels other than 256. With `x_train` there may
+    be `x_test` and `y_test`.
     """
-
-    images: NDArray[np.uint8] | NDArray[np.float32]
-    levels: int | None
-    labels: NDArray[np.int64] | None
-    classes: tuple[str, ...]
-
-
-def read_archive(path: Path) -> Archive:
-    """Read and check the archive at `path`; `data.read_npz` says what it may hold."""
     with path.open("rb") as file:  # numpy leaves a file open that it cannot read
         try:
             archive = np.load(file, allow_pickle=False)
@@ -42,23 +36,28 @@ def read_archive(path: Path) -> Archive:
         if not isinstance(archive, NpzFile):
             raise InputError(f"{path}: holds one bare array; write it with numpy.savez(images=...)")
         with archive:
-            return _read(path, archive)
+            key = _image_key(path, archive.files)
+            label_key = next((key for key in LABEL_KEYS if key in archive.files), None)
+            train = _read(path, archive, key, label_key)
+            if key != TRAIN_KEY or TEST_KEY not in archive.files:
+                return Opened(train)
+            label_key = TEST_LABEL_KEY if TEST_LABEL_KEY in archive.files else None
+            return Opened(train, _read(path, archive, TEST_KEY, label_key))
 
 
-def _read(path: Path, archive: NpzFile) -> Archive:
-    key = _image_key(path, archive.files)
+def _read(path: Path, archive: NpzFile, key: str, label_key: str | None) -> Arrays:
     where = f"{path}, array '{key}'"
     stored = _channels_first(where, _member(path, archive, key))
-    labels, classes = _labels(path, archive, len(stored))
+    labels, classes = _labels(path, archive, label_key, len(stored))
     if stored.dtype.kind == "f":
-        return Archive(_real(where, stored), None, labels, classes)
+        return Arrays(path.stem, _real(where, stored), None, labels, classes)
     levels = 2 if stored.dtype.kind == "b" else _levels(path, archive)
-    return Archive(_grey(where, stored, levels), levels, labels, classes)
+    return Arrays(path.stem, _grey(where, stored, levels), levels, labels, classes)
 
 
 def _image_key(path: Path, keys: list[str]) -> str:
     known = [key for key in IMAGE_KEYS if key in keys]
-    others = [key for key in keys if key not in (*LABEL_KEYS, LEVELS_KEY)]
+    others = [key for key in keys if key not in (*LABEL_KEYS, TEST_LABEL_KEY, LEVELS_KEY)]
     if known:
         return known[0]
     if len(others) == 1:
@@ -133,10 +132,8 @@ def _levels(path: Path, archive: NpzFile) -> int | None:
 
 
 def _labels(
-    path: Path, archive: NpzFile, count: int
-) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
-    """Class index (count,) and class names: the distinct labels, sorted."""
-    key = next((key for key in LABEL_KEYS if key in archive.files), None)
+    path: Path, archive: NpzFile, key: str | None, count: int
+) -> tuple[Labels, tuple[str, ...]]:
     if key is None:
         return None, ()
     stored = _member(path, archive, key)
@@ -149,5 +146,4 @@ def _labels(
         raise InputError(
             f"{path}, array '{key}': has type {stored.dtype}; store whole numbers or text"
         )
-    names, index = np.unique(stored.reshape(count), return_inverse=True)
-    return index.astype(np.int64), tuple(str(name) for name in names)
+    return index_labels(stored)

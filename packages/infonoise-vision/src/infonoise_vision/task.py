@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +16,11 @@ from infonoise_core.profile import EntropyRateProfile
 from infonoise_core.training.schedules import Setting
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 from infonoise_core.weighting import Weight, edm_weight, unit_weight
-from infonoise_vision.data import ImageSet, load_images
-from infonoise_vision.model import UNet, preset
+from infonoise_vision import augment
+from infonoise_vision.data import ImageSet
+from infonoise_vision.data import load_split as load_two
+from infonoise_vision.networks import Inputs, make_network
+from infonoise_vision.source import chunks
 
 HELD_OUT = 0.2
 # Images with more grey levels count as continuous.
@@ -37,6 +41,18 @@ class Objective:
     """standard deviation the network's preconditioning assumes"""
     weight: str = "edm"
     """loss weight: edm or unit"""
+    binarize: float | None = None
+    """make pixels black or white: white above this share of the brightest, such as 0.5"""
+    network: str = "small"
+    """small, ddpmpp-small, ddpmpp-cifar10, ddpmpp-ffhq64, adm-imagenet64, dit-tiny or dit-small"""
+    dropout: float | None = None
+    """inside the network, instead of its preset's"""
+    conditional: bool = False
+    """tell the network each image's class"""
+    label_dropout: float = 0.1
+    """share of examples whose class is withheld, for guidance"""
+    augment: float = 0.0
+    """probability of each of EDM's augmentations, such as 0.12"""
 
     def __post_init__(self) -> None:
         if not 0 < self.sigma_min < self.sigma_max < math.inf:
@@ -46,6 +62,11 @@ class Objective:
             )
         if not 0 < self.sigma_data < math.inf:
             raise InputError(f"--sigma-data {self.sigma_data:g}: give a standard deviation above 0")
+        for option, share in (("label-dropout", self.label_dropout), ("augment", self.augment)):
+            if not 0 <= share <= 1:
+                raise InputError(f"--{option} {share:g}: give a share from 0 to 1")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise InputError(f"--dropout {self.dropout:g}: give a share from 0 to below 1")
         self.weighting()
 
     def weighting(self) -> Weight:
@@ -54,6 +75,10 @@ class Objective:
             raise InputError(f"--weight {self.weight}: no such weight; give edm or unit")
         return weights[self.weight]
 
+    def load(self, data: str) -> tuple[ImageSet, ImageSet]:
+        """Training and held-out images, the same ones for the same data."""
+        return load_split(data, self.size, self.binarize)
+
     def setting(self, updates: int, images: ImageSet) -> Setting:
         """What a schedule is made for."""
         channel = VarianceExploding(self.sigma_min, self.sigma_max)
@@ -61,9 +86,27 @@ class Objective:
         return Setting(channel, self.weighting(), updates, images.dim, symbols)
 
     def task(self, images: ImageSet, seed: int) -> "ImageTask":
-        """The images, with a fresh network."""
-        denoiser = make_denoiser(images.shape, self.sigma_data, seed)
-        return ImageTask(images, denoiser, self.weighting())
+        """The images, with a fresh network; InputError where it needs labels that are not there."""
+        if self.conditional and images.labels is None:
+            raise InputError(
+                f"{images.name}: has no labels for --conditional; give classes as subfolders, or"
+                " labels as the format has them"
+            )
+        denoiser = self.denoiser(images.shape, len(images.classes), seed)
+        return ImageTask(
+            images, denoiser, self.weighting(),
+            conditional=self.conditional, label_dropout=self.label_dropout, augment=self.augment,
+        )  # fmt: skip
+
+    def denoiser(self, shape: tuple[int, int, int], classes: int, seed: int) -> EDMDenoiser:
+        """A fresh network for images of `shape` with that many classes, whether used or not."""
+        inputs = Inputs(
+            shape,
+            classes=classes if self.conditional else 0,
+            augment=augment.AUGMENT_DIM if self.augment else 0,
+            dropout=self.dropout,
+        )
+        return make_denoiser(shape, self.sigma_data, seed, self.network, inputs)
 
 
 def pixel_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRateProfile | None:
@@ -74,47 +117,93 @@ def pixel_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRatePr
     if images.levels is None or images.levels > FEW_LEVELS:
         return None
     n, levels = len(images), images.levels
-    pixels = torch.from_numpy(images.pixels.reshape(n, -1).astype(np.int64))
-    cells = pixels + levels * torch.arange(images.dim)
-    counts = torch.bincount(cells.flatten(), minlength=levels * images.dim)
+    counts = np.zeros((images.dim, levels))
+    for part in chunks(np.asarray(images.pixels, np.uint8)):
+        flat = part.reshape(len(part), -1)
+        for level in range(levels):
+            counts[:, level] += (flat == level).sum(0)
     # One example's worth of doubt, so that a level which was never seen stays possible.
-    table = (counts.reshape(images.dim, levels).to(torch.float64) + 1 / levels) / (n + 1)
+    table = (torch.from_numpy(counts) + 1 / levels) / (n + 1)
     values = torch.linspace(-1, 1, levels, dtype=torch.float64)
     return independent_symbol_profile(channel, table, values[:, None])
 
 
 class ImageTask:
-    """Denoise images with EDM's objective: w(sigma) |D(x0 + sigma eps, sigma) - x0|^2 / dim."""
+    """Denoise images with EDM's objective: w(sigma) |D(x0 + sigma eps, sigma) - x0|^2 / dim.
 
-    def __init__(self, images: ImageSet, denoiser: nn.Module, weight: Weight) -> None:
+    conditional: give the class as `label` (n,); in a share `label_dropout` of the examples the
+    null label, which is the number of classes.  augment: probability of `augment.draw`; only flips
+    where images have few grey levels.
+    """
+
+    def __init__(
+        self,
+        images: ImageSet,
+        denoiser: nn.Module,
+        weight: Weight,
+        *,
+        conditional: bool = False,
+        label_dropout: float = 0.1,
+        augment: float = 0.0,
+    ) -> None:
         self.images, self.denoiser, self.weight = images, denoiser, weight
         self.dim = images.dim
+        self.conditional, self.label_dropout, self.augment = conditional, label_dropout, augment
 
     def __len__(self) -> int:
         return len(self.images)
 
     def batch(self, index: np.ndarray) -> Batch:
-        return Batch(self.images.x0(index))
+        x0 = self.images.x0(index)
+        if not self.conditional or self.images.labels is None:
+            return Batch(x0)
+        return Batch(x0, {"label": torch.from_numpy(self.images.labels[index])})
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        return denoising_losses(denoiser, batch, sigma, eps, self.weight)
+        return denoising_losses(denoiser, self.vary(batch), sigma, eps, self.weight)
+
+    def vary(self, batch: Batch) -> Batch:
+        """Augment images and withhold labels, at random.
+
+        From the global generator, which the loop seeds for every micro-batch: `batch` is called
+        before that.
+        """
+        x0, condition = batch.x0, dict(batch.condition)
+        n, device = len(x0), x0.device
+        if "label" in condition and self.label_dropout:
+            withheld = torch.rand(n, device=device) < self.label_dropout
+            condition["label"] = condition["label"].masked_fill(withheld, len(self.images.classes))
+        if self.augment:
+            few = self.images.levels is not None and self.images.levels <= FEW_LEVELS
+            transforms = augment.draw(n, self.augment, exact=few, device=device)
+            x0 = augment.apply(x0, transforms)
+            condition["augment"] = transforms.label()
+        return Batch(x0, condition)
 
 
-def make_denoiser(shape: tuple[int, int, int], sigma_data: float, seed: int) -> EDMDenoiser:
+def make_denoiser(
+    shape: tuple[int, int, int],
+    sigma_data: float,
+    seed: int,
+    network: str = "small",
+    inputs: Inputs | None = None,
+) -> EDMDenoiser:
     """A freshly initialised denoiser for images of shape (channels, height, width), the same for
     the same seed.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return EDMDenoiser(UNet(shape, **preset(shape)), sigma_data)
+        return EDMDenoiser(make_network(network, inputs or Inputs(shape)), sigma_data)
 
 
-def load_split(data: str, size: int | None) -> tuple[ImageSet, ImageSet]:
+def load_split(
+    data: str, size: int | None, binarize: float | None = None
+) -> tuple[ImageSet, ImageSet]:
     """Training and held-out images, the same ones for the same data."""
-    return load_images(data, size=size).split(HELD_OUT)
+    return load_two(data, size=size, binarize=binarize, held_out=HELD_OUT)
 
 
-def describe(images: ImageSet, held_out: ImageSet) -> dict[str, str | int | list[int] | None]:
+def describe(images: ImageSet, held_out: ImageSet) -> dict[str, Any]:
     """What was trained on, as plain values: for the settings of a run and for results."""
     return {
         "name": images.name,
@@ -122,4 +211,5 @@ def describe(images: ImageSet, held_out: ImageSet) -> dict[str, str | int | list
         "levels": images.levels,
         "train": len(images),
         "held_out": len(held_out),
+        "classes": list(images.classes),
     }
