@@ -14,6 +14,7 @@ import infonoise_core
 from infonoise_core.cli import main
 from infonoise_core.exact import BinarySource, GaussianSource, SphereSource, exact_profile
 from infonoise_core.mixture import MixtureSource
+from infonoise_core.training import checkpoint
 
 ONE_LINE = re.compile(r"error: [^\n]+\n")
 
@@ -152,6 +153,40 @@ def test_a_command_line_that_makes_no_sense(arguments: list[str], capsys) -> Non
     assert "--help" in refused(capsys, *arguments) or arguments == ["profile"]
 
 
+def test_estimate_memory_of_a_number(capsys) -> None:
+    arguments = ["estimate-memory", "1G", "--processes", "4", "--gpu", "16GiB"]
+    assert main([*arguments, "--activations", "512MiB"]) == 0
+    out = capsys.readouterr().out
+    assert "1,000,000,000 parameters, fp32: GiB of each of 4 processes" in out
+    # 4e9 bytes are 3.73 GiB: weights and average whole, two moments, gradients in DDP's buckets.
+    cells = ["3.73", "3.73", "7.45", "3.73", "0.50", "19.13", "no"]
+    assert row(out, "torch") == cells
+    assert row(out, "--zero 3")[:3] == ["1.86", "3.73", "1.86"]
+
+
+def test_estimate_memory_of_a_run(tmp_path: Path, capsys) -> None:
+    weights = {"a": torch.zeros(7, 11), "b": torch.zeros(())}
+    checkpoint.save(tmp_path / "checkpoints", 1, {"model": weights}, {}, keep=1, best=None)
+    assert main(["estimate-memory", str(tmp_path)]) == 0
+    assert "78 parameters" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["1.5X"], ["none"], ["-3M"], ["0"], ["nan"], ["1e30"],
+        ["1M", "--gpu", "24"], ["1M", "--gpu", "much"], ["1M", "--activations", "-1GiB"],
+        ["1M", "--processes", "0"], ["1M", "--accumulate", "0"],
+    ],
+)  # fmt: skip
+def test_estimates_of_what_is_no_size(arguments: list[str], capsys) -> None:
+    assert arguments[-1] in refused(capsys, "estimate-memory", *arguments)
+
+
+def test_estimate_memory_of_a_folder_without_a_run(tmp_path: Path, capsys) -> None:
+    assert str(tmp_path) in refused(capsys, "estimate-memory", tmp_path)
+
+
 def test_version(capsys) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"infonoise {infonoise_core.__version__}\n"
@@ -175,6 +210,7 @@ def test_as_a_process(tmp_path: Path) -> None:
     [
         ("tyro", ["profile", "x"], "[cli]"),
         ("matplotlib", ["plot", "FILE", "--out", "f.svg"], "[plot]"),
+        ("safetensors", ["estimate-memory", "1M"], "[train]"),
     ],
 )
 def test_missing_extras_are_named(

@@ -456,7 +456,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["sample", "run", "--out", "empty"], ["empty is a folder"]),
     (["sample", "run", "--out", "notes.txt/new.png"], ["notes.txt"]),
     (["sample", "plain", "--out", "new.png", "--grid", "entropic"], ["plain", "no profile"]),
-    ([*SAMPLE, "--grid", "nope"], ["--grid nope", "karras or entropic"]),
+    ([*SAMPLE, "--grid", "nope"], ["--grid nope", "karras", "entropic"]),
     ([*SAMPLE, "--solver", "nope"], ["--solver nope", "heun"]),
     ([*SAMPLE, "--n", "0"], ["--n 0"]),
     ([*SAMPLE, "--steps", "0"], ["--steps 0"]),

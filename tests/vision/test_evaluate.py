@@ -1,6 +1,7 @@
 """The measures of quality, against sources whose entropy is known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from infonoise_vision.evaluate import (
     energy_distance,
     pixel_nats,
 )
+from infonoise_vision.task import Objective
 
 SHAPE = (1, 4, 4)
 
@@ -349,3 +351,21 @@ def test_no_more_samples_than_there_are_real_images(
 def test_too_few_images_are_refused(train: int, held_out: int) -> None:
     with pytest.raises(InputError, match=f"uniform: {train} images to train on and {held_out}"):
         ImageEvaluation(uniform_images(train, 2), uniform_images(held_out, 2, 1), 0.002, 80.0)
+
+
+def test_the_bound_of_scaled_discrete_images_is_the_same() -> None:
+    """A grey level is told as easily from data times ten at noise times ten."""
+    images, held_out = Objective(sigma_min=0.01, sigma_max=20.0).load("digits")
+    small = LikelihoodBound(held_out, images, 0.01, 20.0)
+    factor = 10.0
+    large = LikelihoodBound(
+        replace(held_out, scale=factor), replace(images, scale=factor), 0.1, 200.0
+    )
+    assert large.sigma_0 == pytest.approx(factor * small.sigma_0)
+    torch.testing.assert_close(large._ends, small._ends, rtol=1e-5, atol=1e-5)
+
+
+def test_no_more_held_out_images_than_the_limit_are_charged() -> None:
+    images, held_out = Objective().load("digits")
+    evaluation = ImageEvaluation(images, held_out, 0.01, 20.0, samples=8, limit=10)
+    assert len(evaluation.bound._ends) == 10

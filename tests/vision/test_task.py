@@ -241,3 +241,20 @@ def test_an_objective_loads_what_it_says() -> None:
     train, held_out = Objective(size=4, binarize=0.5).load("digits")
     assert train.shape == held_out.shape == (1, 4, 4)
     assert (train.levels, held_out.levels) == (2, 2)
+
+
+@pytest.mark.parametrize("scale", [0.1, 10.0])
+def test_scale_multiplies_the_data_and_nothing_else(scale: float) -> None:
+    """Noise levels and preconditioning stay; the pixels' own profile moves along."""
+    plain, scaled = Objective(), Objective(scale=scale)
+    images, _ = plain.load("digits")
+    larger, _ = scaled.load("digits")
+    torch.testing.assert_close(larger.x0([3]), scale * images.x0([3]))
+    settings = [o.setting(100, i) for o, i in ((plain, images), (scaled, larger))]
+    assert settings[0].channel.sigma_max == settings[1].channel.sigma_max
+    medians = []
+    for setting in settings:
+        assert setting.symbols is not None
+        medians.append(float(setting.symbols.quantile(torch.tensor(0.5, dtype=torch.float64))))
+    # Both grids have 64 bins over 80/0.002, a sixth of a nat each.
+    assert math.log(medians[1] / medians[0]) == pytest.approx(math.log(scale), abs=0.17)

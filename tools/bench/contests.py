@@ -5,6 +5,8 @@ Long ones run for hours, so what is finished stays in a folder of its own and is
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,25 +95,21 @@ class Outcome:
         return fmean(self.finals(schedule)) / float(self.results["best_fixed"]["value"]) - 1
 
 
-def section(
-    comparison: Comparison, run: Callable[[list[str]], int], work: Path, quick: bool
-) -> Section:
+def bench(comparison: Comparison, quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
     """The comparison's table, after running what is not there yet.
 
-    run: the domain's `main`.
+    seed: not used, a comparison has seeds of its own.
     """
-    outcome = Outcome(_results(comparison, run, work, quick))
+    outcome = Outcome(_results(comparison, quick, tick))
     return Section(comparison.title, [_table(comparison, outcome)], _goals(comparison, outcome))
 
 
-def _results(
-    comparison: Comparison, run: Callable[[list[str]], int], work: Path, quick: bool
-) -> dict[str, Any]:
+def _results(comparison: Comparison, quick: bool, tick: Callable[[str], None]) -> dict[str, Any]:
     if comparison.needs is not None and not comparison.needs.exists():
         raise InputError(
             f"{comparison.needs}: not there; the comparison {comparison.name} needs it"
         )
-    out = work / (f"{comparison.name}-quick" if quick else comparison.name)
+    out = WORK / (f"{comparison.name}-quick" if quick else comparison.name)
     file = out / "results.json"
     if not file.exists():
         options = [*comparison.options]
@@ -119,10 +117,23 @@ def _results(
             options = _replaced(
                 options, ["--updates", str(QUICK_UPDATES), "--seeds", "1", *comparison.quick]
             )
-        if run(["compare", *options, "--out", str(out)]):
-            raise InputError(f"{comparison.command} compare {' '.join(options)}: ended in an error")
+        _run(comparison.command, [*options, "--out", str(out)], tick)
     results: dict[str, Any] = json.loads(file.read_text())
     return results
+
+
+def _run(command: str, options: Sequence[str], tick: Callable[[str], None]) -> None:
+    """The domain's `compare` in a process of its own, whose lines on progress are passed on."""
+    module = f"{command.replace('-', '_')}.cli"
+    line = ""
+    with subprocess.Popen(
+        [sys.executable, "-m", module, "compare", *options],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        for line in process.stderr or ():
+            tick(line.strip())
+    if process.returncode:
+        raise InputError(f"{command} compare {' '.join(options)}: {line.strip()}")
 
 
 def _replaced(options: Sequence[str], others: Sequence[str]) -> list[str]:

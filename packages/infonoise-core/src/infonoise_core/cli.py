@@ -1,4 +1,4 @@
-"""infonoise: look at measured profiles. The commands profile, dimension, plot, compare."""
+"""infonoise: look at measured profiles, and at the memory that training needs."""
 
 import json
 import math
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -95,6 +96,28 @@ class Compare:
     """nats that the answer cannot exceed, such as the condition's entropy"""
 
 
+@dataclass(frozen=True)
+class EstimateMemory:
+    """What each process of a training run needs, by engine and ZeRO stage.
+
+    Gradients come with buckets and what DeepSpeed gathers, activations with bf16 copies of the
+    weights. docs/training-at-scale.md says what is counted and how close it came.
+    """
+
+    parameters: Positional[str]
+    """how many, such as 133.5M, or the folder of a run"""
+    processes: int = 1
+    """of the run, all machines together"""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """of the network's arithmetic"""
+    accumulate: int = 1
+    """micro-batches per optimizer step and process"""
+    activations: str = ""
+    """of one micro-batch, such as 1.5GiB: what its forward pass leaves for the gradients"""
+    gpu: str = ""
+    """memory of one GPU, such as 24GiB: does it fit?"""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `infonoise`."""
     commands: dict[str, command.Command] = {
@@ -102,6 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "dimension": (Dimension, run_dimension),
         "plot": (Plot, run_plot),
         "compare": (Compare, run_compare),
+        "estimate-memory": (EstimateMemory, run_estimate_memory),
     }
     return command.run("infonoise", infonoise_core.__version__, commands, argv)
 
@@ -148,6 +172,23 @@ def run_plot(config: Plot) -> None:
 def run_compare(config: Compare) -> None:
     """Print the information gap of two profiles."""
     print(information_gap(_load(config.first), _load(config.second), config.bound))
+
+
+def run_estimate_memory(config: EstimateMemory) -> None:
+    """Print one row per engine and stage."""
+    try:
+        from infonoise_core.training.memory_table import memory_table
+    except ImportError:
+        raise InputError(
+            "estimate-memory needs more packages: pip install 'infonoise-core[train]'"
+        ) from None
+
+    Console().print(
+        memory_table(
+            config.parameters, config.processes, config.precision, config.accumulate,
+            config.activations, config.gpu,
+        )
+    )  # fmt: skip
 
 
 def _readings(profile: EntropyRateProfile) -> dict[str, str]:

@@ -19,7 +19,7 @@ from infonoise_core.training.progress import progress
 from infonoise_core.training.run import (
     Run,
     print_measures,
-    profile_if_any,
+    profile_of,
     read_run_of,
     run_settings,
     run_training,
@@ -107,7 +107,7 @@ def run_sample(config: SampleCommand) -> None:
     if config.out.exists() and not config.overwrite:
         raise InputError(f"--out {config.out} exists: give another name or --overwrite")
     sampler, objective = config.sampler, settings["objective"]
-    profile = profile_if_any(config.run)
+    profile = profile_of(config.run) if sampler.needs_profile else None
     sigmas = sampler.sigmas(objective["sigma_min"], objective["sigma_max"], profile)
     churn = sampler.churning(profile)
     denoiser = _denoiser_of(config.run, settings, sampler.device)
@@ -122,7 +122,7 @@ def run_sample(config: SampleCommand) -> None:
     if not sample.x.isfinite().all():
         raise InputError(f"{config.run}: its images are not finite; train again with a lower --lr")
     temporary = config.out.with_name(f".{config.out.name}.tmp")
-    temporary.write_bytes(png_grid(sample.x))
+    temporary.write_bytes(png_grid(sample.x / objective["scale"]))
     temporary.replace(config.out)
     print(f"{config.out}: {config.n} images, {sample.nfe} denoiser calls each")
 

@@ -37,7 +37,7 @@ def run_compare(config: Compare) -> None:
 
     def exhibit(denoiser: nn.Module) -> bytes:
         sigmas = karras_grid(18, objective.sigma_min, objective.sigma_max)
-        return png_grid(generate(denoiser, images.shape, SHOWN, sigmas).x)
+        return png_grid(generate(denoiser, images.shape, SHOWN, sigmas).x / images.scale)
 
     settings = run_settings(COMMAND, config)
     subject = Subject(
@@ -48,6 +48,6 @@ def run_compare(config: Compare) -> None:
         exhibit=exhibit,
         settings={k: v for k, v in settings.items() if k != "contest"},
         versions={"infonoise-vision": infonoise_vision.__version__},
-        real={"held-out images": png_grid(held_out.x0(slice(SHOWN)))},
+        real={"held-out images": png_grid(held_out.x0(slice(SHOWN)) / held_out.scale)},
     )
     compare(subject, config.contest)

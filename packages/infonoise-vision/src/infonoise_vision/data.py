@@ -41,6 +41,7 @@ class ImageSet:
         256 bytes); None where real numbers are used as they are.
     labels: (n,) int64 class index, or None.
     classes: class names; empty without labels.
+    scale: what the model's values are multiplied with.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ImageSet:
     levels: int | None
     labels: Labels = None
     classes: tuple[str, ...] = ()
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 4:
@@ -85,7 +87,7 @@ class ImageSet:
     def x0(self, index: Index) -> Tensor:
         """Images as the model sees them, (b, c, h, w) float32; one number gives b = 1.
 
-        Discrete images: 2 * pixel / (levels - 1) - 1, so that they fill [-1, 1].
+        Discrete images: 2 * pixel / (levels - 1) - 1, so that they fill [-1, 1]; times `scale`.
         """
         if isinstance(index, slice):
             rows = np.arange(*index.indices(len(self)))
@@ -93,7 +95,8 @@ class ImageSet:
             rows = np.atleast_1d(np.asarray(index))
         # Only these rows leave a mapped file.
         pixels = torch.from_numpy(np.asarray(self.pixels[rows])).to(torch.float32)
-        return pixels if self.levels is None else pixels * 2 / (self.levels - 1) - 1
+        unit = pixels if self.levels is None else pixels * 2 / (self.levels - 1) - 1
+        return self.scale * unit
 
     def take(self, rows: Rows) -> "ImageSet":
         """The images at `rows`, in that order."""

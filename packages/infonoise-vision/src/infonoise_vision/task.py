@@ -1,7 +1,7 @@
 """Images as a denoising task: what core's loop trains on."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ class Objective:
 
     size: int | None = None
     """crop to a square and resize to this many pixels"""
+    scale: float = 1.0
+    """what pixel values between -1 and 1 are multiplied with; moves no other setting"""
     sigma_min: float = 0.002
     """lowest noise level, in the unit of images between -1 and 1"""
     sigma_max: float = 80.0
@@ -67,6 +69,8 @@ class Objective:
                 raise InputError(f"--{option} {share:g}: give a share from 0 to 1")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise InputError(f"--dropout {self.dropout:g}: give a share from 0 to below 1")
+        if not 0 < self.scale < math.inf:
+            raise InputError(f"--scale {self.scale:g}: give a factor above 0")
         self.weighting()
 
     def weighting(self) -> Weight:
@@ -77,7 +81,8 @@ class Objective:
 
     def load(self, data: str) -> tuple[ImageSet, ImageSet]:
         """Training and held-out images, the same ones for the same data."""
-        return load_split(data, self.size, self.binarize)
+        train, held_out = load_split(data, self.size, self.binarize)
+        return replace(train, scale=self.scale), replace(held_out, scale=self.scale)
 
     def setting(self, updates: int, images: ImageSet) -> Setting:
         """What a schedule is made for."""
@@ -124,7 +129,7 @@ def pixel_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRatePr
             counts[:, level] += (flat == level).sum(0)
     # One example's worth of doubt, so that a level which was never seen stays possible.
     table = (torch.from_numpy(counts) + 1 / levels) / (n + 1)
-    values = torch.linspace(-1, 1, levels, dtype=torch.float64)
+    values = images.scale * torch.linspace(-1, 1, levels, dtype=torch.float64)
     return independent_symbol_profile(channel, table, values[:, None])
 
 

@@ -18,6 +18,7 @@ from torch._C._distributed_c10d import HashStore
 
 from infonoise_core.errors import InputError
 from infonoise_core.training.engine import (
+    count_parameters,
     optimizer_by_name,
     poisoned,
     prepare,
@@ -28,6 +29,9 @@ from infonoise_core.training.ranks import Ranks
 
 # What AdamW keeps of a parameter beside its step.
 _MOMENTS = ("exp_avg", "exp_avg_sq")
+# Most gradients exchanged at once. Its buffer is allocated whole, and DeepSpeed's own size, ten
+# times this, is 2 GB and holds back every gradient of a smaller network until the end.
+BUCKET = 50_000_000
 
 
 class DeepSpeedEngine(Ranks):
@@ -147,7 +151,10 @@ class DeepSpeedEngine(Ranks):
             # Every step() is one update, whatever the number of backward passes before it.
             "managed_gradient_accumulation": False,
             "gradient_clipping": self._clip if self.zero else 0.0,
-            "zero_optimization": {"stage": self.zero},
+            "zero_optimization": {
+                "stage": self.zero,
+                "reduce_bucket_size": min(BUCKET, count_parameters(self._parameters)),
+            },
             "zero_allow_untested_optimizer": True,
             "zero_force_ds_cpu_optimizer": False,
             "steps_per_print": 2**31,

@@ -1,5 +1,6 @@
 """What runs an update: the seam behind which plain PyTorch and others stand."""
 
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -138,6 +139,8 @@ class TorchEngine(Ranks):
         if self.world == 1:
             return model
         places = [self.device] if self.device.type == "cuda" else None
+        # A hint about speed, on every rank, for the strides that a 1x1 convolution's gradient has.
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         self._forward = DistributedDataParallel(
             model, device_ids=places, gradient_as_bucket_view=True
         )

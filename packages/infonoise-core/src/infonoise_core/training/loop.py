@@ -26,7 +26,15 @@ from infonoise_core.training.state import CHECKPOINTS, PROFILE_FILE, RunState, n
 from infonoise_core.training.task import Batch, Task
 from infonoise_core.training.workers import Prefetch
 
-__all__ = ["METRICS_FILE", "PROFILE_FILE", "Evaluate", "Trained", "load_denoiser", "train"]
+__all__ = [
+    "METRICS_FILE",
+    "PROFILE_FILE",
+    "Evaluate",
+    "Trained",
+    "check_division",
+    "load_denoiser",
+    "train",
+]
 
 METRICS_FILE = "metrics.jsonl"
 # Optimizer steps between two looks at whether any of several processes was asked to stop.
@@ -70,7 +78,7 @@ def train(
     workers: threads that call task.batch for the micro-batches to come.  log_to: see `loggers`.
     """
     engine = engine or TorchEngine()
-    _check_division(config, engine)
+    check_division(config, engine)
     reporter = reporter if reporter and engine.rank == 0 else Silent()
     model = task.denoiser.to(engine.device)
     optimizer = torch.optim.AdamW(
@@ -185,7 +193,8 @@ def _accumulate(
     return total / engine.accumulate
 
 
-def _check_division(config: TrainConfig, engine: Engine) -> None:
+def check_division(config: TrainConfig, engine: Engine) -> None:
+    """InputError for a batch that processes and micro-batches cannot share alike."""
     parts = engine.world * engine.accumulate
     if config.batch % parts:
         raise InputError(

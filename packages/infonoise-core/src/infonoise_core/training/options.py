@@ -119,4 +119,6 @@ def _in_one_line(box: str) -> str:
             break
         if line and not (line.startswith(("in ", "(")) and kept):
             kept.append(line)
-    return (" ".join(kept) or "the command line is not understood").removesuffix(".")
+    gist = " ".join(kept) or "the command line is not understood"
+    # What a dataclass refuses itself is said in its own words.
+    return re.sub(r"^Error parsing (?!-)[\w.-]+: ", "", gist).removesuffix(".")

@@ -54,10 +54,11 @@ class _Lines:
         if now - self._last >= self._seconds or self._done >= self._total > self._done - amount:
             self._last = now
             share = self._done / self._total
-            left = (now - self._began) * (1 - share) / max(share, 1e-9)
+            spent = now - self._began
+            left = f", {spent * (1 - share) / share:.0f} s left" if share > 0 else ""
             print(
-                f"{self._label}: {self._done:.0f}/{self._total:.0f} ({share:.0%}), {left:.0f} s"
-                f" left {self._note}",
+                f"{self._label}: {self._done:.0f}/{self._total:.0f} ({share:.0%}){left}"
+                f" {self._note}",
                 file=sys.stderr,
                 flush=True,
             )

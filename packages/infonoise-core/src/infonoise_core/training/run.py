@@ -1,7 +1,7 @@
 """A training run as every domain's `train` starts it, and as its other verbs find it again."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from infonoise_core.schedule import Schedule
 from infonoise_core.training.config import TrainConfig, open_run, read_run, settings_of, write_json
 from infonoise_core.training.configfile import write_yaml
 from infonoise_core.training.engine import EngineConfig, count_parameters, make_engine
-from infonoise_core.training.loop import PROFILE_FILE, train
+from infonoise_core.training.loop import PROFILE_FILE, check_division, train
 from infonoise_core.training.progress import progress
 from infonoise_core.training.results import Measure
 from infonoise_core.training.task import Task
@@ -43,7 +43,7 @@ class Run:
     """What a domain hands over to be trained.
 
     settings: what must be the same for the run to go on (`run_settings`).  about: the data in a few
-    words.
+    words.  furnish: writes what else has to lie in the run's folder, such as a tokenizer.
     """
 
     task: Task
@@ -51,6 +51,7 @@ class Run:
     evaluation: Evaluation
     settings: dict[str, Any]
     about: str
+    furnish: Callable[[Path], None] | None = None
 
 
 class TrainOptions(Protocol):
@@ -75,10 +76,13 @@ def run_training(run: Run, options: TrainOptions) -> None:
     """
     config, out = options.train, options.out
     engine = make_engine(options.engine)
+    check_division(config, engine)
 
     def begin() -> bool:
         going_on = open_run(out, run.settings, overwrite=options.overwrite, finished=DONE_FILE)
         write_yaml(out / YAML_FILE, options, leave_out=("out", "overwrite"))
+        if run.furnish is not None:
+            run.furnish(out)
         return going_on
 
     going_on = engine.share(begin)

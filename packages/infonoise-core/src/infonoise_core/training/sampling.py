@@ -77,6 +77,11 @@ class SamplerConfig:
         if not 0 <= self.churn <= MAX_GAMMA:
             raise InputError(f"--churn {self.churn:g}: give 0 to {MAX_GAMMA:.4f}")
 
+    @property
+    def needs_profile(self) -> bool:
+        """Whether the levels or the churn are read from a profile."""
+        return self.grid not in _PLAIN or (self.churn > 0 and self.churn_gate != "constant")
+
     def sigmas(
         self, sigma_min: float, sigma_max: float, profile: EntropyRateProfile | None
     ) -> Tensor:

@@ -1,0 +1,105 @@
+"""The estimate of memory as `infonoise estimate-memory` prints it."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from rich.table import Table
+from safetensors import safe_open
+
+from infonoise_core.errors import InputError
+from infonoise_core.training import checkpoint
+from infonoise_core.training.engine import EngineConfig
+from infonoise_core.training.memory import Memory, estimate
+from infonoise_core.training.state import CHECKPOINTS
+
+__all__ = ["count", "memory_table", "size"]
+
+_COUNTS: Mapping[str, int] = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}
+_SIZES: Mapping[str, int] = {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def memory_table(
+    parameters: str,
+    processes: int,
+    precision: Literal["fp32", "bf16"],
+    accumulate: int,
+    activations: str,
+    gpu: str,
+) -> Table:
+    """One row per engine and ZeRO stage, in GiB or MiB.
+
+    gradients: with buckets, and what DeepSpeed gathers and copies.  activations: with bf16 copies
+    of the weights.
+
+    parameters: a number such as 133.5M, or a run's folder.  activations, gpu: sizes such as 24GiB,
+    or empty. InputError for what is neither.
+    """
+    number = _in_run(Path(parameters)) if Path(parameters).is_dir() else count(parameters)
+    kept_back = size(activations, "--activations") if activations else 0
+    limit = size(gpu, "--gpu") if gpu else None
+    unit = "GiB" if 4 * number >= 2**28 else "MiB"
+    scale = _SIZES[unit.upper()]
+    where = f"each of {processes} processes" if processes > 1 else "one process"
+    table = Table(title=f"{number:,} parameters, {precision}: {unit} of {where}")
+    table.add_column("", no_wrap=True)
+    for name in ("weights", "EMA", "Adam", "gradients", "activations", "at most"):
+        table.add_column(name, justify="right")
+    if limit is not None:
+        table.add_column("fits", justify="right")
+    for name, engine in _engines(precision, accumulate).items():
+        memory = estimate(number, engine, processes, kept_back)
+        fits = () if limit is None else ("yes" if memory.peak <= limit else "no",)
+        table.add_row(name, *(f"{value / scale:.2f}" for value in _cells(memory)), *fits)
+    return table
+
+
+def _engines(precision: Literal["fp32", "bf16"], accumulate: int) -> dict[str, EngineConfig]:
+    def engine(name: Literal["torch", "deepspeed"], zero: Literal[0, 1, 2, 3]) -> EngineConfig:
+        return EngineConfig(engine=name, zero=zero, precision=precision, accumulate=accumulate)
+
+    stages: tuple[Literal[0, 1, 2, 3], ...] = (0, 1, 2, 3)
+    split = {f"--zero {zero}": engine("deepspeed", zero) for zero in stages}
+    return {"torch": engine("torch", 0), **split}
+
+
+def _cells(memory: Memory) -> tuple[int, ...]:
+    gradients = memory.buffers + max(memory.backward, memory.update)
+    return (
+        memory.weights, memory.average, memory.optimizer, gradients,
+        memory.activations + memory.copies, memory.peak,
+    )  # fmt: skip
+
+
+def count(text: str) -> int:
+    """133500000 from "133.5M"; K, M and G (or B) are thousands, millions and billions."""
+    return _parse(text, text, _COUNTS, "a number such as 133.5M, or the folder of a run")
+
+
+def size(text: str, option: str) -> int:
+    """Bytes from "24GiB"; KiB, MiB and GiB are powers of 1024."""
+    return _parse(text, f"{option} {text}", _SIZES, "a size such as 24GiB")
+
+
+def _parse(text: str, what: str, units: Mapping[str, int], want: str) -> int:
+    number = text.strip().rstrip("KMGBIkmgbi ")
+    unit = units.get(text.strip()[len(number) :].strip().upper())
+    try:
+        value = float(number) * (unit or 0)
+    except ValueError:
+        value = 0
+    if not 1 <= value < 2**63:
+        raise InputError(f"{what}: give {want}")
+    return round(value)
+
+
+def _in_run(run: Path) -> int:
+    """Numbers in the weights of a run's newest checkpoint, which are not loaded for that."""
+    step = checkpoint.newest(run / CHECKPOINTS)
+    if step is None:
+        raise InputError(f"{run}: no checkpoint here; give the --out of a train command")
+    path = checkpoint.path_of(run / CHECKPOINTS, step) / "model.safetensors"
+    with safe_open(path, framework="pt") as weights:
+        shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118
+    return sum(math.prod(shape) for shape in shapes)

@@ -1,0 +1,162 @@
+"""What training processes hold in memory, beside what was estimated: one line per setting.
+
+    python tools/bench/memory.py '{"engine": "torch"}' '{"engine": "torch", "accumulate": 2}'
+    torchrun --nproc-per-node 2 tools/bench/memory.py '{"engine": "deepspeed", "zero": 3}'
+
+Give each setting of EngineConfig as JSON, with "device": "cuda" on GPUs. There the numbers are
+those of torch's allocator; on the CPU they are the resident pages of the process.
+"""
+
+import gc
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from infonoise_core import EDMDenoiser
+from infonoise_core.training.ema import WeightAverage, plain_keep
+from infonoise_core.training.engine import (
+    Engine,
+    EngineConfig,
+    count_parameters,
+    make_engine,
+    recompute_blocks,
+)
+from infonoise_core.training.memory import Memory, activation_bytes, estimate
+from infonoise_core.training.task import Batch
+
+# Freed memory of 256 KiB and more goes back to the system at once, so that pages tell what is held.
+_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**18), "MALLOC_TRIM_THRESHOLD_": "0"}
+_INPUTS, _EXAMPLES, _STEPS = 64, 32, 3
+
+
+class Net(nn.Module):
+    """Residual layers of one size: x (n, 64) -> (n, 64)."""
+
+    def __init__(self, width: int, layers: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(_INPUTS, width)
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
+        self.last = nn.Linear(width, _INPUTS)
+
+    def forward(self, x: Tensor, c_noise: Tensor) -> Tensor:
+        h = self.first(x) + c_noise[:, None]
+        for layer in self.layers:
+            h = h + nn.functional.silu(layer(h))
+        out: Tensor = self.last(h)
+        return out
+
+
+@dataclass(frozen=True)
+class Measured:
+    """kept, peak: bytes of this process between steps and at most, weights and all."""
+
+    engine: EngineConfig
+    processes: int
+    parameters: int
+    kept: int
+    peak: int
+    estimated: Memory
+
+    def line(self) -> str:
+        mib = (f"{value / 2**20:.1f}" for value in (
+            self.kept, self.estimated.kept, self.peak, self.estimated.peak))  # fmt: skip
+        kept, expected, peak, bound = mib
+        return f"kept {kept} MiB (estimate {expected}), peak {peak} MiB (estimate {bound})"
+
+
+def measure(config: EngineConfig, width: int = 1024, layers: int = 8) -> Measured:
+    """Train a network for a few steps, after a small one that makes torch load what it needs."""
+    engine = make_engine(config)
+    _train(engine, Net(64, 2))
+    meter = _Meter(engine.device)
+    model = Net(width, layers)
+    kept, peak, parameters = _train(engine, model, meter)
+    batch = Batch(torch.empty(_EXAMPLES, _INPUTS))
+    # Of a network of its own: DeepSpeed may have taken this one's weights apart.
+    fresh = EDMDenoiser(Net(width, layers), sigma_data=1.0)
+    if config.activation_checkpointing:
+        recompute_blocks(fresh)
+    activations = activation_bytes(fresh, batch, config.precision)
+    estimated = estimate(parameters, config, engine.world, activations)
+    return Measured(config, engine.world, parameters, kept, peak, estimated)
+
+
+def _train(engine: Engine, net: Net, meter: "_Meter | None" = None) -> tuple[int, int, int]:
+    """Bytes kept and at most, and the number of parameters."""
+    model = EDMDenoiser(net, sigma_data=1.0).to(engine.device)
+    parameters = count_parameters(model.parameters())
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+    average = WeightAverage(model, plain_keep(0.9))
+    forward = engine.wrap(model, optimizer, clip=1.0)
+    peak = 0
+    for step in range(1, _STEPS + 1):
+        if meter is not None:
+            meter.restart()
+        for i in range(engine.accumulate):
+            _gradients(engine, forward, last=i == engine.accumulate - 1)
+        engine.step(1e-4)
+        with engine.whole():
+            average.update(step)
+        peak = 0 if meter is None else meter.peak()
+    gc.collect()
+    return 0 if meter is None else meter.now(), peak, parameters
+
+
+def _gradients(engine: Engine, forward: nn.Module, last: bool) -> None:
+    x = torch.randn(_EXAMPLES, _INPUTS, device=engine.device)
+    sigma = torch.ones(_EXAMPLES, device=engine.device)
+    with engine.micro_batch(last):
+        engine.backward((forward(x, sigma) - x).square().mean())
+
+
+class _Meter:
+    """Bytes that this process holds, above those at the start."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._cuda = device if device.type == "cuda" else None
+        self._start = 0
+        gc.collect()
+        self._start = self.now()
+
+    def restart(self) -> None:
+        if self._cuda is not None:
+            torch.cuda.reset_peak_memory_stats(self._cuda)
+        else:
+            # The kernel's word for "forget the highest number of resident pages".
+            Path("/proc/self/clear_refs").write_text("5")
+
+    def now(self) -> int:
+        held = _resident("VmRSS") if self._cuda is None else torch.cuda.memory_allocated(self._cuda)
+        return held - self._start
+
+    def peak(self) -> int:
+        if self._cuda is None:
+            return _resident("VmHWM") - self._start
+        return torch.cuda.max_memory_allocated(self._cuda) - self._start
+
+
+def _resident(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (kib,) = (line.split()[1] for line in lines if line.startswith(f"{name}:"))
+    return int(kib) * 1024
+
+
+def main(settings: list[str]) -> None:
+    """Measure every setting in this process; rank 0 prints."""
+    if not _ALLOCATOR.keys() <= os.environ.keys():
+        os.environ.update(_ALLOCATOR)
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+    torch.set_num_threads(1)
+    for text in settings:
+        found = measure(EngineConfig(**json.loads(text)))
+        if os.environ.get("RANK", "0") == "0":
+            print(found.line(), json.dumps(asdict(found)), sep="\t", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
