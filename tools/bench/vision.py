@@ -52,19 +52,19 @@ NEVER_WORSE = Aim(
 
 COMPARISONS = (
     comparison(
-        "binary", "Binarised Fashion-MNIST", f"{FIXED},{RIVALS},iid-oracle,infonoise", 1200,
+        "binary", "Binarised Fashion-MNIST", f"{FIXED},{RIVALS},iid-oracle,infonoise", 600,
         "--binarize", "0.5", aims=(TWICE, NEVER_WORSE),
     ),
     comparison(
-        "grey", "Grey Fashion-MNIST", f"{FIXED},{RIVALS},infonoise", 1200, aims=(NEVER_WORSE,)
+        "grey", "Grey Fashion-MNIST", f"{FIXED},{RIVALS},infonoise", 600, aims=(NEVER_WORSE,)
     ),
     comparison(
         "tenth", "Grey Fashion-MNIST times 0.1, settings untouched", "edm,log-uniform,infonoise",
-        1200, "--scale", "0.1", aims=(TWICE, NEVER_WORSE),
+        600, "--scale", "0.1", aims=(TWICE, NEVER_WORSE),
     ),
     comparison(
         "tenfold", "Grey Fashion-MNIST times 10, settings untouched", "edm,log-uniform,infonoise",
-        1200, "--scale", "10", aims=(TWICE, NEVER_WORSE),
+        600, "--scale", "10", aims=(TWICE, NEVER_WORSE),
     ),
 )  # fmt: skip
 

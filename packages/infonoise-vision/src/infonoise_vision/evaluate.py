@@ -3,6 +3,7 @@ sets.
 """
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,17 @@ from infonoise_vision.data import ImageSet
 SOLVER, LEVELS = "dpmpp-2m", 12
 # Held-out images of the bound: it is computed at every evaluation, and with so many its error is a
 # few per cent of what one image costs.
-LIMIT = 1024
+LIMIT = 512
+# Generated and held-out images of the distance.
+SAMPLES = 256
+
+# Images and rows of them -> what the denoiser is told of these (`task.Objective.context`).
+Context = Callable[[ImageSet, np.ndarray], Mapping[str, Tensor]]
+
+
+def no_context(images: ImageSet, rows: np.ndarray) -> Mapping[str, Tensor]:
+    """Nothing is told."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -42,13 +53,24 @@ class LikelihoodBound:
     levels (or sigma_min where that is larger), by the exact posterior of one pixel under a uniform
     prior; below that level nothing is left to learn, and a denoiser is not charged for it.
     Real-valued images get the density of the data blurred by sigma_0 = sigma_min.
+
+    context: what the denoiser is told of each image; pixels that are among it cost nothing, and
+    bits are counted per dim of the others.
     """
 
     def __init__(
-        self, held_out: ImageSet, train: ImageSet, sigma_min: float, sigma_max: float, seed: int = 0
+        self,
+        held_out: ImageSet,
+        train: ImageSet,
+        sigma_min: float,
+        sigma_max: float,
+        seed: int = 0,
+        context: Context = no_context,
     ) -> None:
-        self.dim = held_out.dim
-        x0 = held_out.x0(np.arange(len(held_out)))
+        rows = np.arange(len(held_out))
+        x0, told = held_out.x0(rows), context(held_out, rows)
+        hidden = 1 - told["known"] if "known" in told else torch.ones(1)
+        self.dim = float(hidden.expand_as(x0).sum()) / len(x0)
         self.sigma_0 = sigma_min
         if held_out.levels is not None:
             self.sigma_0 = max(sigma_min, 2 * held_out.scale / (held_out.levels - 1) / 8)
@@ -57,8 +79,9 @@ class LikelihoodBound:
                 f"--sigma-max {sigma_max:g}: {held_out.levels} grey levels are already told from"
                 f" each other below {self.sigma_0:g}; give a higher one"
             )
-        self._ends = _prior_nats(x0, train, sigma_max) + self._terminal_nats(held_out)
-        self._error = HeldOutError(Batch(x0), self.sigma_0, sigma_max, levels=8, seed=seed)
+        ends = _prior_nats(x0, train, sigma_max) + self._terminal_nats(held_out, x0.shape)
+        self._ends = (ends * hidden).flatten(1).sum(1)
+        self._error = HeldOutError(Batch(x0, told), self.sigma_0, sigma_max, levels=8, seed=seed)
 
     def __call__(self, denoiser: nn.Module) -> BitsPerDim:
         """Evaluate on the fixed set of levels and noises."""
@@ -68,13 +91,12 @@ class LikelihoodBound:
             float(nats.mean()) * scale, float(nats.std()) / math.sqrt(len(nats)) * scale
         )
 
-    def _terminal_nats(self, images: ImageSet) -> Tensor:
+    def _terminal_nats(self, images: ImageSet, shape: torch.Size) -> Tensor:
         if images.levels is None:
-            gaussian = 0.5 * self.dim * math.log(2 * math.pi * math.e * self.sigma_0**2)
-            return torch.full((len(images),), gaussian, dtype=torch.float64)
+            gaussian = 0.5 * math.log(2 * math.pi * math.e * self.sigma_0**2)
+            return torch.full(shape, gaussian, dtype=torch.float64)
         cost = pixel_nats(images.levels, self.sigma_0 / images.scale)
-        pixels = torch.from_numpy(images.pixels.reshape(len(images), -1).astype(np.int64))
-        return cost[pixels].sum(1)
+        return cost[torch.from_numpy(np.asarray(images.pixels, np.int64))]
 
 
 def pixel_nats(levels: int, sigma: float) -> Tensor:
@@ -92,15 +114,15 @@ def pixel_nats(levels: int, sigma: float) -> Tensor:
 
 
 def _prior_nats(x0: Tensor, train: ImageSet, sigma_max: float) -> Tensor:
-    """(n,) KL of x at sigma_max from a Gaussian with the training pixels' mean and variance
-    added.
+    """(n, c, h, w) KL of each pixel of x at sigma_max from a Gaussian with the training pixels'
+    mean and variance added.
     """
     pixels = train.x0(np.arange(min(len(train), 4096))).to(torch.float64)
     mean, variance = float(pixels.mean()), float(pixels.var())
     total = sigma_max**2 + variance
     shift = (x0.to(torch.float64) - mean).square() / total
     ratio = sigma_max**2 / total
-    return 0.5 * (shift + ratio - 1 - math.log(ratio)).flatten(1).sum(1)
+    return 0.5 * (shift + ratio - 1 - math.log(ratio))
 
 
 def energy_distance(first: Tensor, second: Tensor) -> float:
@@ -123,6 +145,7 @@ class ImageEvaluation:
     points.
 
     samples: images of the distance.  limit: held-out images of the bound, at most; drawn once.
+    context: what the denoiser is told; images are generated as it says of training images.
     """
 
     def __init__(
@@ -131,9 +154,10 @@ class ImageEvaluation:
         held_out: ImageSet,
         sigma_min: float,
         sigma_max: float,
-        samples: int = 256,
+        samples: int = SAMPLES,
         seed: int = 0,
         limit: int = LIMIT,
+        context: Context = no_context,
     ) -> None:
         if min(len(train), len(held_out)) < 2:
             raise InputError(
@@ -143,11 +167,12 @@ class ImageEvaluation:
         if len(held_out) > limit:
             rows = np.random.default_rng(seed).permutation(len(held_out))[:limit]
             held_out = held_out.take(np.sort(rows))
-        self.bound = LikelihoodBound(held_out, train, sigma_min, sigma_max, seed)
+        self.bound = LikelihoodBound(held_out, train, sigma_min, sigma_max, seed, context)
         self.samples = min(samples, len(held_out), len(train))
         rng = np.random.default_rng(seed)
         self._real = held_out.x0(rng.permutation(len(held_out))[: self.samples])
-        same = train.x0(rng.permutation(len(train))[: self.samples])
+        others = rng.permutation(len(train))[: self.samples]
+        same, self._told = train.x0(others), context(train, others)
         self._sigmas = karras_grid(LEVELS, sigma_min, sigma_max)
         self._shape, self._seed, self._scale = train.shape, seed, train.scale
         self.distance = f"energy_{self.samples}"
@@ -159,8 +184,9 @@ class ImageEvaluation:
         """
         bits = self.bound(denoiser)
         generated = generate(
-            denoiser, self._shape, self.samples, self._sigmas, solver=SOLVER, seed=self._seed
-        )
+            denoiser, self._shape, self.samples, self._sigmas,
+            solver=SOLVER, seed=self._seed, condition=self._told,
+        )  # fmt: skip
         return {
             "bits_per_dim": bits.value,
             "bits_per_dim_stderr": bits.stderr,

@@ -17,12 +17,10 @@ from infonoise_core.training.loggers import Logger
 
 # Noise levels at which a density is written down.
 _LEVELS = 64
-# What is summed on the device between two lines.
-_TAKEN, _LOSS, _NORM, _SKIPPED, _IN_A_ROW, _LONGEST = range(6)
 
 
 class Metrics:
-    """The lines of a run's metrics file, and sums on the device between them.
+    """The lines of a run's metrics file, and what happened on the device between them.
 
     Every rank holds the lines; rank 0 writes them, and tells its `loggers`.  skip_limit: steps in a
     row without a finite gradient that are borne.
@@ -32,7 +30,10 @@ class Metrics:
         self._path, self._engine, self._skip_limit = path, engine, skip_limit
         self.loggers: Sequence[Logger] = ()
         self._records: list[dict[str, Any]] = []
-        self._sums = torch.zeros(6, device=engine.device)
+        # Of every step since the last line; kept as they come, so that a step costs no operation.
+        self._losses: list[Tensor] = []
+        self._norms: list[Tensor] = []
+        self._in_a_row = 0
 
     def rewind(self, step: int) -> None:
         """Drop the lines after a step: what they tell of is done again."""
@@ -40,44 +41,58 @@ class Metrics:
 
     def state_dict(self) -> dict[str, Any]:
         """Collective: from now on every rank goes on from the mean over ranks."""
-        self._sums = self._engine.mean(self._sums)
-        return {"sums": self._sums.clone()}
+        rows = self._rows()
+        self._losses, self._norms = list(rows[0].unbind()), list(rows[1].unbind())
+        return {"rows": rows, "in_a_row": self._in_a_row}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._sums.copy_(state["sums"])
+        rows = state["rows"].to(self._engine.device)
+        self._losses, self._norms = list(rows[0].unbind()), list(rows[1].unbind())
+        self._in_a_row = int(state["in_a_row"])
 
     def add(self, loss: Tensor, norm: Tensor) -> None:
-        """Count an optimizer step, which was skipped if its gradient norm is not finite; waits for
-        nothing.
+        """Take note of an optimizer step, which was skipped if its gradient norm is not finite;
+        waits for nothing.
         """
-        taken = norm.isfinite()
-        skipped = ~taken
-        self._sums[_IN_A_ROW] += 1
-        self._sums[_IN_A_ROW] *= skipped
-        row = torch.stack([taken, loss.float(), norm.float(), skipped])
-        row = torch.where(taken | (torch.arange(4, device=row.device) == _SKIPPED), row, 0)
-        self._sums[:_IN_A_ROW] += row
-        self._sums[_LONGEST] = torch.maximum(self._sums[_LONGEST], self._sums[_IN_A_ROW])
+        self._losses.append(loss)
+        self._norms.append(norm)
 
     def log(self, step: int, status: str) -> str:
         """Write the means since the last line; returns them in a few words. InputError after too
         many steps in a row that had to be skipped. Collective.
         """
-        taken, loss, norm, skipped, _, longest = self._engine.mean(self._sums).tolist()
-        self._sums[:_IN_A_ROW] = 0
-        self._sums[_LONGEST] = 0
+        rows = self._rows().cpu()
+        self._losses, self._norms = [], []
+        taken = rows[1].isfinite()
+        longest = 0
+        for ok in taken.tolist():
+            self._in_a_row = 0 if ok else self._in_a_row + 1
+            longest = max(longest, self._in_a_row)
         if longest >= self._skip_limit:
             raise InputError(
-                f"the loss or its gradient was not finite in {longest:.0f} updates in a row before"
+                f"the loss or its gradient was not finite in {longest} updates in a row before"
                 f" step {step}: lower --lr; those updates were skipped, the last checkpoint is"
                 " whole"
             )
-        record = {"loss": loss / taken, "grad_norm": norm / taken} if taken else {}
+        record: dict[str, Any] = {}
+        if bool(taken.any()):
+            loss, norm = rows[:, taken].mean(1).tolist()
+            record = {"loss": loss, "grad_norm": norm}
+        skipped = int((~taken).sum())
         if skipped:
             record["skipped"] = skipped
         self.write(step, {**record, "schedule": status})
-        words = f"loss {record['loss']:.4g}" if taken else "no loss"
-        return f"{words}, {skipped:.0f} updates skipped" if skipped else words
+        words = f"loss {record['loss']:.4g}" if "loss" in record else "no loss"
+        return f"{words}, {skipped} updates skipped" if skipped else words
+
+    def _rows(self) -> Tensor:
+        """(2, steps) losses and gradient norms since the last line, the mean over ranks."""
+        device = self._engine.device
+        if not self._losses:
+            return torch.zeros(2, 0, device=device)
+        rows = [torch.stack([v.to(device, torch.float32) for v in values])
+                for values in (self._losses, self._norms)]  # fmt: skip
+        return self._engine.mean(torch.stack(rows))
 
     def density(self, step: int, schedule: Schedule) -> None:
         """Write the law that noise levels are drawn by, at 64 of them, unless it never changes."""
