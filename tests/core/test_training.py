@@ -2,13 +2,16 @@
 
 import json
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -33,9 +36,11 @@ from infonoise_core.training.config import (
 )
 from infonoise_core.training.data import Order
 from infonoise_core.training.ema import WeightAverage, power_keep
-from infonoise_core.training.engine import TorchEngine
+from infonoise_core.training.engine import EngineConfig, TorchEngine
 from infonoise_core.training.evaluation import HeldOutError
 from infonoise_core.training.loop import _keep, _learning_rate, load_denoiser, train
+from infonoise_core.training.results import Measure
+from infonoise_core.training.run import Run, run_training
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 
 CONFIG = TrainConfig(updates=60, batch=32, log_every=10, eval_every=20, save_every=25, keep=3)
@@ -411,3 +416,54 @@ def test_the_density_is_written_down_as_it_changes(tmp_path: Path) -> None:
         # Four digits of each value, and bins that are not the schedule's own.
         assert float(density.sum()) * float(x.diff().mean()) == pytest.approx(1, abs=0.02)
     assert "density" not in (tmp_path / "fixed/metrics.jsonl").read_text()
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What every domain's `train` has."""
+
+    out: Path
+    overwrite: bool = False
+    train: TrainConfig = CONFIG
+    engine: EngineConfig = field(default_factory=partial(EngineConfig, device="cpu"))
+
+
+class HeldOut:
+    """An evaluation of one number, which no denoiser changes."""
+
+    floors: Mapping[str, float] = {"one": 0.5}
+
+    def __call__(self, denoiser: nn.Module) -> dict[str, float]:
+        return {"one": 1.0, "one_stderr": 0.25}
+
+    def measures(self) -> list[Measure]:
+        return [Measure("one", "the one", "One.")]
+
+
+def start(out: Path, exhibit: Callable[[nn.Module], str | bytes], **changes: Any) -> None:
+    config = replace(CONFIG, updates=20, eval_every=10, **changes)
+    settings = {"command": "test", "batch": config.batch}
+    run = Run(TwoPoints(), schedule(), HeldOut(), settings, "two points", exhibit=exhibit)
+    run_training(run, TrainOptions(out, train=config))
+
+
+def test_a_run_leaves_its_settings_samples_and_last_measures(tmp_path: Path, capsys) -> None:
+    out = tmp_path / "run"
+    start(out, lambda denoiser: f"training: {denoiser.training}")
+    assert capsys.readouterr().out.endswith("the one: 1.0000 ± 0.2500 (real to real 0.5000)\n")
+    shown = sorted((out / "samples").iterdir())
+    assert [path.name for path in shown] == ["step-00000010.txt", "step-00000020.txt"]
+    # Of the average, which is in evaluation mode.
+    assert {path.read_text() for path in shown} == {"training: False"}
+    assert json.loads((out / "done.json").read_text())["one"] == 1.0
+    assert yaml.safe_load((out / "config.yaml").read_text())["train"]["updates"] == 20
+    with pytest.raises(InputError, match="finished run"):
+        start(out, lambda denoiser: b"")
+
+
+def test_a_batch_that_does_not_divide_makes_no_folder(tmp_path: Path) -> None:
+    run = Run(TwoPoints(), schedule(), HeldOut(), {}, "two points")
+    options = TrainOptions(tmp_path / "run", engine=EngineConfig(device="cpu", accumulate=5))
+    with pytest.raises(InputError, match="does not divide"):
+        run_training(run, options)
+    assert not (tmp_path / "run").exists()

@@ -30,6 +30,7 @@ __all__ = [
     "METRICS_FILE",
     "PROFILE_FILE",
     "Evaluate",
+    "Show",
     "Trained",
     "check_division",
     "load_denoiser",
@@ -42,6 +43,8 @@ _LOOK_EVERY = 10
 
 # Averaged denoiser -> name and value of each measure.
 Evaluate = Callable[[nn.Module], dict[str, float]]
+# Averaged denoiser and optimizer steps done.
+Show = Callable[[nn.Module, int], None]
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ def train(
     *,
     engine: Engine | None = None,
     evaluate: Evaluate | None = None,
+    show: Show | None = None,
     reporter: Reporter | None = None,
     workers: int = 0,
     log_to: tuple[str, ...] = (),
@@ -75,7 +79,8 @@ def train(
     metrics.jsonl, checkpoints/, profile.json. On SIGTERM it saves and raises Stopped, a SystemExit
     with code 0. A step whose loss or gradient is not finite is skipped.
 
-    workers: threads that call task.batch for the micro-batches to come.  log_to: see `loggers`.
+    show: called after each evaluation, for samples.  workers: threads that call task.batch for the
+    micro-batches to come.  log_to: see `loggers`.
     """
     engine = engine or TorchEngine()
     check_division(config, engine)
@@ -127,6 +132,8 @@ def train(
             if evaluate is not None and (last or _every(config.eval_every, done)):
                 measures = _evaluated(evaluate, average.module, engine)
                 metrics.write(done, {"evaluate": measures})
+                if show is not None:
+                    _shown(show, average.module, done, engine)
                 pace.lap(done)
             if last or done % config.save_every == 0:
                 metrics.density(done, schedule)
@@ -236,6 +243,10 @@ def _every(interval: int, done: int) -> bool:
 
 def _evaluated(evaluate: Evaluate, denoiser: nn.Module, engine: Engine) -> dict[str, float]:
     return engine.share(lambda: evaluate(denoiser))
+
+
+def _shown(show: Show, denoiser: nn.Module, done: int, engine: Engine) -> None:
+    engine.share(lambda: show(denoiser, done))
 
 
 def _reached(config: TrainConfig, metrics: Metrics) -> bool:

@@ -14,12 +14,13 @@ from infonoise_core.schedule import Schedule
 from infonoise_core.training.config import TrainConfig, open_run, read_run, settings_of, write_json
 from infonoise_core.training.configfile import write_yaml
 from infonoise_core.training.engine import EngineConfig, count_parameters, make_engine
-from infonoise_core.training.loop import PROFILE_FILE, check_division, train
+from infonoise_core.training.loop import PROFILE_FILE, Show, check_division, train
 from infonoise_core.training.progress import progress
+from infonoise_core.training.report import Exhibit
 from infonoise_core.training.results import Measure
 from infonoise_core.training.task import Task
 
-DONE_FILE, YAML_FILE = "done.json", "config.yaml"
+DONE_FILE, YAML_FILE, SAMPLES = "done.json", "config.yaml", "samples"
 # Where a run lies and what runs it: it may go on elsewhere and with other processes.
 _CHANGEABLE = ("out", "overwrite", "engine")
 
@@ -44,6 +45,7 @@ class Run:
 
     settings: what must be the same for the run to go on (`run_settings`).  about: the data in a few
     words.  furnish: writes what else has to lie in the run's folder, such as a tokenizer.
+    exhibit: samples of a denoiser, which go to samples/ at every evaluation.
     """
 
     task: Task
@@ -52,6 +54,7 @@ class Run:
     settings: dict[str, Any]
     about: str
     furnish: Callable[[Path], None] | None = None
+    exhibit: Callable[[nn.Module], Exhibit] | None = None
 
 
 class TrainOptions(Protocol):
@@ -98,7 +101,7 @@ def run_training(run: Run, options: TrainOptions) -> None:
     with progress(config.updates, "train", shown=first) as reporter:
         trained = train(
             run.task, run.schedule, config, out,
-            engine=engine, evaluate=run.evaluation, reporter=reporter,
+            engine=engine, evaluate=run.evaluation, show=_showing(run, out), reporter=reporter,
             workers=options.engine.workers, log_to=options.engine.log_to,
         )  # fmt: skip
     if first:
@@ -106,6 +109,23 @@ def run_training(run: Run, options: TrainOptions) -> None:
         write_json(out / DONE_FILE, final)
         print(run.schedule.status())
         print_measures(run.evaluation, final)
+
+
+def _showing(run: Run, out: Path) -> Show | None:
+    exhibit = run.exhibit
+    if exhibit is None:
+        return None
+
+    def show(denoiser: nn.Module, step: int) -> None:
+        made = exhibit(denoiser)
+        text = isinstance(made, str)
+        path = out / SAMPLES / f"step-{step:08d}.{'txt' if text else 'png'}"
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_name(f".{path.name}.tmp")
+        temporary.write_bytes(made.encode() if isinstance(made, str) else made)
+        temporary.replace(path)
+
+    return show
 
 
 def run_settings(command: str, config: Any, **data: Any) -> dict[str, Any]:
