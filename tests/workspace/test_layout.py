@@ -65,12 +65,13 @@ def test_version_is_one_literal(package):
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=name)
-def test_changelog_opens_with_the_version(package):
-    versions = re.findall(
-        r"^## \[(\d[^\]]*)\]", (package / "CHANGELOG.md").read_text(), re.MULTILINE
-    )
-    assert versions[0] == version(package)
-    assert versions == sorted(versions, key=Version, reverse=True)
+def test_changelog_has_a_place_for_what_is_new_and_the_version_below(package):
+    headings = re.findall(r"^## \[([^\]]*)\]", (package / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    released = headings[1:]
+    # Before the first release the version stands in the package alone.
+    assert not released or released[0] == version(package)
+    assert released == sorted(released, key=Version, reverse=True)
 
 
 @pytest.mark.parametrize("package", DOMAINS, ids=name)
