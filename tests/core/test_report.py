@@ -190,5 +190,5 @@ def test_the_answer_when_seeds_disagree() -> None:
     arms = [arm("edm", [6, 5, 4], seed=s) for s in range(2)]
     arms += [arm("infonoise", [6, 5, 3 + 2 * s], fixed=False, seed=s) for s in range(2)]
     assert answer(results(*arms)).endswith(
-        "infonoise reaches that from 1 of 2 seeds and ends at 4.0000 on average."
+        "infonoise reaches that from 1 of 2 seeds and ends at 4.0000 ± 1.0000 on average."
     )

@@ -153,7 +153,8 @@ def test_rows_of_several_seeds() -> None:
     )  # fmt: skip
     assert body[0] == ["edm", "3.0000 ± 1.0000", "0.3000 ± 0.1000", "1 of 2 seeds", "-"]
     assert body[1][3:] == ["1 of 2 seeds", "-"]
-    assert body[2][3:] == ["15", "2.00"]  # after 10 and 20 updates of 30
+    # After 10 and 20 updates of 30: 15 with an error of 5, a third, and so has 30 / 15.
+    assert body[2][3:] == ["15 ± 5", "2.00 ± 0.67"]
     assert body[3][3:] == ["never", "-"]
 
 

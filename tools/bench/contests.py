@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.results import times_fewer, with_error
 from report import Cell, Goal, Relation, Section, Table
 
 # Where finished comparisons stay; git ignores it.
@@ -158,7 +159,7 @@ def _table(comparison: Comparison, outcome: Outcome) -> Table:
     ]
     rows: list[list[Cell]] = []
     for schedule in outcome.schedules:
-        finals = [_with_error(outcome.finals(schedule, m["name"])) for m in measures]
+        finals = [with_error(outcome.finals(schedule, m["name"]), ".4f") for m in measures]
         rows.append([schedule, *finals, *_speed(outcome, schedule)])
     seeds = f"{outcome.seeds} seeds" if outcome.seeds > 1 else "one seed"
     command = " ".join([comparison.command, "compare", *comparison.options])
@@ -175,14 +176,7 @@ def _speed(outcome: Outcome, schedule: str) -> list[Cell]:
     there = [step for step in reached if math.isfinite(step)]
     if len(there) < len(reached):
         return ["never" if not there else f"{len(there)} of {len(reached)} seeds", None]
-    return [_with_error(there, ".0f"), _with_error([outcome.updates / s for s in there], ".2f")]
-
-
-def _with_error(values: Sequence[float], spec: str = ".4f") -> str:
-    text = format(fmean(values), spec)
-    if len(values) < 2:
-        return text
-    return f"{text} ± {format(stdev(values) / math.sqrt(len(values)), spec)}"
+    return [with_error(there, ".0f"), times_fewer(outcome.updates, there)]
 
 
 def _goals(comparison: Comparison, outcome: Outcome) -> list[Goal]:

@@ -2,7 +2,6 @@
 
 import base64
 import math
-import statistics
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import jinja2
 
 from infonoise_core.plot import draw_densities, draw_profile, figure, to_svg
 from infonoise_core.profile import EntropyRateProfile
-from infonoise_core.training.results import Measure, Results, rows
+from infonoise_core.training.results import Measure, Results, rows, times_fewer, with_error
 
 # What a schedule generated: a PNG image, or text.
 Exhibit = bytes | str
@@ -56,23 +55,24 @@ def answer(results: Results) -> str:
     label = results.measures[0].label
     sentences = [f"The best fixed law is {law}, which ends at {target:.4f} {label}."]
     for name in adaptive:
-        final = statistics.fmean(results.final(name, results.measures[0].name))
+        finals = results.final(name, results.measures[0].name)
+        final = with_error(finals, ".4f")
         total = results.of(name)[0].evaluations[-1]["step"]
         steps = [s for s in results.updates_to_best_fixed(name) if s is not None]
         if len(steps) == len(results.of(name)):
-            mean = statistics.fmean(steps)
+            fewer = times_fewer(total, steps)
             sentences.append(
-                f"{name} reaches that after {mean:.0f} of {total:.0f} updates"
-                f" ({total / mean:.2f} times fewer) and ends at {final:.4f}."
+                f"{name} reaches that after {with_error(steps, '.0f')} of {total:.0f} updates"
+                f" ({fewer} times fewer) and ends at {final}."
             )
         elif steps:
             sentences.append(
                 f"{name} reaches that from {len(steps)} of {len(results.of(name))} seeds and ends"
-                f" at {final:.4f} on average."
+                f" at {final} on average."
             )
         else:
             sentences.append(
-                f"{name} ends at {final:.4f} and does not reach it: it does not help here."
+                f"{name} ends at {final} and does not reach it: it does not help here."
             )
     return " ".join(sentences)
 

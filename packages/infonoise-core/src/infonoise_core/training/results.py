@@ -156,14 +156,32 @@ def print_table(results: Results, console: Console | None = None) -> None:
     console.print(table, crop=False)
 
 
+def with_error(values: Sequence[float], spec: str) -> str:
+    """Mean over seeds, and its standard error where there are several."""
+    mean = format(statistics.fmean(values), spec)
+    if len(values) < 2:
+        return mean
+    return f"{mean} ± {format(statistics.stdev(values) / math.sqrt(len(values)), spec)}"
+
+
+def times_fewer(updates: float, steps: Sequence[float]) -> str:
+    """All updates over the mean of those needed; the error follows that of the mean to first
+    order.
+    """
+    mean = statistics.fmean(steps)
+    text = f"{updates / mean:.2f}"
+    if len(steps) < 2:
+        return text
+    relative = statistics.stdev(steps) / math.sqrt(len(steps)) / mean
+    return f"{text} ± {updates / mean * relative:.2f}"
+
+
 def _mean_and_error(results: Results, schedule: str, name: str) -> str:
     values = results.final(schedule, name)
-    mean = statistics.fmean(values)
     if len(values) > 1:
-        error = statistics.stdev(values) / math.sqrt(len(values))
-    else:
-        error = results.of(schedule)[0].evaluations[-1].get(f"{name}_stderr", math.nan)
-    return f"{mean:.4f}" if math.isnan(error) else f"{mean:.4f} ± {error:.4f}"
+        return with_error(values, ".4f")
+    error = results.of(schedule)[0].evaluations[-1].get(f"{name}_stderr", math.nan)
+    return f"{values[0]:.4f}" if math.isnan(error) else f"{values[0]:.4f} ± {error:.4f}"
 
 
 def _speed(results: Results, schedule: str, updates: float) -> list[str]:
@@ -172,5 +190,4 @@ def _speed(results: Results, schedule: str, updates: float) -> list[str]:
     if len(steps) < len(reached):
         never = "never" if not steps else f"{len(steps)} of {len(reached)} seeds"
         return [never, "-"]
-    mean = statistics.fmean(steps)
-    return [f"{mean:.0f}", f"{updates / mean:.2f}"]
+    return [with_error(steps, ".0f"), times_fewer(updates, steps)]
