@@ -1,9 +1,14 @@
-"""Regenerate docs/benchmarks/training.md: what the training loop costs and keeps."""
+"""Regenerate docs/benchmarks/training.md: what several processes learn, and what the loop costs."""
 
+import engines
 import loop_overhead
 from suite import Suite
 
-SUITE = Suite("training", "What the training loop costs", {"overhead": loop_overhead.section})
+SUITE = Suite(
+    "training",
+    "What the training loop keeps and costs",
+    {"two-processes": engines.section, "overhead": loop_overhead.section},
+)
 
 if __name__ == "__main__":
     SUITE.main()
