@@ -31,17 +31,21 @@ class Order:
 
     def indices(self, start: int, count: int) -> np.ndarray:
         """(count,) int64 example indices at positions start .. start + count - 1."""
-        positions = np.arange(start, start + count, dtype=np.int64)
-        passes, places = np.divmod(positions, self.examples)
         out = np.empty(count, dtype=np.int64)
-        for p in np.unique(passes):
-            here = passes == p
-            if self.examples <= _HELD:
-                out[here] = self._permuted(int(p))[places[here]]
-            else:
-                seed = derive_seed(self.seed, Stream.ORDER, int(p))
-                out[here] = permute(places[here], self.examples, seed)
+        done = 0
+        while done < count:
+            number, place = divmod(start + done, self.examples)
+            rows = min(count - done, self.examples - place)
+            out[done : done + rows] = self._stretch(number, place, rows)
+            done += rows
         return out
+
+    def _stretch(self, number: int, place: int, rows: int) -> np.ndarray:
+        """Examples at `rows` places of pass `number`, from `place` on."""
+        if self.examples <= _HELD:
+            return self._permuted(number)[place : place + rows]
+        seed = derive_seed(self.seed, Stream.ORDER, number)
+        return permute(np.arange(place, place + rows), self.examples, seed)
 
     def _permuted(self, number: int) -> np.ndarray:
         latest, permutation = self._latest
