@@ -63,9 +63,9 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
                 "A step",
                 f"Time beyond the hand-written loop's, batches of {BATCH} of the 8x8 digits,"
                 f" medians of {len(rounds)} rounds of {STEPS} steps, one refresh among them, in"
-                " which all take turns. The hand-written one does what any loop does: examples, noise"
-                " levels, noise, EDM's loss, backward, clipping, fused AdamW with a learning rate that is warmed up, and"
-                " an average of weights.",
+                " which all take turns. The hand-written one does what any loop does: examples,"
+                " noise levels, noise, EDM's loss, backward, clipping, fused AdamW with a learning"
+                " rate that is warmed up, and an average of weights.",
                 ["loop", "overhead"],
                 [[name, value] for name, value in over.items()],
                 {"overhead": "+.1%"},
