@@ -181,6 +181,16 @@ def test_ids_must_differ(tmp_path):
     refused(r"record 'a' \(number 3\): the id 'a' was taken by number 1", load, path)
 
 
+def test_copies_are_told(tmp_path):
+    path = tmp_path / "x.fa"
+    path.write_text(">a\nAACC\n>b\nGGTT\n>c\nAACC\n>d\nACCC\n>e\nAGTC\n")
+    splitting = Splitting(val=0.0, test=0.0)
+    notes = load_sequences(path, splitting=splitting).notes
+    assert "2 copies of another sequence, on either strand" in notes
+    path.write_text(">a\nAACC\n>d\nACCC\n>e\nAGTC\n")
+    assert not any("copies" in note for note in load_sequences(path, splitting=splitting).notes)
+
+
 def test_arrays_may_be_memory_maps(tmp_path):
     codes = random_codes(6, 9)
     np.save(tmp_path / "codes.npy", codes)

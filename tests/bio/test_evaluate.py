@@ -102,7 +102,8 @@ def test_the_measure_of_training_is_the_bound_with_its_error():
     found = evaluation(objective.task(training, seed=0).denoiser)
     assert found["bits_per_base"] == pytest.approx(evaluation.independent, abs=1e-5)
     name = evaluation.measures()[0].name
-    assert set(found) == {name, f"{name}_stderr"}
+    assert set(found) == {name, f"{name}_stderr", "bits_below_independent"}
+    assert found["bits_below_independent"] == pytest.approx(0, abs=1e-5)
 
 
 def test_too_few_sequences_are_refused():

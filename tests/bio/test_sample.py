@@ -12,8 +12,7 @@ from infonoise_bio.alphabet import MASKED, Codes
 from infonoise_bio.encoding import ENCODINGS, make_encoding
 from infonoise_bio.model import BaseDenoiser, Conditions, ModelConfig, make_denoiser
 from infonoise_bio.network import NetworkConfig
-from infonoise_bio.sample import Sampling, Wanted, design, infill, noise_levels, write_designs
-from infonoise_core.channel import VarianceExploding
+from infonoise_bio.sample import Sampling, Wanted, design, design_each, infill, write_designs
 from infonoise_core.errors import InputError
 from infonoise_core.grid import karras_grid
 
@@ -134,23 +133,17 @@ def test_what_cannot_be_asked_for_is_refused():
         (lambda: design(denoiser, 0, some), "--n 0"),
         (lambda: design(denoiser, 2, sampling(4, guidance=2.0)), "without a condition"),
         (lambda: infill(denoiser, np.zeros((2, 9), np.uint8), some), "9 bases"),
-        (lambda: noise_levels("linear", 4, 0.1, 1.0), "--grid linear"),
-        (lambda: noise_levels("entropic", 4, 0.1, 1.0), "no profile"),
-        (lambda: noise_levels("karras", 0, 0.1, 1.0), "--steps 0"),
     ):
         with pytest.raises(InputError, match=word):
             list(wrong())
 
 
-def test_levels_follow_the_profile():
-    encoding = make_encoding("one-hot")
-    profile = encoding.profile(VarianceExploding(0.01, 50.0))
-    sigmas = noise_levels("entropic", 9, 0.01, 50.0, profile)
-    assert len(sigmas) == 9
-    assert bool((sigmas.diff() < 0).all())
-    # Half of the entropy lies on either side of the middle level.
-    median = float(profile.quantile(0.5))
-    assert float(sigmas[4]) == pytest.approx(median, rel=0.35)
+def test_each_sequence_may_have_a_condition_of_its_own():
+    label = torch.tensor([0, 1]).repeat_interleave(100)
+    codes = together(design_each(biased(), 200, sampling(12), {"label": label}))
+    of_x, of_y = ((part == 0).mean() for part in (codes[:100], codes[100:]))
+    # 2000 bases each: five standard errors of the difference are 0.08 at most.
+    assert of_x > of_y + 0.08
 
 
 def test_numbers_can_be_asked_for_by_name():

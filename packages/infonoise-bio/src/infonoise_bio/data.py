@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from infonoise_bio.alphabet import MASKED, Codes, codes_of, lower_of
 from infonoise_bio.counts import Counts
-from infonoise_bio.kmers import similarity_clusters
+from infonoise_bio.kmers import similarity_clusters, two_strand_digests
 from infonoise_bio.records import Record
 from infonoise_bio.sources import Reading, read_source
 from infonoise_bio.split import (
@@ -184,6 +184,8 @@ class _Gathered:
         split, note = self._decide(codes)
         sizes = np.bincount(split, minlength=3)
         told = ", ".join(f"{name} {size:,}" for name, size in zip(SPLITS, sizes, strict=True))
+        repeated = n - len(np.unique(two_strand_digests(codes)))
+        copies = (f"{repeated:,} copies of another sequence, on either strand",) if repeated else ()
         return SequenceSet(
             source,
             codes,
@@ -195,7 +197,7 @@ class _Gathered:
             self._numbers,
             lower,
             counts.to_dict(),
-            (*counts.lines(), f"{note}; {told}"),
+            (*counts.lines(), *copies, f"{note}; {told}"),
         )
 
     def _decide(self, codes: Codes) -> tuple[Split, str]:

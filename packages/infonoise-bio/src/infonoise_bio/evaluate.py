@@ -71,9 +71,18 @@ class DnaEvaluation:
         self.independent /= math.log(2)
 
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
-        """bits_per_base and its standard error."""
+        """bits_per_base, its standard error, and how far it is below independent bases."""
         bits: BitsPerBase = self.bound(denoiser)
-        return {"bits_per_base": bits.value, "bits_per_base_stderr": bits.stderr}
+        return {
+            "bits_per_base": bits.value,
+            "bits_per_base_stderr": bits.stderr,
+            "bits_below_independent": self.independent - bits.value,
+        }
+
+    @property
+    def floors(self) -> dict[str, float]:
+        """None: a likelihood has no value between real and real."""
+        return {}
 
     def measures(self) -> list[Measure]:
         """What the number is, for tables and reports."""
@@ -99,7 +108,7 @@ class Row:
     explanation: str
     held_out: float | None
     generated: float
-    markov: float
+    markov: float | None
     real: float | None
 
 

@@ -41,8 +41,12 @@ class NetworkConfig:
     """the same answer on both strands, at twice the time of an update"""
     dropout: float = 0.0
     """share of activations dropped in training"""
+    causal: bool = False
+    """an output hangs on features at its place and before only"""
 
     def __post_init__(self) -> None:
+        if self.causal and self.equivariant:
+            raise InputError("a causal network reads one strand: it cannot be equivariant")
         if min(self.width, self.depth, self.heads, *self.dilations) < 1 or not self.dilations:
             raise InputError("sizes of a network: give whole numbers of at least 1")
         if self.kernel < 1 or self.kernel % 2 == 0:
@@ -126,15 +130,29 @@ class Modulation(nn.Module):
         return 1 + scale, shift, 1 + gate
 
 
+class Spread(nn.Conv1d):
+    """A convolution as long as its input: centred, or over the places up to each one's own."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, dilation: int = 1, *, causal: bool = False
+    ) -> None:
+        reach = dilation * (kernel // 2)
+        super().__init__(inputs, outputs, kernel, padding=0 if causal else reach, dilation=dilation)
+        self.before = 2 * reach if causal else 0
+
+    def forward(self, h: Tensor) -> Tensor:
+        """h (n, C, L)."""
+        return super().forward(functional.pad(h, (self.before, 0)) if self.before else h)
+
+
 class ConvolutionBlock(nn.Module):
     """A dilated convolution and a pointwise one, the input added."""
 
     def __init__(self, config: NetworkConfig, embedding: int, dilation: int) -> None:
         super().__init__()
-        reach = dilation * (config.kernel // 2)
         width = config.width
         self.modulation = Modulation(embedding, width)
-        self.spread = nn.Conv1d(width, width, config.kernel, padding=reach, dilation=dilation)
+        self.spread = Spread(width, width, config.kernel, dilation, causal=config.causal)
         self.mix = nn.Conv1d(width, width, 1)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -151,7 +169,7 @@ class TransformerBlock(nn.Module):
     def __init__(self, config: NetworkConfig, embedding: int) -> None:
         super().__init__()
         width = config.width
-        self.heads = config.heads
+        self.heads, self.causal = config.heads, config.causal
         self.attend, self.think = Modulation(embedding, width), Modulation(embedding, width)
         self.qkv = nn.Conv1d(width, 3 * width, 1)
         self.out = nn.Conv1d(width, width, 1)
@@ -165,7 +183,9 @@ class TransformerBlock(nn.Module):
         scale, shift, gate = self.attend(embedding)
         qkv = self.qkv(torch.addcmul(shift, normalise(h), scale))
         q, k, v = qkv.reshape(n, 3, self.heads, -1, length).transpose(-1, -2).unbind(1)
-        mixed = functional.scaled_dot_product_attention(rotate(q), rotate(k), v.contiguous())
+        mixed = functional.scaled_dot_product_attention(
+            rotate(q), rotate(k), v.contiguous(), is_causal=self.causal
+        )
         mixed = mixed.transpose(-1, -2).reshape(n, width, length)
         h = torch.addcmul(h, gate, self.out(self.dropout(mixed)))
         scale, shift, gate = self.think(embedding)
@@ -201,7 +221,7 @@ class Network(nn.Module):
         super().__init__()
         self.config, self.length, self.groups = config, length, groups
         width = config.width
-        self.stem = nn.Conv1d(BASE_CHANNELS * groups + flags, width, 9, padding=4)
+        self.stem = Spread(BASE_CHANNELS * groups + flags, width, 9, causal=config.causal)
         self.position = nn.Parameter(torch.zeros(width, length)) if config.positions else None
         dilations = (config.dilations[i % len(config.dilations)] for i in range(config.depth))
         self.blocks = nn.ModuleList(

@@ -15,9 +15,7 @@ from infonoise_bio.records import Record
 from infonoise_core.churn import Churn
 from infonoise_core.denoiser import Denoiser
 from infonoise_core.errors import InputError
-from infonoise_core.grid import entropic_grid, karras_grid
 from infonoise_core.guidance import guided
-from infonoise_core.profile import EntropyRateProfile
 from infonoise_core.training.sampling import generate_chunks
 
 Progress = Callable[[int, int], None]
@@ -36,6 +34,7 @@ class Sampling:
     guidance: float = 1.0
     seed: int = 0
     chunk: int = 256
+    s_noise: float = 1.003
 
 
 @dataclass(frozen=True)
@@ -64,25 +63,6 @@ class Wanted:
         return condition
 
 
-def noise_levels(
-    grid: str,
-    steps: int,
-    sigma_min: float,
-    sigma_max: float,
-    profile: EntropyRateProfile | None = None,
-) -> Tensor:
-    """(steps,) descending noise levels: karras, or entropic by a profile."""
-    if steps < 1:
-        raise InputError(f"--steps {steps}: give at least 1")
-    if grid == "karras":
-        return karras_grid(steps, sigma_min, sigma_max)
-    if grid != "entropic":
-        raise InputError(f"--grid {grid}: no such grid; give karras or entropic")
-    if profile is None:
-        raise InputError("--grid entropic: no profile here; train with --schedule infonoise")
-    return entropic_grid(profile, steps, sigma_min, sigma_max)
-
-
 def design(
     denoiser: BaseDenoiser,
     n: int,
@@ -93,7 +73,7 @@ def design(
     """n new sequences, as codes (chunk, L), one chunk at a time."""
     rows = (wanted or Wanted()).condition(denoiser)
     condition = {k: v.expand(n, *v.shape[1:]) for k, v in rows.items()}
-    return _chunks(denoiser, n, sampling, condition, progress)
+    return design_each(denoiser, n, sampling, condition, progress)
 
 
 def infill(
@@ -117,7 +97,7 @@ def infill(
     rows = (wanted or Wanted()).condition(denoiser)
     condition = {k: v.expand(n, *v.shape[1:]) for k, v in rows.items()}
     condition["given"] = torch.from_numpy(np.array(templates))
-    for codes in _chunks(denoiser, n, sampling, condition, progress):
+    for codes in design_each(denoiser, n, sampling, condition, progress):
         part = templates[start : start + len(codes)]
         start += len(codes)
         yield np.where(part == MASKED, codes, part)
@@ -144,14 +124,17 @@ def write_designs(
     return write_fasta(out, records_of(chunks, lambda number: f"{prefix}_{number + 1}", fields))
 
 
-def _chunks(
+def design_each(
     denoiser: BaseDenoiser,
     n: int,
     sampling: Sampling,
     condition: Mapping[str, Tensor],
-    progress: Progress | None,
+    progress: Progress | None = None,
 ) -> Iterator[Codes]:
-    """At the end of the way the state is the mean point of the posterior at the lowest level; the
+    """n new sequences, each with conditions of its own (n, ...), as codes (chunk, L), one chunk at
+    a time.
+
+    At the end of the way the state is the mean point of the posterior at the lowest level; the
     nearest base to it is the most probable one.
     """
     if n < 1:
@@ -169,9 +152,9 @@ def _chunks(
     shape = (encoding.channels, denoiser.config.length)
     for part in generate_chunks(
         steered, shape, n, sampling.sigmas,
-        solver=sampling.solver, churn=sampling.churn, seed=sampling.seed, chunk=sampling.chunk,
-        condition=condition, progress=progress, origin=encoding.origin,
-        device=device,
+        solver=sampling.solver, churn=sampling.churn, s_noise=sampling.s_noise,
+        seed=sampling.seed, chunk=sampling.chunk, condition=condition, progress=progress,
+        origin=encoding.origin, device=device,
     ):  # fmt: skip
         if not bool(part.x.isfinite().all()):
             raise InputError("the model's sequences are not finite; train again with a lower --lr")

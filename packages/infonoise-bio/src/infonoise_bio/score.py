@@ -104,13 +104,17 @@ class Scorer:
                 unit = max(1, bases) * math.log(2)
                 yield Score(record.id, bases, value, value / unit, spread / unit)
 
-    def _codes(self, record: Record) -> np.ndarray:
+    def check(self, record: Record) -> None:
+        """InputError for a record that cannot be scored."""
         length = self.denoiser.config.length
         if len(record) != length:
             raise InputError(
                 f"{record.where} has {len(record)} bases and the model takes {length}; give"
                 f" --window {length}"
             )
+
+    def _codes(self, record: Record) -> np.ndarray:
+        self.check(record)
         return np.frombuffer(codes_of(record.letters), np.uint8)
 
 

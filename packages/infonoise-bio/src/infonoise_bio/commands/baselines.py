@@ -1,0 +1,83 @@
+"""`infonoise-bio baselines`: other kinds of models on the same trunk, for the same updates."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from tyro.conf import OmitArgPrefixes, Positional
+
+from infonoise_bio.assess import chains_by_class
+from infonoise_bio.baselines import BASELINES, BaselineBits, baseline_task
+from infonoise_bio.examples import PLANTED, Examples, parts
+from infonoise_bio.task import Objective, describe
+from infonoise_core.training.config import TrainConfig, open_run, write_json
+from infonoise_core.training.engine import TorchEngine
+from infonoise_core.training.loop import train
+from infonoise_core.training.progress import progress
+from infonoise_core.training.run import run_settings
+from infonoise_core.training.schedules import make_schedule
+
+COMMAND, FILE = "infonoise-bio baselines", "baselines.json"
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Train a masked-diffusion and an autoregressive model with the network that `train` would
+    have, and measure them on the test part.
+    """
+
+    out: Path
+    """folder for both runs and baselines.json"""
+    objective: OmitArgPrefixes[Objective]
+    data: Positional[str] = PLANTED
+    """as in train"""
+    device: str = "auto"
+    """cpu, cuda or auto"""
+    overwrite: bool = False
+    """replace earlier ones in --out"""
+    examples: OmitArgPrefixes[Examples] = field(default_factory=Examples)
+    train: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
+
+
+def run_baselines(config: Baselines) -> None:
+    """Train what is not there yet, print a table, write JSON."""
+    objective = config.objective
+    sequences = config.examples.load(config.data)
+    training, held_out = parts(sequences, "test")
+    chains = chains_by_class(training, held_out)
+    settings = run_settings(COMMAND, config, sequences=describe(sequences))
+    settings.pop("device")
+    open_run(config.out, settings, overwrite=config.overwrite, finished=FILE)
+    found: dict[str, Any] = {
+        f"Markov, order {chains.best_order}": chains.everywhere[chains.best_order],
+        f"Markov by position, order {chains.best_position_order}": chains.by_position[
+            chains.best_position_order
+        ],
+    }
+    # The levels that a schedule draws are not used by these models.
+    schedule = objective.setting(config.train.updates, training)
+    for kind in BASELINES:
+        evaluation = BaselineBits(kind, held_out, objective.code())
+        with progress(config.train.updates, kind) as reporter:
+            final = train(
+                baseline_task(kind, objective, training, config.train.seed),
+                make_schedule("log-uniform", schedule), config.train, config.out / kind,
+                engine=TorchEngine(config.device), evaluate=evaluation, reporter=reporter,
+            ).evaluations[-1]  # fmt: skip
+        found[kind] = final["bits_per_base"]
+        found[f"{kind}_stderr"] = final["bits_per_base_stderr"]
+    write_json(config.out / FILE, found)
+    _print(found)
+
+
+def _print(found: dict[str, Any]) -> None:
+    table = Table(title="held-out bits per base")
+    table.add_column("model")
+    table.add_column("bits per base", justify="right")
+    for name, value in found.items():
+        if not name.endswith("_stderr"):
+            error = found.get(f"{name}_stderr")
+            table.add_row(name, f"{value:.4f}" + ("" if error is None else f" ± {error:.4f}"))
+    Console().print(table)

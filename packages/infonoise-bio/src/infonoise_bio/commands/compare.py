@@ -1,0 +1,69 @@
+"""`infonoise-bio compare`: the same network under several schedules, on the user's sequences."""
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from torch import nn
+from tyro.conf import OmitArgPrefixes, Positional
+
+import infonoise_bio
+from infonoise_bio.alphabet import letters_of
+from infonoise_bio.commands.train import evaluation_of
+from infonoise_bio.examples import PLANTED, Examples, parts
+from infonoise_bio.model import BaseDenoiser
+from infonoise_bio.sample import Sampling, design
+from infonoise_bio.task import Objective, describe
+from infonoise_core.grid import karras_grid
+from infonoise_core.training.comparison import CompareConfig, Subject, compare
+from infonoise_core.training.run import run_settings
+
+COMMAND = "infonoise-bio compare"
+SHOWN = 12
+# Noise levels of the solver for the sequences that are shown.
+_LEVELS = 24
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Train the same network under several schedules and report which needs how many updates."""
+
+    objective: OmitArgPrefixes[Objective]
+    data: Positional[str] = PLANTED
+    """FASTA, GenBank, table (.csv, .tsv) or BED file, perhaps .gz or .bgz; or planted: made-up
+    promoters"""
+    examples: OmitArgPrefixes[Examples] = field(default_factory=Examples)
+    contest: OmitArgPrefixes[CompareConfig] = field(default_factory=CompareConfig)
+
+
+def run_compare(config: Compare) -> None:
+    """Train under every schedule; write report.html and results.json, print the table."""
+    config.contest.check()
+    objective = config.objective
+    sequences = config.examples.load(config.data)
+    training, held_out = parts(sequences, "val")
+
+    def exhibit(denoiser: nn.Module) -> str:
+        # Schedules that learn nothing have no profile: the same grid for all.
+        sampling = Sampling(karras_grid(_LEVELS, objective.sigma_min, objective.sigma_max))
+        (codes,) = design(_bases(denoiser), SHOWN, sampling)
+        return "\n".join(letters_of(codes))
+
+    settings = run_settings(COMMAND, config)
+    subject = Subject(
+        about=describe(sequences),
+        setting=objective.setting(1000, training),
+        make_task=partial(objective.task, training),
+        evaluation=evaluation_of(objective, training, held_out),
+        exhibit=exhibit,
+        settings={k: v for k, v in settings.items() if k != "contest"},
+        versions={"infonoise-bio": infonoise_bio.__version__},
+        real={"held-out sequences": "\n".join(letters_of(np.asarray(held_out.codes[:SHOWN])))},
+    )
+    compare(subject, config.contest)
+
+
+def _bases(denoiser: nn.Module) -> BaseDenoiser:
+    if not isinstance(denoiser, BaseDenoiser):
+        raise TypeError(f"{type(denoiser).__name__} where a BaseDenoiser was trained")
+    return denoiser

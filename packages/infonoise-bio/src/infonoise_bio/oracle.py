@@ -1,0 +1,63 @@
+"""A model of the user's as judge of sequences: any program that torch.export wrote."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from infonoise_bio.alphabet import MASKED, Codes
+from infonoise_core.errors import InputError
+
+_CHUNK = 256
+
+
+class Oracle:
+    """Features of sequences, by a program (.pt2) that takes one-hot bases (n, 4, L), A C G T in
+    that order, 0 where a base is not known, and returns (n, k): activities, class scores or an
+    inner layer.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                program: nn.Module = torch.export.load(path).module()
+        except FileNotFoundError:
+            raise InputError(f"--oracle {path}: no such file") from None
+        except Exception as error:  # whatever a file that is no program makes of the reader
+            raise InputError(
+                f"--oracle {path}: is no program that torch.export.save wrote ({error})"
+            ) from None
+        self._program = program
+
+    @torch.no_grad()
+    def features(self, codes: Codes) -> NDArray[np.float64]:
+        """(n, k) of codes (n, L)."""
+        found = []
+        for start in range(0, len(codes), _CHUNK):
+            part = torch.from_numpy(codes[start : start + _CHUNK].astype(np.int64))
+            bases = nn.functional.one_hot(part, MASKED + 1)[..., :MASKED].transpose(1, 2).float()
+            try:
+                out = self._program(bases)
+            except (RuntimeError, AssertionError) as error:
+                raise InputError(
+                    f"--oracle {self.path}: does not take sequences of shape {tuple(bases.shape)}"
+                    f" ({error}); export it with a dynamic first dimension and this length"
+                ) from None
+            found.append(out.reshape(len(part), -1).to(torch.float64))
+        return torch.cat(found).numpy()
+
+
+def frechet_distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Between Gaussians with mean and covariance of features (n, k) and (m, k) (Heusel et al.
+    2017); with Sei's features it is Sei-FID.
+    """
+    mean = float(((first.mean(0) - second.mean(0)) ** 2).sum())
+    one, two = (np.atleast_2d(np.cov(f, rowvar=False)) for f in (first, second))
+    # The product of two covariances has no negative eigenvalue but by rounding.
+    roots = np.sqrt(np.linalg.eigvals(one @ two).real.clip(0))
+    return max(0.0, mean + float(np.trace(one) + np.trace(two) - 2 * roots.sum()))

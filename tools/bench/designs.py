@@ -1,0 +1,172 @@
+"""How good designed sequences are: one run, its table of evidence, and goals read from it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from contests import QUICK_UPDATES, WORK
+from infonoise_core.errors import InputError
+from report import Cell, Goal, Section, Table
+from suite import Tick
+
+DNA = Path("../shared/data/dna")
+TSS = DNA / "ecoli_tss_50.csv.gz"
+SIGMA70 = DNA / "motifs" / "ecoli_sigma70.jaspar"
+UPDATES = 3000
+
+Rows = Mapping[str, Mapping[str, Any]]
+# The goals of a table of evidence, from its rows by name and all of its JSON.
+Judge = Callable[[Rows, Mapping[str, Any]], list[Goal]]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One run and its evaluation on the test part."""
+
+    name: str
+    title: str
+    train: Sequence[str]
+    evaluate: Sequence[str]
+    judge: Judge
+    needs: Path | None = None
+
+
+def quality(case: Quality, quick: bool, seed: int, tick: Tick) -> Section:
+    """Train what is not there yet, then evaluate."""
+    if case.needs is not None:
+        needed(case.needs)
+    run = WORK / (f"{case.name}-quick" if quick else case.name)
+    updates = ["--updates", str(QUICK_UPDATES if quick else UPDATES), "--seed", str(seed)]
+    if not (run / "done.json").exists():
+        tick("train")
+        command(["train", *case.train, "--out", str(run), *updates])
+    tick("evaluate")
+    few = ["--n", "100", "--levels", "2"] if quick else []
+    command(["evaluate", str(run), *case.evaluate, *few])
+    found: dict[str, Any] = json.loads((run / "evaluation.json").read_text())
+    rows = {row["name"]: row for row in found["rows"]}
+    columns = ["held_out", "generated", "markov", "real"]
+    cells: list[list[Cell]] = [[name, *(row[c] for c in columns)] for name, row in rows.items()]
+    heads = ["check", "held out", "generated", "Markov", "real to real"]
+    table = Table(
+        f"{found['sequences']} sequences of each kind",
+        f"`infonoise-bio train {' '.join(case.train)}`, {updates[1]} updates; the first rows are"
+        " bits per base of the model and of Markov chains. k-mer spectra, GC and CpG prove nothing"
+        " alone: the Markov chain passes them.",
+        heads,
+        cells,
+        dict.fromkeys(heads[1:], ".4f"),
+    )
+    return Section(case.title, [table], case.judge(rows, found))
+
+
+def promoter_goals(rows: Rows, found: Mapping[str, Any]) -> list[Goal]:
+    goals = _below_chains(rows)
+    box = next(row for name, row in rows.items() if name.endswith("at 35-41"))
+    goals.append(
+        Goal("-10 box within 3 of position 38: generated minus held-out share",
+             box["generated"] - box["held_out"], "at least", -0.05, "+.3f")
+    )  # fmt: skip
+    return [*goals, *_no_copies_and_not_told(rows)]
+
+
+def planted_goals(rows: Rows, found: Mapping[str, Any]) -> list[Goal]:
+    exact = rows["bits per base, exact"]
+    motifs = [row for row in rows.values() if "share that holds it there" in row["explanation"]]
+    rates = [float(row["explanation"].rsplit(" ", 1)[1]) for row in motifs]
+    away = [abs(row["generated"] / rate - 1) for row, rate in zip(motifs, rates, strict=True)]
+    return [
+        *_below_chains(rows),
+        Goal("bits per base over the generator's entropy", exact["generated"] / exact["held_out"],
+             "at most", 1.02, ".4f"),
+        Goal("planted motifs: mean deviation from the planted rate", fmean(away), "at most", 0.1,
+             ".1%"),
+        *_no_copies_and_not_told(rows),
+    ]  # fmt: skip
+
+
+def _below_chains(rows: Rows) -> list[Goal]:
+    return [
+        Goal(f"bits per base minus the best Markov chain's, {how}",
+             rows[name]["generated"] - rows[name]["markov"], "at most", 0.0, "+.4f")
+        for name, row in rows.items()
+        if name.startswith("bits per base, Markov")
+        for how in [name.removeprefix("bits per base, Markov ")]
+    ]  # fmt: skip
+
+
+def _no_copies_and_not_told(rows: Rows) -> list[Goal]:
+    told = rows["discriminator AUC, 4-mers and positions"]
+    copies = next(row for name, row in rows.items() if name.endswith("-mers from training"))
+    return [
+        Goal("discriminator AUC with positions, from 0.5: model's over the Markov chain's",
+             (told["generated"] - 0.5) / (told["markov"] - 0.5), "at most", 0.25, ".2f"),
+        Goal("16-mers shared with training: generated minus held out",
+             copies["generated"] - copies["held_out"], "at most", 0.002, "+.4f",
+             "The standard error of a thousand sequences is some 0.001."),
+    ]  # fmt: skip
+
+
+PROMOTERS = Quality(
+    "bio-quality-tss", "Designed E. coli promoters",
+    [str(TSS), "--strand", "forward"],
+    ["--motifs", str(SIGMA70), "--motif", "EC10.1@35-41", "--motif-rate", "0.001"],
+    promoter_goals, TSS,
+)  # fmt: skip
+PLANTED = Quality(
+    "bio-quality-planted", "Planted motifs, where the truth is known",
+    ["planted", "--strand", "forward"], [], planted_goals,
+)  # fmt: skip
+
+
+def baselines(quick: bool, seed: int, tick: Tick) -> Section:
+    """Bits per base of other models on the same trunk, beside the run of PROMOTERS."""
+    needed(TSS)
+    ending = "-quick" if quick else ""
+    updates = QUICK_UPDATES if quick else UPDATES
+    out, run = WORK / f"bio-baselines{ending}", WORK / f"{PROMOTERS.name}{ending}"
+    if not (out / "baselines.json").exists():
+        tick("masked and autoregressive")
+        command([
+            "baselines", *PROMOTERS.train, "--out", str(out), "--updates", str(updates),
+            "--seed", str(seed), "--eval-every", "0",
+        ])  # fmt: skip
+    found: dict[str, float] = json.loads((out / "baselines.json").read_text())
+    own = json.loads((run / "evaluation.json").read_text())["bits_per_base"]
+    rows: list[list[Cell]] = [["diffusion, infonoise (bound)", own["value"], own["stderr"]]]
+    for name, value in found.items():
+        if not name.endswith("_stderr"):
+            rows.append([name, value, found.get(f"{name}_stderr")])
+    columns = ["model", "bits per base", "±"]
+    table = Table(
+        f"{updates} updates each",
+        "Test part of the E. coli promoters. Masked diffusion: a bound; autoregressive and Markov:"
+        " exact. The autoregressive network is causal, else all have the same layers.",
+        columns,
+        rows,
+        dict.fromkeys(columns[1:], ".4f"),
+    )
+    best = min(found[name] for name in ("masked", "autoregressive"))
+    goal = Goal("diffusion's bits per base minus the better baseline's", own["value"] - best,
+                "at most", 0.0, "+.4f", "Three models of the same size and budget.")  # fmt: skip
+    return Section("Other models on the same trunk", [table], [goal])
+
+
+def needed(path: Path) -> Path:
+    if not path.exists():
+        raise InputError(f"{path}: not there; the benchmark of DNA needs it")
+    return path
+
+
+def command(arguments: Sequence[str]) -> None:
+    """infonoise-bio in a process of its own: what it prints is not the benchmark's."""
+    module = [sys.executable, "-m", "infonoise_bio.cli"]
+    done = subprocess.run([*module, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:]
+        raise InputError(f"infonoise-bio {' '.join(arguments)}: {' '.join(last)}")
