@@ -16,9 +16,8 @@ from typing import Any
 from infonoise_core.errors import InputError
 from infonoise_core.training.results import times_fewer, with_error
 from report import Cell, Goal, Relation, Section, Table
+from suite import WORK
 
-# Where finished comparisons stay; git ignores it.
-WORK = Path("infonoise-bench")
 QUICK_UPDATES = 60
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from contests import QUICK_UPDATES, WORK
+from contests import QUICK_UPDATES
 from infonoise_core.errors import InputError
 from report import Cell, Goal, Section, Table
-from suite import Tick
+from suite import WORK, Tick
 
 DNA = Path("../shared/data/dna")
 TSS = DNA / "ecoli_tss_50.csv.gz"

@@ -19,12 +19,17 @@ import torch
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+import infonoise_bio
 import infonoise_core
+import infonoise_text
 import infonoise_vision
 from infonoise_core.errors import InputError
+from infonoise_core.training.config import write_json
 from report import Section, render, to_json
 
 SEED = 0
+# Where finished sections and comparisons stay; git ignores it.
+WORK = Path("infonoise-bench")
 # Says what is being done.
 Tick = Callable[[str], None]
 
@@ -43,19 +48,28 @@ class Suite:
     sections: Mapping[str, Callable[[bool, int, Tick], Section]]
     threaded: frozenset[str] = field(default_factory=frozenset)
 
-    def measure(self, names: list[str], quick: bool, seed: int = SEED) -> dict[str, Any]:
-        """Run the sections of these names; plain JSON types."""
+    def measure(
+        self, names: list[str], quick: bool, seed: int = SEED, resume: bool = False
+    ) -> dict[str, Any]:
+        """Run the sections of these names; plain JSON types.  resume: read those that were finished
+        before.
+        """
         threads = torch.get_num_threads()
         sections = {}
         with _progress() as progress:
             for name in names:
                 line = progress.add_task(name, total=1, doing="")
-                torch.set_num_threads(threads if name in self.threaded else 1)
-                try:
-                    found = self.sections[name](quick, seed, _ticker(progress, line))
-                finally:
-                    torch.set_num_threads(threads)
-                sections[name] = to_json(found)
+                finished = WORK / f"{self.name}-{name}{'-quick' if quick else ''}.json"
+                if resume and finished.exists():
+                    sections[name] = json.loads(finished.read_text())
+                else:
+                    torch.set_num_threads(threads if name in self.threaded else 1)
+                    try:
+                        found = self.sections[name](quick, seed, _ticker(progress, line))
+                    finally:
+                        torch.set_num_threads(threads)
+                    sections[name] = to_json(found)
+                    write_json(finished, sections[name])
                 missed = [goal["what"] for goal in sections[name]["goals"] if not goal["met"]]
                 verdict = f"missed: {'; '.join(missed)}" if missed else "all goals met"
                 progress.update(line, completed=1, doing=verdict)
@@ -81,7 +95,7 @@ class Suite:
         options = self._options()
         try:
             names = list(self.sections) if options.only is None else self._names(options.only)
-            results = self.measure(names, options.quick)
+            results = self.measure(names, options.quick, resume=options.resume)
             if options.only is None:
                 self.write(results, options.out)
             else:
@@ -101,6 +115,10 @@ class Suite:
         parser.add_argument(
             "--only", metavar="SECTIONS",
             help=f"print these, comma-separated, and write nothing: {', '.join(self.sections)}",
+        )  # fmt: skip
+        parser.add_argument(
+            "--resume", action="store_true",
+            help=f"take sections that were finished before from {WORK}, which stays beside",
         )  # fmt: skip
         return parser.parse_args()
 
@@ -127,6 +145,8 @@ def _versions() -> dict[str, str]:
     return {
         "infonoise-core": infonoise_core.__version__,
         "infonoise-vision": infonoise_vision.__version__,
+        "infonoise-text": infonoise_text.__version__,
+        "infonoise-bio": infonoise_bio.__version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
