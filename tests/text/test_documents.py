@@ -46,7 +46,7 @@ def archive(path: Path, mode: str, **members: bytes) -> Path:
 
 def test_the_embedded_corpus():
     documents = open_documents()
-    assert documents.name == "topics"
+    assert documents.name == "pydoc"
     assert list(documents) == list(pydoc_data.topics.topics.values())
 
 

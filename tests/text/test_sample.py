@@ -1,6 +1,7 @@
 """Generated text: the right law, given tokens kept, calls counted, and no grid by the back door."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,12 +12,13 @@ from infonoise_core.channel import VarianceExploding
 from infonoise_core.churn import band_churn, constant_churn
 from infonoise_core.errors import InputError
 from infonoise_core.exact import BinarySource, exact_profile
-from infonoise_core.grid import karras_grid, log_uniform_grid
+from infonoise_core.grid import entropic_grid, karras_grid, log_uniform_grid
 from infonoise_text.codes import CodeBook, binary_codes
+from infonoise_text.commands.generate import SAMPLER
 from infonoise_text.markov import MarkovDenoiser, MarkovSource
 from infonoise_text.model import BitDenoiser, make_denoiser
 from infonoise_text.network import TrunkConfig
-from infonoise_text.sample import SIGMA_LAST, Generated, generate_ids, noise_levels
+from infonoise_text.sample import SIGMA_LAST, Generated, generate_ids
 from infonoise_text.spans import Given, gaps, prompt
 
 TABLE = torch.tensor(
@@ -24,7 +26,7 @@ TABLE = torch.tensor(
 ).double()
 CHAIN = MarkovSource(TABLE)
 BOOK = binary_codes(4)
-LEVELS = noise_levels("log-uniform", 12, 20.0)
+LEVELS = log_uniform_grid(12, SIGMA_LAST, 20.0)
 
 
 def scrambled(bits: int) -> BitDenoiser:
@@ -68,7 +70,7 @@ def test_the_exact_denoiser_gives_the_source(churn: float | None, solver: str) -
     """Frequencies of pairs of tokens within 5 standard errors, and the 0.02 that steps of 48 levels
     leave."""
     found = generate_ids(
-        MarkovDenoiser(CHAIN, BOOK), BOOK, 400, 10, noise_levels("log-uniform", 48, 20.0),
+        MarkovDenoiser(CHAIN, BOOK), BOOK, 400, 10, log_uniform_grid(48, SIGMA_LAST, 20.0),
         solver=solver, churn=None if churn is None else constant_churn(churn), s_noise=1.0,
         chunk=400,
     )  # fmt: skip
@@ -85,7 +87,7 @@ def test_what_is_given_steers_the_rest_by_its_law() -> None:
     """Behind token 1 comes 2, between 0 and 1 what the chain puts there."""
     given = Given(torch.tensor([1, 0, 0, 0, 1, 0]), torch.tensor([1, 0, 0, 1, 1, 0]).bool())
     found = generate_ids(
-        MarkovDenoiser(CHAIN, BOOK), BOOK, 600, 6, noise_levels("log-uniform", 40, 20.0),
+        MarkovDenoiser(CHAIN, BOOK), BOOK, 600, 6, log_uniform_grid(40, SIGMA_LAST, 20.0),
         given=given, chunk=600,
     )  # fmt: skip
     assert torch.equal(found.ids[:, given.known], given.ids[given.known].expand(600, 3))
@@ -179,7 +181,7 @@ def test_entropic_levels_remove_equal_shares_of_entropy() -> None:
     channel = VarianceExploding(0.002, 80.0)
     source = BinarySource(24, 0.0, 1.0)
     profile = exact_profile(source, channel.sigma_min, channel.sigma_max)
-    sigmas = noise_levels("entropic", 9, 80.0, profile)
+    sigmas = entropic_grid(profile, 9, SIGMA_LAST, 80.0)
     assert sigmas[0] == 80
     assert sigmas[-1] == SIGMA_LAST
     fine = log_uniform_grid(40_001, SIGMA_LAST, 80.0).flip(0)
@@ -192,17 +194,16 @@ def test_entropic_levels_remove_equal_shares_of_entropy() -> None:
 
 
 def test_a_missing_profile_is_an_error_and_no_other_grid_takes_its_place() -> None:
-    with pytest.raises(InputError, match="the entropic grid needs a profile"):
-        noise_levels("entropic", 10, 80.0)
-    with pytest.raises(InputError, match=r"--grid karas: .* entropic, karras or log-uniform"):
-        noise_levels("karas", 10, 80.0)
-    assert torch.equal(noise_levels("karras", 10, 80.0), karras_grid(10, SIGMA_LAST, 80.0))
+    with pytest.raises(InputError, match="--grid entropic needs a profile"):
+        SAMPLER.sigmas(SIGMA_LAST, 80.0, None)
+    karras = replace(SAMPLER, grid="karras", steps=10)
+    assert torch.equal(karras.sigmas(SIGMA_LAST, 80.0, None), karras_grid(10, SIGMA_LAST, 80.0))
 
 
 def test_churn_follows_the_profile() -> None:
     """Inside its band every call is at a raised level, outside none is."""
     profile = exact_profile(BinarySource(4, 0.0, 1.0), 0.002, 80.0)
-    sigmas = noise_levels("entropic", 16, 80.0, profile)
+    sigmas = entropic_grid(profile, 16, SIGMA_LAST, 80.0)
     churn = band_churn(profile, 0.2, 0.2, 0.8)
     told: list[float] = []
 

@@ -89,3 +89,14 @@ def test_gaps_keep_every_token_in_order(parts: list[list[int]], room: int) -> No
 def test_a_text_without_a_gap_is_refused() -> None:
     with pytest.raises(InputError, match="no gap to fill"):
         gaps([[1, 2]], 5)
+
+
+def test_gaps_of_a_given_size_leave_the_rest_of_the_window_open() -> None:
+    found = gaps([[1, 2], [3], [4]], 12, size=2)
+    assert found.ids.tolist() == [1, 2, 0, 0, 3, 0, 0, 4, 0, 0, 0, 0]
+    assert found.known.tolist() == [i in (0, 1, 4, 7) for i in range(12)]
+    assert len(gaps([[1], [2]], 5, size=3).ids) == 5
+    with pytest.raises(InputError, match="leaves 3 for 1 gaps of 4"):
+        gaps([[1], [2]], 5, size=4)
+    with pytest.raises(InputError, match="--gap 0: give at least 1"):
+        gaps([[1], [2]], 5, size=0)

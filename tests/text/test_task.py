@@ -88,7 +88,7 @@ def test_windows_come_by_their_index_and_as_bits_on_the_device(stride: int) -> N
 
 
 def test_a_small_corpus_is_met_in_every_phase() -> None:
-    assert TextTask(split_of(torch.zeros(50)), BOOK, nn.Identity(), plain()).stride == 1
+    assert TextTask(split_of(torch.zeros(50)), BOOK, nn.Identity(), plain()).windows.stride == 1
     with pytest.raises(InputError, match="the train split has 5 tokens, fewer than one window"):
         TextTask(split_of(torch.zeros(5)), BOOK, nn.Identity(), plain())
 
@@ -172,6 +172,24 @@ def test_a_share_of_few_examples_is_right_on_average() -> None:
     assert set(counts) == {1, 2}
     # One and a half on average, within 5 standard errors.
     assert abs(np.mean(counts) - 1.5) < 5 * 0.5 / math.sqrt(400)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_every_step_calls_the_network_equally_often(n: int) -> None:
+    """Whatever is drawn: processes draw differently, and where weights are split over them each
+    call is a meeting of all. A first pass that nobody was chosen for tells nobody anything."""
+    task = TextTask(text(n), BOOK, nn.Identity(), plain(self_conditioning=0.3), stride=L)
+    batch, informed = batch_of(task, n), []
+    for seed in range(40):
+        torch.manual_seed(seed)
+        denoiser = Spy()
+        task.losses(denoiser, batch, torch.ones(n), batch.x0)
+        assert [call["grad"] for call in denoiser.asked] == [False, True]
+        told = (denoiser.asked[1]["previous"] != 0.5).flatten(1).any(1)
+        informed.append(int(told.sum()))
+    assert min(informed) == 0
+    # 0.3 of the examples, within 5 standard errors of a number between two neighbours.
+    assert abs(np.mean(informed) - 0.3 * n) < 5 * 0.5 / math.sqrt(40)
 
 
 def test_every_parameter_learns() -> None:

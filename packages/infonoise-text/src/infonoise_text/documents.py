@@ -20,7 +20,7 @@ from typing import IO, Any
 from infonoise_core.errors import InputError
 from infonoise_text.extras import require
 
-EMBEDDED = "topics"
+EMBEDDED = "pydoc"
 HUB = "hf:"
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 _TEXT = (".txt", ".text", ".md", ".rst")
@@ -47,8 +47,8 @@ class Documents:
 def open_documents(source: str = EMBEDDED, field: str = "text") -> Documents:
     """The documents of `source`; reading them raises InputError at what cannot be read.
 
-    source: "topics" (the Python documentation that comes with Python, one document per topic), a
-        file, a folder, or "hf:NAME" or "hf:NAME,CONFIG" for the train split of a Hugging Face
+    source: "pydoc" (the documentation that comes with Python, one document per topic), a file,
+        a folder, or "hf:NAME" or "hf:NAME,CONFIG" for the train split of a Hugging Face
         data set (a name on the hub or a folder that `save_to_disk` wrote).
     field: the text in JSON lines, Parquet and Hugging Face data sets.
 

@@ -175,6 +175,17 @@ def held_out_windows(split: Split, length: int, windows: int) -> Tensor:
     return torch.from_numpy(split.window(chosen * length, length)).to(torch.int64)
 
 
+def per_byte(bound: Bound, tokens_per_byte: float) -> dict[str, float]:
+    """The measures of every model of text, with their standard errors."""
+    bits, stderr = bound.bits_per_byte(tokens_per_byte)
+    return {
+        "bits_per_byte": bits,
+        "bits_per_byte_stderr": stderr,
+        "nats_per_token": bound.nats,
+        "nats_per_token_stderr": bound.stderr,
+    }
+
+
 class TextEvaluation:
     """Bits per byte of averaged weights on fixed held-out windows, levels and noises.
 
@@ -207,14 +218,7 @@ class TextEvaluation:
 
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """Bits per byte and nats per token, with standard errors."""
-        bound = self.bound(denoiser)
-        bits, stderr = bound.bits_per_byte(self._tokens_per_byte)
-        return {
-            "bits_per_byte": bits,
-            "bits_per_byte_stderr": stderr,
-            "nats_per_token": bound.nats,
-            "nats_per_token_stderr": bound.stderr,
-        }
+        return per_byte(self.bound(denoiser), self._tokens_per_byte)
 
     def measures(self) -> list[Measure]:
         """What the numbers are, for tables and reports."""

@@ -21,6 +21,8 @@ from infonoise_core.errors import InputError
 from infonoise_text.tokens import Tokenizer
 
 PAIRS_FILE = "pairs.safetensors"
+# Between the name of a tokenizer and the bits that its pairs fill.
+FILLED = " filled to 2^"
 FORMAT = "infonoise-text pairs"
 VERSION = 1
 Ids = NDArray[np.int32]
@@ -177,7 +179,7 @@ class PairTokenizer:
                 " give the tokenizer they were learnt with"
             )
         self.base, self.coder = base, coder
-        self.name = f"{base.name} filled to 2^{coder.bits}"
+        self.name = f"{base.name}{FILLED}{coder.bits}"
         self.size, self.unknown, self.end = coder.size, base.unknown, base.end
         content = base.digest.encode() + coder.merges.astype("<i4").tobytes()
         self.digest = hashlib.sha256(content).hexdigest()

@@ -8,9 +8,7 @@ from torch import Tensor, nn
 
 from infonoise_core.churn import Churn
 from infonoise_core.errors import InputError
-from infonoise_core.grid import entropic_grid, karras_grid, log_uniform_grid
 from infonoise_core.guidance import guided
-from infonoise_core.profile import EntropyRateProfile
 from infonoise_core.solver import SOLVERS, Solver
 from infonoise_core.training.sampling import generate_chunks
 from infonoise_text.codes import CodeBook
@@ -29,32 +27,6 @@ class Generated(NamedTuple):
     ids: Tensor
     invalid: Tensor
     nfe: int
-
-
-def noise_levels(
-    grid: str,
-    calls: int,
-    sigma_max: float,
-    profile: EntropyRateProfile | None = None,
-    sigma_last: float = SIGMA_LAST,
-) -> Tensor:
-    """(calls,) descending levels from sigma_max to sigma_last, where the last call gives the bits.
-
-    grid: entropic, by the profile, karras or log-uniform. InputError where the profile is missing:
-    no other grid takes its place.
-    """
-    if grid == "karras":
-        return karras_grid(calls, sigma_last, sigma_max)
-    if grid == "log-uniform":
-        return log_uniform_grid(calls, sigma_last, sigma_max)
-    if grid != "entropic":
-        raise InputError(f"--grid {grid}: no such grid; give entropic, karras or log-uniform")
-    if profile is None:
-        raise InputError(
-            "the entropic grid needs a profile and there is none: train with --schedule infonoise,"
-            " or give --grid karras"
-        )
-    return entropic_grid(profile, calls, sigma_last, sigma_max)
 
 
 def generate_ids(

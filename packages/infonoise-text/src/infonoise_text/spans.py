@@ -46,19 +46,27 @@ def prompt(ids: Sequence[int], length: int) -> Given:
     return _given([ids, []], [length - len(ids)])
 
 
-def gaps(parts: Sequence[Sequence[int]], length: int) -> Given:
-    """Parts of a window of `length` with gaps between them that share what room is left; a part
-    may be empty, so a gap can be first or last.
+def gaps(parts: Sequence[Sequence[int]], length: int, size: int | None = None) -> Given:
+    """Parts of a window of `length` with gaps between them; a part may be empty, so a gap can be
+    first or last.
+
+    size: tokens of each gap, and what room is left is unknown too, behind the last part; without
+    it the gaps share all room.
     """
     if len(parts) < 2:
         raise InputError("no gap to fill: mark one in the text")
+    if size is not None and size < 1:
+        raise InputError(f"--gap {size}: give at least 1 token")
     room, count = length - sum(map(len, parts)), len(parts) - 1
-    if room < count:
+    if room < count * (size or 1):
+        needed = f"{count} gaps" if size is None else f"{count} gaps of {size}"
         raise InputError(
             f"{length - room} tokens are given in a window of {length}, which leaves {max(room, 0)}"
-            f" for {count} gaps: give less text around them, or a longer window"
+            f" for {needed}: give less text around them, or a longer window"
         )
-    return _given(parts, [room // count + (i < room % count) for i in range(count)])
+    if size is None:
+        return _given(parts, [room // count + (i < room % count) for i in range(count)])
+    return _given([*parts, []], [size] * count + [room - size * count])
 
 
 def _given(parts: Sequence[Sequence[int]], sizes: Sequence[int]) -> Given:

@@ -22,9 +22,8 @@ from infonoise_text.data import Corpus, Split
 from infonoise_text.model import SIGMA_DATA, make_denoiser
 from infonoise_text.network import preset
 from infonoise_text.spans import random_spans
+from infonoise_text.windows import Windows
 
-# Windows overlap until there are about this many, so that a small corpus is met in every phase.
-_WINDOWS = 2**20
 # Tokens that are counted at a time.
 _CHUNK = 2**22
 
@@ -125,10 +124,9 @@ class IdBatch(Batch):
 class TextTask:
     """Denoise the bits of windows of text.
 
-    Windows start every `stride` tokens and are all whole: nothing is padded. A share of the
-    examples sees what a first pass believed (self-conditioning), and a share is given some of its
-    tokens; given tokens count in no loss. What is random here comes from torch's global generator,
-    which the loop seeds anew for every step.
+    A share of the examples sees what a first pass believed (self-conditioning), and a share is
+    given some of its tokens; given tokens count in no loss. What is random here comes from torch's
+    global generator, which the loop seeds anew for every step.
     """
 
     def __init__(
@@ -139,19 +137,17 @@ class TextTask:
         objective: Objective,
         stride: int | None = None,
     ) -> None:
-        self.split, self.book, self.denoiser, self.objective = split, book, denoiser, objective
+        self.windows = Windows(split, objective.length, stride)
+        self.book, self.denoiser, self.objective = book, denoiser, objective
         self.length = objective.length
-        split.windows(self.length)  # refuses a split without a whole one
-        self.stride = max(1, min(self.length, len(split) // _WINDOWS)) if stride is None else stride
         self.dim = self.length * book.bits
         self._weight = objective.weighting()
 
     def __len__(self) -> int:
-        return (len(self.split) - self.length) // self.stride + 1
+        return len(self.windows)
 
     def batch(self, index: np.ndarray) -> Batch:
-        ids = self.split.window(np.asarray(index, np.int64) * self.stride, self.length)
-        return IdBatch(torch.from_numpy(ids), book=self.book)
+        return IdBatch(self.windows.ids(index), book=self.book)
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
         """The mean loss over the bits of an example, and the plain sum of squared errors."""
@@ -172,13 +168,16 @@ class TextTask:
         self, denoiser: Denoiser, x: Tensor, sigma: Tensor, condition: dict[str, Tensor]
     ) -> Tensor:
         """(n, L, m) beliefs: of a first pass for a share of the examples, 1/2 for the others."""
-        n = len(x)
+        n, share = len(x), self.objective.self_conditioning
         previous = torch.full_like(x, 0.5)
-        # A number of examples, not a mask, so that the device need not be asked; on average right.
-        chosen = math.floor(n * self.objective.self_conditioning + float(torch.rand(())))
-        if chosen == 0:
+        if share == 0:
             return previous
-        rows = torch.randperm(n, device=x.device)[:chosen]
+        # A number of examples, not a mask, so that the device need not be asked; on average right.
+        chosen = math.floor(n * share + float(torch.rand(())))
+        # Processes draw different numbers but must call the network equally often: where weights
+        # are split over them, each call gathers them from all. So none chosen costs a call too.
+        rows = torch.randperm(n, device=x.device)[: max(chosen, 1)]
         with torch.no_grad():
             part = {name: value[rows] for name, value in condition.items()}
-            return previous.index_copy(0, rows, denoiser(x[rows], sigma[rows], **part))
+            first = denoiser(x[rows], sigma[rows], **part)
+        return previous.index_copy(0, rows, first) if chosen else previous

@@ -242,8 +242,10 @@ def load_tokenizer(source: str | Path, name: str | None = None) -> Tokenizer:
 
 
 def _load_folder(folder: Path, name: str) -> Tokenizer:
-    from infonoise_text.pairs import PAIRS_FILE, PairTokenizer
+    from infonoise_text.pairs import FILLED, PAIRS_FILE, PairTokenizer
 
+    # With pairs, `name` is that of both together.
+    name = name.partition(FILLED)[0]
     for file in (folder / MODEL_FILE, folder / JSON_FILE):
         if file.is_file():
             tokenizer = load_tokenizer(file, name)

@@ -1,0 +1,1 @@
+"""Other models of text on the same trunk, for comparison at equal budget."""

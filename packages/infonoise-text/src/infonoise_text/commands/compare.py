@@ -1,0 +1,68 @@
+"""`infonoise-text compare`: the same network under several schedules, on the user's text."""
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from torch import nn
+from tyro.conf import OmitArgPrefixes, Positional
+
+import infonoise_text
+from infonoise_core.grid import karras_grid
+from infonoise_core.training.comparison import CompareConfig, Subject, compare
+from infonoise_core.training.run import run_settings
+from infonoise_text.commands.train import evaluation_of
+from infonoise_text.documents import EMBEDDED
+from infonoise_text.evaluate import held_out_windows
+from infonoise_text.generated import texts_of
+from infonoise_text.sample import SIGMA_LAST, generate_ids
+from infonoise_text.source import CorpusOptions, describe, open_corpus
+from infonoise_text.task import Objective
+
+COMMAND = "infonoise-text compare"
+SHOWN = 6
+# Noise levels of the solver for the text that is shown.
+_LEVELS = 64
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Train the same network under several schedules and report which needs how many updates."""
+
+    data: Positional[str] = EMBEDDED
+    """prepared folder, text file or folder, archive, hf:NAME, or pydoc (the documentation inside
+    Python)"""
+    corpus: OmitArgPrefixes[CorpusOptions] = field(default_factory=CorpusOptions)
+    contest: OmitArgPrefixes[CompareConfig] = field(default_factory=lambda: CompareConfig(batch=32))
+    objective: OmitArgPrefixes[Objective] = field(default_factory=lambda: Objective(length=32))
+
+
+def run_compare(config: Compare) -> None:
+    """Train under every schedule; write report.html and results.json, print the table."""
+    config.contest.check()
+    objective = config.objective
+    corpus = open_corpus(config.data, config.corpus, semantic=objective.codes == "semantic")
+    book = corpus.codes(objective.codes)
+
+    def exhibit(denoiser: nn.Module) -> str:
+        # Schedules that learn nothing have no profile: the same grid for all.
+        sigmas = karras_grid(_LEVELS, SIGMA_LAST, objective.sigma_max)
+        found = generate_ids(denoiser, book, SHOWN, objective.length, sigmas)
+        return _shown(texts_of(corpus.tokenizer, found.ids))
+
+    held_out = held_out_windows(corpus.split("valid"), objective.length, SHOWN)
+    settings = run_settings(COMMAND, config)
+    subject = Subject(
+        about=describe(corpus),
+        setting=objective.setting(1000, corpus),
+        make_task=partial(objective.task, corpus),
+        evaluation=evaluation_of(objective, corpus),
+        exhibit=exhibit,
+        settings={k: v for k, v in settings.items() if k != "contest"},
+        versions={"infonoise-text": infonoise_text.__version__},
+        real={"held-out text": _shown(texts_of(corpus.tokenizer, held_out))},
+    )
+    compare(subject, config.contest)
+
+
+def _shown(texts: list[str]) -> str:
+    return "\n-----\n".join(texts)
