@@ -1,10 +1,13 @@
 """Training with classes, augmentation and another network, from the command line to a sample."""
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from infonoise_core.training.loop import load_denoiser
 from infonoise_vision.cli import main
+from infonoise_vision.data import ImageSet
 from infonoise_vision.task import Objective
 
 OPTIONS = [
@@ -35,3 +38,44 @@ def test_a_run_with_classes_is_trained_sampled_and_loaded(tmp_path, network, cap
 def test_a_network_with_no_such_name(tmp_path, capsys):
     assert main(["train", "digits", "--out", str(tmp_path / "run"), "--network", "vast"]) == 2
     assert "error: --network vast: no such network" in capsys.readouterr().err
+
+
+class ByClass(nn.Module):
+    """Knows that an image is all of the grey of its class: the class is all there is to know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nothing = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x, sigma, label):
+        return (2.0 * label - 1)[:, None, None, None].expand_as(x)
+
+
+def flat_images(n: int, seed: int) -> ImageSet:
+    labels = np.random.default_rng(seed).integers(0, 2, n)
+    pixels = np.broadcast_to(labels[:, None, None, None], (n, 1, 4, 4)).astype(np.uint8)
+    return ImageSet("flat", pixels, 2, labels, ("black", "white"))
+
+
+def test_a_run_with_classes_is_evaluated_on_the_true_ones():
+    """Told the class, nothing is left to say, and what is generated has the classes of real images.
+    With wrong ones each pixel would cost 4 / (2 sigma^2) nats at the lowest level alone."""
+    train, held_out = flat_images(60, 0), flat_images(40, 1)
+    evaluation = Objective(conditional=True).evaluation(train, held_out, samples=40)
+    values = evaluation(ByClass())
+    # The Gaussian that stands for the marginal at sigma_max = 80 costs 1 / 80^2.
+    assert values["bits_per_dim"] == pytest.approx(0, abs=1e-3)
+    # Copies of training images: their distance is the floor, but for the solver's last digits.
+    floor = evaluation.floors["energy_40"]
+    assert values["energy_40"] == pytest.approx(floor, abs=1e-3)
+    with pytest.raises(TypeError, match="label"):
+        Objective().evaluation(train, held_out, samples=40)(ByClass())
+
+
+@pytest.mark.parametrize("options", [["--conditional"], ["--condition", "hidden-half"]])
+def test_schedules_are_compared_with_what_the_network_is_told(tmp_path, options):
+    data = tmp_path / "few"
+    assert main(["prepare", "digits", "--limit", "40", "--out", str(data)]) == 0
+    argv = ["compare", str(data), "--out", str(tmp_path / "out"), "--schedules", "edm", *options]
+    assert main([*argv, "--updates", "2", "--batch", "8"]) == 0
+    assert (tmp_path / "out" / "report.html").exists()

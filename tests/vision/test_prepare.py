@@ -193,3 +193,60 @@ def test_the_command_writes_what_train_opens(tmp_path, capsys):
     assert main(["prepare", *arguments]) == 2
     assert capsys.readouterr().err.startswith("error: --out ")
     assert main(["prepare", *arguments, "--overwrite"]) == 0
+
+
+def spoil(folder: Path) -> list[Path]:
+    """A file cut short, one of another size and one that is no image, among 30."""
+    files = sorted(folder.rglob("*.png"))
+    files[3].write_bytes(files[3].read_bytes()[:50])
+    Image.fromarray(PIXELS[7][:4]).save(files[7])
+    files[20].write_bytes(b"nothing")
+    return [files[i] for i in (3, 7, 20)]
+
+
+def test_bad_images_are_named_and_left_out(tmp_path, capsys):
+    source = folder_of(tmp_path / "pets")
+    whole = load_images(source)
+    bad = spoil(source)
+    files = sorted(source.rglob("*.png"))
+    out = tmp_path / "packed"
+    assert main(["prepare", str(source), "--out", str(out), "--bad-limit", "3"]) == 0
+    captured = capsys.readouterr()
+    assert "3 bad records skipped" in captured.out
+    assert all(str(file) in captured.err for file in bad)
+    assert json.loads((out / "manifest.json").read_text())["prepared"]["bad"] == 3
+    found = load_split(out)
+    kept = [i for i, file in enumerate(files) if file not in bad]
+    assert sum(len(part) for part in found) == 27
+    pairs = {
+        (image.tobytes(), int(label))
+        for part in found for image, label in zip(part.pixels, part.labels, strict=True)
+    }  # fmt: skip
+    assert pairs == {(whole.pixels[i].tobytes(), int(whole.labels[i])) for i in kept}
+
+
+def test_too_many_bad_images_are_an_error_and_leave_nothing(tmp_path, capsys):
+    source = folder_of(tmp_path / "pets")
+    bad = spoil(source)
+    argv = ["prepare", str(source), "--out", str(tmp_path / "packed")]
+    assert main([*argv, "--bad-limit", "2"]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert str(bad[2]) in last
+    assert "3 bad records are more than --bad-limit 2" in last
+    assert main(argv) == 2
+    assert str(bad[0]) in capsys.readouterr().err
+    assert main([*argv, "--bad-limit", "-1"]) == 2
+    assert "--bad-limit -1" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["pets"]
+
+
+def test_bad_images_of_both_parts_are_counted_together(tmp_path, capsys):
+    for part in ("train", "test"):
+        folder_of(tmp_path / "pets" / part, PIXELS[: 30 if part == "train" else 12])
+        file = sorted((tmp_path / "pets" / part).rglob("*.png"))[0]
+        file.write_bytes(b"nothing")
+    argv = ["prepare", str(tmp_path / "pets"), "--out", str(tmp_path / "packed")]
+    assert main([*argv, "--bad-limit", "1"]) == 2
+    assert "2 bad records are more" in capsys.readouterr().err
+    assert main([*argv, "--bad-limit", "2"]) == 0
+    assert [len(part) for part in load_split(tmp_path / "packed")] == [29, 11]

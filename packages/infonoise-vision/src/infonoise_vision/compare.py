@@ -7,16 +7,13 @@ from torch import nn
 from tyro.conf import OmitArgPrefixes, Positional
 
 import infonoise_vision
-from infonoise_core.grid import karras_grid
 from infonoise_core.training.comparison import CompareConfig, Subject, compare
 from infonoise_core.training.run import run_settings
-from infonoise_core.training.sampling import generate
-from infonoise_vision.evaluate import ImageEvaluation
 from infonoise_vision.sample import png_grid
+from infonoise_vision.show import SHOWN, examples
 from infonoise_vision.task import Objective, describe
 
 COMMAND = "infonoise-vision compare"
-SHOWN = 64
 
 
 @dataclass(frozen=True)
@@ -36,15 +33,14 @@ def run_compare(config: Compare) -> None:
     images, held_out = objective.load(config.data)
 
     def exhibit(denoiser: nn.Module) -> bytes:
-        sigmas = karras_grid(18, objective.sigma_min, objective.sigma_max)
-        return png_grid(generate(denoiser, images.shape, SHOWN, sigmas).x / images.scale)
+        return examples(objective, held_out, denoiser)
 
     settings = run_settings(COMMAND, config)
     subject = Subject(
         about=describe(images, held_out),
         setting=objective.setting(1000, images),
         make_task=partial(objective.task, images),
-        evaluation=ImageEvaluation(images, held_out, objective.sigma_min, objective.sigma_max),
+        evaluation=objective.evaluation(images, held_out),
         exhibit=exhibit,
         settings={k: v for k, v in settings.items() if k != "contest"},
         versions={"infonoise-vision": infonoise_vision.__version__},

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.sources import BadRecords
 from infonoise_vision.formats import open_source
 from infonoise_vision.source import (
     Labels,
@@ -159,6 +160,7 @@ class Reading:
     limit: keep that many images, evenly spaced through the source.
     binarize: pixels above this share of the brightest become 1, all others 0 (after resizing).
     progress: called with (done, total) while image files are decoded.
+    bad: counts image files that cannot be read, which are left out; without, the first is an error.
 
     Raises InputError for what makes no sense.
     """
@@ -167,6 +169,7 @@ class Reading:
     limit: int | None = None
     binarize: float | None = None
     progress: Progress | None = None
+    bad: BadRecords | None = None
 
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 1:
@@ -236,7 +239,10 @@ def image_set(source: Source, reading: Reading, new: NewArray = in_memory) -> Im
     # Evenly spaced, so that sorted classes all stay in.
     kept = min(count, reading.limit or count)
     rows = np.arange(kept) * count // kept
-    pixels, levels = source.read(rows, reading.size, new, reading.progress)
+    bad = BadRecords(0) if reading.bad is None else reading.bad
+    pixels, levels, rows = source.read(rows, reading.size, new, reading.progress, bad)
+    if len(rows) < MIN_IMAGES and bad.limit:
+        raise InputError(f"{source.name}: {len(rows)} images can be read; {MIN_IMAGES} are needed")
     if reading.binarize is not None and levels != 2:
         pixels, levels = _thresholded(source.name, pixels, levels, reading.binarize), 2
     labels = None if source.labels is None else source.labels[rows]

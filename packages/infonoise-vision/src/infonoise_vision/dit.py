@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infonoise_core.errors import InputError
-from infonoise_vision.model import NoiseEmbedding
+from infonoise_vision.model import NoiseEmbedding, with_given
 
 
 def patchify(x: Tensor, patch: int) -> Tensor:
@@ -69,10 +69,10 @@ class TransformerBlock(nn.Module):
 
 
 class DiT(nn.Module):
-    """Raw network F(x, c_noise, label=None, augment=None) -> x's shape; zero before training.
+    """Raw network F(x, c_noise, label, augment, given) -> x's shape; zero before training.
 
     shape: (c, h, w) of one image; `patch` divides h and w.  width: of a token, a multiple of 4 and
-    of `heads`.  depth: blocks.  classes, augment, dropout: as in `model.UNet`.
+    of `heads`.  depth: blocks.  classes, augment, given, dropout: as in `model.UNet`.
     """
 
     positions: Tensor
@@ -87,13 +87,14 @@ class DiT(nn.Module):
         dropout: float = 0.0,
         classes: int = 0,
         augment: int = 0,
+        given: int = 0,
     ) -> None:
         super().__init__()
         check_dit(shape, width, depth, heads, patch)
-        self.shape, self.classes, self.patch = shape, classes, patch
+        self.shape, self.classes, self.patch, self.given = shape, classes, patch, given
         c, h, w = shape
         self.embedding = NoiseEmbedding(width, classes, augment)
-        self.stem = nn.Linear(c * patch * patch, width)
+        self.stem = nn.Linear((c + given) * patch * patch, width)
         places = positions(h // patch, w // patch, width)
         self.register_buffer("positions", places, persistent=False)
         self.blocks = nn.ModuleList(TransformerBlock(width, heads, dropout) for _ in range(depth))
@@ -108,8 +109,12 @@ class DiT(nn.Module):
         c_noise: Tensor,
         label: Tensor | None = None,
         augment: Tensor | None = None,
+        given: Tensor | None = None,
     ) -> Tensor:
-        """x (n, c, h, w), c_noise (n,), label (n,) int64, augment (n, a) -> (n, c, h, w)."""
+        """x (n, c, h, w), c_noise (n,), label (n,) int64, augment (n, a), given (n, g, h, w)
+        -> (n, c, h, w).
+        """
+        x = with_given(x, given, self.given)
         embedding = self.embedding(c_noise, label, augment)
         dtype = self.stem.weight.dtype
         h = self.stem(patchify(x.to(dtype), self.patch)) + self.positions.to(dtype)

@@ -23,6 +23,7 @@ from infonoise_vision.model import (
     halve,
     level_sides,
     refuse_unknown,
+    with_given,
 )
 
 
@@ -162,7 +163,7 @@ class Block(nn.Module):
 
 
 class EDMUNet(nn.Module):
-    """Raw network F(x, c_noise, label=None, augment=None) -> x's shape; zero before training.
+    """Raw network F(x, c_noise, label, augment, given) -> x's shape; zero before training.
 
     form: DDPMPP or ADM.  The other arguments are those of `model.UNet`; `blocks` is the number on
     the way down, and there is one more per level on the way up. Besides the resolutions in
@@ -180,17 +181,18 @@ class EDMUNet(nn.Module):
         dropout: float = 0.0,
         classes: int = 0,
         augment: int = 0,
+        given: int = 0,
     ) -> None:
         super().__init__()
         check_sizes(shape, width, multipliers, blocks, attention, classes)
-        self.shape, self.classes = shape, classes
+        self.shape, self.classes, self.given = shape, classes, given
         widths = [multiplier * width for multiplier in multipliers]
         attends = [side in attention for side in level_sides(shape, len(widths))]
         block = partial(Block, embedding=4 * width, form=form, dropout=dropout)
 
         self.embedding = Conditioning(width, classes, augment, form.label_after)
         channels = widths[0] if form.modulated else width
-        self.stem = nn.Conv2d(shape[0], channels, 3, padding=1)
+        self.stem = nn.Conv2d(shape[0] + given, channels, 3, padding=1)
         skips = [channels]
         self.encoder = nn.ModuleList()
         for level, outputs in enumerate(widths):
@@ -228,8 +230,12 @@ class EDMUNet(nn.Module):
         c_noise: Tensor,
         label: Tensor | None = None,
         augment: Tensor | None = None,
+        given: Tensor | None = None,
     ) -> Tensor:
-        """x (n, c, h, w), c_noise (n,), label (n,) int64, augment (n, a) -> (n, c, h, w)."""
+        """x (n, c, h, w), c_noise (n,), label (n,) int64, augment (n, a), given (n, g, h, w)
+        -> (n, c, h, w).
+        """
+        x = with_given(x, given, self.given)
         embedding = self.embedding(c_noise, label, augment)
         h = self.stem(x.to(self.stem.weight.dtype)).contiguous(memory_format=torch.channels_last)
         skips = [h]

@@ -70,7 +70,8 @@ class LikelihoodBound:
         rows = np.arange(len(held_out))
         x0, told = held_out.x0(rows), context(held_out, rows)
         hidden = 1 - told["known"] if "known" in told else torch.ones(1)
-        self.dim = float(hidden.expand_as(x0).sum()) / len(x0)
+        self._hidden = hidden.expand_as(x0).flatten(1).to(torch.float64).sum(1)
+        self.dim = float(self._hidden.mean())
         self.sigma_0 = sigma_min
         if held_out.levels is not None:
             self.sigma_0 = max(sigma_min, 2 * held_out.scale / (held_out.levels - 1) / 8)
@@ -87,9 +88,10 @@ class LikelihoodBound:
         """Evaluate on the fixed set of levels and noises."""
         nats = self._error(denoiser).rate_integral + self._ends
         scale = 1 / (self.dim * math.log(2))
-        return BitsPerDim(
-            float(nats.mean()) * scale, float(nats.std()) / math.sqrt(len(nats)) * scale
-        )
+        per_dim = float(nats.mean()) / self.dim
+        # A ratio of two means, where images differ in how much of them is hidden.
+        spread = float((nats - per_dim * self._hidden).std()) / math.sqrt(len(nats))
+        return BitsPerDim(float(nats.mean()) * scale, spread * scale)
 
     def _terminal_nats(self, images: ImageSet, shape: torch.Size) -> Tensor:
         if images.levels is None:

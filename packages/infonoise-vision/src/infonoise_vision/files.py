@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.sources import BadRecords
 from infonoise_vision.source import CHUNK, Bytes, NewArray, Pixels, Progress
 
 
@@ -17,33 +18,57 @@ def decode_files(
     size: int | None,
     new: NewArray,
     progress: Progress | None,
-) -> Bytes:
-    """Decode files in order -> (n, c, h, w) made by `new`; c is 1 if every image is grey, else 3.
+    bad: BadRecords,
+) -> tuple[Bytes, list[int]]:
+    """Decode files in order -> (k, c, h, w) made by `new`, and which of the n files these are; c is
+    1 if every image is grey, else 3.
 
-    where: (n,) names for messages. `progress(done, total)` is called after each file. Raises
-    InputError where sizes differ.
+    where: (n,) names for messages. `progress(done, total)` is called after each file.  bad: counts
+    the files that cannot be read, or have another size than the first.  Raises InputError where
+    there are too many of them, or no other.
     """
     pixels: Bytes | None = None
+    kept: list[int] = []
     for i, (name, content) in enumerate(zip(where, contents, strict=True)):
-        image = decode(content, name, size)
-        if pixels is None:
-            pixels = new((len(where), *image.shape))
-        height, width = pixels.shape[2:]
-        if image.shape[1:] != (height, width):
-            other = f"{image.shape[2]}x{image.shape[1]}"
-            raise InputError(
-                f"{where[0]} is {width}x{height} pixels but {name} is {other}: "
-                "bring all images to one size with --size N"
-            )
-        if len(image) > pixels.shape[1]:
-            coloured = new((len(where), 3, height, width))
-            coloured[:i] = pixels[:i]
-            pixels = coloured
-        pixels[i] = image  # a grey image among coloured ones fills all three channels
+        try:
+            image = decode(content, name, size)
+            if pixels is not None:
+                _refuse_other_size(where[kept[0]], pixels, name, image)
+        except InputError as error:
+            if not bad.limit:
+                raise
+            # By its name: the parts of a source count their files from 0, each.
+            bad.count(hash(name), name, str(error).removeprefix(f"{name}: "))
+            image = None
+        if image is not None:
+            pixels = _placed(image, pixels, len(kept), len(where), new)
+            kept.append(i)
         if progress is not None:
             progress(i + 1, len(where))
     if pixels is None:
-        raise ValueError("no files to decode")
+        raise InputError(f"{where[0]} and all others: cannot be read; give images")
+    return pixels[: len(kept)], kept
+
+
+def _refuse_other_size(first: str, pixels: Bytes, name: str, image: Bytes) -> None:
+    height, width = pixels.shape[2:]
+    if image.shape[1:] != (height, width):
+        other = f"{image.shape[2]}x{image.shape[1]}"
+        raise InputError(
+            f"{first} is {width}x{height} pixels but {name} is {other}: "
+            "bring all images to one size with --size N"
+        )
+
+
+def _placed(image: Bytes, pixels: Bytes | None, place: int, n: int, new: NewArray) -> Bytes:
+    """The array with an image at its place; another one with colours after the first of them."""
+    if pixels is None:
+        pixels = new((n, *image.shape))
+    if len(image) > pixels.shape[1]:
+        coloured = new((n, 3, *pixels.shape[2:]))
+        coloured[:place] = pixels[:place]
+        pixels = coloured
+    pixels[place] = image  # a grey image among coloured ones fills all three channels
     return pixels
 
 

@@ -196,8 +196,22 @@ def check_sizes(
         raise InputError(f"attention={unknown} is no resolution of this network: it has {sides}")
 
 
+def with_given(x: Tensor, given: Tensor | None, channels: int) -> Tensor:
+    """x (n, c, h, w) with the planes of its condition behind it, (n, c + channels, h, w); zeros
+    where none are given.  InputError for planes that the network was not built for.
+    """
+    if given is None:
+        return torch.cat([x, x.new_zeros(len(x), channels, *x.shape[2:])], 1) if channels else x
+    if given.shape[1:] != (channels, *x.shape[2:]):
+        raise InputError(
+            f"given of shape {tuple(given.shape)} to a network with {channels} such channels:"
+            " build it with given=N"
+        )
+    return torch.cat([x, given.to(x.dtype)], 1)
+
+
 class UNet(nn.Module):
-    """Raw network F(x, c_noise, label=None, augment=None) -> x's shape; zero before training.
+    """Raw network F(x, c_noise, label, augment, given) -> x's shape; zero before training.
 
     shape: (c, h, w) of one image, any h and w.  width: channels at full resolution.
     multipliers: channels of each level as multiples of width; each level has half the side.
@@ -205,6 +219,7 @@ class UNet(nn.Module):
     attention: the resolutions (longer side of the image there) whose blocks attend.
     classes: number of class labels, 0 for none; label `classes` means "not given".
     augment: length of the augment label, 0 for none (see `augment`).
+    given: channels of an image that is a condition, 0 for none (see `conditions`).
 
     Raises InputError for sizes that cannot be built, and where `attention` names no level.
     """
@@ -219,16 +234,17 @@ class UNet(nn.Module):
         dropout: float = 0.0,
         classes: int = 0,
         augment: int = 0,
+        given: int = 0,
     ) -> None:
         super().__init__()
         check_sizes(shape, width, multipliers, blocks, attention, classes)
-        self.shape, self.classes = shape, classes
+        self.shape, self.classes, self.given = shape, classes, given
         widths = [multiplier * width for multiplier in multipliers]
         attends = [side in attention for side in level_sides(shape, len(widths))]
         block = partial(ResidualBlock, embedding=4 * width, dropout=dropout)
 
         self.embedding = NoiseEmbedding(4 * width, classes, augment)
-        self.stem = nn.Conv2d(shape[0], width, 3, padding=1)
+        self.stem = nn.Conv2d(shape[0] + given, width, 3, padding=1)
         self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
         channels, skips = width, []
         for level, outputs in enumerate(widths):
@@ -254,8 +270,12 @@ class UNet(nn.Module):
         c_noise: Tensor,
         label: Tensor | None = None,
         augment: Tensor | None = None,
+        given: Tensor | None = None,
     ) -> Tensor:
-        """x (n, c, h, w), c_noise (n,), label (n,) int64, augment (n, a) -> (n, c, h, w)."""
+        """x (n, c, h, w), c_noise (n,), label (n,) int64, augment (n, a), given (n, g, h, w)
+        -> (n, c, h, w).
+        """
+        x = with_given(x, given, self.given)
         embedding = self.embedding(c_noise, label, augment)
         # Channels last makes a step 11 % faster from 14x14 on (2 CPU cores). Only the activations:
         # safetensors refuses parameters laid out that way.

@@ -15,14 +15,15 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a network must fit: image shape (c, h, w), number of classes and length of the augment
-    label (0 for none), and dropout (None for the preset's own).
+    """What a network must fit: image shape (c, h, w), number of classes, length of the augment
+    label and channels of a given image (0 for none), and dropout (None for the preset's own).
     """
 
     shape: Shape
     classes: int = 0
     augment: int = 0
     dropout: float | None = None
+    given: int = 0
 
 
 def small(given: Inputs) -> nn.Module:
@@ -30,6 +31,7 @@ def small(given: Inputs) -> nn.Module:
     return UNet(
         given.shape, **preset(given.shape),
         dropout=given.dropout or 0.0, classes=given.classes, augment=given.augment,
+        given=given.given,
     )  # fmt: skip
 
 
@@ -48,6 +50,7 @@ def edm(
         return EDMUNet(
             given.shape, form, width, multipliers, blocks, attention,
             dropout if given.dropout is None else given.dropout, given.classes, given.augment,
+            given.given,
         )  # fmt: skip
 
     return make
@@ -59,7 +62,7 @@ def dit(width: int, depth: int, heads: int) -> Callable[[Inputs], nn.Module]:
     def make(given: Inputs) -> nn.Module:
         return DiT(
             given.shape, width, depth, heads, 2,
-            given.dropout or 0.0, given.classes, given.augment,
+            given.dropout or 0.0, given.classes, given.augment, given.given,
         )  # fmt: skip
 
     return make

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.sources import BadRecords
 from infonoise_vision.source import (
     Arrays,
     Labels,
     NewArray,
-    Pixels,
     Progress,
+    Read,
     Rows,
     named_labels,
 )
@@ -54,8 +55,13 @@ class Mapped:
         return len(self.arrays)
 
     def read(
-        self, rows: Rows, size: int | None, new: NewArray, progress: Progress | None
-    ) -> tuple[Pixels, int | None]:
+        self,
+        rows: Rows,
+        size: int | None,
+        new: NewArray,
+        progress: Progress | None,
+        bad: BadRecords,
+    ) -> Read:
         images = self.arrays.images
         height, width = images.shape[2:]
         if size is not None and (height, width) != (size, size):
@@ -63,7 +69,8 @@ class Mapped:
                 f"{self.name}: was prepared at {width}x{height} pixels; prepare it again with"
                 f" --size {size}"
             )
-        return images if len(rows) == len(self) else images[rows], self.arrays.levels
+        chosen = images if len(rows) == len(self) else images[rows]
+        return Read(chosen, self.arrays.levels, rows)
 
 
 def is_packed(folder: Path) -> bool:

@@ -13,6 +13,7 @@ from tyro.conf import Positional
 from infonoise_core.errors import InputError
 from infonoise_core.training.config import write_json
 from infonoise_core.training.progress import progress
+from infonoise_core.training.sources import BadRecords
 from infonoise_vision.data import ImageSet, Reading, image_set, opened_enough, refuse_unlike
 from infonoise_vision.packed import (
     FORMAT,
@@ -83,6 +84,7 @@ def _fill(folder: Path, opened: Opened, reading: Reading, held_out: float, seed:
             "binarize": reading.binarize,
             "held_out": None if opened.held_out is not None else held_out,
             "seed": seed,
+            "bad": 0 if reading.bad is None else len(reading.bad),
         },
     }
     write_json(folder / MANIFEST_FILE, manifest)
@@ -142,12 +144,15 @@ class Prepare:
     """make pixels black or white: white above this share of the brightest, such as 0.5"""
     limit: int | None = None
     """keep that many images, evenly spaced through the data"""
+    bad_limit: int = 0
+    """image files that may be unreadable or of another size; they are named and left out"""
     overwrite: bool = False
     """replace what an earlier prepare left in --out"""
 
 
 def run_prepare(config: Prepare) -> None:
     """Write config.out and say what is in it."""
+    bad = BadRecords(config.bad_limit)
     with ExitStack() as stack:
         reporters = {}
 
@@ -156,10 +161,12 @@ def run_prepare(config: Prepare) -> None:
                 reporters[total] = stack.enter_context(progress(total, "prepare"))
             reporters[total].advance(1)
 
-        reading = Reading(config.size, config.limit, config.binarize, advance)
+        reading = Reading(config.size, config.limit, config.binarize, advance, bad)
         train, held_out = prepare(config.data, config.out, reading, overwrite=config.overwrite)
     print(
         f"{config.out}: {len(train)} images {'x'.join(map(str, train.shape))} of {train.name} and"
         f" {len(held_out)} held out, {train.levels or 'real-valued'}"
         f"{' grey levels' if train.levels else ''}, {len(train.classes)} classes"
     )
+    if bad.summary():
+        print(bad.summary())

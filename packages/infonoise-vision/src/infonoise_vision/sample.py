@@ -1,13 +1,123 @@
-"""Generated images as a PNG."""
+"""Generated images: one for each seed, and as a PNG or a folder of them."""
 
 import io
 import math
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
+from infonoise_core.churn import Churn
+from infonoise_core.denoiser import Denoiser
+from infonoise_core.errors import InputError
+from infonoise_core.solver import Sample, solve
+from infonoise_core.training.randomness import Stream, generator
 from infonoise_vision.data import to_bytes
+
+
+def parse_seeds(text: str) -> list[int]:
+    """ "0-3,7" -> [0, 1, 2, 3, 7]."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if found is None or int(found[2] or found[1]) < int(found[1]):
+            raise InputError(f"--seeds {text}: give numbers and ranges, such as 0-63,100")
+        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"--seeds {text}: names a seed twice")
+    return seeds
+
+
+def generate_seeds(
+    denoiser: Denoiser,
+    shape: tuple[int, ...],
+    seeds: list[int],
+    sigmas: Tensor,
+    *,
+    solver: str,
+    churn: Churn | None,
+    s_noise: float,
+    chunk: int,
+    condition: Mapping[str, Tensor],
+    device: torch.device,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Sample]:
+    """One image per seed, (n, *shape) in chunks on the CPU, whatever seeds stand beside it.
+
+    With churn every image is drawn by itself, for its fresh noise is its seed's as well.
+    """
+    chunk = 1 if churn is not None else chunk
+    for start in range(0, len(seeds), chunk):
+        rows = slice(start, min(start + chunk, len(seeds)))
+        rngs = [generator(seed, Stream.SAMPLE, 0) for seed in seeds[rows]]
+        noise = torch.stack([torch.randn(shape, generator=rng) for rng in rngs])
+        sample = solve(
+            denoiser, (float(sigmas[0]) * noise).to(device), sigmas, solver,
+            churn=churn, s_noise=s_noise, generator=rngs[0],
+            condition={k: v[rows].to(device) for k, v in condition.items()},
+        )  # fmt: skip
+        yield Sample(sample.x.cpu(), sample.nfe)
+        if progress is not None:
+            progress(rows.stop - start, len(seeds))
+
+
+def check_out(out: Path, overwrite: bool) -> None:
+    """InputError for a file or folder that must not be replaced."""
+    if out.suffix.lower() == ".png" and out.is_dir():
+        raise InputError(f"--out {out} is a folder: give a file name")
+    blocking = next((path for path in out.parents if path.is_file()), None)
+    if blocking is not None:
+        raise InputError(f"--out {out}: {blocking} is a file; give another folder")
+    if not out.exists():
+        return
+    if not overwrite:
+        raise InputError(f"--out {out} exists: give another name or --overwrite")
+    if out.suffix.lower() == ".png":
+        return
+    if not out.is_dir() or any(p.suffix != ".png" or p.is_dir() for p in out.iterdir()):
+        raise InputError(f"--out {out}: is no folder of PNGs, and is not replaced: give another")
+
+
+def write_grid(out: Path, x0: Tensor, columns: int | None = None) -> None:
+    """All images (n, c, h, w) in one PNG, whole or not at all."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.tmp")
+    temporary.write_bytes(png_grid(x0, columns=columns))
+    temporary.replace(out)
+
+
+def write_folder(out: Path, images: Iterable[tuple[str, Tensor]]) -> int:
+    """A folder with one PNG per name and image (c, h, w), whole or not at all; returns how many."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    number = 0
+    try:
+        for name, image in images:
+            (partial / f"{name}.png").write_bytes(png(image))
+            number += 1
+        if out.exists():
+            shutil.rmtree(out)
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return number
+
+
+def png(image: Tensor) -> bytes:
+    """A PNG of one image (c, h, w), pixel by pixel."""
+    pixels = to_bytes(image[None])[0]
+    if pixels.shape[2] not in (1, 3):
+        pixels = np.concatenate(np.split(pixels, pixels.shape[2], axis=2), axis=1)
+    out = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(out, format="PNG")
+    return out.getvalue()
 
 
 def png_grid(x0: Tensor, zoom: int | None = None, columns: int | None = None) -> bytes:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.sources import BadRecords
 
 Bytes = NDArray[np.uint8]
 Pixels = Bytes | NDArray[np.float32]
@@ -19,6 +20,16 @@ NewArray = Callable[[tuple[int, ...]], Bytes]
 
 # Images looked at together where all are gone through: flat memory whatever their number.
 CHUNK = 1024
+
+
+class Read(NamedTuple):
+    """pixels: (n, c, h, w).  levels: their number of grey levels, or None.  rows: (n,) where they
+    stand in the source: those asked for, but for bad ones.
+    """
+
+    pixels: Pixels
+    levels: int | None
+    rows: Rows
 
 
 class Source(Protocol):
@@ -38,12 +49,17 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def read(
-        self, rows: Rows, size: int | None, new: NewArray, progress: Progress | None
-    ) -> tuple[Pixels, int | None]:
-        """Images at ascending `rows`, (n, c, h, w), and their number of grey levels or None.
+        self,
+        rows: Rows,
+        size: int | None,
+        new: NewArray,
+        progress: Progress | None,
+        bad: BadRecords,
+    ) -> "Read":
+        """Images at ascending `rows`.
 
         size: cut the centred square out and bring it to size x size.  new: makes the array that
-        image files are decoded into.
+        image files are decoded into.  bad: counts the files that cannot be read.
         """
 
 
@@ -82,17 +98,22 @@ class Arrays:
         return len(self.images)
 
     def read(
-        self, rows: Rows, size: int | None, new: NewArray, progress: Progress | None
-    ) -> tuple[Pixels, int | None]:
+        self,
+        rows: Rows,
+        size: int | None,
+        new: NewArray,
+        progress: Progress | None,
+        bad: BadRecords,
+    ) -> Read:
         pixels = self.images[rows]
         if size is not None and pixels.shape[2:] != (size, size):
             from infonoise_vision.files import resize_array
 
             pixels = resize_array(pixels, size)
         if self.levels is not None or pixels.dtype != np.uint8:
-            return pixels, self.levels
+            return Read(pixels, self.levels, rows)
         grey = np.asarray(pixels, np.uint8)
-        return grey, black_or_white(grey)
+        return Read(grey, black_or_white(grey), rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,13 +133,18 @@ class Encoded:
         return len(self.where)
 
     def read(
-        self, rows: Rows, size: int | None, new: NewArray, progress: Progress | None
-    ) -> tuple[Pixels, int | None]:
+        self,
+        rows: Rows,
+        size: int | None,
+        new: NewArray,
+        progress: Progress | None,
+        bad: BadRecords,
+    ) -> Read:
         from infonoise_vision.files import decode_files
 
         where = [self.where[i] for i in rows]
-        pixels = decode_files(where, self.contents(rows), size, new, progress)
-        return pixels, black_or_white(pixels)
+        pixels, kept = decode_files(where, self.contents(rows), size, new, progress, bad)
+        return Read(pixels, black_or_white(pixels), rows[kept])
 
 
 def in_memory(shape: tuple[int, ...]) -> Bytes:

@@ -17,8 +17,16 @@ from infonoise_core.training.schedules import Setting
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 from infonoise_core.weighting import Weight, edm_weight, unit_weight
 from infonoise_vision import augment
+from infonoise_vision.conditions import (
+    KINDS,
+    Condition,
+    ConditionedDenoiser,
+    check_noise,
+    make_condition,
+)
 from infonoise_vision.data import ImageSet
 from infonoise_vision.data import load_split as load_two
+from infonoise_vision.evaluate import SAMPLES, ImageEvaluation
 from infonoise_vision.networks import Inputs, make_network
 from infonoise_vision.source import chunks
 
@@ -55,6 +63,14 @@ class Objective:
     """share of examples whose class is withheld, for guidance"""
     augment: float = 0.0
     """probability of each of EDM's augmentations, such as 0.12"""
+    condition: str | None = None
+    """what is known of each image: hidden-half, hidden-box (all but that), superres or label"""
+    condition_noise: float = 0.0
+    """noise of the condition, relative to the image's: 0 none, 1 joint diffusion"""
+    condition_dropout: float = 0.1
+    """share of examples whose condition is withheld, for guidance and the information gap"""
+    factor: int = 4
+    """superres: side of the cells whose means are known"""
 
     def __post_init__(self) -> None:
         if not 0 < self.sigma_min < self.sigma_max < math.inf:
@@ -64,13 +80,22 @@ class Objective:
             )
         if not 0 < self.sigma_data < math.inf:
             raise InputError(f"--sigma-data {self.sigma_data:g}: give a standard deviation above 0")
-        for option, share in (("label-dropout", self.label_dropout), ("augment", self.augment)):
+        for option, share in (
+            ("label-dropout", self.label_dropout),
+            ("augment", self.augment),
+            ("condition-dropout", self.condition_dropout),
+        ):
             if not 0 <= share <= 1:
                 raise InputError(f"--{option} {share:g}: give a share from 0 to 1")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise InputError(f"--dropout {self.dropout:g}: give a share from 0 to below 1")
         if not 0 < self.scale < math.inf:
             raise InputError(f"--scale {self.scale:g}: give a factor above 0")
+        if self.condition is not None and self.condition not in KINDS:
+            raise InputError(
+                f"--condition {self.condition}: no such condition; give one of {', '.join(KINDS)}"
+            )
+        check_noise(self.condition_noise)
         self.weighting()
 
     def weighting(self) -> Weight:
@@ -101,17 +126,57 @@ class Objective:
         return ImageTask(
             images, denoiser, self.weighting(),
             conditional=self.conditional, label_dropout=self.label_dropout, augment=self.augment,
+            condition=self.known(images.shape, len(images.classes)),
+            condition_dropout=self.condition_dropout,
         )  # fmt: skip
 
+    def known(self, shape: tuple[int, int, int], classes: int) -> Condition | None:
+        """What is known of images of `shape` with that many classes."""
+        if self.condition is None:
+            return None
+        return make_condition(self.condition, shape, self.factor, classes)
+
+    def context(self, images: ImageSet, rows: np.ndarray, seed: int = 0) -> dict[str, Tensor]:
+        """What the denoiser is told of the images at `rows`, the same for one seed: their true
+        classes, and what is known of them.
+        """
+        context: dict[str, Tensor] = {}
+        label = None if images.labels is None else torch.from_numpy(images.labels[rows])
+        if self.conditional and label is not None:
+            context["label"] = label
+        condition = self.known(images.shape, len(images.classes))
+        if condition is not None:
+            rng = torch.Generator().manual_seed(seed)
+            context |= condition.observe(images.x0(rows), label, rng)
+            if self.condition_noise:
+                context["given_noise"] = condition.noise(context["given"], rng)
+        return context
+
+    def evaluation(
+        self, images: ImageSet, held_out: ImageSet, samples: int = SAMPLES
+    ) -> ImageEvaluation:
+        """The measures of a network trained on these images."""
+        return ImageEvaluation(
+            images, held_out, self.sigma_min, self.sigma_max, samples, context=self.context
+        )
+
     def denoiser(self, shape: tuple[int, int, int], classes: int, seed: int) -> EDMDenoiser:
-        """A fresh network for images of `shape` with that many classes, whether used or not."""
+        """A fresh denoiser for images of `shape` with that many classes, whether used or not."""
         inputs = Inputs(
             shape,
             classes=classes if self.conditional else 0,
             augment=augment.AUGMENT_DIM if self.augment else 0,
             dropout=self.dropout,
         )
-        return make_denoiser(shape, self.sigma_data, seed, self.network, inputs)
+        condition = self.known(shape, classes)
+        if condition is None:
+            return make_denoiser(shape, self.sigma_data, seed, self.network, inputs)
+        # One plane more says where the condition is given.
+        inputs = replace(inputs, given=condition.channels + 1)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            network = make_network(self.network, inputs)
+        return ConditionedDenoiser(network, self.sigma_data, self.condition_noise)
 
 
 def pixel_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRateProfile | None:
@@ -138,7 +203,8 @@ class ImageTask:
 
     conditional: give the class as `label` (n,); in a share `label_dropout` of the examples the
     null label, which is the number of classes.  augment: probability of `augment.draw`; only flips
-    where images have few grey levels.
+    where images have few grey levels.  condition: what is known of an image besides; withheld in a
+    share `condition_dropout`.
     """
 
     def __init__(
@@ -150,17 +216,20 @@ class ImageTask:
         conditional: bool = False,
         label_dropout: float = 0.1,
         augment: float = 0.0,
+        condition: Condition | None = None,
+        condition_dropout: float = 0.1,
     ) -> None:
         self.images, self.denoiser, self.weight = images, denoiser, weight
         self.dim = images.dim
         self.conditional, self.label_dropout, self.augment = conditional, label_dropout, augment
+        self.condition, self.condition_dropout = condition, condition_dropout
 
     def __len__(self) -> int:
         return len(self.images)
 
     def batch(self, index: np.ndarray) -> Batch:
         x0 = self.images.x0(index)
-        if not self.conditional or self.images.labels is None:
+        if self.images.labels is None or not (self.conditional or self.condition):
             return Batch(x0)
         return Batch(x0, {"label": torch.from_numpy(self.images.labels[index])})
 
@@ -168,21 +237,29 @@ class ImageTask:
         return denoising_losses(denoiser, self.vary(batch), sigma, eps, self.weight)
 
     def vary(self, batch: Batch) -> Batch:
-        """Augment images and withhold labels, at random.
+        """Augment images, take what is known of them, withhold labels and conditions; at random.
 
         From the global generator, which the loop seeds for every micro-batch: `batch` is called
         before that.
         """
-        x0, condition = batch.x0, dict(batch.condition)
+        x0, label = batch.x0, batch.condition.get("label")
+        condition: dict[str, Tensor] = {}
         n, device = len(x0), x0.device
-        if "label" in condition and self.label_dropout:
-            withheld = torch.rand(n, device=device) < self.label_dropout
-            condition["label"] = condition["label"].masked_fill(withheld, len(self.images.classes))
+        if self.conditional and label is not None:
+            condition["label"] = label
+            if self.label_dropout:
+                withheld = torch.rand(n, device=device) < self.label_dropout
+                condition["label"] = label.masked_fill(withheld, len(self.images.classes))
         if self.augment:
             few = self.images.levels is not None and self.images.levels <= FEW_LEVELS
             transforms = augment.draw(n, self.augment, exact=few, device=device)
             x0 = augment.apply(x0, transforms)
             condition["augment"] = transforms.label()
+        if self.condition is not None:
+            condition |= self.condition.observe(x0, label)
+            condition["given_noise"] = self.condition.noise(condition["given"])
+            if self.condition_dropout:
+                condition["withheld"] = torch.rand(n, device=device) < self.condition_dropout
         return Batch(x0, condition)
 
 

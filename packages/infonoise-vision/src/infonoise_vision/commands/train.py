@@ -1,0 +1,51 @@
+"""`infonoise-vision train`: a denoiser on images."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import nn
+from tyro.conf import OmitArgPrefixes, Positional
+
+from infonoise_core.training.config import TrainConfig
+from infonoise_core.training.engine import EngineConfig
+from infonoise_core.training.run import Run, run_settings, run_training
+from infonoise_core.training.schedules import make_schedule
+from infonoise_vision.show import examples
+from infonoise_vision.task import Objective, describe
+from infonoise_vision.trained import COMMAND
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a denoiser on images; the same command goes on after an interruption."""
+
+    out: Path
+    """folder for checkpoints, metrics and profile"""
+    data: Positional[str] = "digits"
+    """digits (scikit-learn's, 8x8), a folder or archive of images, or hf:NAME"""
+    schedule: str = "infonoise"
+    """how noise levels are drawn: edm, log-uniform, infonoise or another"""
+    overwrite: bool = False
+    """replace an earlier run in --out"""
+    engine: OmitArgPrefixes[EngineConfig] = field(default_factory=EngineConfig)
+    objective: OmitArgPrefixes[Objective] = field(default_factory=Objective)
+    train: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
+
+
+def run_train(config: Train) -> None:
+    """Train, evaluate, and leave a run in config.out."""
+    objective = config.objective
+    images, held_out = objective.load(config.data)
+
+    def exhibit(denoiser: nn.Module) -> bytes:
+        return examples(objective, held_out, denoiser)
+
+    run = Run(
+        task=objective.task(images, config.train.seed),
+        schedule=make_schedule(config.schedule, objective.setting(config.train.updates, images)),
+        evaluation=objective.evaluation(images, held_out),
+        settings=run_settings(COMMAND, config, images=describe(images, held_out)),
+        about=f"{len(images)} images {'x'.join(map(str, images.shape))} of {images.name}",
+        exhibit=exhibit,
+    )
+    run_training(run, config)

@@ -1,0 +1,155 @@
+"""`inpaint` and `upscale`: what is known stays, and mistakes end in one line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from infonoise_core.errors import InputError
+from infonoise_vision.cli import main
+from infonoise_vision.pictures import known_part, read_pictures
+
+
+def save(path: Path, pixels: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(1)
+    for name in ("ant", "bee"):
+        save(tmp_path / "in" / f"{name}.png", rng.integers(0, 256, (8, 8)))
+    return tmp_path / "in"
+
+
+def opened(file: Path) -> np.ndarray:
+    return np.asarray(Image.open(file)).astype(int)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mask", "options"),
+    [
+        ("half", "lower", []),
+        ("box", "left", []),
+        ("box", "box", ["--guidance", "2"]),
+        ("plain", "upper", []),
+        ("plain", "right", ["--method", "replace"]),
+        ("classes", "lower", ["--class", "left", "--method", "ddnm"]),
+    ],
+)
+def test_known_pixels_stay_and_the_others_are_drawn(
+    runs: Path, folder: Path, tmp_path: Path, kind: str, mask: str, options: list[str]
+) -> None:
+    out = tmp_path / "out"
+    argv = ["inpaint", str(runs / kind), str(folder), "--out", str(out), "--mask", mask]
+    assert main([*argv, "--each", "2", "--steps", "3", *options]) == 0
+    assert sorted(p.name for p in out.iterdir()) == [
+        "ant-1.png", "ant-2.png", "bee-1.png", "bee-2.png",
+    ]  # fmt: skip
+    known = known_part(mask, (1, 8, 8))[0, 0].bool().numpy()
+    for name in ("ant", "bee"):
+        before = opened(folder / f"{name}.png")
+        first, second = (opened(out / f"{name}-{i}.png") for i in (1, 2))
+        assert np.array_equal(first[known], before[known])
+        assert (first[~known] != second[~known]).any()
+
+
+def test_a_mask_from_a_file_and_a_grid(runs: Path, folder: Path, tmp_path: Path) -> None:
+    mask = np.zeros((8, 8))
+    mask[2:5, 3:7] = 255
+    file = save(tmp_path / "mask.png", mask)
+    argv = ["inpaint", str(runs / "box"), str(folder / "ant.png"), "--mask", str(file)]
+    assert main([*argv, "--out", str(tmp_path / "out"), "--steps", "3"]) == 0
+    before, after = opened(folder / "ant.png"), opened(tmp_path / "out" / "ant.png")
+    assert np.array_equal(before[mask == 0], after[mask == 0])
+    assert main([*argv, "--out", str(tmp_path / "a.png"), "--steps", "3", "--each", "3"]) == 0
+    with Image.open(tmp_path / "a.png") as grid:
+        zoom = grid.width // 37
+        assert grid.size == (zoom * 37, zoom * 10)  # the picture and three results in a row
+        shown = np.asarray(grid)[::zoom, ::zoom][1:9, 1:9]
+    assert np.array_equal(shown[mask == 0], before[mask == 0])
+
+
+@pytest.mark.parametrize(("kind", "factor"), [("fine", 2), ("plain", 4), ("classes", 2)])
+def test_cells_keep_their_means(runs: Path, tmp_path: Path, kind: str, factor: int) -> None:
+    """By projection to half a grey level a pixel, within the rounding and what is clipped; a
+    trained run has yet to learn it."""
+    side = 8 // factor
+    small = np.random.default_rng(0).integers(100, 150, (side, side))
+    picture = save(tmp_path / "small.png", small)
+    argv = ["upscale", str(runs / kind), str(picture), "--out", str(tmp_path / "out")]
+    options = [] if kind == "fine" else ["--factor", str(factor)]
+    assert main([*argv, *options, "--steps", "4"]) == 0
+    large = opened(tmp_path / "out" / "small.png")
+    assert large.shape == (8, 8)
+    if kind != "fine" and large.min() > 0 and large.max() < 255:
+        means = large.reshape(side, factor, side, factor).mean((1, 3))
+        assert np.abs(means - small).max() <= 0.51
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["inpaint", "half", "in", "--mask", "upper"], "lower half alone"),
+        (["inpaint", "half", "in", "--method", "ddnm"], "is for runs without; leave it out"),
+        (["inpaint", "plain", "in", "--method", "trained"], "give --method ddnm"),
+        (["inpaint", "plain", "in", "--method", "magic"], "one of trained, ddnm, replace"),
+        (["inpaint", "fine", "in"], "--condition superres"),
+        (["inpaint", "plain", "in", "--mask", "hat"], "--mask hat: give one of lower"),
+        (["inpaint", "plain", "gone"], "gone: not found"),
+        (["inpaint", "plain", "empty"], "holds no image files"),
+        (["inpaint", "plain", "in", "--each", "0"], "--each 0"),
+        (["inpaint", "plain", "in", "--class", "left"], "knows no classes"),
+        (["upscale", "half", "in"], "give superres"),
+        (["upscale", "fine", "in", "--factor", "4"], "was trained with 2"),
+        (["upscale", "plain", "in", "--factor", "3"], "--factor 3"),
+        (["upscale", "plain", "in", "--factor", "2", "--method", "replace"], "known pixels"),
+        (["upscale", "fine", "broken"], "cannot be read"),
+    ],
+)
+def test_mistakes(
+    runs: Path, folder: Path, argv: list[str], words: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(folder.parent)
+    (folder.parent / "empty").mkdir()
+    save(folder.parent / "broken" / "a.png", np.zeros((8, 8)))
+    whole = (folder.parent / "broken" / "a.png").read_bytes()
+    (folder.parent / "broken" / "a.png").write_bytes(whole[:40])
+    argv = [argv[0], str(runs / argv[1]), *argv[2:], "--out", "new", "--steps", "2"]
+    assert main(argv) == 2
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert captured.err.count("error: ") == 1
+    assert not (folder.parent / "new").exists()
+
+
+def test_pictures_are_brought_to_the_run(tmp_path: Path) -> None:
+    colour = np.zeros((4, 6, 3), np.uint8)
+    colour[..., 1] = 255
+    save(tmp_path / "a.png", colour)
+    grey = read_pictures(tmp_path / "a.png", (1, 4, 4)).x0
+    assert grey.shape == (1, 1, 4, 4)
+    # The weight of green.
+    torch.testing.assert_close(grey, torch.full((1, 1, 4, 4), 2 * 0.587 - 1))
+    save(tmp_path / "b" / "b.png", np.full((4, 4), 51))
+    spread = read_pictures(tmp_path / "b", (3, 2, 2))
+    assert spread.names == ["b"]
+    torch.testing.assert_close(spread.x0, torch.full((1, 3, 2, 2), -0.6))
+    with pytest.raises(InputError, match="6x4 pixels and the run's images are 5x4"):
+        read_pictures(tmp_path / "a.png", (1, 4, 5))
+    with pytest.raises(InputError, match="2 channels"):
+        read_pictures(tmp_path / "a.png", (2, 4, 4))
+
+
+def test_masks_of_one_colour_hide_nothing_or_all(tmp_path: Path) -> None:
+    for grey in (0, 255):
+        save(tmp_path / "m.png", np.full((4, 4), grey))
+        with pytest.raises(InputError, match="all one colour"):
+            known_part(str(tmp_path / "m.png"), (1, 4, 4))
+    assert known_part("left", (1, 5, 5)).sum() == 15
+    assert known_part("box", (1, 8, 8)).sum() == 48
