@@ -6,12 +6,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from doc_blocks import MARKED, ROOT, run_python
 
-ROOT = Path(__file__).parents[2]
 READMES = [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md"))]
-MARKED = re.compile(
-    r"^<!-- test: (?P<name>[\w-]+) -->\n```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
-)
 
 
 def label(path: Path) -> str:
@@ -39,12 +36,8 @@ def calls_on(variable: str, code: str) -> list[str]:
 
 @pytest.mark.parametrize(("name", "code"), BLOCKS)
 def test_marked_block_runs(name, code, tmp_path, monkeypatch):
-    import torch
-
     monkeypatch.chdir(tmp_path)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        exec(compile(code, f"<{name}>", "exec"), {"__name__": "readme"})
+    run_python(code, name, {"__name__": "readme"})
 
 
 @pytest.mark.parametrize("readme", ["README.md", "packages/infonoise-core/README.md"])

@@ -44,24 +44,26 @@ class Channel(ABC):
 
     @abstractmethod
     def signal(self, u: Tensor) -> Tensor:
-        """a(u), the factor of the clean example."""
+        """a(u), the factor of the clean example; any shape."""
 
     def noise(self, u: Tensor) -> Tensor:
-        """b(u), the factor of the unit Gaussian noise."""
+        """b(u), the factor of the unit Gaussian noise; any shape."""
         return self.signal(u) * self.sigma(u)
 
     def time(self, sigma: Tensor) -> Tensor:
         """A coordinate without steps, monotone in sigma: `coordinate` itself, but for channels
-        whose coordinate counts steps.
+        whose coordinate counts steps; any shape.
         """
         return self.coordinate(sigma)
 
     def sigma_at(self, time: Tensor) -> Tensor:
-        """The inverse of `time`."""
+        """The inverse of `time`; any shape."""
         return self.sigma(time)
 
     def levels(self, sigma: Tensor) -> Tensor:
-        """What a schedule hands out for the sigma it drew: its coordinate, inside the span."""
+        """What a schedule hands out for the sigma it drew: its coordinate, inside the span;
+        any shape.
+        """
         return self.coordinate(sigma.clamp(self.sigma_min, self.sigma_max)).to(
             self.coordinate_dtype
         )
@@ -73,7 +75,7 @@ class Channel(ABC):
         return log_edges(self.sigma_min, self.sigma_max, bins)
 
     def log_snr(self, u: Tensor) -> Tensor:
-        """lambda = log(a^2/b^2) = -2 log sigma."""
+        """lambda = log(a^2/b^2) = -2 log sigma; any shape."""
         return -2 * torch.log(self.sigma(u))
 
     def corrupt(self, x0: Tensor, u: Tensor, eps: Tensor) -> Tensor:

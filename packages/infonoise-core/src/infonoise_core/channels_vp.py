@@ -16,9 +16,11 @@ from infonoise_core.profile import invert_cdf
 class Curve(Protocol):
     """sigma as an increasing function of a time t in [0, 1], and its inverse; any shape."""
 
-    def sigma(self, t: Tensor) -> Tensor: ...
+    def sigma(self, t: Tensor) -> Tensor:
+        """Noise-to-signal ratio at time t; any shape."""
 
-    def time(self, sigma: Tensor) -> Tensor: ...
+    def time(self, sigma: Tensor) -> Tensor:
+        """The inverse of `sigma`; any shape."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,15 @@ class CosineCurve:
 
     # Both ways are arranged so that t near 0 and 1 - t near 0 keep their digits.
     def sigma(self, t: Tensor) -> Tensor:
-        """(sin^2 theta - sin^2 theta_0)^(1/2) / cos theta, as a product of sines."""
+        """(sin^2 theta - sin^2 theta_0)^(1/2) / cos theta, as a product of sines; any shape."""
         start = self._speed * self.offset
         square = torch.sin(self._speed * t) * torch.sin(self._speed * t + 2 * start)
         return square.clamp_min(0).sqrt() / torch.sin(self._speed * (1 - t)).clamp_min(0)
 
     def time(self, sigma: Tensor) -> Tensor:
-        """(theta - theta_0) / speed; the tangent of that difference needs no subtraction."""
+        """(theta - theta_0) / speed; the tangent of that difference needs no subtraction.
+        Any shape.
+        """
         start = self._speed * self.offset
         sine, cosine = math.sin(start), math.cos(start)
         # tan theta = root / cosine
@@ -72,12 +76,14 @@ class LinearBetaCurve:
             )
 
     def sigma(self, t: Tensor) -> Tensor:
-        """(e^B - 1)^(1/2), B the integral of beta up to t."""
+        """(e^B - 1)^(1/2), B the integral of beta up to t; any shape."""
         slope = self.beta_max - self.beta_min
         return torch.expm1(t * (self.beta_min + slope / 2 * t)).sqrt()
 
     def time(self, sigma: Tensor) -> Tensor:
-        """The positive root of the quadratic B(t) = log(1 + sigma^2), without its cancellation."""
+        """The positive root of the quadratic B(t) = log(1 + sigma^2), without its cancellation.
+        Any shape.
+        """
         total = torch.log1p(sigma.square())
         slope = self.beta_max - self.beta_min
         return 2 * total / (self.beta_min + (self.beta_min**2 + 2 * slope * total).sqrt())
@@ -182,7 +188,7 @@ class DiscreteDDPM(Channel):
 
     def time(self, sigma: Tensor) -> Tensor:
         """A step's number at the lower end of the log sigmas it owns within the span, one more at
-        the upper end, and linear in log sigma between.
+        the upper end, and linear in log sigma between; any shape.
         """
         table = self._table(sigma)
         return invert_cdf(table.bounds, table.steps, sigma.to(table.bounds.dtype).log())

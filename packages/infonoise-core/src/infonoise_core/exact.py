@@ -37,7 +37,7 @@ class Source(ABC):
         """E|x0 - E[x0 | x]|^2, summed over dimensions; same shape as sigma."""
 
     def mmse_stderr(self, sigma: Tensor) -> Tensor:
-        """Standard error of `mmse`; zero unless it is sampled."""
+        """Standard error of `mmse`, zero unless it is sampled; same shape as sigma."""
         return torch.zeros_like(sigma)
 
 
@@ -162,7 +162,7 @@ class SphereSource(Source):
 
 
 def bessel_ratio(order: float, x: Tensor) -> Tensor:
-    """I_{order+1}(x) / I_order(x) for x >= 0, of any size; float64.
+    """I_{order+1}(x) / I_order(x) for x >= 0, of any size; same shape as x, float64.
 
     The three-term recurrence r_order = 1 / (2 (order+1)/x + r_{order+1}) damps errors going down,
     most where x is moderate; its start, far up, solves the Riccati equation

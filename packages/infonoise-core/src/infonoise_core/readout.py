@@ -40,6 +40,7 @@ class Information:
 
     @property
     def bits(self) -> float:
+        """`nats` in bits per example."""
         return self.nats / math.log(2)
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ Denoise = Callable[[Tensor, float], Tensor]
 
 
 class Sample(NamedTuple):
-    """x: what was generated.  nfe: calls of the denoiser that were made."""
+    """x: (n, ...) what was generated.  nfe: calls of the denoiser that were made."""
 
     x: Tensor
     nfe: int
@@ -26,7 +26,7 @@ class Solver(Protocol):
     """Takes the steps of one `solve` call, in order; it may keep what earlier steps saw."""
 
     def step(self, denoise: Denoise, x: Tensor, sigma: float, lower: float) -> Tensor:
-        """Carry x from level sigma to a lower level, which may be 0."""
+        """Carry x (n, ...) from level sigma to a lower level, which may be 0."""
 
 
 class Euler:

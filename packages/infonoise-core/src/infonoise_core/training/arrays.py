@@ -33,6 +33,7 @@ class MappedArray:
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """Of the rows as they lie in the files."""
         return self._array.dtype
 
     @property

@@ -50,6 +50,7 @@ class ConfigTree:
         raise InputError(f"{where}: there is no setting {key}{self._nearest(parts)}")
 
     def is_group(self, path: FieldPath) -> bool:
+        """Whether the path leads to a group of settings, not to one."""
         return path in self._groups
 
     def put(self, path: FieldPath, value: Any, where: str) -> None:

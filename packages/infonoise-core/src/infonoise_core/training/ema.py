@@ -29,7 +29,7 @@ def plain_keep(decay: float) -> Keep:
 
 
 class WeightAverage:
-    """A copy of a model that follows its weights.
+    """A copy of a model that follows its weights; its state is the model's, each of the same shape.
 
     keep: share of the average that is kept at each optimizer step; 0 at step 1, which copies the
     weights.

@@ -83,15 +83,15 @@ class Engine(Protocol):
         """Accumulate gradients of a scalar loss, the mean over a micro-batch."""
 
     def step(self, lr: float) -> Tensor:
-        """Average gradients over micro-batches and ranks, clip, update, clear; returns the gradient
-        norm before clipping. Where that is not finite, nothing is updated.
+        """Average gradients over micro-batches and ranks, clip, update, clear; returns the scalar
+        gradient norm before clipping. Where that is not finite, nothing is updated.
         """
 
     def whole(self) -> AbstractContextManager[Any]:
         """Inside, the model's parameters are whole on every rank, to be read; collective."""
 
     def mean(self, value: Tensor) -> Tensor:
-        """Mean of a tensor over all ranks."""
+        """Mean of a tensor over all ranks; same shape."""
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set on any rank."""
@@ -108,7 +108,7 @@ class Engine(Protocol):
         """
 
     def load(self, weights: dict[str, Tensor], state: dict[str, Any]) -> None:
-        """Take over the model's weights and what `save` gave."""
+        """Take over the model's weights, by name and of the same shapes, and what `save` gave."""
 
     def layout(self) -> dict[str, Any]:
         """Engine, world size and the like, for the manifest."""
@@ -241,8 +241,8 @@ def _recomputed(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def poisoned(loss: Tensor) -> Tensor:
-    """The loss, with gradients that are nan wherever it is not finite: so its step is skipped on
-    every rank without asking the device.
+    """A scalar loss, with gradients that are nan wherever it is not finite: so its step is skipped
+    on every rank without asking the device.
     """
     return loss * torch.where(loss.detach().isfinite(), 1.0, torch.nan)
 

@@ -28,10 +28,12 @@ class HeldOut:
 
     @property
     def nats(self) -> float:
+        """Mean over the examples."""
         return float(self.rate_integral.mean())
 
     @property
     def stderr(self) -> float:
+        """Standard error of `nats`."""
         return float(self.rate_integral.std() / math.sqrt(len(self.rate_integral)))
 
 

@@ -20,7 +20,8 @@ from rich.progress import (
 class Reporter(Protocol):
     """Told how far the work is."""
 
-    def advance(self, amount: float = 1, note: str = "") -> None: ...
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        """So much more is done; the note says how it stands."""
 
 
 class Silent:

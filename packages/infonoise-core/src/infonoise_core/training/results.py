@@ -57,9 +57,11 @@ class Results:
 
     @property
     def schedules(self) -> list[str]:
+        """Names, in the order of the arms."""
         return list(dict.fromkeys(arm.schedule for arm in self.arms))
 
     def of(self, schedule: str) -> list[Arm]:
+        """The arms of one schedule, one per seed."""
         return [arm for arm in self.arms if arm.schedule == schedule]
 
     def final(self, schedule: str, measure: str) -> list[float]:

@@ -61,13 +61,20 @@ class TrainOptions(Protocol):
     """What the `train` command of every domain has."""
 
     @property
-    def out(self) -> Path: ...
+    def out(self) -> Path:
+        """The run's folder."""
+
     @property
-    def overwrite(self) -> bool: ...
+    def overwrite(self) -> bool:
+        """Whether a run that is there may be replaced."""
+
     @property
-    def train(self) -> TrainConfig: ...
+    def train(self) -> TrainConfig:
+        """Settings of the loop."""
+
     @property
-    def engine(self) -> EngineConfig: ...
+    def engine(self) -> EngineConfig:
+        """What carries out the steps."""
 
 
 def run_training(run: Run, options: TrainOptions) -> None:

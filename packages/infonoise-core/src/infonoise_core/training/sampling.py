@@ -175,7 +175,7 @@ def generate(
     origin: float = 0.0,
     device: torch.device | None = None,
 ) -> Sample:
-    """All of `generate_chunks` in one tensor (n, *shape), on the CPU; nfe counts calls per
+    """All of `generate_chunks` in one tensor (n, ...), on the CPU; nfe counts calls per
     example.
     """
     if n < 1:

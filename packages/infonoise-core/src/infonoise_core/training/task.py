@@ -21,6 +21,7 @@ class Batch:
     condition: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> "Batch":
+        """The same on another device."""
         return Batch(self.x0.to(device), {k: v.to(device) for k, v in self.condition.items()})
 
 
@@ -62,7 +63,7 @@ def squared_x0_error(denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tenso
 def denoising_losses(
     denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor, weight: Weight
 ) -> Losses:
-    """The loss of most tasks: w(sigma) times the mean squared error over dimensions."""
+    """The loss (n,) of most tasks: w(sigma) times the mean squared error over dimensions."""
     error = squared_x0_error(denoiser, batch, sigma, eps)
     loss = weight(sigma) * error / math.prod(batch.x0.shape[1:])
     return Losses(loss, error.detach())

@@ -1,0 +1,27 @@
+"""The documentation site: `hatch run docs`."""
+
+import sys
+from pathlib import Path
+
+import infonoise_core
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "infonoise"
+author = "the infonoise contributors"
+release = version = infonoise_core.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "site_pages"]
+exclude_patterns = ["_build", "_ext"]
+html_theme = "furo"
+html_title = "infonoise"
+html_static_path = ["_static"]
+html_math_renderer = "mathml"
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_default_options = {"members": True, "member-order": "bysource", "ignore-module-all": True}
+python_maximum_signature_line_length = 88
+# Lightning is wanted by one module only, and takes long to import.
+autodoc_mock_imports = ["lightning"]
