@@ -192,7 +192,7 @@ def test_shape_is_recognised(text, stated):
     assert docstrings.has_shape(text) is stated
 
 
-@pytest.mark.parametrize("package", ["infonoise-core"])
+@pytest.mark.parametrize("package", docstrings.PACKAGES)
 def test_everything_public_is_documented(package):
     gaps, seen = docstrings.find_gaps(package)
     assert seen > 100

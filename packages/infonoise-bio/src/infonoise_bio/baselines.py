@@ -55,7 +55,10 @@ class MaskedTask(DnaTask):
     """
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        """sigma and eps are not used; nats per base."""
+        """loss and squared_error (n,) alike: the bound on -log p in nats per base, estimated.
+
+        sigma and eps are not used.
+        """
         codes, condition = self._codes(batch)
         hidden = torch.rand((2, *codes.shape), device=codes.device)
         number = 1 + (hidden[1, :, :1] * codes.shape[1]).floor()
@@ -74,7 +77,7 @@ class AutoregressiveTask(MaskedTask):
     """Predict each base from all before it, from the 5' end on."""
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        """sigma and eps are not used; nats per base."""
+        """loss and squared_error (n,) alike: -log p, nats per base; sigma, eps are not used."""
         codes, condition = self._codes(batch)
         loss = autoregressive_nats(denoiser, codes, condition) / codes.shape[1]
         return Losses(loss, loss.detach())

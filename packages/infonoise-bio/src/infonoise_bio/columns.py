@@ -29,6 +29,7 @@ class Columns:
         self._size = 0
 
     def add(self, codes: bytes) -> None:
+        """Count one sequence; a code 0..4 in each byte."""
         if self._waiting and (len(codes) != self._size or len(self._waiting) == _BATCH):
             self._count()
         self._size = len(codes)

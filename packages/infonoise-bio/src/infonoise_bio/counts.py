@@ -39,6 +39,7 @@ class Counts:
     windows: int = 0
 
     def to_dict(self) -> dict[str, int]:
+        """The numbers by name, in the order of reading."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def lines(self) -> list[str]:

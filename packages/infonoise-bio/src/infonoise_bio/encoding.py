@@ -40,6 +40,7 @@ class Encoding:
 
     @property
     def channels(self) -> int:
+        """C: coordinates of a base."""
         return self.codebook.shape[1]
 
     @property

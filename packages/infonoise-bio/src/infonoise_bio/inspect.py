@@ -54,6 +54,7 @@ class Inspection:
         return len(self._ids)
 
     def add(self, record: Record) -> None:
+        """Count one record; InputError where its field for the split names no part."""
         codes = codes_of(record.letters)
         if not self.lengths or len(record) < self.shortest[0]:
             self.shortest = (len(record), record.where)

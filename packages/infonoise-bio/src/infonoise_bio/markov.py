@@ -34,6 +34,7 @@ class MarkovChain:
 
     @property
     def by_position(self) -> bool:
+        """Whether each position has a law of its own."""
         return len(self.tables[0]) > 1
 
     def nats(self, codes: Codes) -> NDArray[np.float64]:
@@ -132,10 +133,12 @@ class MarkovBits:
 
     @property
     def best_order(self) -> int:
+        """Of the chains that are the same everywhere; the lower of equal ones."""
         return min(self.everywhere, key=lambda order: self.everywhere[order])
 
     @property
     def best_position_order(self) -> int:
+        """Of the chains by position; the lower of equal ones."""
         return min(self.by_position, key=lambda order: self.by_position[order])
 
 

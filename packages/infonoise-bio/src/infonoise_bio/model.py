@@ -46,7 +46,10 @@ class Conditions:
         return self.classes.index(name)
 
     def null(self) -> dict[str, Tensor]:
-        """One row of each condition that says nothing: for `guidance.guided`."""
+        """One row of each condition that says nothing: for `guidance.guided`.
+
+        label: (1,), the index after the last class.  activity: (1, k) NaN.
+        """
         nothing: dict[str, Tensor] = {}
         if self.classes:
             nothing["label"] = torch.tensor([len(self.classes)])
@@ -222,6 +225,8 @@ class IndependentBases(nn.Module):
     """The exact denoiser of independent bases, for anything that asks for a denoiser.
 
     Same arguments as BaseDenoiser; label and activity tell it nothing.
+
+    frequencies: (4,) of A C G T.
     """
 
     log_prior: Tensor
@@ -241,7 +246,7 @@ class IndependentBases(nn.Module):
         given: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:
-        """As BaseDenoiser."""
+        """x (n, C, L), sigma (n,) -> E[x0 | x] (n, C, L), by `Encoding.denoise`."""
         denoised = self.encoding.denoise(x, sigma, self.log_prior)
         return _settled(denoised, self.encoding, given, mask)
 

@@ -116,7 +116,7 @@ class PlantedDna:
         return total
 
     def contents(self, window: Planted) -> Tensor:
-        """(4^width,) probability of every content of a window, the last base running fastest."""
+        """(k,) probabilities of a window's k = 4^width contents, the last base running fastest."""
         chances, tables = window.cases(self._base())
         total = torch.zeros(4**window.width, dtype=torch.float64)
         for chance, table in zip(chances, tables, strict=True):

@@ -48,7 +48,10 @@ class Wanted:
     activity: Mapping[str, float] = field(default_factory=dict)
 
     def condition(self, denoiser: BaseDenoiser) -> dict[str, Tensor]:
-        """One row of each condition asked for."""
+        """One row of each condition asked for: label (1,), activity (1, k).
+
+        InputError for a class or a number that was not seen in training.
+        """
         known = denoiser.config.conditions
         condition: dict[str, Tensor] = {}
         if self.label is not None:

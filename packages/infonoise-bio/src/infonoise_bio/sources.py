@@ -47,6 +47,7 @@ class Reading:
     """tables: column of the names; rows are numbered without it"""
 
     def placement(self) -> Placement:
+        """Which window is cut for a feature or an interval."""
         return Placement(self.around, self.upstream, self.downstream, self.edge)
 
 

@@ -78,6 +78,7 @@ class Objective:
         preset(self.size, self.network)
 
     def code(self) -> Encoding:
+        """The encoding that `encoding` and `scale` name; InputError where there is none such."""
         return make_encoding(self.encoding, self.scale)
 
     def weighting(self) -> Weight:

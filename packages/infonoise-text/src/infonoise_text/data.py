@@ -56,10 +56,14 @@ class Manifest:
     splits: dict[str, SplitCounts]
 
     def to_json(self) -> dict[str, Any]:
+        """What the manifest's file holds, with format and version."""
         return {"format": FORMAT, "version": VERSION, **asdict(self)}
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
+        """The manifest of a prepared folder; InputError where there is none, or it is damaged or
+        of another version.
+        """
         path = folder / MANIFEST_FILE
         if not path.is_file():
             raise InputError(

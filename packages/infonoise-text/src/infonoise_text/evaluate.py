@@ -41,6 +41,7 @@ class Bound:
 
     @property
     def perplexity(self) -> float:
+        """Of a token: e to the nats."""
         return math.exp(self.nats)
 
     def bits_per_byte(self, tokens_per_byte: float) -> tuple[float, float]:
@@ -60,7 +61,10 @@ class SecondPass(nn.Module):
         self.denoiser = denoiser
 
     def forward(self, x: Tensor, sigma: Tensor, logits: bool = False, **condition: Any) -> Tensor:
-        """Of the denoiser."""
+        """The denoiser's second answer (n, L, m) to x (n, L, m), sigma (n,) and its conditions.
+
+        logits: its log-odds instead.
+        """
         first = self.denoiser(x, sigma, **condition)
         second: Tensor = self.denoiser(x, sigma, previous=first, logits=logits, **condition)
         return second
@@ -164,7 +168,10 @@ class _FairBits(nn.Module):
 
 
 def held_out_windows(split: Split, length: int, windows: int) -> Tensor:
-    """(at most `windows`, length) ids of windows that do not overlap, spread over the split."""
+    """(n, length) ids of n <= `windows` windows that do not overlap, spread over the split.
+
+    InputError where the split has room for less than two: an error bar needs them.
+    """
     there = split.windows(length)
     if there < 2:
         raise InputError(

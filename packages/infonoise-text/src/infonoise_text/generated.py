@@ -38,6 +38,7 @@ class Quality:
     others: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
+        """The measures by name."""
         return asdict(self)
 
 
@@ -71,5 +72,5 @@ class Judge:
         )
 
     def data(self, ids: Tensor) -> Quality:
-        """Of held-out windows: what a perfect model would be given."""
+        """Of held-out windows, ids (n, L): what a perfect model would be given."""
         return self(Generated(ids, torch.zeros_like(ids, dtype=torch.bool), 0))

@@ -48,6 +48,7 @@ class PairCoder:
 
     @property
     def bits(self) -> int:
+        """Bits of a code: enough for all symbols."""
         return (self.size - 1).bit_length()
 
     @classmethod

@@ -46,13 +46,13 @@ def generate_ids(
     carry: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Generated:
-    """n windows of `length` tokens, on the CPU.
+    """n windows of `length` tokens (n, length), on the CPU.
 
-    denoiser: a BitDenoiser.  solver: a name in core's SOLVERS.  given: tokens that stand where
-    they are in every window.  guidance: of the given tokens, 1 for none; more costs two
-    evaluations a call, and that without the tokens starts from no belief, because the carried one
-    has seen them.  carry: hand what each call believed to the next (self-conditioning), at no
-    further evaluation.
+    denoiser: a BitDenoiser.  sigmas: (k,) descending.  solver: a name in core's SOLVERS.
+    given: tokens that stand where they are in every window.  guidance: of the given tokens, 1 for
+    none; more costs two evaluations a call, and that without the tokens starts from no belief,
+    because the carried one has seen them.  carry: hand what each call believed to the next
+    (self-conditioning), at no further evaluation.
     """
     if solver not in SOLVERS:
         raise InputError(f"--solver {solver}: no such solver; give one of {', '.join(SOLVERS)}")

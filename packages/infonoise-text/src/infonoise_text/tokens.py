@@ -30,23 +30,27 @@ _UNKNOWN_NAMES = ("<unk>", "[UNK]", "<|unk|>")
 
 
 class Tokenizer(Protocol):
-    """Text <-> token ids.
-
-    name: for people.  digest: SHA-256 of what the tokenizer is, in hexadecimal.
-    size: ids are 0 .. size - 1.  unknown: the id that stands for what is none.
-    end: the id put behind each document, or None; `decode` shows nothing for it.
-    """
+    """Text <-> token ids."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """For people."""
+
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """SHA-256 of what the tokenizer is, in hexadecimal."""
+
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Number of tokens: ids are 0 .. size - 1."""
+
     @property
-    def unknown(self) -> int: ...
+    def unknown(self) -> int:
+        """The id that stands for what is none."""
+
     @property
-    def end(self) -> int | None: ...
+    def end(self) -> int | None:
+        """The id put behind each document, or None; `decode` shows nothing for it."""
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, without an end."""

@@ -55,6 +55,7 @@ class Drawn:
 
     @property
     def n(self) -> int:
+        """How many images were generated."""
         return len(self.generated)
 
 
@@ -137,7 +138,11 @@ def classifier_rows(drawn: Drawn, classifier: Classifier) -> list[Row]:
 
 
 def inception_rows(drawn: Drawn, features: Callable[[Tensor], Tensor]) -> list[Row]:
-    """FID, KID, precision and recall in Inception features."""
+    """FID, KID, precision and recall in Inception features.
+
+    features: images (n, c, h, w) in [-1, 1] -> (n, d): those of
+    `fidelity.inception_features`.
+    """
     return _distances("inception", "fid", drawn, features, "FID's Inception network")
 
 

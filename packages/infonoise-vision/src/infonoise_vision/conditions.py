@@ -98,7 +98,7 @@ class Coarse:
         return x0 + seen["given"] - self.enlarge(functional.avg_pool2d(x0, self.factor))
 
     def enlarge(self, means: Tensor) -> Tensor:
-        """Each cell's mean at all its pixels."""
+        """Means of cells (n, c, h / factor, w / factor) -> (n, c, h, w), each at all its pixels."""
         return functional.interpolate(means, scale_factor=self.factor, mode="nearest")
 
 

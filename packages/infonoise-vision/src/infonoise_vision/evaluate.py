@@ -32,7 +32,7 @@ Context = Callable[[ImageSet, np.ndarray], Mapping[str, Tensor]]
 
 
 def no_context(images: ImageSet, rows: np.ndarray) -> Mapping[str, Tensor]:
-    """Nothing is told."""
+    """Nothing is told of the images at `rows` (n,)."""
     return {}
 
 

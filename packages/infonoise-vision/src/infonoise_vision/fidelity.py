@@ -53,8 +53,8 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
 
 
 def kernel_distance(first: Tensor, second: Tensor, seed: int = 0) -> tuple[float, float]:
-    """Unbiased squared MMD with a cubic kernel (KID: Binkowski et al. 2018), and its standard error
-    over subsets; nan where there is but one.
+    """Unbiased squared MMD with a cubic kernel of features (n, d) and (m, d) (KID: Binkowski et al.
+    2018), and its standard error over subsets; nan where there is but one.
     """
     size = min(_SUBSET, len(first), len(second))
     subsets = _SUBSETS if size == _SUBSET else 1

@@ -54,7 +54,7 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 def halve(x: Tensor) -> Tensor:
-    """Average 2x2 cells; the last cell of an odd side is smaller, so 7 becomes 4."""
+    """(n, c, h, w) -> means of 2x2 cells; the last cell of an odd side is smaller: 7 becomes 4."""
     return functional.avg_pool2d(x, 2, ceil_mode=True)
 
 
@@ -66,7 +66,10 @@ def enlarge(x: Tensor, size: Sequence[int]) -> Tensor:
 def refuse_unknown(
     label: Tensor | None, augment: Tensor | None, labelled: bool, augmented: bool
 ) -> None:
-    """InputError for a condition that the network was not built for."""
+    """InputError for a condition that the network was not built for.
+
+    label: (n,) class.  augment: (n, a) augment label.  None where it is not given.
+    """
     if label is not None and not labelled:
         raise InputError("label given to a network without classes: build it with classes=N")
     if augment is not None and not augmented:

@@ -47,9 +47,12 @@ def generate_seeds(
     device: torch.device,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Sample]:
-    """One image per seed, (n, *shape) in chunks on the CPU, whatever seeds stand beside it.
+    """One image of `shape` per seed, in chunks on the CPU, whatever seeds stand beside it.
 
     With churn every image is drawn by itself, for its fresh noise is its seed's as well.
+
+    sigmas: (k,) descending.  condition: keyword arguments of the denoiser, a row for each seed.
+    device: where the denoiser is.  progress: called with (images just done, all).
     """
     chunk = 1 if churn is not None else chunk
     for start in range(0, len(seeds), chunk):

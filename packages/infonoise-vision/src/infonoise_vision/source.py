@@ -33,18 +33,19 @@ class Read(NamedTuple):
 
 
 class Source(Protocol):
-    """A set of images.
-
-    name: for reports.  labels: (n,) class index, or None.  classes: class names; empty without
-    labels.
-    """
+    """A set of images."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """For reports."""
+
     @property
-    def labels(self) -> Labels: ...
+    def labels(self) -> Labels:
+        """(n,) class index of each image, or None."""
+
     @property
-    def classes(self) -> tuple[str, ...]: ...
+    def classes(self) -> tuple[str, ...]:
+        """Class names; empty without labels."""
 
     def __len__(self) -> int: ...
 

@@ -99,6 +99,7 @@ class Objective:
         self.weighting()
 
     def weighting(self) -> Weight:
+        """The loss weight that `weight` names; InputError where there is none of that name."""
         weights = {"edm": edm_weight(self.sigma_data), "unit": unit_weight()}
         if self.weight not in weights:
             raise InputError(f"--weight {self.weight}: no such weight; give edm or unit")
@@ -137,8 +138,11 @@ class Objective:
         return make_condition(self.condition, shape, self.factor, classes)
 
     def context(self, images: ImageSet, rows: np.ndarray, seed: int = 0) -> dict[str, Tensor]:
-        """What the denoiser is told of the images at `rows`, the same for one seed: their true
+        """What the denoiser is told of the images at `rows` (n,), the same for one seed: their true
         classes, and what is known of them.
+
+        label: (n,).  given, known: as `Condition.observe` has them.  given_noise: the shape of
+        given, unit noise, where the condition is noised.
         """
         context: dict[str, Tensor] = {}
         label = None if images.labels is None else torch.from_numpy(images.labels[rows])

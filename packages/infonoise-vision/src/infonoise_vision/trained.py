@@ -28,7 +28,10 @@ METHODS = ("trained", "ddnm", "replace")
 
 @dataclass(frozen=True)
 class Sampling:
-    """A run's sampler: noise levels and the rest of a command's options."""
+    """A run's sampler: noise levels and the rest of a command's options.
+
+    sigmas: (k,) descending.  churn: relative increase of noise at a level; None for none.
+    """
 
     config: SamplerConfig
     sigmas: Tensor
@@ -43,7 +46,11 @@ class Sampling:
         device: torch.device,
         progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Sample]:
-        """n images in chunks; InputError where they are not finite."""
+        """n images of `shape` in chunks on the CPU; InputError where they are not finite.
+
+        condition: keyword arguments of the denoiser, (n, ...) each.  device: where the denoiser
+        is.  progress: called with (images just done, n).
+        """
         config = self.config
         for part in generate_chunks(
             denoiser, shape, n, self.sigmas, solver=config.solver, churn=self.churn,
@@ -76,10 +83,12 @@ class TrainedRun:
 
     @property
     def device(self) -> torch.device:
+        """Where the denoiser is."""
         return next(self.denoiser.parameters()).device
 
     @property
     def channel(self) -> VarianceExploding:
+        """The noise levels that the run was trained on."""
         return VarianceExploding(self.objective.sigma_min, self.objective.sigma_max)
 
     def sampling(self, config: SamplerConfig) -> Sampling:
@@ -95,7 +104,8 @@ class TrainedRun:
     def steered(self, scale: float, seed: int, null: Mapping[str, Tensor]) -> Denoiser:
         """The run's denoiser under guidance, its condition noised anew at every call.
 
-        null: what stands for "no condition"; InputError where the run has none for this.
+        null: what stands for "no condition", one row (1, ...) of each argument. InputError for a
+        scale other than 1 where there is none.
         """
         denoiser = self._noising(seed)
         if scale == 1:
@@ -108,7 +118,10 @@ class TrainedRun:
         return guided(denoiser, scale, **null)
 
     def null(self) -> dict[str, Tensor]:
-        """No class, and no condition, as far as the run was trained to go without."""
+        """No class, and no condition, as far as the run was trained to go without: one row of each.
+
+        label: (1,), the index after the last class.  withheld: (1,) true.
+        """
         null: dict[str, Tensor] = {}
         if self.objective.conditional and self.objective.label_dropout:
             null["label"] = torch.tensor([len(self.classes)], device=self.device)

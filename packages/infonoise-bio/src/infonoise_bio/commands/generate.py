@@ -29,6 +29,7 @@ class Wish:
     """NAME=VALUE of a number of the training data; once for each"""
 
     def wanted(self) -> Wanted:
+        """The label and the numbers by name; InputError for an activity without a number."""
         numbers = {}
         for text in self.activity:
             name, _, value = text.partition("=")

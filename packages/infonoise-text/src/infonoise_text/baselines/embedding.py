@@ -165,7 +165,10 @@ def sample(
     seed: int = 0,
     chunk: int = _CHUNK,
 ) -> Generated:
-    """n windows; of each place, the token whose embedding is nearest in the end."""
+    """n windows (n, length); of each place, the token whose embedding is nearest in the end.
+
+    sigmas: (k,) descending.
+    """
     chunks = list(
         generate_chunks(
             denoiser, (length, denoiser.channels), n, sigmas, solver=solver, churn=churn,

@@ -75,7 +75,11 @@ def run_sample(config: SampleCommand) -> None:
 
 
 def labels(run: TrainedRun, name: str | None, n: int) -> dict[str, Tensor]:
-    """What a run is told of the classes of n images: the one named, none, or each in turn."""
+    """What a run is told of the classes of n images: the one named, none, or each in turn.
+
+    Keyword arguments of its denoiser, (n, ...) each; empty for a run without classes. InputError
+    for a name that it does not know, or where it knows no classes at all.
+    """
     classes, objective = run.classes, run.objective
     if not (objective.conditional or objective.condition == "label"):
         if name is not None:

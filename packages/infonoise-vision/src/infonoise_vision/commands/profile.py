@@ -104,10 +104,12 @@ def _draw_groups(profile: EntropyRateProfile, out: Path, *, overwrite: bool) -> 
 def condition_gap(
     run: TrainedRun, held_out: ImageSet, null: dict[str, Tensor], draws: int
 ) -> tuple[Information, EntropyRateProfile, EntropyRateProfile]:
-    """I(image; condition) of held-out images, and the two profiles, without it and with it, at the
-    same noises.
+    """I(image; condition) of held-out images in nats, and the two profiles, without it and with it,
+    at the same noises.
 
     The bound is the entropy of the classes, where they are all that is told.
+
+    null: the run's, one row (1,) of each argument.  draws: noisy images per bin of a profile.
     """
     rows = np.arange(min(len(held_out), 4096))
     x0 = held_out.x0(rows).to(run.device)
