@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("infonoise-core", "infonoise-vision", "infonoise-text", "infonoise-bio")
 PARTS = ("patch", "minor", "major", "first")
 _UNRELEASED = "## [Unreleased]"
+# Characters of a failed command's last words that are passed on.
+_SAID = 300
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
@@ -136,12 +138,12 @@ def git(place: Path, *arguments: str) -> str:
 
 
 def run(place: Path, *command: str) -> str:
-    """Output of a command; InputError with its last line if it fails."""
+    """Output of a command; InputError with the end of what it said if it fails."""
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = (done.stderr + done.stdout).strip().splitlines()
+        said = " ".join((done.stdout + done.stderr).split())
         name = " ".join(Path(part).name for part in command[:3])
-        raise InputError(f"{name}: {lines[-1] if lines else 'failed'}")
+        raise InputError(f"{name}: {said[-_SAID:] or 'failed'}")
     return done.stdout.strip()
 
 
