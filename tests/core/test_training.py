@@ -26,6 +26,7 @@ from infonoise_core import (
     VarianceExploding,
     edm_weight,
 )
+from infonoise_core.errors import ToldError
 from infonoise_core.training import checkpoint, command
 from infonoise_core.training.config import (
     TrainConfig,
@@ -467,3 +468,21 @@ def test_a_batch_that_does_not_divide_makes_no_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not divide"):
         run_training(run, options)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("local_rank", "lines"), [("0", 1), ("1", 0)])
+def test_of_several_processes_one_tells_a_mistake_in_the_options(
+    local_rank: str, lines: int, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setenv("LOCAL_RANK", local_rank)
+    code = command.run("prog", "1.2.3", {"go": (Options, print)}, ["go", "--weather", "3"])
+    assert code == 2
+    assert capsys.readouterr().err.count("\n") == lines
+
+
+def test_what_another_process_tells_is_not_said_again(capsys) -> None:
+    def refuse(config: Any) -> None:
+        raise ToldError("as the first one says")
+
+    assert command.run("prog", "1", {"go": (Options, refuse)}, ["go", "here"]) == 2
+    assert capsys.readouterr().err == ""

@@ -5,3 +5,7 @@ class InputError(ValueError):
     """A mistake in what the user gave; its message is one line: what is wrong, where, and the
     mend.
     """
+
+
+class ToldError(InputError):
+    """The same mistake, where another process of the run already tells it: this one only ends."""

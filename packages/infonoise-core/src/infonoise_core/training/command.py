@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infonoise_core.errors import InputError
+from infonoise_core.errors import InputError, ToldError
 from infonoise_core.training.presets import Presets, print_presets
 
 # The frozen dataclass of a command's options, and the function that takes it.
@@ -25,7 +25,8 @@ def run(
 
     Every command also takes --config FILE.yaml and --set NAME=VALUE, and --preset NAME where
     `presets` has some for it; then `program presets` shows what tells them apart.
-    A mistake in what the user gave ends in one line on stderr and 2, an interruption in 130.
+    A mistake in what the user gave ends in one line on stderr and 2, an interruption in 130. Of
+    several processes of one run, one tells it where all would say the same.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -33,6 +34,8 @@ def run(
             print(f"{program} {version}")
             return 0
         _dispatch(program, commands, presets or {}, arguments)
+    except ToldError:
+        return 2
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -84,6 +87,12 @@ def _dispatch(
         parse_choice({name: kind for name, (kind, _) in commands.items()}, program, arguments)
         return
     kind, function = commands[name]
-    config = parse_options(kind, full_name, arguments, presets.get(name))
+    try:
+        config = parse_options(kind, full_name, arguments, presets.get(name))
+    except InputError as error:
+        # A launcher gives every process the same options; the first on each machine tells.
+        if os.environ.get("LOCAL_RANK", "0") != "0":
+            raise ToldError(str(error)) from None
+        raise
     if config is not None:
         function(config)
