@@ -240,7 +240,9 @@ def test_plot_over_time_draws_the_density_of_a_run(tmp_path: Path, capsys) -> No
     run.mkdir()
     lines: list[dict[str, object]] = [{"step": 1, "loss": 2.0}]
     lines += [{"step": k, "density": {"sigma": sigma, "density": [k, 1, 0]}} for k in (5, 10)]
-    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    # The last line as a run that goes on, or was killed, leaves it.
+    (run / "metrics.jsonl").write_text(text + '{"step": 11, "dens')
     out = tmp_path / "history.svg"
     assert main(["plot", str(run), "--over-time", "--out", str(out)]) == 0
     assert "<image" in out.read_text()

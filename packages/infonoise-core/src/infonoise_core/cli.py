@@ -1,6 +1,5 @@
 """infonoise: look at measured profiles, and at the memory that training needs."""
 
-import json
 import math
 import sys
 from collections.abc import Sequence
@@ -245,7 +244,10 @@ def _history(files: Sequence[Path]) -> tuple[list[int], list[float], list[list[f
     lines = files[0] / _METRICS
     if not lines.is_file():
         raise InputError(f"{files[0]}: no {_METRICS} here; give the --out of a train command")
-    records = [json.loads(line) for line in lines.read_text().splitlines()]
+    from infonoise_core.training.metrics import read_lines
+
+    # A run that goes on may be writing its last line just now.
+    records = read_lines(lines)
     found = {r["step"]: r["density"] for r in records if "density" in r}
     if not found:
         raise InputError(

@@ -126,14 +126,14 @@ class Metrics:
 
 def _rewritten(path: Path, step: int) -> list[dict[str, Any]]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    records = [r for r in _read_lines(path) if r["step"] <= step]
+    records = [r for r in read_lines(path) if r["step"] <= step]
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text("".join(json.dumps(r) + "\n" for r in records))
     temporary.replace(path)
     return records
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a file that a kill may have cut anywhere."""
     records: list[dict[str, Any]] = []
     if path.exists():
