@@ -1,4 +1,4 @@
-"""infonoise: look at measured profiles, and at the memory that training needs."""
+"""infonoise: look at measured profiles, share them, and what memory training needs."""
 
 import math
 import sys
@@ -21,11 +21,19 @@ from infonoise_core.readout import (
     information_gap,
 )
 from infonoise_core.training import command
+from infonoise_core.training.artefact import PROFILE_FILE
 
 try:
     from rich.console import Console
     from rich.table import Table
     from tyro.conf import Positional
+
+    from infonoise_core.training.push import (
+        PullProfile,
+        PushProfile,
+        run_pull_profile,
+        run_push_profile,
+    )
 except ImportError:
     # The script that pip installs imports this module before anything can catch an error.
     print(
@@ -34,8 +42,6 @@ except ImportError:
     )
     raise SystemExit(2) from None
 
-# What a run's folder calls its profile.
-_IN_RUN = "profile.json"
 _METRICS = "metrics.jsonl"
 _SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -124,6 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "dimension": (Dimension, run_dimension),
         "plot": (Plot, run_plot),
         "compare": (Compare, run_compare),
+        "push": (PushProfile, run_push_profile),
+        "pull": (PullProfile, run_pull_profile),
         "estimate-memory": (EstimateMemory, run_estimate_memory),
     }
     return command.run("infonoise", infonoise_core.__version__, commands, argv)
@@ -230,7 +238,8 @@ def _load_all(files: Sequence[Path]) -> dict[str, EntropyRateProfile]:
     if not files:
         raise InputError("no profile given: name one or more files")
     names = [
-        path.name if path.is_dir() or path.name != _IN_RUN else path.parent.name for path in files
+        path.name if path.is_dir() or path.name != PROFILE_FILE else path.parent.name
+        for path in files
     ]
     if len(set(names)) < len(names) or not all(names):
         names = [str(path) for path in files]
@@ -260,6 +269,6 @@ def _history(files: Sequence[Path]) -> tuple[list[int], list[float], list[list[f
 
 def _load(path: Path) -> EntropyRateProfile:
     try:
-        return EntropyRateProfile.load(path / _IN_RUN if path.is_dir() else path)
+        return EntropyRateProfile.load(path / PROFILE_FILE if path.is_dir() else path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from infonoise_core.errors import InputError
 from infonoise_core.schedule import Schedule
 from infonoise_core.training import checkpoint
+from infonoise_core.training.artefact import PROFILE_FILE, is_artefact, load_weights
 from infonoise_core.training.config import TrainConfig, parse_target, settings_of
 from infonoise_core.training.data import Order, micro_batches
 from infonoise_core.training.ema import Keep, WeightAverage, plain_keep, power_keep
@@ -22,7 +23,7 @@ from infonoise_core.training.loggers import open_loggers
 from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.progress import Reporter, Silent
 from infonoise_core.training.randomness import Stream, derive_seed, generator, seed_global
-from infonoise_core.training.state import CHECKPOINTS, PROFILE_FILE, RunState, no_space_left
+from infonoise_core.training.state import CHECKPOINTS, RunState, no_space_left
 from infonoise_core.training.task import Batch, Task
 from infonoise_core.training.workers import Prefetch
 
@@ -149,9 +150,11 @@ def train(
 
 
 def load_denoiser(run: Path, denoiser: nn.Module) -> int:
-    """Put the averaged weights of a run's newest whole checkpoint into `denoiser`; returns its
-    step.
+    """Put the averaged weights of a run's newest whole checkpoint, or those of a model that was
+    pulled, into `denoiser`; returns their step.
     """
+    if is_artefact(run):
+        return load_weights(run, denoiser)
     found = checkpoint.load_latest(run / CHECKPOINTS)
     if found is None:
         raise InputError(f"{run}: no checkpoint yet; train for at least --save-every updates")

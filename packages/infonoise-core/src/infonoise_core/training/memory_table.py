@@ -10,6 +10,7 @@ from safetensors import safe_open
 
 from infonoise_core.errors import InputError
 from infonoise_core.training import checkpoint
+from infonoise_core.training.artefact import WEIGHTS_FILE, is_artefact
 from infonoise_core.training.engine import EngineConfig
 from infonoise_core.training.memory import Memory, estimate
 from infonoise_core.training.state import CHECKPOINTS
@@ -96,10 +97,13 @@ def _parse(text: str, what: str, units: Mapping[str, int], want: str) -> int:
 
 def _in_run(run: Path) -> int:
     """Numbers in the weights of a run's newest checkpoint, which are not loaded for that."""
-    step = checkpoint.newest(run / CHECKPOINTS)
-    if step is None:
-        raise InputError(f"{run}: no checkpoint here; give the --out of a train command")
-    path = checkpoint.path_of(run / CHECKPOINTS, step) / "model.safetensors"
+    if is_artefact(run):
+        path = run / WEIGHTS_FILE
+    else:
+        step = checkpoint.newest(run / CHECKPOINTS)
+        if step is None:
+            raise InputError(f"{run}: no checkpoint here; give the --out of a train command")
+        path = checkpoint.path_of(run / CHECKPOINTS, step) / "model.safetensors"
     with safe_open(path, framework="pt") as weights:
         shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118
     return sum(math.prod(shape) for shape in shapes)

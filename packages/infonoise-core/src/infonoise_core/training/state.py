@@ -3,26 +3,27 @@
 import errno
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
 import infonoise_core
 from infonoise_core.errors import InputError
+from infonoise_core.profile import EntropyRateProfile
 from infonoise_core.schedule import InfoNoise, Schedule
 from infonoise_core.training import checkpoint
+from infonoise_core.training.artefact import PROFILE_FILE as PROFILE_FILE
 from infonoise_core.training.config import TrainConfig, parse_target, settings_of
 from infonoise_core.training.ema import WeightAverage
 from infonoise_core.training.engine import Engine
 from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.ranks import pooled
 
-PROFILE_FILE = "profile.json"
 CHECKPOINTS = "checkpoints"
 
 
@@ -86,8 +87,8 @@ class RunState:
         }
         with no_space_left(self.out):
             # The checkpoint last: a run killed before it writes the profile once more, not never.
-            if isinstance(self.schedule, InfoNoise) and self.schedule.observed:
-                self.schedule.profile().save(self.out / PROFILE_FILE)
+            for name, profile in _profiles(self.schedule).items():
+                profile.save(self.out / name)
             checkpoint.save(
                 self.out / CHECKPOINTS, step, parts, info, self.config.keep, self._best(step)
             )
@@ -103,6 +104,22 @@ class RunState:
         target = parse_target(self.config.target)
         name = target[0] if target else next(k for k in measured[0] if k != "step")
         return int(min(measured, key=lambda e: e[name])["step"])
+
+
+@runtime_checkable
+class Profiled(Protocol):
+    """A schedule with several profiles, such as one for each kind of noise."""
+
+    def profiles(self) -> Mapping[str, EntropyRateProfile]:
+        """Name of a file in the run's folder -> what has been measured for it."""
+
+
+def _profiles(schedule: Schedule) -> Mapping[str, EntropyRateProfile]:
+    if isinstance(schedule, Profiled):
+        return schedule.profiles()
+    if isinstance(schedule, InfoNoise) and schedule.observed:
+        return {PROFILE_FILE: schedule.profile()}
+    return {}
 
 
 @contextmanager
