@@ -37,17 +37,19 @@ _FEW = 8
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
-    """rows: the table.  bits: the model's bound.  anchors: the sets behind the other rows."""
+    """rows: the table.  bits: the model's bound, None for sequences from elsewhere.  anchors: the
+    sets behind the other rows.
+    """
 
     rows: list[Row]
-    bits: BitsPerBase
+    bits: BitsPerBase | None
     independent: float
     anchors: Anchors
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; None where a number means nothing."""
         return {
-            "bits_per_base": asdict(self.bits),
+            "bits_per_base": None if self.bits is None else asdict(self.bits),
             "independent_bases": self.independent,
             "sequences": len(self.anchors.generated),
             "markov_order": self.anchors.order,
@@ -94,17 +96,22 @@ def assess(
     windows: Sequence[Window] = (),
     levels: int = 8,
     oracle: Oracle | None = None,
+    *,
+    own: bool = True,
 ) -> Assessment:
-    """All rows; the bound is measured on all held-out sequences, given their labels."""
+    """All rows; the bound is measured on all held-out sequences, given their labels.
+
+    own: whether `generated` are the run's; of what made others nothing is known, and no bound.
+    """
     objective = run.objective
     evaluation = DnaEvaluation(
         training, held_out, run.denoiser.encoding, objective.strand,
         objective.sigma_min, objective.sigma_max, levels,
     )  # fmt: skip
-    bits = evaluation.bound(run.denoiser)
+    bits = evaluation.bound(run.denoiser) if own else None
     anchors = make_anchors(training.codes, held_out.codes, generated.codes)
-    rows = likelihood_rows(bits, chains_by_class(training, held_out))
-    if training.source == PLANTED:
+    rows = [] if bits is None else likelihood_rows(bits, chains_by_class(training, held_out))
+    if training.source == PLANTED and generated.labels is not None:
         rows += planted_rows(
             _labelled(training), _labelled(held_out), _labelled(generated), bits, anchors.order
         )

@@ -1,5 +1,5 @@
-"""infonoise-bio: inspect, extract, train, sample, infill, score, evaluate, profile, compare and
-baselines.
+"""infonoise-bio: inspect, extract, train, sample, infill, score, evaluate, profile, compare,
+baselines, push and pull.
 """
 
 import sys
@@ -12,11 +12,13 @@ from infonoise_bio.commands.evaluate import Evaluate, run_evaluate
 from infonoise_bio.commands.generate import Infill, SampleCommand, run_infill, run_sample
 from infonoise_bio.commands.inspect import Extract, Inspect, run_extract, run_inspect
 from infonoise_bio.commands.profile import ProfileCommand, run_profile_command
+from infonoise_bio.commands.push import run_pull, run_push
 from infonoise_bio.commands.score import ScoreCommand, run_score
 from infonoise_bio.commands.train import Train, run_train
 from infonoise_bio.presets import TRAIN_PRESETS
 from infonoise_core.training import command
 from infonoise_core.training.command import Command
+from infonoise_core.training.push import Pull, Push
 
 COMMANDS: Mapping[str, Command] = {
     "inspect": (Inspect, run_inspect),
@@ -29,6 +31,8 @@ COMMANDS: Mapping[str, Command] = {
     "profile": (ProfileCommand, run_profile_command),
     "compare": (Compare, run_compare),
     "baselines": (Baselines, run_baselines),
+    "push": (Push, run_push),
+    "pull": (Pull, run_pull),
 }
 
 

@@ -25,14 +25,18 @@ def planted_rows(
     train: tuple[Codes, Labels],
     held_out: tuple[Codes, Labels],
     generated: tuple[Codes, Labels],
-    bits: BitsPerBase,
+    bits: BitsPerBase | None,
     order: int,
     seed: int = 0,
 ) -> list[Row]:
-    """Each set with the class of each sequence.  order: of the Markov chain, one for each class."""
+    """Each set with the class of each sequence.  bits: of the model, if it is known.  order: of the
+    Markov chain, one for each class.
+    """
     rng = np.random.default_rng(seed)
-    exact = exact_bits(held_out[1])
-    rows = [Row("bits per base, exact", "entropy of the generator", exact, bits.value, None, None)]
+    rows = []
+    if bits is not None:
+        exact, about = exact_bits(held_out[1]), "entropy of the generator"
+        rows.append(Row("bits per base, exact", about, exact, bits.value, None, None))
     for label, (name, source) in enumerate(DEMO.items()):
         real, test, new = (codes[of == label] for codes, of in (train, held_out, generated))
         if not min(len(real), len(test), len(new)):

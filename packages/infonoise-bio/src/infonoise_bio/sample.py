@@ -16,9 +16,21 @@ from infonoise_core.churn import Churn
 from infonoise_core.denoiser import Denoiser
 from infonoise_core.errors import InputError
 from infonoise_core.guidance import guided
-from infonoise_core.training.sampling import generate_chunks
+from infonoise_core.training.sampling import SamplerConfig, generate_chunks
 
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class DnaSampler(SamplerConfig):
+    """How sequences are generated: with fresh noise where the entropy is, which on promoters brings
+    motifs and positions nearer to real ones than more steps do (docs/decisions.md).
+    """
+
+    steps: int = 32
+    """noise levels of the solver"""
+    churn: float = 0.3
+    """fresh noise before each step, relative to its level; up to 0.41"""
 
 
 @dataclass(frozen=True)

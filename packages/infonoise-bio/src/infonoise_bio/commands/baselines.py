@@ -10,16 +10,17 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_bio.assess import chains_by_class
 from infonoise_bio.baselines import BASELINES, BaselineBits, baseline_task
+from infonoise_bio.designers import BASELINES_COMMAND
 from infonoise_bio.examples import PLANTED, Examples, parts
 from infonoise_bio.task import Objective, describe
-from infonoise_core.training.config import TrainConfig, open_run, write_json
+from infonoise_core.training.config import TrainConfig, open_run, settings_of, write_json
 from infonoise_core.training.engine import TorchEngine
 from infonoise_core.training.loop import train
 from infonoise_core.training.progress import progress
 from infonoise_core.training.run import run_settings
 from infonoise_core.training.schedules import make_schedule
 
-COMMAND, FILE = "infonoise-bio baselines", "baselines.json"
+FILE = "baselines.json"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Baselines:
     """
 
     out: Path
-    """folder for both runs and baselines.json"""
+    """folder for both models (masked, autoregressive), which `sample` takes, and baselines.json"""
     objective: OmitArgPrefixes[Objective]
     data: Positional[str] = PLANTED
     """as in train"""
@@ -47,7 +48,8 @@ def run_baselines(config: Baselines) -> None:
     sequences = config.examples.load(config.data)
     training, held_out = parts(sequences, "test")
     chains = chains_by_class(training, held_out)
-    settings = run_settings(COMMAND, config, sequences=describe(sequences))
+    model = settings_of(objective.model(training))
+    settings = run_settings(BASELINES_COMMAND, config, sequences=describe(sequences), model=model)
     settings.pop("device")
     open_run(config.out, settings, overwrite=config.overwrite, finished=FILE)
     found: dict[str, Any] = {

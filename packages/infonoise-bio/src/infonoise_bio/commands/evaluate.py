@@ -12,17 +12,20 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 import infonoise_bio
 from infonoise_bio.assess import Assessment, assess, generated_like, of_class
+from infonoise_bio.data import SequenceSet
+from infonoise_bio.designs import read_designs
 from infonoise_bio.evaluate import Row, Window
 from infonoise_bio.examples import parts
 from infonoise_bio.fasta import check_output
 from infonoise_bio.motifs import Scanner, read_scanners
 from infonoise_bio.oracle import Oracle
 from infonoise_bio.page import write_page
+from infonoise_bio.sample import DnaSampler
+from infonoise_bio.textfile import stem_of
 from infonoise_bio.trained import TrainedRun, open_trained
 from infonoise_core.errors import InputError
 from infonoise_core.training.config import write_json
 from infonoise_core.training.progress import progress
-from infonoise_core.training.sampling import SamplerConfig
 
 FILE = "evaluation.json"
 HEADER = ("check", "held out", "generated", "Markov", "real to real")
@@ -51,16 +54,20 @@ class Evaluate:
     may be repeated; all hits of all matrices without it"""
     motif_rate: float = 1e-4
     """false positives of a hit per place and strand"""
+    designs: Path | None = None
+    """FASTA file of sequences from elsewhere, measured in place of the run's own; where all of
+    them have label=CLASS in their header, as `sample` writes it, classes are told apart"""
     oracle: Path | None = None
     """a model of your own as judge: what torch.export.save wrote (.pt2), from one-hot bases
     (n, 4, length) to features (n, k)"""
     out: Path | None = None
-    """JSON file to write; evaluation.json beside the run without it"""
+    """JSON file to write; without it evaluation.json beside the run, or evaluation-NAME.json for
+    --designs NAME.fa"""
     html: Path | None = None
     """page to write, with logos and plots"""
     overwrite: bool = False
     """replace the files --out and --html"""
-    sampler: OmitArgPrefixes[SamplerConfig] = field(default_factory=SamplerConfig)
+    sampler: OmitArgPrefixes[DnaSampler] = field(default_factory=DnaSampler)
 
 
 def run_evaluate(config: Evaluate) -> None:
@@ -77,13 +84,12 @@ def run_evaluate(config: Evaluate) -> None:
     scanners, windows = _motifs(config, run)
     oracle = None if config.oracle is None else Oracle(config.oracle)
     n = min(config.n, len(held_out), len(training))
-    with progress(n, "sample") as reporter:
-        generated = generated_like(
-            run, held_out, n, run.sampling(config.sampler), config.sampler.seed,
-            lambda done, _: reporter.advance(done),
-        )  # fmt: skip
-    found = assess(run, training, held_out, generated, scanners, windows, config.levels, oracle)
-    written = config.out or config.run / FILE
+    generated = _generated(config, run, held_out, n)
+    own = config.designs is None
+    found = assess(
+        run, training, held_out, generated, scanners, windows, config.levels, oracle, own=own
+    )
+    written = config.out or config.run / _file(config.designs)
     write_json(written, {**_about(config, run), **found.to_dict()})
     _print(found)
     if config.html is not None:
@@ -93,6 +99,20 @@ def run_evaluate(config: Evaluate) -> None:
         write_page(config.html, str(config.run), found, (header, rows), run.profile, about)
         print(f"page: {config.html}")
     print(f"table: {written}")
+
+
+def _generated(config: Evaluate, run: TrainedRun, held_out: SequenceSet, n: int) -> SequenceSet:
+    if config.designs is not None:
+        return read_designs(config.designs, held_out, n, config.label)
+    with progress(n, "sample") as reporter:
+        return generated_like(
+            run, held_out, n, run.sampling(config.sampler), config.sampler.seed,
+            lambda done, _: reporter.advance(done),
+        )  # fmt: skip
+
+
+def _file(designs: Path | None) -> str:
+    return FILE if designs is None else f"evaluation-{stem_of(designs)[0]}.json"
 
 
 def _motifs(config: Evaluate, run: TrainedRun) -> tuple[list[Scanner], list[Window]]:
@@ -131,7 +151,9 @@ def _place(text: str) -> tuple[str, tuple[int, int] | None]:
 
 
 def _about(config: Evaluate, run: TrainedRun) -> dict[str, str | int | None]:
+    designs = {} if config.designs is None else {"designs": config.designs.name}
     return {
+        **designs,
         "run": config.run.name,
         "data": run.settings["sequences"]["name"],
         "part": config.part,
@@ -157,9 +179,10 @@ def _print(found: Assessment) -> None:
     console = Console()
     table.width = console.measure(table, options=console.options.update(width=1000)).maximum
     console.print(table, crop=False)
-    saved = found.independent - found.bits.value
-    print(
-        f"bits per base: {found.bits.value:.4f} ± {found.bits.stderr:.4f}, {saved:.4f} below"
-        f" independent bases ({found.independent:.4f})"
-    )
+    if found.bits is not None:
+        saved = found.independent - found.bits.value
+        print(
+            f"bits per base: {found.bits.value:.4f} ± {found.bits.stderr:.4f}, {saved:.4f} below"
+            f" independent bases ({found.independent:.4f})"
+        )
     print("k-mer spectra, GC and CpG prove nothing alone: a Markov chain passes them")

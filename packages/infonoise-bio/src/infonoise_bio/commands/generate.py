@@ -9,14 +9,14 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_bio.alphabet import MASKED, Codes
+from infonoise_bio.designers import open_designer
 from infonoise_bio.fasta import check_output, write_fasta
-from infonoise_bio.sample import Progress, Wanted, design, infill, records_of, write_designs
+from infonoise_bio.sample import DnaSampler, Progress, Wanted, infill, records_of, write_designs
 from infonoise_bio.sources import Reading
 from infonoise_bio.templates import Change, Templates, read_templates
 from infonoise_bio.trained import TrainedRun, open_trained
 from infonoise_core.errors import InputError
 from infonoise_core.training.progress import progress
-from infonoise_core.training.sampling import SamplerConfig
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class SampleCommand:
     """Design new sequences with a trained run."""
 
     run: Positional[Path]
-    """the --out of a train command"""
+    """the --out of a train command; or of baselines, followed by /masked or /autoregressive"""
     out: Path
     """FASTA file to write"""
     n: int = 1000
@@ -62,7 +62,7 @@ class SampleCommand:
     overwrite: bool = False
     """replace the file --out"""
     wish: OmitArgPrefixes[Wish] = field(default_factory=Wish)
-    sampler: OmitArgPrefixes[SamplerConfig] = field(default_factory=SamplerConfig)
+    sampler: OmitArgPrefixes[DnaSampler] = field(default_factory=DnaSampler)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Infill:
     """replace the file --out"""
     reading: OmitArgPrefixes[Reading] = field(default_factory=Reading)
     wish: OmitArgPrefixes[Wish] = field(default_factory=Wish)
-    sampler: OmitArgPrefixes[SamplerConfig] = field(default_factory=SamplerConfig)
+    sampler: OmitArgPrefixes[DnaSampler] = field(default_factory=DnaSampler)
 
 
 def run_sample(config: SampleCommand) -> None:
@@ -94,15 +94,13 @@ def run_sample(config: SampleCommand) -> None:
     if config.n < 1:
         raise InputError(f"--n {config.n}: give at least 1")
     wanted = config.wish.wanted()
-    run = open_trained(config.run, config.sampler.device)
-    sampling = run.sampling(config.sampler)
-    wanted.condition(run.denoiser)  # what it was not trained with is refused before the first
+    designer = open_designer(config.run, config.sampler.device)
     with progress(config.n, "sample") as reporter:
-        chunks = design(
-            run.denoiser, config.n, sampling, wanted, lambda done, _: reporter.advance(done)
+        chunks = designer.design(
+            config.n, config.sampler, wanted, lambda done, _: reporter.advance(done)
         )
         number = write_designs(config.out, chunks, config.prefix, config.wish.fields())
-    print(f"{config.out}: {number:,} sequences of {run.denoiser.config.length} bases")
+    print(f"{config.out}: {number:,} sequences of {designer.length} bases")
 
 
 def run_infill(config: Infill) -> None:
