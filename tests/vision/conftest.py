@@ -1,12 +1,21 @@
-"""Small runs that several files of tests use."""
+"""Small data and runs that several files of tests use."""
 
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from infonoise_vision.cli import main
 
+QUICK = ["--batch", "8", "--save-every", "3"]
+COMPARED = ["--updates", "2", "--batch", "8", "--schedules", "edm"]
 TRAINING = ["--updates", "6", "--batch", "8", "--eval-every", "0", "--save-every", "3"]
 KINDS = {
     "plain": [],
@@ -38,3 +47,127 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, options in KINDS.items():
         assert main(["train", str(data), "--out", str(folder / name), *options, *TRAINING]) == 0
     return folder
+
+
+def grey_levels(path: Path, n: int = 60) -> Path:
+    """Pictures of 4x4 pixels in 4 grey levels, all different: a random ramp with random dents."""
+    rng = np.random.default_rng(0)
+    ramp = np.arange(4)[:, None] + np.arange(4)
+    pixels = (ramp + rng.integers(0, 3, (n, 1, 1)) + rng.integers(0, 2, (n, 4, 4))) // 3
+    np.savez(path, images=pixels.clip(0, 3).astype(np.uint8), levels=4)
+    return path
+
+
+def real_numbers(path: Path, n: int = 40) -> Path:
+    images = np.random.default_rng(0).standard_normal((n, 4, 4)).astype(np.float32) / 3
+    np.savez(path, images=images)
+    return path
+
+
+def pictures(folder: Path, n: int = 30, *, odd_one: bool = False) -> Path:
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        shape = (5, 4, 3) if odd_one and i == n - 1 else (4, 4, 3)
+        image = Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8))
+        image.save(folder / f"{i:03}.png")
+    return folder
+
+
+@pytest.fixture
+def grey(tmp_path: Path) -> Path:
+    return grey_levels(tmp_path / "data.npz")
+
+
+@pytest.fixture(params=["grey levels", "real numbers", "pictures"])
+def any_data(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    if request.param == "pictures":
+        return pictures(tmp_path / "pictures")
+    make = grey_levels if request.param == "grey levels" else real_numbers
+    return make(tmp_path / "data.npz")
+
+
+@pytest.fixture(scope="session")
+def strict() -> Callable[[str], Any]:
+    """Reads JSON as the standard has it, without NaN."""
+
+    def refuse(constant: str) -> None:
+        pytest.fail(f"{constant} is no JSON")
+
+    return lambda text: json.loads(text, parse_constant=refuse)
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the digits: six updates, so that the profile was refreshed once."""
+    out = tmp_path_factory.mktemp("digits") / "run"
+    assert main(["train", "digits", "--out", str(out), "--updates", "6", *QUICK]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Good and bad data and runs, to be used from inside their folder."""
+    w = tmp_path_factory.mktemp("world")
+    grey_levels(w / "good.npz")
+    grey_levels(w / "more.npz", 61)
+    real_numbers(w / "real.npz")
+    (w / "empty").mkdir()
+    pictures(w / "mixed", odd_one=True)
+    whole = (pictures(w / "broken") / "003.png").read_bytes()
+    (w / "broken" / "003.png").write_bytes(whole[: len(whole) // 2])
+    images = np.zeros((20, 4, 4), np.float32)
+    images[5, 1, 1] = np.nan
+    np.savez(w / "nan.npz", images=images)
+    np.savez(w / "same.npz", images=np.zeros((20, 4, 4), np.uint8))
+    twins = np.zeros((20, 4, 4), np.uint8)
+    twins[0] = 1
+    np.savez(w / "twins.npz", images=twins)
+    (w / "notes.txt").write_text("notes")
+    (w / "stranger").mkdir()
+    (w / "run.png").mkdir()
+    (w / "stranger" / "thesis.tex").write_text("thesis")
+    with contextlib.chdir(w):
+        train = ["train", "good.npz", "--updates", "6", *QUICK, "--out"]
+        assert main([*train, "run"]) == 0
+        assert main([*train, "plain", "--schedule", "edm"]) == 0
+        assert main(["compare", "good.npz", *COMPARED, "--out", "comparison"]) == 0
+    shutil.copytree(w / "run", w / "cut")
+    (w / "cut" / "done.json").unlink()
+    shutil.copytree(w / "comparison", w / "cut comparison")
+    (w / "cut comparison" / "results.json").unlink()
+    shutil.copytree(w / "run", w / "untrained", ignore=shutil.ignore_patterns("checkpoints"))
+    (w / "damaged").mkdir()
+    (w / "damaged" / "config.json").write_text('{"command": "infon')
+    (w / "picture.png").write_bytes(whole)
+    return w
+
+
+def snapshot(folder: Path) -> dict[str, str]:
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        if p.is_file()
+        else ""
+        for p in folder.rglob("*")
+    }
+
+
+@pytest.fixture
+def refused(
+    world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[list[str], list[str]], None]:
+    """Checks that a command ends in one line with these words, and changes nothing in `world`."""
+
+    def check(argv: list[str], words: list[str]) -> None:
+        monkeypatch.chdir(world)
+        before = snapshot(world)
+        assert main(argv) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("error: ")
+        assert captured.err.count("\n") == 1
+        for word in words:
+            assert word in captured.err
+        assert snapshot(world) == before
+
+    return check

@@ -117,23 +117,23 @@ def _results(comparison: Comparison, quick: bool, tick: Callable[[str], None]) -
             options = _replaced(
                 options, ["--updates", str(QUICK_UPDATES), "--seeds", "1", *comparison.quick]
             )
-        _run(comparison.command, [*options, "--out", str(out)], tick)
+        call(comparison.command, ["compare", *options, "--out", str(out)], tick)
     results: dict[str, Any] = json.loads(file.read_text())
     return results
 
 
-def _run(command: str, options: Sequence[str], tick: Callable[[str], None]) -> None:
-    """The domain's `compare` in a process of its own, whose lines on progress are passed on."""
+def call(command: str, arguments: Sequence[str], tick: Callable[[str], None]) -> None:
+    """A domain's program in a process of its own, whose lines on progress are passed on."""
     module = f"{command.replace('-', '_')}.cli"
     line = ""
     with subprocess.Popen(
-        [sys.executable, "-m", module, "compare", *options],
+        [sys.executable, "-m", module, *arguments],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         for line in process.stderr or ():
             tick(line.strip())
     if process.returncode:
-        raise InputError(f"{command} compare {' '.join(options)}: {line.strip()}")
+        raise InputError(f"{command} {' '.join(arguments)}: {line.strip()}")
 
 
 def _replaced(options: Sequence[str], others: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ over the rounds is taken.
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -28,45 +29,44 @@ BATCH, STEPS, WARM = 128, 100, 5
 ROUNDS, ROUNDS_QUICK = 18, 3
 
 
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every loop does: so many steps on these images.  clock: seconds of what is counted."""
+
+    images: ImageSet
+    seed: int
+    steps: int = STEPS
+    clock: Clock = time.perf_counter
+
+
 class Watch:
     """A reporter that notes when each step was done."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.times: list[float] = []
+        self._clock = clock
 
     def advance(self, amount: float = 1, note: str = "") -> None:
         """Note the time of a step."""
         if amount:
-            self.times.append(time.perf_counter())
+            self.times.append(self._clock())
 
 
 def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
     """Seconds of a step of each loop over those of the hand-written one."""
     images, _ = load_split("digits", None)
-    channel = VarianceExploding()
-    loops: dict[str, Callable[[], float]] = {
-        "hand-written": lambda: bare(images, seed),
-        "ours, a fixed law": lambda: ours(images, seed, LogNormal(channel)),
-        "ours, infonoise": lambda: ours(images, seed, _adaptive(channel, images)),
-    }
-    names = list(loops)
-    rounds: list[dict[str, float]] = []
-    for i in range(ROUNDS_QUICK if quick else ROUNDS):
-        tick(f"round {i + 1}")
-        # Each goes first in turn: what runs after another finds other caches.
-        turn = names[i % len(names) :] + names[: i % len(names)]
-        rounds.append({name: loops[name]() for name in turn})
-    over = {
-        name: median(seconds[name] / seconds["hand-written"] for seconds in rounds) - 1
-        for name in names
-    }
+    rounds = ROUNDS_QUICK if quick else ROUNDS
+    over = overheads(Work(images, seed), rounds, tick)
     return Section(
         "Overhead of the loop",
         [
             Table(
                 "A step",
                 f"Time beyond the hand-written loop's, batches of {BATCH} of the 8x8 digits,"
-                f" medians of {len(rounds)} rounds of {STEPS} steps, one refresh among them, in"
+                f" medians of {rounds} rounds of {STEPS} steps, one refresh among them, in"
                 " which all take turns. The hand-written one does what any loop does: examples,"
                 " noise levels, noise, EDM's loss, backward, clipping, fused AdamW with a learning"
                 " rate that is warmed up, and an average of weights.",
@@ -84,25 +84,47 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
     )  # fmt: skip
 
 
+def overheads(work: Work, rounds: int, tick: Callable[[str], None]) -> dict[str, float]:
+    """Of each loop: what a step takes beyond one of the hand-written loop, as a share of that.
+
+    Medians over the rounds, in which all loops take turns.
+    """
+    channel = VarianceExploding()
+    loops: dict[str, Callable[[], float]] = {
+        "hand-written": lambda: bare(work),
+        "ours, a fixed law": lambda: ours(work, LogNormal(channel)),
+        "ours, infonoise": lambda: ours(work, _adaptive(channel, work.images)),
+    }
+    names = list(loops)
+    seconds: list[dict[str, float]] = []
+    for i in range(rounds):
+        tick(f"round {i + 1} of {rounds}")
+        # Each goes first in turn: what runs after another finds other caches.
+        turn = names[i % len(names) :] + names[: i % len(names)]
+        seconds.append({name: loops[name]() for name in turn})
+    return {name: median(s[name] / s["hand-written"] for s in seconds) - 1 for name in names}
+
+
 def _adaptive(channel: VarianceExploding, images: ImageSet) -> InfoNoise:
     return InfoNoise(channel, warmup_steps=10, dim=images.dim)
 
 
-def ours(images: ImageSet, seed: int, schedule: Schedule) -> float:
+def ours(work: Work, schedule: Schedule) -> float:
     """Mean seconds of a step of `train`, its first few left out."""
-    watch = Watch()
-    config = TrainConfig(updates=STEPS + WARM, batch=BATCH, eval_every=0, log_every=STEPS + WARM,
-                         seed=seed)  # fmt: skip
+    watch = Watch(work.clock)
+    updates = work.steps + WARM
+    config = TrainConfig(updates=updates, batch=BATCH, eval_every=0, log_every=updates,
+                         seed=work.seed)  # fmt: skip
     with tempfile.TemporaryDirectory() as out:
-        train(Objective().task(images, seed), schedule, config, Path(out),
+        train(Objective().task(work.images, work.seed), schedule, config, Path(out),
               engine=TorchEngine("cpu"), reporter=watch)  # fmt: skip
     # The last one ends with a checkpoint.
-    return (watch.times[-2] - watch.times[WARM - 1]) / (STEPS - 1)
+    return (watch.times[-2] - watch.times[WARM - 1]) / (work.steps - 1)
 
 
-def bare(images: ImageSet, seed: int) -> float:
+def bare(work: Work) -> float:
     """The same for a loop as one writes it."""
-    objective = Objective()
+    objective, images, seed = Objective(), work.images, work.seed
     denoiser = objective.task(images, seed).denoiser
     average = objective.task(images, seed).denoiser.requires_grad_(False)
     weight = objective.weighting()
@@ -111,9 +133,9 @@ def bare(images: ImageSet, seed: int) -> float:
     weights: list[Tensor] = list(denoiser.parameters())
     rng = torch.Generator().manual_seed(seed)
     began = 0.0
-    for step in range(STEPS + WARM - 1):
+    for step in range(work.steps + WARM - 1):
         if step == WARM:
-            began = time.perf_counter()
+            began = work.clock()
         x0 = images.x0(torch.randint(len(images), (BATCH,), generator=rng).numpy())
         sigma = (-1.2 + 1.2 * torch.randn(BATCH, generator=rng)).exp()
         x = x0 + sigma[:, None, None, None] * torch.randn(x0.shape, generator=rng)
@@ -127,4 +149,4 @@ def bare(images: ImageSet, seed: int) -> float:
         optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
             torch._foreach_lerp_(averages, weights, 0.01)
-    return (time.perf_counter() - began) / (STEPS - 1)
+    return (work.clock() - began) / (work.steps - 1)

@@ -4,9 +4,11 @@ import sys
 
 import infonoise_vision
 from infonoise_core.training import command
+from infonoise_core.training.push import Pull, Push
 from infonoise_vision.commands.evaluate import Evaluate, run_evaluate
 from infonoise_vision.commands.generate import SampleCommand, run_sample
 from infonoise_vision.commands.profile import ProfileCommand, run_profile_command
+from infonoise_vision.commands.push import run_pull, run_push
 from infonoise_vision.commands.report import Report, run_report
 from infonoise_vision.commands.restore import Inpaint, Upscale, run_inpaint, run_upscale
 from infonoise_vision.commands.train import Train, run_train
@@ -30,6 +32,8 @@ def main(argv: list[str] | None = None) -> int:
             "profile": (ProfileCommand, run_profile_command),
             "report": (Report, run_report),
             "compare": (Compare, run_compare),
+            "push": (Push, run_push),
+            "pull": (Pull, run_pull),
         },
         argv,
         presets={"train": TRAIN_PRESETS},

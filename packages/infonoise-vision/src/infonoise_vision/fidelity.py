@@ -57,7 +57,8 @@ def kernel_distance(first: Tensor, second: Tensor, seed: int = 0) -> tuple[float
     2018), and its standard error over subsets; nan where there is but one.
     """
     size = min(_SUBSET, len(first), len(second))
-    subsets = _SUBSETS if size == _SUBSET else 1
+    # Subsets that are all there is would be the same one every time.
+    subsets = _SUBSETS if min(len(first), len(second)) > size else 1
     metric = _metric(
         "kid", "KernelInceptionDistance",
         feature=_Same(first.shape[1]), subsets=subsets, subset_size=size,

@@ -1,0 +1,62 @@
+"""Trained runs on Fashion-MNIST at 14x14 pixels that several sections of the vision bench read."""
+
+from pathlib import Path
+
+import torch
+
+import contests
+from infonoise_core.errors import InputError
+from infonoise_core.training.sampling import SamplerConfig
+from infonoise_vision.classifier import Classifier, trained_classifier
+from infonoise_vision.data import ImageSet
+from infonoise_vision.trained import TrainedRun, open_trained
+from suite import WORK, Tick
+
+DATA = Path("../shared/data/vision/fashion-mnist")
+SIZE = 14
+UPDATES = 600
+# Generated and real images of every measure.
+SAMPLES, SAMPLES_QUICK = 1000, 64
+# Of images at a time: larger ones leave the cache and take longer.
+CHUNK = 64
+
+
+def data(quick: bool, tick: Tick) -> str:
+    """All images, or a few of them."""
+    if not DATA.exists():
+        raise InputError(f"{DATA}: not there; this benchmark needs it")
+    if not quick:
+        return str(DATA)
+    few = WORK / "vision-few"
+    if not few.exists():
+        options = ["--size", str(SIZE), "--limit", "500", "--out", str(few)]
+        contests.call("infonoise-vision", ["prepare", str(DATA), *options], tick)
+    return str(few)
+
+
+def trained(name: str, options: list[str], quick: bool, seed: int, tick: Tick) -> TrainedRun:
+    """A run of that name under infonoise, trained if it is not there yet."""
+    out = WORK / f"vision-run-{name}{'-quick' if quick else ''}"
+    if not (out / "done.json").exists():
+        few = ["--updates", "20", "--batch", "32"] if quick else ["--updates", str(UPDATES)]
+        contests.call(
+            "infonoise-vision",
+            ["train", data(quick, tick), "--size", str(SIZE), "--out", str(out), *few,
+             "--eval-every", "0", "--seed", str(seed), "--device", "cpu", *options],
+            lambda line: tick(f"{name}: {line}"),
+        )  # fmt: skip
+    return open_trained(out, "cpu")
+
+
+def classifier(images: ImageSet, tick: Tick) -> Classifier:
+    """Of the training images, kept with the runs."""
+    tick("classifier")
+    return trained_classifier(images, WORK / "classifiers", torch.device("cpu"))
+
+
+def sampler(seed: int, steps: int, grid: str, solver: str, churn: float = 0.0) -> SamplerConfig:
+    """Where there is churn, it is constant, and of no more noise than the levels say."""
+    return SamplerConfig(
+        steps=steps, grid=grid, solver=solver, churn=churn, churn_gate="constant", s_noise=1.0,
+        seed=seed, chunk=CHUNK, device="cpu",
+    )  # fmt: skip
