@@ -16,7 +16,7 @@ import torch
 
 import contests
 from contests import QUICK_UPDATES, Aim, Comparison, Outcome
-from designs import DNA, PLANTED, PROMOTERS, TSS, baselines, needed, quality
+from designs import DNA, PLANTED, PROMOTERS, TSS, baseline_designs, baselines, needed, quality
 from infonoise_bio.data import SequenceSet, load_sequences
 from infonoise_bio.evaluate import DnaEvaluation
 from infonoise_bio.task import Objective
@@ -26,7 +26,9 @@ from infonoise_core.schedule import Schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.loop import train
 from infonoise_core.training.schedules import make_schedule
+from redesign import redesign
 from report import Cell, Goal, Section, Table
+from streaming import streaming
 from suite import Suite, Tick
 
 PEAKS = DNA / "tf_chip_100.csv.gz"
@@ -224,6 +226,9 @@ SUITE = Suite(
         "promoters": partial(quality, PROMOTERS),
         "baselines": baselines,
         "planted": partial(quality, PLANTED),
+        "baseline-designs": baseline_designs,
+        "redesign": redesign,
+        "streaming": streaming,
     },
 )
 

@@ -10,12 +10,14 @@ from statistics import fmean
 from typing import Any
 
 from contests import QUICK_UPDATES
+from infonoise_bio.baselines import BASELINES
 from infonoise_core.errors import InputError
 from report import Cell, Goal, Section, Table
 from suite import WORK, Tick
 
 DNA = Path("../shared/data/dna")
 TSS = DNA / "ecoli_tss_50.csv.gz"
+LENGTH = 50
 SIGMA70 = DNA / "motifs" / "ecoli_sigma70.jaspar"
 UPDATES = 3000
 
@@ -151,10 +153,70 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
         rows,
         dict.fromkeys(columns[1:], ".4f"),
     )
-    best = min(found[name] for name in ("masked", "autoregressive"))
+    best = min(found[name] for name in BASELINES)
     goal = Goal("diffusion's bits per base minus the better baseline's", own["value"] - best,
                 "at most", 0.0, "+.4f", "Three models of the same size and budget.")  # fmt: skip
     return Section("Other models on the same trunk", [table], [goal])
+
+
+def baseline_designs(quick: bool, seed: int, tick: Tick) -> Section:
+    """Designs of the baselines in the table of the run of PROMOTERS: its data, floor and chain.
+
+    Both runs must be there: the sections "promoters" and "baselines" leave them.
+    """
+    needed(TSS)
+    ending = "-quick" if quick else ""
+    run, out = WORK / f"{PROMOTERS.name}{ending}", WORK / f"bio-baselines{ending}"
+    own = json.loads(needed(run / "evaluation.json").read_text())
+    needed(out / "baselines.json")
+    n = own["sequences"]
+    found = {"diffusion": own}
+    for kind in BASELINES:
+        tick(f"{kind}: sample")
+        designs, written = out / f"{kind}.fa", out / f"{kind}-evaluation.json"
+        # A call for each base: masked diffusion without an error of its sampler.
+        command([
+            "sample", str(out / kind), "--out", str(designs), "--overwrite", "--n", str(n),
+            "--steps", str(LENGTH), "--seed", str(seed),
+        ])  # fmt: skip
+        tick(f"{kind}: evaluate")
+        command([
+            "evaluate", str(run), "--designs", str(designs), "--out", str(written), "--overwrite",
+            *PROMOTERS.evaluate, "--n", str(n),
+        ])  # fmt: skip
+        found[kind] = json.loads(written.read_text())
+    rows = {
+        kind: {row["name"]: row for row in evaluation["rows"]} for kind, evaluation in found.items()
+    }
+    told = {
+        kind: rows[kind]["discriminator AUC, 4-mers and positions"]["generated"] for kind in found
+    }
+    best = min(told[kind] for kind in BASELINES)
+    goal = Goal("discriminator AUC with positions: diffusion's minus the better baseline's",
+                told["diffusion"] - best, "at most", 0.0, "+.3f")  # fmt: skip
+    return Section("Designs of the other models", [_side_by_side(rows, n)], [goal])
+
+
+def _side_by_side(rows: Mapping[str, Rows], n: int) -> Table:
+    """The checks that all have in common: of designs from a file the likelihood is not known."""
+    own = rows["diffusion"]
+    cells: list[list[Cell]] = [
+        [
+            name, row["held_out"], *(rows[kind][name]["generated"] for kind in rows),
+            row["markov"], row["real"],
+        ]
+        for name, row in own.items()
+        if name in rows["masked"]
+    ]  # fmt: skip
+    heads = ["check", "held out", *rows, "Markov", "real to real"]
+    return Table(
+        f"{n} sequences of each kind",
+        "Test part of the E. coli promoters. Masked diffusion: first-hitting sampler, a call for"
+        " each base; so many calls takes the autoregressive model, too.",
+        heads,
+        cells,
+        dict.fromkeys(heads[1:], ".4f"),
+    )
 
 
 def needed(path: Path) -> Path:
