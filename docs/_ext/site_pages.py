@@ -39,10 +39,10 @@ def fill_page(app: Sphinx, docname: str, source: list[str]) -> None:
     elif folder == "packages" and name:
         readme = ROOT / "packages" / name / "README.md"
         app.env.note_dependency(str(readme))
-        # The changelog has no page here.
-        text = readme.read_text().replace("[CHANGELOG.md](CHANGELOG.md)", "CHANGELOG.md")
         # The package index shows the same text, and a link to a page would be dead there.
-        source[0] = re.sub(r"docs/(\w+)\.md in the repository", r"[\1](../\1.md)", text)
+        source[0] = re.sub(
+            r"docs/([\w/-]+)\.md in the repository", r"[\1](../\1.md)", readme.read_text()
+        )
     # Links between the files of the repository become links between pages.
     source[0] = re.sub(r"\(\.\./packages/([\w-]+)/README\.md\)", r"(packages/\1.md)", source[0])
 

@@ -9,6 +9,7 @@ EXTRAS = {
     "accelerate",
     "deepspeed",
     "diffusers",
+    "huggingface_hub",
     "jinja2",
     "lightning",
     "matplotlib",
