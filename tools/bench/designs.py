@@ -12,6 +12,7 @@ from typing import Any
 from contests import QUICK_UPDATES
 from infonoise_bio.baselines import BASELINES
 from infonoise_core.errors import InputError
+from infonoise_core.training.metrics import read_lines
 from report import Cell, Goal, Section, Table
 from suite import WORK, Tick
 
@@ -136,7 +137,7 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
         tick("masked and autoregressive")
         command([
             "baselines", *PROMOTERS.train, "--out", str(out), "--updates", str(updates),
-            "--seed", str(seed), "--eval-every", "0",
+            "--seed", str(seed), "--eval-every", str(updates // 12),
         ])  # fmt: skip
     found: dict[str, float] = json.loads((out / "baselines.json").read_text())
     own = json.loads((run / "evaluation.json").read_text())["bits_per_base"]
@@ -144,19 +145,32 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
     for name, value in found.items():
         if not name.endswith("_stderr"):
             rows.append([name, value, found.get(f"{name}_stderr")])
+    stopped = {kind: _best(out / kind) for kind in BASELINES}
+    for kind, (step, value, error) in stopped.items():
+        rows.append([f"{kind}, stopped at its best, {step} updates", value, error])
     columns = ["model", "bits per base", "±"]
     table = Table(
         f"{updates} updates each",
         "Test part of the E. coli promoters. Masked diffusion: a bound; autoregressive and Markov:"
-        " exact. The autoregressive network is causal, else all have the same layers.",
+        " exact. The autoregressive network is causal, else all have the same layers. Where to stop was"
+        " chosen on the test part itself, which favours the baselines: the autoregressive model"
+        " learns the training part by heart.",
         columns,
         rows,
         dict.fromkeys(columns[1:], ".4f"),
     )
-    best = min(found[name] for name in BASELINES)
+    best = min(value for _, value, _ in stopped.values())
     goal = Goal("diffusion's bits per base minus the better baseline's", own["value"] - best,
                 "at most", 0.0, "+.4f", "Three models of the same size and budget.")  # fmt: skip
     return Section("Other models on the same trunk", [table], [goal])
+
+
+def _best(run: Path) -> tuple[int, float, float]:
+    """Updates, bits per base and their error where a run's evaluations were lowest."""
+    lines = [line for line in read_lines(run / "metrics.jsonl") if "evaluate" in line]
+    best = min(lines, key=lambda line: float(line["evaluate"]["bits_per_base"]))
+    found = best["evaluate"]
+    return best["step"], found["bits_per_base"], found["bits_per_base_stderr"]
 
 
 def baseline_designs(quick: bool, seed: int, tick: Tick) -> Section:
