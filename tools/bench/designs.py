@@ -152,9 +152,9 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
     table = Table(
         f"{updates} updates each",
         "Test part of the E. coli promoters. Masked diffusion: a bound; autoregressive and Markov:"
-        " exact. The autoregressive network is causal, else all have the same layers. Where to stop was"
-        " chosen on the test part itself, which favours the baselines: the autoregressive model"
-        " learns the training part by heart.",
+        " exact. The autoregressive network is causal, else all have the same layers. Where to stop"
+        " was chosen on the test part itself, which favours the baselines: the autoregressive"
+        " model learns the training part by heart.",
         columns,
         rows,
         dict.fromkeys(columns[1:], ".4f"),
