@@ -42,7 +42,9 @@ def test_codes_without_a_token_are_counted(tokenizer: SentencePiece) -> None:
 
 
 class Uniform:
-    """A causal model for which all 10 tokens are equally likely."""
+    """A causal model for which all 10 tokens are equally likely; it reads any length."""
+
+    config = SimpleNamespace()
 
     def to(self, device: str) -> "Uniform":
         return self
@@ -57,7 +59,7 @@ class Uniform:
 def test_a_language_model_that_knows_nothing_has_its_vocabulary_as_perplexity(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def tokens(text: str, return_tensors: str) -> Any:
+    def tokens(text: str, return_tensors: str, verbose: bool) -> Any:
         ids = torch.tensor([[ord(c) % 10 for c in text]], dtype=torch.long)
         return SimpleNamespace(input_ids=ids)
 

@@ -4,47 +4,29 @@ The runs take hours on two cores; what is finished stays in the folder of `conte
 """
 
 import json
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.multiprocessing.reductions import StorageWeakRef
-from torch.nn import functional
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
-
 import contests
 from contests import Aim, Comparison, Outcome
 from infonoise_core.errors import InputError
-from infonoise_text.baselines.embedding import EmbeddingDenoiser
-from infonoise_text.baselines.masked import Masked
-from infonoise_text.baselines.masked import cost as masked_cost
-from infonoise_text.baselines.tokens import cross_entropy
-from infonoise_text.codes import CodeBook, binary_codes, bits_for
-from infonoise_text.model import make_denoiser
-from infonoise_text.network import PRESETS
+from infonoise_core.training.metrics import read_lines
 from report import Cell, Goal, Section, Table
 from suite import WORK, Suite, Tick
+from text_cost import cost
 
 SHAKESPEARE = Path("../shared/data/text/tinyshakespeare")
 # Log-normal laws that a small search on this text left as the best: 240 updates each.
 SEARCHED = ("log-normal:-0.7:0.7", "log-normal:-0.3:0.9")
 ADAPTIVE = "cdcd,adaptive-loss,iid-oracle,infonoise,infonoise-sqrt"
 SCHEDULES = f"edm,log-uniform,{ADAPTIVE},{','.join(SEARCHED)}"
-# About 90 s each on one thread of a quiet core.
-COMPARED = 1440
+# About a minute each on one thread of a quiet core.
+COMPARED = 1000
 TRAINED = ("--updates", "4000", "--batch", "32", "--length", "64")
 QUICK = ("--updates", "60", "--batch", "8", "--length", "16")
 STEPS = (32, 64, 128, 256)
-VOCABULARIES = (2**15, 2**17, 2**20)
 
 
 def corpus(tick: Tick) -> Path:
@@ -53,28 +35,20 @@ def corpus(tick: Tick) -> Path:
     if not (folder / "corpus.json").exists():
         if not SHAKESPEARE.exists():
             raise InputError(f"{SHAKESPEARE}: not there; this benchmark needs it")
-        _call(tick, "prepare", str(SHAKESPEARE), "--out", str(folder), "--semantic")
+        _call(tick, ["prepare", str(SHAKESPEARE), "--out", str(folder), "--semantic"])
     return folder
 
 
-def _call(tick: Tick, *arguments: str) -> None:
-    """infonoise-text in a process of its own, whose lines on progress are passed on."""
-    line = ""
-    with subprocess.Popen(
-        [sys.executable, "-m", "infonoise_text.cli", *arguments],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        for line in process.stderr or ():
-            tick(line.strip())
-    if process.returncode:
-        raise InputError(f"infonoise-text {' '.join(arguments)}: {line.strip()}")
+def _call(tick: Tick, arguments: Sequence[str]) -> None:
+    contests.call("infonoise-text", arguments, tick)
 
 
 def trained(tick: Tick, name: str, data: str, quick: bool, *options: str) -> Path:
     """A run of that name, trained if it is not there yet."""
     out = WORK / f"text-{name}{'-quick' if quick else ''}"
     if not (out / "done.json").exists():
-        _call(tick, "train", data, "--out", str(out), *(QUICK if quick else TRAINED), *options)
+        few = QUICK if quick else TRAINED
+        _call(tick, ["train", data, "--out", str(out), *few, *options])
     return out
 
 
@@ -84,7 +58,7 @@ def evaluated(tick: Tick, run: Path, quick: bool, *options: str) -> dict[str, An
     out = run.parent / f"{run.name}-{marks or 'evaluated'}.json"
     if not out.exists():
         few = ("--windows", "16") if quick else ("--windows", "256")
-        _call(tick, "evaluate", str(run), "--out", str(out), *few, *options)
+        _call(tick, ["evaluate", str(run), "--out", str(out), *few, *options])
     found: dict[str, Any] = json.loads(out.read_text())
     return found
 
@@ -132,12 +106,17 @@ def schedules(quick: bool, seed: int, tick: Tick) -> Section:
 def baselines(quick: bool, seed: int, tick: Tick) -> Section:
     """Bits per byte beside n-grams and other models, on both corpora."""
     tables, goals = [], []
-    for name, data in (("pydoc", "pydoc"), ("shakespeare", str(corpus(tick)))):
+    stopped: list[list[Cell]] = []
+    for name, data, others in (
+        ("pydoc", "pydoc", ("autoregressive", "masked", "embedding")),
+        ("shakespeare", str(corpus(tick)), ("autoregressive",)),
+    ):
         runs = []
-        for method in ("bits", "autoregressive", "masked", "embedding"):
+        for method in ("bits", *others):
             tick(f"{name}, {method}")
             options = ("--method", method, "--seed", str(seed))
             runs.append(trained(tick, f"{name}-{method}", data, quick, *options))
+            stopped.append([name, method, *_stopped(runs[-1])])
         beside = [str(run) for run in runs[1:]]
         found = evaluated(tick, runs[0], quick, "--n", "0", "--beside", *beside)
         lines = {key: row["bits_per_byte"] for key, row in found["bits_per_byte"].items()}
@@ -165,7 +144,20 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
         two = next(bits for key, bits in lines.items() if "two passes" in key)
         what = f"Bits per byte of bits over those of bytes of order 2, {name}"
         goals.append(Goal(what, two / lines["byte 2-gram"], "at most", 1, ".2f"))
+    columns = ["corpus", "model", "last", "best", "updates to the best"]
+    about = (
+        "Bits per byte of the validation split along the same runs: what a model that learns the"
+        " training split by heart was worth before."
+    )
+    tables.append(Table("Stopped in time", about, columns, stopped, {"last": ".3f", "best": ".3f"}))
     return Section("Beside n-grams and other models", tables, goals)
+
+
+def _stopped(run: Path) -> list[Cell]:
+    """Bits per byte after the last update, the least before, and after how many updates."""
+    lines = [line for line in read_lines(run / "metrics.jsonl") if "evaluate" in line]
+    along = [(float(line["evaluate"]["bits_per_byte"]), int(line["step"])) for line in lines]
+    return [along[-1][0], *min(along)]
 
 
 # Sampling
@@ -185,7 +177,7 @@ def sampling(quick: bool, seed: int, tick: Tick) -> Section:
             ("karras, deterministic", ("--churns", "0.0", "--grid", "karras")),
         ):
             tick(f"{steps} calls, {kind}")
-            few = ("--n", "8" if quick else "256", "--steps", str(steps))
+            few = ("--n", "8" if quick else "128", "--steps", str(steps))
             found = evaluated(tick, run, quick, *few, *options)["generated"]
             data, made = found.values()
             if not rows:
@@ -215,177 +207,61 @@ def _qualities(row: dict[str, Any]) -> list[Cell]:
 
 
 def codes(quick: bool, seed: int, tick: Tick) -> Section:
-    """Semantic codes against binary ones at equal budget."""
-    rows: list[Sequence[Cell]] = []
-    bits = {}
+    """Binary codes, semantic ones, and clusters beside tokens, at equal budget."""
+    data, rows = str(corpus(tick)), []
+    few = ("--n", "8" if quick else "128", "--steps", "16" if quick else "128")
+    churns = ("--churns", "0.0", "0.1", "0.2", "0.3")
+    bounds: dict[str, dict[str, float]] = {}
     for book in ("binary", "semantic"):
-        tick(book)
-        name = "shakespeare-bits" if book == "binary" else "shakespeare-semantic"
+        name = "bits" if book == "binary" else "semantic"
         options = ("--method", "bits", "--codes", book, "--seed", str(seed))
-        run = trained(tick, name, str(corpus(tick)), quick, *options)
-        few = ("--n", "8" if quick else "256", "--steps", "16" if quick else "128")
-        found = evaluated(tick, run, quick, *few, "--churns", "0.0", "0.1", "0.2", "0.3")
-        once, twice = (row["bits_per_byte"] for row in [*found["bits_per_byte"].values()][:2])
-        bits[book] = twice
-        for key, made in found["generated"].items():
-            rows.append([book, once, twice, key, *_qualities(made)])
-    goal = Goal("Bits per byte of semantic codes over binary ones, two passes",
-                bits["semantic"] / bits["binary"], "at most", 1, ".3f")  # fmt: skip
-    columns = ["codes", "bits per byte, one pass", "two passes", "text", "perplexity", "entropy",
-               "distinct-2", "no token"]  # fmt: skip
-    formats = {
-        "bits per byte, one pass": ".3f", "two passes": ".3f", "perplexity": ".1f",
-        "entropy": ".3f", "distinct-2": ".3f", "no token": ".2%",
-    }  # fmt: skip
-    about = "The same network, budget, seed and text; 128 calls for each generated window."
-    return Section("Codes", [Table("Frontier", about, columns, rows, formats)], [goal])
-
-
-# Cost
-
-
-@dataclass(frozen=True)
-class Cost:
-    """parameters: numbers that are trained.  peak: bytes of tensors in a training step.  rate:
-    tokens per second.
-    """
-
-    parameters: int
-    peak: int
-    rate: float
-
-
-Loss = Callable[[], Tensor]
-# Windows of 64 tokens: memory is counted without computing, so there may be more of them.
-_LENGTH, _COUNTED, _TIMED = 64, 32, 2
-
-
-def cost(quick: bool, seed: int, tick: Tick) -> Section:
-    """A training step on the same trunk for larger and larger vocabularies."""
-    torch.manual_seed(seed)
-    found: dict[tuple[str, int], Cost] = {}
-    for size in VOCABULARIES[:1] if quick else VOCABULARIES:
-        for head in HEADS:
-            tick(f"{head}, {size} tokens")
-            found[head, size] = _measured(head, size, quick)
-    rows: list[Sequence[Cell]] = [
-        [head, size, c.parameters, c.peak / 2**20, c.rate] for (head, size), c in found.items()
-    ]
-    small, large = min(s for _, s in found), max(s for _, s in found)
-    more = found["bits", large].peak / found["bits", small].peak - 1
-    slower = found["bits", small].rate / found["bits", large].rate - 1
-    span = f"from {small} to {large} tokens, bits"
-    goals = [
-        Goal(f"Growth of memory {span}", more, "at most", 0.05, ".1%"),
-        Goal(f"Growth of time {span}", slower, "at most", 0.05, ".1%"),
-    ]
-    about = (
-        "The small trunk: forward, backward and AdamW, with a first pass for half the windows of"
-        f" bits. Memory is the most that tensors hold at {_COUNTED} windows of {_LENGTH} tokens,"
-        " counted and not allocated, the table of codes included; time is that of"
-        f" {_TIMED} windows on one thread, without what other programs take, the least of some"
-        " steps. softmax embeds tokens and gives a logit for each, as masked and autoregressive"
-        " models do; embedding does so from noisy embeddings."
+        tick(book)
+        run = trained(tick, f"shakespeare-{name}", data, quick, *options)
+        found = evaluated(tick, run, quick, *few, *churns)
+        bounds[book] = _bounds(found)
+        rows += [[book, None, key, *_qualities(made)] for key, made in found["generated"].items()]
+    for count in (16,):
+        name = f"binary, {count} clusters"
+        options = ("--method", "bits", "--clusters", str(count), "--seed", str(seed))
+        tick(name)
+        run = trained(tick, f"shakespeare-clusters-{count}", data, quick, *options)
+        for lead in (0.0, 0.5):
+            found = evaluated(tick, run, quick, *few, *churns, "--lead", str(lead))
+            bounds[f"{name}, lead {lead:g}"] = _bounds(found)
+            made = [*found["generated"].items()][1:]
+            rows += [[name, lead, key, *_qualities(quality)] for key, quality in made]
+    names = ["one pass", "two passes", "two passes, as sampled", "two passes, clusters untold"]
+    bits = Table(
+        "Bits per byte",
+        "Of held-out windows, by the path of the two levels: the same for both, that of sampling,"
+        " or clusters never told. Each is a bound on the tokens alone.",
+        ["codes", *names],
+        [[key, *(found.get(name) for name in names)] for key, found in bounds.items()],
+        dict.fromkeys(names, ".3f"),
     )
-    columns = ["head", "vocabulary", "parameters", "MiB", "tokens/s"]
-    table = Table("Step", about, columns, rows, {"MiB": ".0f", "tokens/s": ".0f"})
-    return Section("Cost against the vocabulary", [table], goals)
+    frontier = Table(
+        "Frontier",
+        "The same network, budget, seed and text; 128 calls for each generated window. lead: how"
+        " far clusters have come when tokens begin.",
+        ["codes", "lead", "text", "perplexity", "entropy", "distinct-2", "no token"],
+        rows,
+        {
+            "lead": ".1f", "perplexity": ".1f", "entropy": ".3f", "distinct-2": ".3f",
+            "no token": ".2%",
+        },
+    )  # fmt: skip
+    goal = Goal(
+        "Bits per byte of semantic codes over binary ones, two passes",
+        bounds["semantic"]["two passes"] / bounds["binary"]["two passes"], "at most", 1, ".3f",
+    )  # fmt: skip
+    return Section("Codes and clusters", [bits, frontier], [goal])
 
 
-def _measured(head: str, size: int, quick: bool) -> Cost:
-    make = HEADS[head]
-    with FakeTensorMode(), _Peak() as counter:
-        network, loss = make(size, _COUNTED, None)
-        _steps(network, loss, 2)
-        parameters = sum(p.numel() for p in network.parameters())
-    book = binary_codes(size) if head == "bits" else None
-    peak = counter.peak + (0 if book is None else book.codes.nbytes)
-    network, loss = make(size, _TIMED, book)
-    _steps(network, loss, 1)
-    seconds = []
-    for _ in range(1 if quick else 5):
-        start = time.process_time()
-        _steps(network, loss, 1)
-        seconds.append(time.process_time() - start)
-    return Cost(parameters, peak, _TIMED * _LENGTH / min(seconds))
-
-
-def _steps(network: nn.Module, loss: Loss, steps: int) -> None:
-    optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
-    for _ in range(steps):
-        loss().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        optimizer.zero_grad()
-
-
-def _bits(size: int, windows: int, book: CodeBook | None) -> tuple[nn.Module, Loss]:
-    """Without a book the bits are there already: codes are looked up by their values."""
-    bits = bits_for(size)
-    denoiser = make_denoiser(bits, PRESETS["small"], 0)
-    ids = torch.randint(0, size, (windows, _LENGTH))
-    half = windows // 2
-
-    def loss() -> Tensor:
-        x0 = torch.zeros(windows, _LENGTH, bits)
-        if book is not None:
-            x0 = book.encode(ids).to(torch.float32)
-        sigma = torch.rand(windows) + 0.1
-        x = x0 + sigma[:, None, None] * torch.randn_like(x0)
-        with torch.no_grad():
-            first = denoiser(x[:half], sigma[:half])
-        previous = torch.full_like(x, 0.5)
-        previous[:half] = first
-        logits = denoiser.logits(x, sigma, previous=previous)
-        return functional.mse_loss(logits.sigmoid(), x0)
-
-    return denoiser, loss
-
-
-def _softmax(size: int, windows: int, book: CodeBook | None) -> tuple[nn.Module, Loss]:
-    network = Masked(size, PRESETS["small"])
-    ids = torch.randint(0, size, (windows, _LENGTH))
-    return network, lambda: masked_cost(network, ids).mean() / _LENGTH
-
-
-def _embedding(size: int, windows: int, book: CodeBook | None) -> tuple[nn.Module, Loss]:
-    network = EmbeddingDenoiser(size, PRESETS["small"])
-    ids = torch.randint(0, size, (windows, _LENGTH))
-
-    def loss() -> Tensor:
-        noise = torch.randn(windows, _LENGTH, network.channels)
-        sigma = torch.rand(windows) + 0.5
-        return cross_entropy(network(noise, sigma, ids, logits=True), ids).mean()
-
-    return network, loss
-
-
-HEADS = {"bits": _bits, "softmax": _softmax, "embedding": _embedding}
-
-
-def _gone(reference: StorageWeakRef) -> bool:
-    expired: bool = reference.expired()  # type: ignore[no-untyped-call]
-    return expired
-
-
-class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """The most bytes that tensors made under it hold at a time."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.peak = 0
-        self._live: dict[StorageWeakRef, int] = {}
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        tree_map_only(Tensor, self._see, out)
-        self._live = {ref: size for ref, size in self._live.items() if not _gone(ref)}
-        self.peak = max(self.peak, sum(self._live.values()))
-        return out
-
-    def _see(self, tensor: Tensor) -> None:
-        storage = tensor.untyped_storage()
-        reference = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
-        self._live[reference] = storage.nbytes()
+def _bounds(found: dict[str, Any]) -> dict[str, float]:
+    """How the run was asked -> bits per byte."""
+    rows = found["bits_per_byte"].items()
+    marked = {key.partition("(bits, ")[2].rstrip(")"): row["bits_per_byte"] for key, row in rows}
+    return {key: value for key, value in marked.items() if key}
 
 
 SUITE = Suite(

@@ -1,10 +1,13 @@
-"""infonoise-text: prepare, train, sample, complete, infill, evaluate, profile, compare, presets."""
+"""infonoise-text: prepare, train, sample, complete, infill, evaluate, profile, compare, push, pull
+and presets.
+"""
 
 import sys
 from collections.abc import Sequence
 
 import infonoise_text
 from infonoise_core.training import command
+from infonoise_core.training.push import Pull, Push
 from infonoise_text.commands.compare import Compare, run_compare
 from infonoise_text.commands.evaluate import Evaluate, run_evaluate
 from infonoise_text.commands.generate import (
@@ -17,6 +20,7 @@ from infonoise_text.commands.generate import (
 )
 from infonoise_text.commands.prepare import Prepare, run_prepare
 from infonoise_text.commands.profile import ProfileCommand, run_profile_command
+from infonoise_text.commands.push import run_pull, run_push
 from infonoise_text.commands.train import Train, run_train
 from infonoise_text.presets import TRAIN_PRESETS
 
@@ -35,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "evaluate": (Evaluate, run_evaluate),
             "profile": (ProfileCommand, run_profile_command),
             "compare": (Compare, run_compare),
+            "push": (Push, run_push),
+            "pull": (Pull, run_pull),
         },
         argv,
         presets={"train": TRAIN_PRESETS},

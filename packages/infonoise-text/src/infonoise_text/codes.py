@@ -6,7 +6,7 @@ processes and devices are ids; bits are made where they are used.
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,6 +26,22 @@ class Decoded(NamedTuple):
 
     ids: Tensor
     invalid: Tensor
+
+
+class Codes(Protocol):
+    """Ids of tokens <-> bits.
+
+    size: how many tokens.  bits: of each.
+    """
+
+    size: int
+    bits: int
+
+    def encode(self, ids: Tensor) -> Tensor:
+        """(...) ids -> (..., bits) uint8, on the ids' device."""
+
+    def decode(self, bits: Tensor) -> Decoded:
+        """(..., bits) zeros and ones, of any type -> ids (...), on the bits' device."""
 
 
 class CodeBook:

@@ -1,7 +1,7 @@
 """What a model of text is worth: a likelihood bound, and what is wrong with its samples."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from infonoise_core.training.evaluation import HeldOutError
 from infonoise_core.training.randomness import Stream, generator
 from infonoise_core.training.results import Measure
 from infonoise_core.training.task import Batch
-from infonoise_text.codes import CodeBook
+from infonoise_text.codes import Codes
 from infonoise_text.data import Split
 from infonoise_text.model import SIGMA_DATA, evidence
 from infonoise_text.sample import SIGMA_LAST
@@ -48,6 +48,11 @@ class Bound:
         """The bound and its error; it compares tokenizers."""
         scale = tokens_per_byte / math.log(2)
         return self.nats * scale, self.stderr * scale
+
+
+# A denoiser's bound on windows that are fixed, and how it is made for windows (n, L).
+BoundOf = Callable[[nn.Module], Bound]
+MakeBound = Callable[[Tensor], BoundOf]
 
 
 class SecondPass(nn.Module):
@@ -86,7 +91,7 @@ class LikelihoodBound:
     def __init__(
         self,
         ids: Tensor,
-        book: CodeBook,
+        book: Codes,
         sigma_max: float,
         *,
         sigma_0: float = SIGMA_LAST,
@@ -119,13 +124,7 @@ class LikelihoodBound:
     def __call__(self, denoiser: nn.Module) -> Bound:
         """Evaluate on the fixed levels and noises; levels + 1 evaluations for each window."""
         nats = self._error(denoiser).rate_integral + self._last_nats(denoiser) + self._prior
-        n, free = len(nats), len(nats) - 1
-        if n >= _CONTROLLED:
-            shift = self._control - self._control.mean()
-            slope = (nats * shift).sum() / shift.square().sum()
-            nats, free = nats - slope * self._control, n - 2
-        variance = float((nats - nats.mean()).square().sum()) / (free * n)
-        return Bound(float(nats.mean()) / self._tokens, math.sqrt(variance) / self._tokens)
+        return controlled(nats, self._control, self._tokens)
 
     @torch.no_grad()
     def _last_nats(self, denoiser: nn.Module) -> Tensor:
@@ -144,6 +143,21 @@ class LikelihoodBound:
                 nats = nats * ~condition["known"][..., None]
             parts.append(nats.flatten(1).sum(1).cpu().to(torch.float64))
         return torch.cat(parts)
+
+
+def controlled(nats: Tensor, control: Tensor, tokens: int) -> Bound:
+    """The mean cost of a token, what chance does to it taken out as far as it does the same to the
+    control.
+
+    nats: (n,) of windows of `tokens` tokens.  control: (n,) of mean 0, on the same noises.
+    """
+    n, free = len(nats), len(nats) - 1
+    if n >= _CONTROLLED:
+        shift = control - control.mean()
+        slope = (nats * shift).sum() / shift.square().sum()
+        nats, free = nats - slope * control, n - 2
+    variance = float((nats - nats.mean()).square().sum()) / (free * n)
+    return Bound(float(nats.mean()) / tokens, math.sqrt(variance) / tokens)
 
 
 class _FairBits(nn.Module):
@@ -197,26 +211,31 @@ class TextEvaluation:
     """Bits per byte of averaged weights on fixed held-out windows, levels and noises.
 
     split: never the training split.  windows: how many at most.  passes: 2 lets the denoiser see
-    its own first answer, at twice the evaluations.
+    its own first answer, at twice the evaluations.  make_bound: of windows (n, L), in place of
+    `LikelihoodBound`.
     """
 
     def __init__(
         self,
         split: Split,
-        book: CodeBook,
+        book: Codes,
         length: int,
         sigma_max: float,
         *,
         windows: int = 64,
         passes: int = 1,
         seed: int = 0,
+        make_bound: MakeBound | None = None,
     ) -> None:
         if passes not in (1, 2):
             raise InputError(f"--passes {passes}: give 1 or 2")
         self.passes = passes
         self.floors: Mapping[str, float] = {}
         ids = held_out_windows(split, length, windows)
-        self._bound = LikelihoodBound(ids, book, sigma_max, seed=seed)
+        if make_bound is None:
+            self._bound: BoundOf = LikelihoodBound(ids, book, sigma_max, seed=seed)
+        else:
+            self._bound = make_bound(ids)
         self._tokens_per_byte = split.counts.tokens / max(split.counts.bytes, 1)
 
     def bound(self, denoiser: nn.Module) -> Bound:

@@ -4,12 +4,17 @@ import math
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+from torch.nn import functional
+
 from infonoise_core.errors import InputError
 from infonoise_text.extras import require
 from infonoise_text.generated import TextMeasure
 
-# Texts a language model reads at a time.
-_CHUNK = 8
+# Tokens of a text that MAUVE's authors look at.
+_MAUVE_LENGTH = 1024
+_ENDLESS = 2**62
 
 
 def language_model(source: str, device: str = "cpu") -> TextMeasure:
@@ -26,13 +31,15 @@ def language_model(source: str, device: str = "cpu") -> TextMeasure:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"--lm {source}: cannot be opened ({reason})") from error
 
+    window = _window(model.config)
+
     def perplexity(texts: list[str]) -> float:
         nats, tokens = 0.0, 0
-        for start in range(0, len(texts), _CHUNK):
-            for text in texts[start : start + _CHUNK]:
-                ids = tokenizer(text, return_tensors="pt").input_ids.to(device)
-                cost, count = _cost(model, ids)
-                nats, tokens = nats + cost, tokens + count
+        for text in texts:
+            # It is cut here, and need not be warned of.
+            ids = tokenizer(text, return_tensors="pt", verbose=False).input_ids.to(device)
+            cost, count = _cost(model, ids, window)
+            nats, tokens = nats + cost, tokens + count
         if not tokens:
             raise InputError(f"--lm {source}: no text of two tokens to read; generate longer ones")
         return math.exp(nats / tokens)
@@ -40,30 +47,43 @@ def language_model(source: str, device: str = "cpu") -> TextMeasure:
     return perplexity
 
 
-def _cost(model: Any, ids: Any) -> tuple[float, int]:
-    """Nats of all tokens but the first, and how many those are."""
-    import torch
+def _window(config: Any) -> int:
+    """Tokens that a model reads at a time; models without positions say nothing."""
+    return int(getattr(config, "max_position_embeddings", None) or _ENDLESS)
 
-    if ids.shape[1] < 2:
-        return 0.0, 0
-    with torch.no_grad():
-        logits = model(ids).logits[0, :-1].to(torch.float32)
-    nats = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum")
-    return float(nats), ids.shape[1] - 1
+
+def _cost(model: Any, ids: Tensor, window: int) -> tuple[float, int]:
+    """Nats of all tokens of (1, n) but the first, and how many those are.
+
+    A text longer than the window is read in windows that overlap by half, and each token costs what
+    it does behind as many as that at least.
+    """
+    length, done, nats = ids.shape[1], 1, 0.0
+    while done < length:
+        start = max(0, done - window // 2) if length > window else 0
+        part = ids[:, start : start + window]
+        with torch.no_grad():
+            logits = model(part).logits[0, done - start - 1 : -1].to(torch.float32)
+        nats += float(functional.cross_entropy(logits, part[0, done - start :], reduction="sum"))
+        done = start + part.shape[1]
+    return nats, done - 1
 
 
 def mauve(real: list[str], source: str) -> TextMeasure:
     """MAUVE (Pillutla et al. 2021) between texts and `real` ones, by the features of a causal
-    language model: 1 for the same law, towards 0 for another.
+    language model: 1 for the same law, towards 0 for another. Of a text longer than the model
+    reads, its beginning.
     """
     library = require("mauve", "mauve", "--mauve")
     if not Path(source).is_dir():
         raise InputError(f"--lm {source}: MAUVE needs the folder of a causal language model")
+    config = require("transformers", "mauve", "--mauve").AutoConfig.from_pretrained(source)
 
     def score(texts: list[str]) -> float:
         found = library.compute_mauve(
-            p_text=real, q_text=texts, featurize_model_name=source, verbose=False
-        )
+            p_text=real, q_text=texts, featurize_model_name=source, verbose=False,
+            max_text_length=min(_MAUVE_LENGTH, _window(config)),
+        )  # fmt: skip
         return float(found.mauve)
 
     return score

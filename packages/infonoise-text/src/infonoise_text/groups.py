@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from infonoise_core.errors import InputError
 from infonoise_core.profile import EntropyRateProfile, log_edges
 from infonoise_core.training.randomness import Stream, generator
-from infonoise_text.codes import CodeBook
+from infonoise_text.clusters.book import ClusterBook
+from infonoise_text.codes import Codes
 
 By = Literal["bit", "position"]
 # Positions of a window are put together into at most this many stretches.
@@ -22,7 +23,7 @@ _CHUNK = 128
 def measured_profile(
     denoiser: nn.Module,
     ids: Tensor,
-    book: CodeBook,
+    book: Codes,
     sigma_min: float,
     sigma_max: float,
     by: By,
@@ -31,7 +32,8 @@ def measured_profile(
     seed: int = 0,
 ) -> EntropyRateProfile:
     """The rate of windows (n, L) with its parts by bit of the code, first bit first, or by stretch
-    of positions; the parts add up to the rate in every bin.
+    of positions; the parts add up to the rate in every bin. Clusters and tokens, where there are
+    both, are at the same level.
 
     In every bin each window meets one level, log-uniform inside it and shared out evenly among the
     windows, so the rate is an average over the bin and not a value at its centre.
@@ -42,7 +44,9 @@ def measured_profile(
     denoiser.eval()
     x0 = book.encode(ids).to(torch.float32)
     n, length, bits = x0.shape
-    names, member = _members(by, length, bits)
+    names, member = _members(
+        by, length, bits, book.widths[0] if isinstance(book, ClusterBook) else 0
+    )
     edges = log_edges(sigma_min, sigma_max, bins)
     parts = torch.zeros(bins, len(names), dtype=torch.float64)
     stderr = torch.zeros(bins, dtype=torch.float64)
@@ -69,11 +73,16 @@ def _denoised(denoiser: nn.Module, x: Tensor, sigma: Tensor, device: torch.devic
     return torch.cat([denoiser(x[c].to(device), sigma[c].to(device)).cpu() for c in chunks])
 
 
-def _members(by: By, length: int, bits: int) -> tuple[list[str], Tensor]:
-    """Names of the parts, and (L m, parts) with a 1 where a bit of a window belongs to one."""
+def _members(by: By, length: int, bits: int, ahead: int) -> tuple[list[str], Tensor]:
+    """Names of the parts, and (L m, parts) with a 1 where a bit of a window belongs to one.
+
+    ahead: bits of a token that are its cluster's.
+    """
     place = torch.arange(length * bits)
     if by == "bit":
-        group, names = place % bits, [f"bit {i + 1}" for i in range(bits)]
+        names = [f"cluster bit {i + 1}" for i in range(ahead)]
+        names += [f"bit {i + 1}" for i in range(bits - ahead)]
+        group = place % bits
     else:
         stretch = -(-length // min(STRETCHES, length))
         group = place // bits // stretch

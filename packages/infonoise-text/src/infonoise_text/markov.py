@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
-from infonoise_text.codes import CodeBook
+from infonoise_text.codes import Codes
 from infonoise_text.model import CERTAIN
 
 
@@ -57,7 +57,7 @@ class MarkovDenoiser(nn.Module):
     Takes what a BitDenoiser takes; `previous` is not read, because x says it all.
     """
 
-    def __init__(self, source: MarkovSource, book: CodeBook) -> None:
+    def __init__(self, source: MarkovSource, book: Codes) -> None:
         super().__init__()
         self.start = nn.Parameter(source.stationary.log(), requires_grad=False)
         self.step = nn.Parameter(source.transition.log(), requires_grad=False)
@@ -74,9 +74,7 @@ class MarkovDenoiser(nn.Module):
         logits: bool = False,
     ) -> Tensor:
         """x (n, L, m), sigma (n,) -> (n, L, m) float64."""
-        square = sigma.to(torch.float64).square()[:, None, None]
-        evidence = -torch.cdist(x.to(torch.float64), self.codes.expand(len(x), -1, -1)).square()
-        evidence = evidence / (2 * square)
+        evidence = self._evidence(x.to(torch.float64), sigma.to(torch.float64))
         if known is not None and clean is not None:
             other = (clean[:, :, None] != self.codes).any(-1)
             evidence = torch.where(known[..., None], torch.where(other, -torch.inf, 0.0), evidence)
@@ -85,6 +83,11 @@ class MarkovDenoiser(nn.Module):
         zero = torch.einsum("nlv,vm->nlm", weights, 1 - self.codes)
         # A given or certain bit has finite log-odds, as a BitDenoiser's.
         return (one.log() - zero.log()).clamp(-CERTAIN, CERTAIN) if logits else one
+
+    def _evidence(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """(n, L, V) log-likelihoods of single tokens, each given its own bits."""
+        square = sigma.square()[:, None, None]
+        return -torch.cdist(x, self.codes.expand(len(x), -1, -1)).square() / (2 * square)
 
     def _posterior(self, evidence: Tensor) -> Tensor:
         """(n, L, V) log-likelihoods of single tokens -> their probabilities given all of x."""

@@ -19,9 +19,11 @@ CERTAIN = 100.0
 def evidence(x: Tensor, sigma: Tensor) -> Tensor:
     """Log-odds of each bit from its own noisy value, (x - 1/2) / sigma^2 clipped, in float32.
 
-    x: (n, ...), sigma: (n,).
+    x: (n, ...).  sigma: (n,), or of as many dimensions as x.
     """
-    square = sigma.to(torch.float32).square().reshape(-1, *(1,) * (x.dim() - 1))
+    square = sigma.to(torch.float32).square()
+    if square.dim() == 1:
+        square = square.reshape(-1, *(1,) * (x.dim() - 1))
     return ((x.to(torch.float32) - CENTRE) / square).clamp(-CLIP, CLIP)
 
 
@@ -57,7 +59,8 @@ class BitDenoiser(nn.Module):
         """x (n, L, m), sigma (n,) -> D (n, L, m) in float32, or its log-odds with `logits`."""
         self._check(x, sigma)
         given, sign = _given(x, known, clean)
-        spread = (sigma.to(torch.float32).square() + SIGMA_DATA**2).sqrt()[:, None, None]
+        level = self._per_bit(sigma.to(torch.float32))
+        spread = (level.square() + SIGMA_DATA**2).sqrt()
         signal = (x.to(torch.float32) - CENTRE) / spread
         belief = torch.zeros_like(signal) if previous is None else 2 * previous.float() - 1
         residual = self.network(
@@ -67,7 +70,7 @@ class BitDenoiser(nn.Module):
             given[..., 0],
             sigma.to(torch.float32).log(),
         )
-        log_odds = residual.to(torch.float32) + evidence(x, sigma)
+        log_odds = residual.to(torch.float32) + evidence(x, level)
         if logits:
             return torch.where(given, CERTAIN * sign, log_odds)
         return torch.where(given, (sign + 1) / 2, log_odds.sigmoid())
@@ -77,12 +80,19 @@ class BitDenoiser(nn.Module):
         log_odds: Tensor = self(x, sigma, logits=True, **condition)
         return log_odds
 
+    def _per_bit(self, sigma: Tensor) -> Tensor:
+        """The levels as they meet x."""
+        return sigma[:, None, None]
+
     def _check(self, x: Tensor, sigma: Tensor) -> None:
         if x.dim() != 3 or x.shape[2] != self.bits:
             raise InputError(
                 f"x of shape {tuple(x.shape)}: give (examples, tokens, {self.bits}), the bits of"
                 " one token in the last dimension"
             )
+        self._check_levels(x, sigma)
+
+    def _check_levels(self, x: Tensor, sigma: Tensor) -> None:
         if sigma.shape != x.shape[:1]:
             raise InputError(
                 f"sigma of shape {tuple(sigma.shape)} for x of shape {tuple(x.shape)}:"

@@ -74,23 +74,27 @@ def preset(name: str, dropout: float | None = None) -> TrunkConfig:
 
 
 class NoiseEmbedding(nn.Module):
-    """log(sigma) (n,) -> (n, width): sinusoids at fixed frequencies, then two linear layers."""
+    """log(sigma) (n,) -> (n, width): sinusoids at fixed frequencies, then two linear layers.
+
+    levels: more than one where several noise levels together say how noisy an example is; then
+    log(sigma) is (n, levels).
+    """
 
     frequencies: Tensor
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, levels: int = 1) -> None:
         super().__init__()
         # The slowest wave turns less than once between sigma 0.002 and 80, the fastest once per
         # 0.8 nats, less than the transition of a bit from certain to unknown takes.
         frequencies = torch.logspace(-3, 3, max(1, min(128, width // 2)), base=2.0)
         self.register_buffer("frequencies", frequencies, persistent=False)
-        self.first = nn.Linear(2 * len(frequencies), width)
+        self.first = nn.Linear(2 * levels * len(frequencies), width)
         self.second = nn.Linear(width, width)
 
     def forward(self, log_sigma: Tensor) -> Tensor:
         """The angles in float32, whatever the weights are in."""
-        angles = log_sigma.to(torch.float32)[:, None] * self.frequencies.to(torch.float32)
-        waves = torch.cat([angles.cos(), angles.sin()], dim=1)
+        angles = log_sigma.to(torch.float32)[..., None] * self.frequencies.to(torch.float32)
+        waves = torch.cat([angles.cos(), angles.sin()], dim=-1).flatten(1)
         hidden = functional.silu(self.first(waves.to(self.first.weight.dtype)))
         return functional.silu(self.second(hidden))
 
@@ -197,11 +201,11 @@ class BitTransformer(nn.Module):
     """What the evidence of single bits lacks: (n, L, m) to be added to their log-odds; exactly zero
     before training.
 
-    bits: m, of one token.  Reads, for each bit, the scaled noisy value and the belief of an earlier
-    pass, and for each token whether it is known.
+    bits: m, of one token.  levels: how many noise levels an example has.  Reads, for each bit, the
+    scaled noisy value and the belief of an earlier pass, and for each token whether it is known.
     """
 
-    def __init__(self, bits: int, trunk: TrunkConfig) -> None:
+    def __init__(self, bits: int, trunk: TrunkConfig, levels: int = 1) -> None:
         super().__init__()
         if bits < 1:
             raise InputError(f"{bits} bits per token: give at least 1")
@@ -209,7 +213,7 @@ class BitTransformer(nn.Module):
         self.bits = bits
         self.patch = nn.Linear(2 * bits, width)
         self.known = nn.Parameter(torch.zeros(width))
-        self.noise = NoiseEmbedding(width)
+        self.noise = NoiseEmbedding(width, levels)
         self.trunk = Trunk(trunk)
         # Reads the patch beside the trunk, because the trunk's norm forgets its size.
         self.head = nn.Linear(2 * width, 2 * width)
@@ -218,7 +222,9 @@ class BitTransformer(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, signal: Tensor, belief: Tensor, known: Tensor, log_sigma: Tensor) -> Tensor:
-        """signal, belief (n, L, m), known (n, L) zeros and ones, log_sigma (n,) -> (n, L, m)."""
+        """signal, belief (n, L, m), known (n, L) zeros and ones, log_sigma (n,) or (n, levels)
+        -> (n, L, m).
+        """
         bits = torch.cat([signal, belief], dim=-1).to(self.patch.weight.dtype)
         patch = self.patch(bits) + known[..., None].to(self.known.dtype) * self.known
         mixed = self.trunk(patch, self.noise(log_sigma))

@@ -1,6 +1,7 @@
 """Text from a trained denoiser: from nothing, behind a prompt, or around what is given."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -10,13 +11,27 @@ from infonoise_core.churn import Churn
 from infonoise_core.errors import InputError
 from infonoise_core.guidance import guided
 from infonoise_core.solver import SOLVERS, Solver
-from infonoise_core.training.sampling import generate_chunks
-from infonoise_text.codes import CodeBook
+from infonoise_core.training.sampling import SamplerConfig, generate_chunks
+from infonoise_text.codes import Codes
 from infonoise_text.model import CENTRE
 from infonoise_text.spans import Given
 
 # Level of the last call: a bit alone is wrong once in 5e9 there, and lower ones would be idle.
 SIGMA_LAST = 0.08
+
+
+@dataclass(frozen=True)
+class TextSampler(SamplerConfig):
+    """How text is generated."""
+
+    lead: float = 0.0
+    """of a run with clusters: share of its way that the clusters' level has made when that of the
+    tokens begins"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.lead <= 1:
+            raise InputError(f"--lead {self.lead:g}: give a share between 0 and 1")
 
 
 class Generated(NamedTuple):
@@ -31,7 +46,7 @@ class Generated(NamedTuple):
 
 def generate_ids(
     denoiser: nn.Module,
-    book: CodeBook,
+    book: Codes,
     n: int,
     length: int,
     sigmas: Tensor,
@@ -56,14 +71,11 @@ def generate_ids(
     """
     if solver not in SOLVERS:
         raise InputError(f"--solver {solver}: no such solver; give one of {', '.join(SOLVERS)}")
-    condition = {} if given is None else _condition(given, book, n, length)
-    if given is None and guidance != 1:
-        raise InputError(
-            f"--guidance {guidance:g} without given tokens: give a prompt, or leave it"
-        )
+    condition = {} if given is None else given_condition(given, book, n, length)
+    check_guidance(given, guidance)
     if n < 1:
         raise InputError(f"--n {n}: give at least 1")
-    calls = _Calls(denoiser, length, guidance, carry, SOLVERS[solver])
+    calls = Calls(denoiser, length, guidance, carry, SOLVERS[solver])
     denoiser.eval()
     chunks = generate_chunks(
         calls, (length, book.bits), n, sigmas, solver=calls.start, churn=churn, s_noise=s_noise,
@@ -76,7 +88,16 @@ def generate_ids(
     return Generated(ids, invalid, calls.nfe)
 
 
-def _condition(given: Given, book: CodeBook, n: int, length: int) -> dict[str, Tensor]:
+def check_guidance(given: Given | None, guidance: float) -> None:
+    """InputError for guidance by tokens of which none is given."""
+    if given is None and guidance != 1:
+        raise InputError(
+            f"--guidance {guidance:g} without given tokens: give a prompt, or leave it"
+        )
+
+
+def given_condition(given: Given, book: Codes, n: int, length: int) -> dict[str, Tensor]:
+    """A denoiser's `known` (n, length) and `clean` (n, length, m), the same in all n windows."""
     if given.ids.shape != (length,) or given.known.shape != (length,):
         raise InputError(f"{len(given.ids)} tokens with what is given, in windows of {length}")
     clean = book.encode(given.ids).to(torch.float32)
@@ -86,7 +107,7 @@ def _condition(given: Given, book: CodeBook, n: int, length: int) -> dict[str, T
     }
 
 
-class _Calls:
+class Calls:
     """A denoiser to solve with: guided, its beliefs carried from call to call, what is given put
     back, and evaluations counted.
     """

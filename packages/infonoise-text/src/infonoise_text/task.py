@@ -17,7 +17,7 @@ from infonoise_core.profile import EntropyRateProfile
 from infonoise_core.training.schedules import Setting
 from infonoise_core.training.task import Batch, Losses
 from infonoise_core.weighting import Weight, edm_weight, unit_weight
-from infonoise_text.codes import CodeBook
+from infonoise_text.codes import Codes
 from infonoise_text.data import Corpus, Split
 from infonoise_text.model import SIGMA_DATA, make_denoiser
 from infonoise_text.network import preset
@@ -26,6 +26,7 @@ from infonoise_text.windows import Windows
 
 # Tokens that are counted at a time.
 _CHUNK = 2**22
+_ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,10 @@ class Objective:
 
 
 def bit_profile(
-    split: Split, book: CodeBook, length: int, channel: VarianceExploding
+    split: Split, book: Codes, length: int, channel: VarianceExploding, part: slice = _ALL
 ) -> EntropyRateProfile:
     """The profile of bits that know nothing of each other, each place in the code with its own
-    frequency of ones.
+    frequency of ones; of those places that `part` leaves.
 
     An upper bound on the text's own: the other bits can only help, and a denoiser that knows the
     frequencies is never worse than one that takes the bits for fair.
@@ -100,7 +101,7 @@ def bit_profile(
     for start in range(0, len(split), _CHUNK):
         ids = torch.from_numpy(split.ids[start : start + _CHUNK].astype(np.int64))
         counts += torch.bincount(ids, minlength=book.size)
-    bits = book.encode(torch.arange(book.size)).to(torch.float64)
+    bits = book.encode(torch.arange(book.size))[:, part].to(torch.float64)
     # One token's worth of doubt, so that no bit is certain.
     ones = (counts.to(torch.float64) @ bits + 0.5) / (counts.sum() + 1)
     table = torch.stack([1 - ones, ones], dim=1).repeat(length, 1)
@@ -114,7 +115,7 @@ class IdBatch(Batch):
     bits (n, L, m), which would take 4 m times the room.
     """
 
-    book: CodeBook = field(kw_only=True)
+    book: Codes = field(kw_only=True)
 
     def to(self, device: torch.device) -> Batch:
         bits = self.book.encode(self.x0.to(device)).to(torch.float32)
@@ -132,7 +133,7 @@ class TextTask:
     def __init__(
         self,
         split: Split,
-        book: CodeBook,
+        book: Codes,
         denoiser: nn.Module,
         objective: Objective,
         stride: int | None = None,
@@ -153,16 +154,29 @@ class TextTask:
         """The mean loss over the bits of an example, and the plain sum of squared errors."""
         x0 = batch.x0
         x = x0 + sigma[:, None, None] * eps
-        known = random_spans(len(x0), self.length, self.objective.infill, x0.device)
-        condition = {**batch.condition, "known": known, "clean": x0}
-        previous = self._first_pass(denoiser, x, sigma, condition)
-        logits = denoiser(x, sigma, previous=previous, logits=True, **condition)
-        unknown = ~known[..., None]
+        logits, unknown = self._answer(denoiser, batch, x, sigma)
         error = ((logits.sigmoid() - x0).square() * unknown).flatten(1).sum(1)
         if self.objective.loss == "edm":
             return Losses(self._weight(sigma) * error / self.dim, error.detach())
+        return Losses(self._nats(logits, x0, unknown) / self.dim, error.detach())
+
+    def _answer(
+        self, denoiser: Denoiser, batch: Batch, x: Tensor, sigma: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Log-odds (n, L, m) of bits, some tokens given, some believed, and (n, L, 1) bool, where
+        they count.
+        """
+        known = random_spans(len(x), self.length, self.objective.infill, x.device)
+        condition = {**batch.condition, "known": known, "clean": batch.x0}
+        previous = self._first_pass(denoiser, x, sigma, condition)
+        logits = denoiser(x, sigma, previous=previous, logits=True, **condition)
+        return logits, ~known[..., None]
+
+    @staticmethod
+    def _nats(logits: Tensor, x0: Tensor, unknown: Tensor) -> Tensor:
+        """(n,) cross entropy."""
         entropy = functional.binary_cross_entropy_with_logits(logits, x0, reduction="none")
-        return Losses((entropy * unknown).flatten(1).sum(1) / self.dim, error.detach())
+        return (entropy * unknown).flatten(1).sum(1)
 
     def _first_pass(
         self, denoiser: Denoiser, x: Tensor, sigma: Tensor, condition: dict[str, Tensor]

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infonoise_core.training.randomness import Stream, generator
-from infonoise_text.baselines.tokens import TokenMeasure, TokenTransformer, cross_entropy, draw
+from infonoise_core.training.symbols import left_to_right
+from infonoise_text.baselines.tokens import TokenMeasure, TokenTransformer, cross_entropy
 from infonoise_text.network import TrunkConfig
 from infonoise_text.sample import Generated
 
@@ -42,15 +43,14 @@ def sample(
     """n windows from the model's own law."""
     network.eval()
     device = next(network.parameters()).device
-    parts = []
-    for start in range(0, n, chunk):
-        rng = generator(seed, Stream.SAMPLE, start)
-        rows = min(chunk, n - start)
-        ids = torch.zeros(rows, length, dtype=torch.long, device=device)
-        for i in range(length):
-            # What stands at i and behind is not read: the last position's logits are its law.
-            logits = network(functional.pad(ids[:, :i], (0, 1)))[:, -1]
-            ids[:, i] = draw(logits, rng).to(device)
-        parts.append(ids.cpu())
-    ids = torch.cat(parts)
+
+    def law(before: Tensor) -> Tensor:
+        # What stands at the last place is not read: its logits are the law of the next token.
+        logits: Tensor = network(functional.pad(before, (0, 1)).to(device))
+        return logits[:, -1]
+
+    ids = torch.cat([
+        left_to_right(law, min(chunk, n - start), length, generator(seed, Stream.SAMPLE, start))
+        for start in range(0, n, chunk)
+    ])  # fmt: skip
     return Generated(ids, torch.zeros_like(ids, dtype=torch.bool), length)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
 from infonoise_core.training.randomness import Stream, generator
-from infonoise_text.baselines.tokens import TokenMeasure, TokenTransformer, cross_entropy, draw
+from infonoise_core.training.symbols import first_hitting
+from infonoise_text.baselines.tokens import TokenMeasure, TokenTransformer, cross_entropy
 from infonoise_text.network import TrunkConfig
 from infonoise_text.sample import Generated
 
@@ -65,27 +66,24 @@ def sample(
     network: Masked, n: int, length: int, calls: int | None = None, *, seed: int = 0,
     chunk: int = 64,
 ) -> Generated:  # fmt: skip
-    """n windows by the first-hitting sampler (Zheng et al. 2024, arXiv 2409.02908).
+    """n windows by the first-hitting sampler (`infonoise_core.training.symbols`).
 
-    Hidden tokens come to light at times that are uniform and independent, so their order is
-    random, and the network, which reads no time, is asked only when one does: `length` calls.
-    calls: fewer let several tokens come to light at once, each as if alone.
+    calls: one for each token if None; fewer let several tokens come to light at once.
     """
     calls = length if calls is None else calls
     if not 1 <= calls <= length:
         raise InputError(f"--steps {calls}: give 1 to {length}, one for each token")
     network.eval()
     device = next(network.parameters()).device
-    parts = []
-    for start in range(0, n, chunk):
-        rng = generator(seed, Stream.SAMPLE, start)
-        rows = min(chunk, n - start)
-        turn = torch.rand(rows, length, generator=rng, dtype=torch.float64).argsort(1).argsort(1)
-        call = (turn * calls).div(length, rounding_mode="floor")
-        ids = torch.zeros(rows, length, dtype=torch.long)
-        for i in range(calls):
-            logits = network(ids.to(device), (call >= i).to(device))
-            ids = torch.where(call == i, draw(logits, rng), ids)
-        parts.append(ids)
-    ids = torch.cat(parts)
+
+    def law(ids: Tensor, hidden: Tensor) -> Tensor:
+        logits: Tensor = network(ids.to(device), hidden.to(device))
+        return logits
+
+    ids = torch.cat([
+        first_hitting(
+            law, min(chunk, n - start), length, calls, generator(seed, Stream.SAMPLE, start)
+        )
+        for start in range(0, n, chunk)
+    ])  # fmt: skip
     return Generated(ids, torch.zeros_like(ids, dtype=torch.bool), calls)

@@ -139,14 +139,3 @@ def cross_entropy(logits: Tensor, ids: Tensor) -> Tensor:
     return functional.cross_entropy(logits.flatten(0, 1), ids.flatten(), reduction="none").reshape(
         ids.shape
     )
-
-
-def draw(logits: Tensor, generator: torch.Generator) -> Tensor:
-    """(..., V) -> (...) ids from the softmax, by the Gumbel maximum in float64.
-
-    In float32 the uniform numbers have 24 bits, which cuts the law's tail off and lowers the
-    entropy of what is drawn (Zheng et al. 2024, arXiv 2409.02908, section 4).
-    """
-    uniform = torch.rand(logits.shape, generator=generator, dtype=torch.float64)
-    gumbel = -(-uniform.log()).log()
-    return (logits.cpu().to(torch.float64) + gumbel).argmax(-1)

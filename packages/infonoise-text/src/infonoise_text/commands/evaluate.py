@@ -16,13 +16,13 @@ from infonoise_core.plot import figure, save_figure
 from infonoise_core.training.config import write_json
 from infonoise_core.training.engine import pick_device
 from infonoise_core.training.progress import progress
-from infonoise_core.training.sampling import SamplerConfig
 from infonoise_text.commands.generate import SAMPLER
 from infonoise_text.data import Corpus
 from infonoise_text.evaluate import held_out_windows
 from infonoise_text.external import language_model, mauve
 from infonoise_text.generated import Judge, Quality, TextMeasure, texts_of
 from infonoise_text.reference import byte_references, token_model
+from infonoise_text.sample import TextSampler
 from infonoise_text.trained import BITS, TrainedRun, open_trained
 
 JSON_FILE = "evaluation.json"
@@ -57,7 +57,7 @@ class Evaluate:
     """JSON file; by default evaluation.json in the run's folder"""
     overwrite: bool = False
     """replace the files --plot and --out"""
-    sampler: OmitArgPrefixes[SamplerConfig] = field(default_factory=lambda: SAMPLER)
+    sampler: OmitArgPrefixes[TextSampler] = field(default_factory=lambda: SAMPLER)
 
     def __post_init__(self) -> None:
         if self.n < 0 or self.windows < 2:
@@ -126,12 +126,15 @@ def _bits_per_byte(
             words = {1: "one pass", 2: "two passes"}[passes]
             how = f"bits, {words}" if run.method == BITS else run.method
             lines[f"{run.path.name} ({how})"] = evaluation(run.denoiser)
+        for name, path in run.paths(config.sampler).items():
+            evaluation = run.evaluation(corpus, config.split, config.windows, 2, path)
+            lines[f"{run.path.name} (bits, two passes, {name})"] = evaluation(run.denoiser)
     for order, bits in enumerate(byte_references(corpus, config.split, _ORDER), start=1):
         lines[f"byte {order}-gram"] = {"bits_per_byte": bits}
     return lines
 
 
-def _samplers(config: Evaluate, run: TrainedRun) -> dict[str, SamplerConfig]:
+def _samplers(config: Evaluate, run: TrainedRun) -> dict[str, TextSampler]:
     """Name of a row -> how its text is made; what a run has no profile for is refused at once."""
     if not run.levels:
         return {run.method: config.sampler}
@@ -146,7 +149,7 @@ def _qualities(
     run: TrainedRun,
     corpus: Corpus,
     judge: Judge,
-    samplers: Mapping[str, SamplerConfig],
+    samplers: Mapping[str, TextSampler],
 ) -> dict[str, Quality]:
     """Name of a row -> the quality of text; held-out text is the first."""
     length = run.objective.length

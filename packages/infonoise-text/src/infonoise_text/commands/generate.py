@@ -9,13 +9,12 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_core.errors import InputError
 from infonoise_core.training.progress import progress
-from infonoise_core.training.sampling import SamplerConfig
 from infonoise_text.generated import texts_of
-from infonoise_text.sample import Generated
+from infonoise_text.sample import Generated, TextSampler
 from infonoise_text.spans import Given, gaps, prompt
 from infonoise_text.trained import TrainedRun, open_trained
 
-SAMPLER = SamplerConfig(steps=64, grid="entropic", solver="euler", chunk=64)
+SAMPLER = TextSampler(steps=64, grid="entropic", solver="euler", chunk=64)
 _RULE = "-----"
 
 
@@ -53,7 +52,7 @@ class SampleCommand:
     run: Positional[Path]
     """the --out of a train command"""
     output: OmitArgPrefixes[Output] = field(default_factory=Output)
-    sampler: OmitArgPrefixes[SamplerConfig] = field(default_factory=lambda: SAMPLER)
+    sampler: OmitArgPrefixes[TextSampler] = field(default_factory=lambda: SAMPLER)
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Complete:
     prompt: Positional[str]
     """the beginning of the text"""
     output: OmitArgPrefixes[Output] = field(default_factory=Output)
-    sampler: OmitArgPrefixes[SamplerConfig] = field(default_factory=lambda: SAMPLER)
+    sampler: OmitArgPrefixes[TextSampler] = field(default_factory=lambda: SAMPLER)
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Infill:
     gap: int | None = None
     """tokens of each gap; by default the gaps share what room the window has left"""
     output: OmitArgPrefixes[Output] = field(default_factory=Output)
-    sampler: OmitArgPrefixes[SamplerConfig] = field(default_factory=lambda: SAMPLER)
+    sampler: OmitArgPrefixes[TextSampler] = field(default_factory=lambda: SAMPLER)
 
 
 def run_sample(config: SampleCommand) -> None:
@@ -120,7 +119,7 @@ def run_infill(config: Infill) -> None:
 
 
 def _write(
-    run: TrainedRun, output: Output, sampler: SamplerConfig, given: Given | None, shown: int
+    run: TrainedRun, output: Output, sampler: TextSampler, given: Given | None, shown: int
 ) -> None:
     """Generate, and print or save the first `shown` tokens of each window."""
     length = shown if given is None else len(given.ids)

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infonoise_core.errors import InputError
-from infonoise_core.plot import draw_profile, figure, save_figure
+from infonoise_core.plot import draw_profile, draw_profiles, figure, save_figure
 from infonoise_core.profile import EntropyRateProfile
+from infonoise_core.training.loop import PROFILE_FILE
 from infonoise_core.training.profile import Profile, run_profile
+from infonoise_text.clusters.schedule import CLUSTERS_PROFILE
 from infonoise_text.evaluate import held_out_windows
 from infonoise_text.groups import By, measured_profile
 from infonoise_text.trained import open_trained
@@ -33,7 +35,8 @@ def run_profile_command(config: ProfileCommand) -> None:
     if config.by is None:
         if config.save is not None:
             raise InputError("--save without --by: the run's profile.json is there already")
-        run_profile(config)
+        show = _run_both if (config.run / CLUSTERS_PROFILE).exists() else run_profile
+        show(config)
         return
     run = open_trained(config.run, config.device)
     run.need_bits("profile --by")
@@ -51,6 +54,20 @@ def run_profile_command(config: ProfileCommand) -> None:
     for path in (config.out, config.save):
         if path is not None:
             print(f"{path}: written")
+
+
+def _run_both(config: ProfileCommand) -> None:
+    """What every domain prints, of tokens and of clusters; one picture of both."""
+    files = {"tokens": config.run / PROFILE_FILE, "clusters": config.run / CLUSTERS_PROFILE}
+    if config.out is not None:
+        fig, ax = figure()
+        draw_profiles(ax, {name: EntropyRateProfile.load(p) for name, p in files.items()})
+        save_figure(fig, config.out, overwrite=config.overwrite)
+    for name, path in files.items():
+        print(name)
+        run_profile(Profile(path))
+    if config.out is not None:
+        print(f"{config.out}: written")
 
 
 def _print(profile: EntropyRateProfile, windows: int) -> None:

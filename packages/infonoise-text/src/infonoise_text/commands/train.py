@@ -13,9 +13,14 @@ from infonoise_core.training.run import Evaluation, Run, run_settings, run_train
 from infonoise_core.training.schedules import make_schedule
 from infonoise_core.training.task import Task
 from infonoise_text.baselines.table import BASELINES, Method
+from infonoise_text.clusters.bound import cluster_evaluation
+from infonoise_text.clusters.model import make_cluster_denoiser
+from infonoise_text.clusters.path import equal_path
+from infonoise_text.clusters.task import ClusterTask, check_method, cluster_book, make_schedules
 from infonoise_text.data import Corpus
 from infonoise_text.documents import EMBEDDED
 from infonoise_text.evaluate import TextEvaluation
+from infonoise_text.network import preset
 from infonoise_text.source import CorpusOptions, describe, open_corpus
 from infonoise_text.task import Objective
 from infonoise_text.trained import BITS, COMMAND, furnish
@@ -40,6 +45,9 @@ class Train:
     method: Method = "bits"
     """bits, or a baseline on the same trunk: autoregressive or masked, which have no noise levels,
     or embedding"""
+    clusters: int | None = None
+    """of bits: learn with each token which of so many clusters it belongs to, with noise of its
+    own; a power of two"""
     overwrite: bool = False
     """replace an earlier run in --out"""
     corpus: OmitArgPrefixes[CorpusOptions] = field(default_factory=CorpusOptions)
@@ -51,34 +59,48 @@ class Train:
 def run_train(config: Train) -> None:
     """Train, evaluate on the valid split, and leave a run in config.out."""
     objective = config.objective
-    corpus = open_corpus(config.data, config.corpus, semantic=objective.codes == "semantic")
-    book = corpus.codes(objective.codes)
-    task, schedule, evaluation = _parts(config, corpus)
+    check_method(config.clusters, config.method)
+    semantic = objective.codes == "semantic" or config.clusters is not None
+    corpus = open_corpus(config.data, config.corpus, semantic=semantic)
     about = f"{corpus.manifest.splits['train'].tokens:,} tokens of {corpus.manifest.source}"
+    kit = partial(furnish, tokenizer=corpus.tokenizer, book=corpus.codes(objective.codes))
+    if config.clusters is not None:
+        kit = partial(kit, tree=corpus.codes("semantic"))
+    task, schedule, evaluation = _parts(config, corpus)
     run = Run(
         task=task,
         schedule=schedule,
         evaluation=evaluation,
         settings=run_settings(COMMAND, config, tokens=describe(corpus)),
         about=f"{about} in windows of {objective.length}",
-        furnish=partial(furnish, tokenizer=corpus.tokenizer, book=book),
+        furnish=kit,
     )
     run_training(run, config)
 
 
 def _parts(config: Train, corpus: Corpus) -> tuple[Task, Schedule, Evaluation]:
-    objective, seed = config.objective, config.train.seed
+    objective, seed, updates = config.objective, config.train.seed, config.train.updates
+    if config.clusters is not None:
+        book = cluster_book(corpus, objective, config.clusters)
+        train, valid = corpus.split("train"), corpus.split("valid")
+        trunk = preset(objective.network, objective.dropout)
+        denoiser = make_cluster_denoiser(book.widths, trunk, seed)
+        return (
+            ClusterTask(train, book, denoiser, objective),
+            make_schedules(config.schedule, objective, train, book, updates),
+            cluster_evaluation(valid, book, objective.length, equal_path(objective.sigma_max)),
+        )
     if config.method == BITS:
         return (
             objective.task(corpus, seed),
-            make_schedule(config.schedule, objective.setting(config.train.updates, corpus)),
+            make_schedule(config.schedule, objective.setting(updates, corpus)),
             evaluation_of(objective, corpus),
         )
     baseline = BASELINES[config.method]
     task = baseline.task(corpus, objective, seed)
     return (
         task,
-        baseline.schedule(config.schedule, objective, task, config.train.updates),
+        baseline.schedule(config.schedule, objective, task, updates),
         baseline.evaluation(corpus, "valid", objective),
     )
 

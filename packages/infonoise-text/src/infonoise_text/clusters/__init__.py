@@ -1,0 +1,1 @@
+"""The cluster of each token as a second kind of bits, with noise levels of its own."""
