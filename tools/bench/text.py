@@ -108,7 +108,7 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
     tables, goals = [], []
     stopped: list[list[Cell]] = []
     for name, data, others in (
-        ("pydoc", "pydoc", ("autoregressive", "masked", "embedding")),
+        ("pydoc", "pydoc", ("autoregressive", "masked")),
         ("shakespeare", str(corpus(tick)), ("autoregressive",)),
     ):
         runs = []
@@ -132,8 +132,8 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
         tables.append(
             Table(
                 name,
-                "Held-out bits per byte of equal updates on the same trunk; of bits, masked"
-                " tokens and embeddings an upper bound, on windows that see nothing of what stands"
+                "Held-out bits per byte of equal updates on the same trunk; of bits and masked"
+                " tokens an upper bound, on windows that see nothing of what stands"
                 " before them."
                 " n-gram models see all that stands before.",
                 ["model", "bits per byte", "standard error"],
