@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import bio
 import closed_forms
 import core
 import report
@@ -17,7 +18,7 @@ from infonoise_core.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "benchmarks"
-SUITES = {"core": core.SUITE, "training": training.SUITE}
+SUITES = {"core": core.SUITE, "training": training.SUITE, "bio": bio.SUITE}
 
 
 def results_of(name):
