@@ -122,7 +122,7 @@ def test_quick_mode_writes_both_files(tmp_path):
     answer = run("--quick", "--out", str(tmp_path))
     assert answer.returncode == 0, answer.stderr
     results = json.loads((tmp_path / "core.json").read_text())
-    assert list(results["sections"]) == list(core.SECTIONS)
+    assert list(results["sections"]) == list(core.SUITE.sections)
     assert (tmp_path / "core.md").read_text() == report.render(results)
     # No machine, no path.
     assert str(ROOT) not in (tmp_path / "core.json").read_text()
