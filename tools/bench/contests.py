@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import Any
 
 from infonoise_core.errors import InputError
-from infonoise_core.training.results import times_fewer, with_error
+from infonoise_core.training.results import first_reached, times_fewer, with_error
 from report import Cell, Goal, Relation, Section, Table
 from suite import WORK
 
@@ -89,6 +89,15 @@ class Outcome:
         """
         theirs = fmean(min(step, self.updates) for step in self.reached(other))
         return theirs / fmean(self.reached(schedule))
+
+    def fewer_to_where_it_ends(self, schedule: str, other: str) -> float:
+        """How many times fewer updates `schedule` needs than `other` had to the value at which that
+        one ends, on average over seeds; 0 where a seed never gets there.
+        """
+        end = fmean(self.finals(other))
+        arms = [arm for arm in self.results["arms"] if arm["schedule"] == schedule]
+        steps = [first_reached(arm["evaluations"], self.measure, end) for arm in arms]
+        return self.updates / fmean(math.inf if step is None else step for step in steps)
 
     def worse_than_best_fixed(self, schedule: str) -> float:
         """Final measure over that of the best fixed law, minus 1."""
