@@ -38,7 +38,7 @@ JOBS = {
     ),
     "infonoise-bio": (
         f"train planted --strand forward {QUICK}",
-        "sample run --n 2 --steps 2 --grid karras --out designs.fa",
+        "sample run --n 2 --steps 2 --grid karras --churn 0 --out designs.fa",
     ),
 }
 MADE = {

@@ -86,6 +86,14 @@ def test_a_missing_profile_is_an_error_and_no_other_grid_takes_its_place(grid: s
         SamplerConfig(grid=grid).sigmas(0.05, 20.0, None)
 
 
+def test_the_mend_for_a_missing_profile_is_enough() -> None:
+    with pytest.raises(InputError, match=r"or give --grid karras --churn 0$"):
+        SamplerConfig(churn=0.3).sigmas(0.05, 20.0, None)
+    mended = SamplerConfig(grid="karras", churn=0.0)
+    assert len(mended.sigmas(0.05, 20.0, None)) == mended.steps
+    assert mended.churning(None) is None
+
+
 def test_churn_is_put_where_the_gate_says() -> None:
     sigmas = torch.tensor([20.0, 1.0, 0.03])
     assert SamplerConfig().churning(None) is None

@@ -80,7 +80,11 @@ class SamplerConfig:
     @property
     def needs_profile(self) -> bool:
         """Whether the levels or the churn are read from a profile."""
-        return self.grid not in _PLAIN or (self.churn > 0 and self.churn_gate != "constant")
+        return self.grid not in _PLAIN or self._churns_by_profile
+
+    @property
+    def _churns_by_profile(self) -> bool:
+        return self.churn > 0 and self.churn_gate != "constant"
 
     def sigmas(
         self, sigma_min: float, sigma_max: float, profile: EntropyRateProfile | None
@@ -91,9 +95,10 @@ class SamplerConfig:
         if self.grid in _PLAIN:
             return _PLAIN[self.grid](self.steps, sigma_min, sigma_max)
         if profile is None:
+            plain = "--grid karras --churn 0" if self._churns_by_profile else "--grid karras"
             raise InputError(
                 f"--grid {self.grid} needs a profile and there is none: train with --schedule"
-                " infonoise, or give --grid karras"
+                f" infonoise, or give {plain}"
             )
         return _BY_PROFILE[self.grid](profile, self.steps, sigma_min, sigma_max)
 
@@ -106,7 +111,7 @@ class SamplerConfig:
         if profile is None:
             raise InputError(
                 f"--churn-gate {self.churn_gate} needs a profile and there is none: train with"
-                " --schedule infonoise, or give --churn-gate constant"
+                " --schedule infonoise, or give --churn 0 or --churn-gate constant"
             )
         if self.churn_gate == "rate":
             return rate_churn(profile, self.churn)
