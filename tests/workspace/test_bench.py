@@ -12,13 +12,14 @@ import bio
 import closed_forms
 import core
 import report
+import text
 import training
 from infonoise_core import InfoNoise, VarianceExploding
 from infonoise_core.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "benchmarks"
-SUITES = {"core": core.SUITE, "training": training.SUITE, "bio": bio.SUITE}
+SUITES = {"core": core.SUITE, "training": training.SUITE, "bio": bio.SUITE, "text": text.SUITE}
 
 
 def results_of(name):

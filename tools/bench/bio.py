@@ -16,7 +16,18 @@ import torch
 
 import contests
 from contests import QUICK_UPDATES, Aim, Comparison, Outcome
-from designs import DNA, PLANTED, PROMOTERS, TSS, baseline_designs, baselines, needed, quality
+from designs import (
+    CHIP,
+    PEAKS,
+    PLANTED,
+    PROMOTERS,
+    TATA,
+    TSS,
+    baseline_designs,
+    baselines,
+    needed,
+    quality,
+)
 from infonoise_bio.data import SequenceSet, load_sequences
 from infonoise_bio.evaluate import DnaEvaluation
 from infonoise_bio.task import Objective
@@ -31,7 +42,6 @@ from report import Cell, Goal, Section, Table
 from streaming import streaming
 from suite import Suite, Tick
 
-PEAKS = DNA / "tf_chip_100.csv.gz"
 RIVALS = "loss-second-moment,cdcd,adaptive-loss"
 # A run of this many updates of 128 sequences takes some 80 s on one quiet core.
 UPDATES = 1000
@@ -168,7 +178,7 @@ def _three(values: Sequence[float]) -> str:
 
 def strands(quick: bool, seed: int, tick: Tick) -> Section:
     """An equivariant network answers for both strands at twice the cost of an update."""
-    sequences = load_sequences(needed(PEAKS))
+    sequences = load_sequences(needed(CHIP))
     training, held_out = sequences.part("train"), sequences.part("val")
     some = 64 if quick else 512
     held_out = held_out.take(np.linspace(0, len(held_out) - 1, some).astype(np.int64))
@@ -226,6 +236,8 @@ SUITE = Suite(
         "promoters": partial(quality, PROMOTERS),
         "baselines": baselines,
         "planted": partial(quality, PLANTED),
+        "peaks": partial(quality, PEAKS),
+        "tata": partial(quality, TATA),
         "baseline-designs": baseline_designs,
         "redesign": redesign,
         "streaming": streaming,

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,6 +20,9 @@ from suite import WORK, Tick
 DNA = Path("../shared/data/dna")
 TSS = DNA / "ecoli_tss_50.csv.gz"
 LENGTH = 50
+CHIP = DNA / "tf_chip_100.csv.gz"
+MAMMALS = DNA / "mammal_tata_promoters_300.csv.gz"
+VERTEBRATES = DNA / "motifs" / "JASPAR2022_CORE_vertebrates.jaspar"
 SIGMA70 = DNA / "motifs" / "ecoli_sigma70.jaspar"
 UPDATES = 3000
 
@@ -37,6 +41,7 @@ class Quality:
     evaluate: Sequence[str]
     judge: Judge
     needs: Path | None = None
+    updates: int = UPDATES
 
 
 def quality(case: Quality, quick: bool, seed: int, tick: Tick) -> Section:
@@ -44,7 +49,7 @@ def quality(case: Quality, quick: bool, seed: int, tick: Tick) -> Section:
     if case.needs is not None:
         needed(case.needs)
     run = WORK / (f"{case.name}-quick" if quick else case.name)
-    updates = ["--updates", str(QUICK_UPDATES if quick else UPDATES), "--seed", str(seed)]
+    updates = ["--updates", str(QUICK_UPDATES if quick else case.updates), "--seed", str(seed)]
     if not (run / "done.json").exists():
         tick("train")
         command(["train", *case.train, "--out", str(run), *updates])
@@ -76,6 +81,25 @@ def promoter_goals(rows: Rows, found: Mapping[str, Any]) -> list[Goal]:
              box["generated"] - box["held_out"], "at least", -0.05, "+.3f")
     )  # fmt: skip
     return [*goals, *_no_copies_and_not_told(rows)]
+
+
+def hit_goals(rows: Rows, found: Mapping[str, Any], motifs: Sequence[str]) -> list[Goal]:
+    """A hit in three quarters as many designs as real sequences, at least."""
+    goals = _below_chains(rows)
+    for motif in motifs:
+        row = next(row for name, row in rows.items() if f"{motif} hits" in name)
+        goals.append(
+            Goal(f"{motif} hits: generated over held out", row["generated"] / row["held_out"],
+                 "at least", 0.75, ".2f")
+        )  # fmt: skip
+    return [*goals, *_no_copies_and_not_told(rows)]
+
+
+def tata_goals(rows: Rows, found: Mapping[str, Any]) -> list[Goal]:
+    box = next(row for name, row in rows.items() if name.endswith("at 210-230"))
+    goal = Goal("TATA box in its window: generated minus held-out share",
+                box["generated"] - box["held_out"], "at least", -0.1, "+.3f")  # fmt: skip
+    return [*_below_chains(rows), goal, *_no_copies_and_not_told(rows)]
 
 
 def planted_goals(rows: Rows, found: Mapping[str, Any]) -> list[Goal]:
@@ -120,6 +144,18 @@ PROMOTERS = Quality(
     [str(TSS), "--strand", "forward"],
     ["--motifs", str(SIGMA70), "--motif", "EC10.1@35-41", "--motif-rate", "0.001"],
     promoter_goals, TSS,
+)  # fmt: skip
+PEAKS = Quality(
+    "bio-quality-peaks", "Designed CTCF and PU.1 peaks, 100 bases",
+    [str(CHIP), "--strand", "both", "--label", "label"],
+    ["--motifs", str(VERTEBRATES), "--motif", "MA0139.1", "--motif", "MA0080.6"],
+    partial(hit_goals, motifs=("CTCF", "Spi1")), CHIP,
+)  # fmt: skip
+TATA = Quality(
+    "bio-quality-tata", "Designed TATA promoters of mouse and man, 300 bases",
+    [str(MAMMALS), "--strand", "forward", "--label", "label"],
+    ["--motifs", str(VERTEBRATES), "--motif", "MA0108.2@210-230"],
+    tata_goals, MAMMALS, updates=800,
 )  # fmt: skip
 PLANTED = Quality(
     "bio-quality-planted", "Planted motifs, where the truth is known",
