@@ -1,7 +1,6 @@
 """Documents -> a prepared corpus, written whole or not at all."""
 
 import hashlib
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
 from infonoise_core.training.config import write_json
+from infonoise_core.training.folders import whole_folder
 from infonoise_core.training.progress import progress
 from infonoise_text.data import (
     MANIFEST_FILE,
@@ -64,7 +64,7 @@ def prepare(
     division = Division.of(documents)
     if tokenizer is None:
         tokenizer = _trained(documents, division, vocab_size)
-    with _draft(out) as draft:
+    with whole_folder(out) as draft:
         manifest = _tokenise(documents, division, tokenizer, draft)
         if pair_bits is not None:
             tokenizer, manifest = _fill(tokenizer, pair_bits, manifest, draft)
@@ -224,23 +224,3 @@ def _refuse(out: Path, overwrite: bool) -> None:
         raise InputError(f"--out {out} holds other things than a corpus: give another folder")
     if not overwrite:
         raise InputError(f"--out {out} holds a corpus: give another folder or --overwrite")
-
-
-@contextmanager
-def _draft(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its place at the end, and is gone if that is not reached."""
-    target = out.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.draft")
-    old = target.with_name(f".{target.name}.old")
-    for left_over in (draft, old):
-        shutil.rmtree(left_over, ignore_errors=True)
-    draft.mkdir()
-    try:
-        yield draft
-        if target.exists():
-            target.rename(old)
-        draft.rename(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)

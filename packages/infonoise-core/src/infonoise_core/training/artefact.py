@@ -9,7 +9,6 @@ it may be edited, so it has no checksum.
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -19,6 +18,7 @@ from torch import nn
 
 from infonoise_core.errors import InputError
 from infonoise_core.training.config import write_json
+from infonoise_core.training.folders import whole_folder
 
 FORMAT, VERSION = "infonoise-artefact", 1
 CARD_FILE, README_FILE, WEIGHTS_FILE = "card.json", "README.md", "model.safetensors"
@@ -146,22 +146,8 @@ def check_out(out: Path, *, overwrite: bool) -> None:
 def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
     """A folder to write into, which becomes `out` when all went well and vanishes otherwise."""
     check_out(out, overwrite=overwrite)
-    out = out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial, old = (out.with_name(f".{out.name}.{word}") for word in ("partial", "replaced"))
-    for left_over in (partial, old):
-        shutil.rmtree(left_over, ignore_errors=True)
-    partial.mkdir()
-    try:
-        yield partial
-        if out.exists():
-            out.rename(old)
-        partial.rename(out)
-    finally:
-        if old.exists() and not out.exists():
-            old.rename(out)
-        for left_over in (partial, old):
-            shutil.rmtree(left_over, ignore_errors=True)
+    with whole_folder(out) as folder:
+        yield folder
 
 
 def checksum(path: Path) -> str:
