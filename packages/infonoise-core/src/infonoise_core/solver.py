@@ -1,7 +1,7 @@
 """Integrate the probability-flow ODE dx/dsigma = (x - D(x, sigma)) / sigma, with optional churn."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
@@ -108,7 +108,7 @@ def solve(
     solver: str | Callable[[], Solver] = "heun",
     churn: Churn | None = None,
     s_noise: float = 1.003,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | Sequence[torch.Generator] | None = None,
     condition: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Sample:
@@ -120,6 +120,8 @@ def solve(
     makes one.
     churn: relative noise increase per level, added fresh with factor s_noise before the step
     (Karras et al. 2022, algorithm 2; churn.py has some), drawn where the generator lives.
+    generator: of the fresh noise; a sequence has one for each of the n examples, so that what comes
+    of one does not depend on those beside it.
     condition: keyword arguments of the denoiser.  progress: called with (steps done, steps in all).
     """
     levels = _levels(sigmas)
@@ -143,14 +145,23 @@ def solve(
     for i, (sigma, lower) in enumerate(pairwise([*levels, 0.0])):
         if gammas[i] > 0:
             raised = sigma * (1 + gammas[i])
-            at = x.device if generator is None else generator.device
-            eps = torch.randn(x.shape, generator=generator, device=at, dtype=x.dtype).to(x.device)
-            x = x + s_noise * (raised**2 - sigma**2) ** 0.5 * eps
+            x = x + s_noise * (raised**2 - sigma**2) ** 0.5 * _noise_like(x, generator)
             sigma = raised
         x = stepper.step(denoise, x, sigma, lower)
         if progress is not None:
             progress(i + 1, len(levels))
     return Sample(x, nfe)
+
+
+def _noise_like(x: Tensor, generator: torch.Generator | Sequence[torch.Generator] | None) -> Tensor:
+    if generator is None or isinstance(generator, torch.Generator):
+        at = x.device if generator is None else generator.device
+        return torch.randn(x.shape, generator=generator, device=at, dtype=x.dtype).to(x.device)
+    if len(generator) != len(x):
+        raise InputError(f"{len(generator)} generators for {len(x)} examples: give one each")
+    shape, dtype = x.shape[1:], x.dtype
+    rows = [torch.randn(shape, generator=g, device=g.device, dtype=dtype) for g in generator]
+    return torch.stack(rows).to(x.device)
 
 
 def _levels(sigmas: Tensor) -> list[float]:

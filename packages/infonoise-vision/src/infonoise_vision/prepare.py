@@ -1,7 +1,6 @@
 """Any source -> a prepared set, written whole or not at all, in flat memory."""
 
 import itertools
-import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from tyro.conf import Positional
 
 from infonoise_core.errors import InputError
 from infonoise_core.training.config import write_json
+from infonoise_core.training.folders import whole_folder
 from infonoise_core.training.progress import progress
 from infonoise_core.training.sources import BadRecords
 from infonoise_vision.data import ImageSet, Reading, image_set, opened_enough, refuse_unlike
@@ -45,17 +45,8 @@ def prepare(
     reading = reading or Reading()
     _refuse_existing(out, overwrite)
     opened = opened_enough(source)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    try:
-        _fill(partial, opened, reading, held_out, seed)
-        if out.exists():
-            shutil.rmtree(out)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with whole_folder(out) as folder:
+        _fill(folder, opened, reading, held_out, seed)
     first, second = (image_set(part, Reading()) for part in read_packed(out))
     return first, second
 

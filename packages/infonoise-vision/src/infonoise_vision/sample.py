@@ -3,7 +3,6 @@
 import io
 import math
 import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from infonoise_core.churn import Churn
 from infonoise_core.denoiser import Denoiser
 from infonoise_core.errors import InputError
 from infonoise_core.solver import Sample, solve
+from infonoise_core.training.folders import whole_folder
 from infonoise_core.training.randomness import Stream, generator
 from infonoise_vision.data import to_bytes
 
@@ -49,19 +49,16 @@ def generate_seeds(
 ) -> Iterator[Sample]:
     """One image of `shape` per seed, in chunks on the CPU, whatever seeds stand beside it.
 
-    With churn every image is drawn by itself, for its fresh noise is its seed's as well.
-
     sigmas: (k,) descending.  condition: keyword arguments of the denoiser, a row for each seed.
     device: where the denoiser is.  progress: called with (images just done, all).
     """
-    chunk = 1 if churn is not None else chunk
     for start in range(0, len(seeds), chunk):
         rows = slice(start, min(start + chunk, len(seeds)))
         rngs = [generator(seed, Stream.SAMPLE, 0) for seed in seeds[rows]]
         noise = torch.stack([torch.randn(shape, generator=rng) for rng in rngs])
         sample = solve(
             denoiser, (float(sigmas[0]) * noise).to(device), sigmas, solver,
-            churn=churn, s_noise=s_noise, generator=rngs[0],
+            churn=churn, s_noise=s_noise, generator=rngs,
             condition={k: v[rows].to(device) for k, v in condition.items()},
         )  # fmt: skip
         yield Sample(sample.x.cpu(), sample.nfe)
@@ -96,20 +93,11 @@ def write_grid(out: Path, x0: Tensor, columns: int | None = None) -> None:
 
 def write_folder(out: Path, images: Iterable[tuple[str, Tensor]]) -> int:
     """A folder with one PNG per name and image (c, h, w), whole or not at all; returns how many."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
     number = 0
-    try:
+    with whole_folder(out) as folder:
         for name, image in images:
-            (partial / f"{name}.png").write_bytes(png(image))
+            (folder / f"{name}.png").write_bytes(png(image))
             number += 1
-        if out.exists():
-            shutil.rmtree(out)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return number
 
 

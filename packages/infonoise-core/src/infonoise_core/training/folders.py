@@ -14,6 +14,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     partial, old = (out.with_name(f".{out.name}.{word}") for word in ("partial", "replaced"))
+    _back(old, out)  # what a killed process had put aside
     for left_over in (partial, old):
         shutil.rmtree(left_over, ignore_errors=True)
     partial.mkdir()
@@ -23,7 +24,11 @@ def whole_folder(out: Path) -> Iterator[Path]:
             out.rename(old)
         partial.rename(out)
     finally:
-        if old.exists() and not out.exists():
-            old.rename(out)
+        _back(old, out)
         for left_over in (partial, old):
             shutil.rmtree(left_over, ignore_errors=True)
+
+
+def _back(old: Path, out: Path) -> None:
+    if old.exists() and not out.exists():
+        old.rename(out)
