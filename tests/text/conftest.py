@@ -1,10 +1,17 @@
-"""A small tokenizer and its text, trained once for all tests of the package."""
+"""A small tokenizer, its text, and runs on it: made once for all tests of the package."""
 
 import pydoc_data.topics
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from infonoise_text.cli import main
+from infonoise_text.documents import Documents
+from infonoise_text.prepare import prepare
 from infonoise_text.tokens import SentencePiece, train_sentencepiece
+
+from .command_line import QUICK
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +23,41 @@ def topics() -> list[str]:
 @pytest.fixture(scope="session")
 def tokenizer(topics) -> SentencePiece:
     return train_sentencepiece(topics, 512)
+
+
+@pytest.fixture(scope="session")
+def corpus(
+    tmp_path_factory: pytest.TempPathFactory, topics: list[str], tokenizer: SentencePiece
+) -> Path:
+    """The documents as a prepared folder, with semantic codes."""
+    out = tmp_path_factory.mktemp("prepared") / "corpus"
+    documents = Documents("topics", lambda: iter(topics))
+    return prepare(documents, out, tokenizer=tokenizer, semantic=True).folder
+
+
+@pytest.fixture(scope="session")
+def train_as(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Callable[..., Path]:
+    """Name, options -> a run of that name, of a few updates on the corpus."""
+
+    def train(name: str, *options: str) -> Path:
+        out = tmp_path_factory.mktemp("runs") / name
+        assert main(["train", str(corpus), "--out", str(out), *QUICK, *options]) == 0
+        return out
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def trained(train_as: Callable[..., Path]) -> Path:
+    return train_as("trained")
+
+
+@pytest.fixture(scope="session")
+def fixed(train_as: Callable[..., Path]) -> Path:
+    """A run that has measured no profile."""
+    return train_as("fixed", "--schedule", "edm", "--codes", "semantic")
+
+
+@pytest.fixture(scope="session")
+def masked(train_as: Callable[..., Path]) -> Path:
+    return train_as("masked", "--method", "masked")

@@ -7,11 +7,7 @@ import pytest
 from infonoise_text.cli import main
 from infonoise_text.data import Corpus
 
-
-def run(capsys, *argv) -> tuple[int, str, str]:
-    code = main([str(a) for a in argv])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
+from .command_line import run
 
 
 @pytest.fixture

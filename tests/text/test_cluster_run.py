@@ -1,62 +1,40 @@
 """A run with clusters from the command line: what it leaves, and every verb that reads it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infonoise_core.profile import EntropyRateProfile
-from infonoise_text.cli import main
 from infonoise_text.clusters.book import ClusterBook
 from infonoise_text.codes import CodeBook
-from infonoise_text.documents import Documents
-from infonoise_text.prepare import prepare
-from infonoise_text.tokens import SentencePiece
 from infonoise_text.trained import open_trained
 
-QUICK = ["--length", "8", "--batch", "8", "--updates", "6", "--save-every", "3"]
-STEPS = ["--steps", "5"]
+from .command_line import STEPS, run
 
-
-def run(capsys: Any, *argv: object) -> tuple[int, str, str]:
-    code = main([str(a) for a in argv])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
+# Shorter windows than those of QUICK: of an option given twice, the second counts.
+SHORT = ["--length", "8"]
 
 
 @pytest.fixture(scope="module")
-def corpus(
-    tmp_path_factory: pytest.TempPathFactory, topics: list[str], tokenizer: SentencePiece
-) -> Path:
-    out = tmp_path_factory.mktemp("clusters") / "corpus"
-    documents = Documents("topics", lambda: iter(topics))
-    return prepare(documents, out, tokenizer=tokenizer, semantic=True).folder
-
-
-def trained_with(corpus: Path, name: str, *options: str) -> Path:
-    out = corpus.parent / name
-    assert main(["train", str(corpus), "--out", str(out), *QUICK, *options]) == 0
-    return out
+def clustered(train_as: Callable[..., Path]) -> Path:
+    return train_as("clustered", *SHORT, "--clusters", "16")
 
 
 @pytest.fixture(scope="module")
-def clustered(corpus: Path) -> Path:
-    return trained_with(corpus, "clustered", "--clusters", "16")
-
-
-@pytest.fixture(scope="module")
-def fixed(corpus: Path) -> Path:
+def fixed(train_as: Callable[..., Path]) -> Path:
     """Without profiles."""
-    return trained_with(corpus, "fixed", "--clusters", "8", "--schedule", "edm")
+    return train_as("fixed", *SHORT, "--clusters", "8", "--schedule", "edm")
 
 
 @pytest.fixture(scope="module")
-def plain(corpus: Path) -> Path:
-    return trained_with(corpus, "plain")
+def plain(train_as: Callable[..., Path]) -> Path:
+    return train_as("plain", *SHORT)
 
 
-def test_a_run_keeps_both_profiles_and_its_clusters(clustered: Path, corpus: Path) -> None:
+def test_a_run_keeps_both_profiles_and_its_clusters(clustered: Path) -> None:
     dims = {"profile.json": 8 * 9, "clusters-profile.json": 8 * 4}
     for name, dim in dims.items():
         assert EntropyRateProfile.load(clustered / name).dim == dim

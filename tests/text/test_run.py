@@ -1,10 +1,8 @@
-"""The whole path on real text, from nothing to a table: what each verb leaves and prints, and
-mistakes that end in one line.
-"""
+"""The whole path on real text, from nothing to a table: what each verb leaves and prints."""
 
 import json
 import re
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,80 +10,28 @@ import pytest
 import torch
 
 from infonoise_core.profile import EntropyRateProfile
-from infonoise_text.cli import main
 from infonoise_text.commands.train import Train
 from infonoise_text.data import Corpus
-from infonoise_text.documents import Documents
-from infonoise_text.prepare import prepare
-from infonoise_text.presets import TRAIN_PRESETS
 from infonoise_text.source import CACHE_VARIABLE
-from infonoise_text.tokens import SentencePiece
 from infonoise_text.trained import open_trained
 
-QUICK = ["--length", "12", "--batch", "8", "--updates", "6", "--save-every", "3"]
-# A few levels, so that verbs take no time.
-STEPS = ["--steps", "5"]
-
-
-def run(capsys: Any, *argv: object) -> tuple[int, str, str]:
-    code = main([str(a) for a in argv])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
+from .command_line import QUICK, STEPS, run
 
 
 @pytest.fixture(scope="module")
-def corpus(
-    tmp_path_factory: pytest.TempPathFactory, topics: list[str], tokenizer: SentencePiece
-) -> Path:
-    out = tmp_path_factory.mktemp("run") / "corpus"
-    documents = Documents("topics", lambda: iter(topics))
-    return prepare(documents, out, tokenizer=tokenizer, semantic=True).folder
+def autoregressive(train_as: Callable[..., Path]) -> Path:
+    return train_as("autoregressive", "--method", "autoregressive")
 
 
 @pytest.fixture(scope="module")
-def trained(corpus: Path) -> Path:
-    out = corpus.parent / "trained"
-    assert main(["train", str(corpus), "--out", str(out), *QUICK]) == 0
-    return out
-
-
-@pytest.fixture(scope="module")
-def fixed(corpus: Path) -> Path:
-    """A run that has measured no profile."""
-    out = corpus.parent / "fixed"
-    options = [*QUICK, "--schedule", "edm", "--codes", "semantic"]
-    assert main(["train", str(corpus), "--out", str(out), *options]) == 0
-    return out
-
-
-def of_method(method: str, corpus: Path) -> Path:
-    out = corpus.parent / method
-    assert main(["train", str(corpus), "--out", str(out), *QUICK, "--method", method]) == 0
-    return out
-
-
-@pytest.fixture(scope="module")
-def autoregressive(corpus: Path) -> Path:
-    return of_method("autoregressive", corpus)
-
-
-@pytest.fixture(scope="module")
-def masked(corpus: Path) -> Path:
-    return of_method("masked", corpus)
-
-
-@pytest.fixture(scope="module")
-def embedding(corpus: Path) -> Path:
-    return of_method("embedding", corpus)
+def embedding(train_as: Callable[..., Path]) -> Path:
+    return train_as("embedding", "--method", "embedding")
 
 
 @pytest.fixture(params=["autoregressive", "masked", "embedding"])
 def baseline(request: pytest.FixtureRequest) -> Path:
     found: Path = request.getfixturevalue(request.param)
     return found
-
-
-# The whole path
 
 
 def test_train_leaves_a_run_that_speaks_for_itself(trained: Path, corpus: Path) -> None:
@@ -242,129 +188,3 @@ def test_compare_reports_with_text(codes: str, corpus: Path, tmp_path: Path, cap
     page = (out / "report.html").read_text()
     assert "held-out text" in page
     assert page.count("-----") >= 3 * 5
-
-
-# Presets
-
-
-def test_presets_are_the_published_ones(capsys: Any) -> None:
-    code, printed, _ = run(capsys, "presets")
-    assert code == 0
-    assert "cobit" in printed
-    made = {name: make() for name, make in TRAIN_PRESETS.items()}
-    for name, length, tokenizer, network in (
-        ("cobit-s-lm1b", 128, "bert-base-uncased", "cobit-s"),
-        ("cobit-s-owt", 1024, "gpt2", "cobit-s"),
-        ("cobit-m-owt", 1024, "gpt2", "cobit-m"),
-    ):
-        train = made[name]
-        assert (train.objective.length, train.objective.network) == (length, network)
-        assert train.corpus.tokenizer == tokenizer
-        assert (train.train.updates, train.train.batch, train.train.lr) == (1_000_000, 512, 3e-4)
-        assert (train.schedule, train.engine.precision) == ("infonoise-sqrt", "bf16")
-        assert (train.train.ema_decay, train.train.weight_decay) == (0.9999, 0.01)
-
-
-def test_a_preset_can_be_changed_in_part(corpus: Path, tmp_path: Path, capsys: Any) -> None:
-    out = tmp_path / "out"
-    code, _, err = run(
-        capsys, "train", corpus, "--out", out, "--preset", "laptop", *QUICK, "--network", "tiny"
-    )
-    assert code == 0, err
-    settings = json.loads((out / "config.json").read_text())
-    assert settings["train"]["lr_schedule"] == "cosine"
-    assert settings["objective"]["network"] == "tiny"
-    code, _, err = run(capsys, "train", "--out", out, "--preset", "cobit-s-lm1b")
-    assert code == 2
-    assert err.startswith("error: Missing from infonoise-text train: ")
-
-
-# Mistakes
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["complete", "{trained}", "word " * 90], "a prompt of"),
-        (["infill", "{trained}", "no gap"], "no gap to fill"),
-        (["infill", "{trained}", "a ___ b", "--gap", "40"], "leaves"),
-        (["sample", "{trained}", "--length", "13"], "has learned windows of 12 tokens"),
-        (["sample", "{trained}", "--n", "0"], "--n 0: give at least 1"),
-        (["sample", "{trained}", "--guidance", "2"], "--guidance 2 without given tokens"),
-        (["sample", "{trained}", "--out", "{corpus}"], "is a folder: give a file name"),
-        (["sample", "{corpus}"], "no run here"),
-        (["sample", "{fixed}"], "--grid entropic needs a profile and there is none"),
-        (
-            ["sample", "{fixed}", "--grid", "karras", "--churn", "0.1"],
-            "--churn-gate band needs a profile",
-        ),
-        (["evaluate", "{trained}", "--churns", "0.9"], "--churns 0.9: give 0 to 0.4142"),
-        (["evaluate", "{fixed}"], "--grid entropic needs a profile"),
-        (["evaluate", "{trained}", "--churn", "0.1"], "give --churns here"),
-        (["evaluate", "{trained}", "--mauve"], "--mauve without --lm"),
-        (["evaluate", "{trained}", "--data", "nothing"], "nothing: not found"),
-        (["evaluate", "{trained}", "--lm", "folder"], "infonoise-text[lm]"),
-        (["profile", "{trained}", "--save", "p.json"], "--save without --by"),
-        (["profile", "{fixed}"], "no profile here"),
-        (["complete", "{masked}", "a"], "complete takes runs of bits"),
-        (["profile", "{masked}", "--by", "bit"], "profile --by takes runs of bits"),
-        (["train", "{corpus}", "--out", "o", "--method", "diffusion"], "--method"),
-        (["train", "{corpus}", "--out", "o", "--length", "99999"], "fewer than one window"),
-        (["train", "{corpus}", "--out", "o", "--vocab-size", "300"], "with 512 tokens"),
-        (["train", "{corpus}", "--out", "o", "--schedule", "karras"], "no such schedule"),
-        (["train", "empty.txt", "--out", "o"], "empty.txt: no text in it"),
-        (["train", "latin.txt", "--out", "o"], "latin.txt: not UTF-8 at byte 3"),
-        (["train", "a.txt", "--out", "o", "--vocab-size", "5000"], "a.txt supports at most"),
-        (["compare", "empty.txt", "--out", "o"], "empty.txt: no text in it"),
-        (["compare", "{corpus}", "--out", "o", "--schedules", "edm,edm"], "stands there twice"),
-    ],
-)  # fmt: skip
-def test_a_mistake_is_one_line_and_costs_nothing(
-    arguments: list[str],
-    message: str,
-    trained: Path,
-    fixed: Path,
-    masked: Path,
-    corpus: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: Any,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setitem(sys.modules, "transformers", None)
-    (tmp_path / "empty.txt").write_text("")
-    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
-    (tmp_path / "a.txt").write_text("the cat sat on the mat\n" * 9)
-    places = {"trained": trained, "fixed": fixed, "masked": masked, "corpus": corpus}
-
-    def state() -> dict[Path, Any]:
-        roots = (trained, fixed, masked, corpus, tmp_path)
-        files = [p for root in roots for p in root.rglob("*") if p.is_file()]
-        return {p: p.read_bytes() for p in files if "cache" not in p.parts}
-
-    before = state()
-    code, _, err = run(capsys, *(a.format(**places) for a in arguments))
-    assert code == 2, err
-    last = err.splitlines()[-1]
-    assert last.startswith("error: ")
-    assert message in last
-    assert state() == before
-
-
-def test_text_of_another_tokenizer_is_refused(
-    trained: Path, topics: list[str], tmp_path: Path, capsys: Any
-) -> None:
-    """With the way out: the tokenizer that the run holds."""
-    other = prepare(Documents("b", lambda: iter(topics)), tmp_path / "other", vocab_size=400)
-    code, _, err = run(capsys, "evaluate", trained, "--data", other.folder, "--n", "0")
-    assert code == 2
-    assert f"prepare it with --tokenizer {trained / 'tokenizer'}" in err
-    out, source = tmp_path / "again", tmp_path / "source"
-    source.mkdir()
-    for i, text in enumerate(topics):
-        (source / f"{i:02}.txt").write_text(text)
-    options = ("--tokenizer", trained / "tokenizer")
-    assert run(capsys, "prepare", source, "--out", out, *options)[0] == 0
-    code, _, err = run(capsys, "evaluate", trained, "--data", out, "--n", "0", "--windows", "4")
-    assert code == 0, err

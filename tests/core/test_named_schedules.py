@@ -1,0 +1,46 @@
+"""Schedules by their names on the command line."""
+
+import math
+
+import pytest
+import torch
+
+from infonoise_core.allocation import total_variation
+from infonoise_core.errors import InputError
+from infonoise_core.exact import exact_profile
+from infonoise_core.law import LogUniform, Schedule
+from infonoise_core.rivals import FrozenProfile
+from infonoise_core.training.schedules import SCHEDULES, Setting, make_schedule
+from infonoise_core.weighting import edm_weight, unit_weight
+
+from .exact_training import CHANNEL, DIM, SOURCES, train
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_name_makes_a_schedule(name: str) -> None:
+    symbols = exact_profile(SOURCES["binary"], 0.02, 20.0) if name == "iid-oracle" else None
+    law = make_schedule(name, Setting(CHANNEL, unit_weight(), 100, DIM, symbols))
+    assert isinstance(law, Schedule)
+    train(law, SOURCES["gaussian"], 20, batch=64)
+    sigma = torch.logspace(math.log10(0.02), math.log10(20.0), 4001, dtype=torch.float64)
+    sigma = sigma.clamp(0.02, 20.0)
+    total = float(torch.trapezoid(law.density(sigma), sigma.log()))
+    # Steps of 1.7e-3 across 64 jumps of a table, or a smooth density.
+    assert total == pytest.approx(1, abs=0.01)
+    assert law.status()
+    assert "\n" not in law.status()
+
+
+def test_the_oracle_wants_discrete_data() -> None:
+    with pytest.raises(InputError, match="iid-oracle needs discrete data"):
+        make_schedule("iid-oracle", Setting(CHANNEL, unit_weight(), updates=100, dim=DIM))
+
+
+def test_discrete_data_start_from_their_symbols_and_keep_the_weight() -> None:
+    symbols = exact_profile(SOURCES["binary"], 0.02, 20.0)
+    law = make_schedule("infonoise", Setting(CHANNEL, edm_weight(0.5), 100, DIM, symbols))
+    frozen = FrozenProfile(CHANNEL, symbols)
+    sigma = symbols.sigma
+    mixed = 0.95 * frozen.density(sigma) + 0.05 * LogUniform(CHANNEL).density(sigma)
+    # The gate takes a little of the lowest, nearly empty bins.
+    assert total_variation(law.density(sigma), mixed, symbols.width) < 0.02
