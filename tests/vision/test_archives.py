@@ -17,6 +17,8 @@ from PIL import Image
 from infonoise_core.errors import InputError
 from infonoise_vision.data import load_images, load_split
 
+from . import image_files
+
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "vision"
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 5, 4, 3), dtype=np.uint8)
 STORED = PIXELS.transpose(0, 3, 1, 2)
@@ -76,10 +78,7 @@ def shard_files(rows: Sequence[int], kind: str = "cls") -> dict[str, bytes]:
 
 
 def refused(source: Path, match: str) -> str:
-    with pytest.raises(InputError, match=match) as caught:
-        load_images(source)
-    message = str(caught.value)
-    assert "\n" not in message
+    message = image_files.refused(source, match)
     assert str(source) in message
     return message
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infonoise_core.errors import InputError
-from infonoise_vision.data import load_images, load_split
+from infonoise_vision.data import load_split
 from infonoise_vision.unpickle import load_plain
+
+from .image_files import refused
 
 NAMES = "airplane automobile bird cat deer dog frog horse ship truck".split()  # noqa: SIM905
 BATCHES = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
@@ -83,12 +84,6 @@ def unpacked(folder: Path, files: dict[str, bytes]) -> Path:
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return folder
-
-
-def refused(source: Path, match: str) -> None:
-    with pytest.raises(InputError, match=match) as caught:
-        load_images(source)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("pack", [packed, unpacked])

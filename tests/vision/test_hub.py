@@ -2,14 +2,14 @@
 
 import io
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from infonoise_core.errors import InputError
 from infonoise_vision.data import load_images, load_split
+
+from .image_files import refused
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -48,12 +48,6 @@ def dataset(images: np.ndarray = PIXELS, label: str = "label", named: bool = Tru
         label: LABELS[: len(images)],
     }
     return datasets.Dataset.from_dict(rows, features=features)
-
-
-def refused(source: Path, match: str) -> None:
-    with pytest.raises(InputError, match=match) as caught:
-        load_images(source)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_saved_dataset(tmp_path):

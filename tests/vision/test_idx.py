@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infonoise_core.errors import InputError
 from infonoise_vision.data import load_images, load_split
+
+from .image_files import refused
 
 FASHION = Path(__file__).parents[2].parent / "shared" / "data" / "vision" / "fashion-mnist"
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 6, 5), dtype=np.uint8)
@@ -35,12 +36,6 @@ def mnist(folder: Path, packed: bool = True) -> Path:
         file = folder / (name + ".gz" if packed else name)
         file.write_bytes(gzip.compress(content) if packed else content)
     return folder
-
-
-def refused(source: Path, match: str) -> None:
-    with pytest.raises(InputError, match=match) as caught:
-        load_images(source)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("packed", [True, False])

@@ -3,34 +3,16 @@
 import re
 import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from infonoise_core.errors import InputError
 from infonoise_vision.data import load_images
 from infonoise_vision.files import crop_square
 
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-
-
-def npz(path: Path, **contents) -> Path:
-    np.savez(path, **contents)
-    return path
-
-
-def refused(source, match: str, **options) -> str:
-    """The message of the InputError that `source` meets; it names the source in one line."""
-    with pytest.raises(InputError, match=match) as caught:
-        load_images(source, **options)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+from .image_files import noise, npz, refused
 
 
 def test_real_arrays_are_resized_as_real_numbers(tmp_path):
