@@ -57,6 +57,37 @@ def test_mistakes_end_in_one_line_and_code_2(
     assert message in captured.err
 
 
+@pytest.mark.parametrize(("name", "goes_on"), [("train", True), ("go", False)])
+def test_an_interruption_says_what_is_true(
+    name: str, goes_on: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: Config) -> None:
+        raise KeyboardInterrupt
+
+    commands = {"train": (Config, interrupt), "go": (Config, interrupt)}
+    assert command.run("prog", "1.2.3", commands, [name]) == 130
+    told = capsys.readouterr().err
+    assert told.startswith("interrupted")
+    assert ("goes on from the last checkpoint" in told) is goes_on
+
+
+def test_a_launcher_starts_nothing_but_training(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[Any] = []
+    commands = {"train": (Config, ran.append), "go": (Config, ran.append)}
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank, words in (("0", "prog go runs in one process"), ("1", "")):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        assert command.run("prog", "1.2.3", commands, ["go"]) == 2
+        captured = capsys.readouterr()
+        assert (words in captured.err) if words else captured.err == ""
+        assert command.run("prog", "1.2.3", commands, ["train"]) == 0
+    assert len(ran) == 2
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert command.run("prog", "1.2.3", commands, ["go"]) == 0
+
+
 def test_good_commands_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["go", "x"]) == 0
     assert run(["--version"]) == 0

@@ -9,7 +9,9 @@ from infonoise_core.allocation import total_variation
 from infonoise_core.errors import InputError
 from infonoise_core.exact import exact_profile
 from infonoise_core.law import LogUniform, Schedule
+from infonoise_core.prior_profile import linear_profile
 from infonoise_core.rivals import FrozenProfile
+from infonoise_core.schedule import InfoNoise
 from infonoise_core.training.schedules import SCHEDULES, Setting, make_schedule
 from infonoise_core.weighting import edm_weight, unit_weight
 
@@ -44,3 +46,27 @@ def test_discrete_data_start_from_their_symbols_and_keep_the_weight() -> None:
     mixed = 0.95 * frozen.density(sigma) + 0.05 * LogUniform(CHANNEL).density(sigma)
     # The gate takes a little of the lowest, nearly empty bins.
     assert total_variation(law.density(sigma), mixed, symbols.width) < 0.02
+
+
+def test_continuous_data_start_from_their_linear_bound_and_take_the_root() -> None:
+    linear = linear_profile(CHANNEL, torch.full((DIM,), 0.25))
+    weight = edm_weight(0.5)
+    law = make_schedule("infonoise", Setting(CHANNEL, weight, 100, DIM, linear=linear))
+    root = (linear.rate / weight(linear.sigma)).sqrt()
+    root = 0.95 * root / (root * linear.width).sum()
+    mixed = root + 0.05 * LogUniform(CHANNEL).density(linear.sigma)
+    # A Gaussian's error falls as fast as the gate asks for, but for the lowest bins.
+    assert total_variation(law.density(linear.sigma), mixed, linear.width) < 0.02
+
+
+def test_of_two_bounds_the_lower_one_counts() -> None:
+    symbols = exact_profile(SOURCES["binary"], 0.02, 20.0)
+    linear = linear_profile(CHANNEL, torch.full((DIM,), 0.01))
+    law = make_schedule("infonoise", Setting(CHANNEL, unit_weight(), 100, DIM, symbols, linear))
+    assert isinstance(law, InfoNoise)
+    assert law.prior is not None
+    assert law.ceiling is not None
+    lower = torch.minimum(symbols.rate, linear.rate)
+    assert not torch.equal(lower, symbols.rate)
+    for bound in (law.prior, law.ceiling):
+        torch.testing.assert_close(bound.rate, lower)

@@ -45,6 +45,7 @@ from infonoise_core.prior_profile import (
     EmpiricalBayesDenoiser,
     empirical_bayes_profile,
     independent_symbol_profile,
+    linear_profile,
     measure_profile,
 )
 from infonoise_core.profile import EntropyRateProfile
@@ -100,6 +101,7 @@ __all__ = [
     "intrinsic_dimension",
     "karras_grid",
     "kl_grid",
+    "linear_profile",
     "log_uniform_grid",
     "measure_profile",
     "min_snr_weight",

@@ -1,7 +1,7 @@
 """Profiles that need no training: of independent symbols in closed form, or from the data alone."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -69,6 +69,26 @@ def independent_symbol_profile(
         variance += (times * part.stderr).square()
     dim = len(table) * embedding.shape[1]
     return EntropyRateProfile(edges, rate, variance.sqrt(), torch.zeros_like(rate), dim)
+
+
+def linear_profile(channel: Channel, variances: Tensor, bins: int = 64) -> EntropyRateProfile:
+    """What noise destroys of independent Gaussians: nothing is learned for it but their variances.
+
+    An upper bound on the rate of any data whose coefficients in some orthonormal basis have these
+    variances: the best linear denoiser of one coefficient at a time is a denoiser. It is close
+    where the basis leaves coefficients little to tell of each other, such as the cosines of images.
+
+    variances: (dim,) of the coefficients, at least 0.  Each bin is averaged over log sigma exactly.
+    """
+    if variances.dim() != 1 or not bool((variances >= 0).all() & variances.isfinite().all()):
+        raise InputError("variances of a linear profile: give one finite number >= 0 a coefficient")
+    edges = channel.edges(bins).to("cpu", torch.float64)
+    known = variances.detach().to("cpu", torch.float64)
+    # The integral of v / (v + sigma^2) over log sigma is half of log(sigma^2 / (v + sigma^2)).
+    heights = torch.stack([torch.log1p(known / edge**2).sum() for edge in edges])
+    rate = -0.5 * heights.diff() / edges.log().diff()
+    nothing = torch.zeros_like(rate)
+    return EntropyRateProfile(edges, rate, nothing, nothing, len(known))
 
 
 class EmpiricalBayesDenoiser:
@@ -184,6 +204,7 @@ def measure_profile(
     draws: int = 256,
     condition: Mapping[str, Tensor] | None = None,
     generator: torch.Generator | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> EntropyRateProfile:
     """The profile of a denoiser's errors on given examples, with standard errors.
 
@@ -192,6 +213,7 @@ def measure_profile(
 
     x0: (n, ...).  draws: noisy examples per bin, taken from x0 in turn, at noise levels spread
     evenly over the bin in log sigma.  condition: the denoiser's keyword arguments, (n, ...) each.
+    progress: called with 1 after each bin.
     """
     _check_examples(x0, 1)
     edges = channel.edges(bins)
@@ -200,6 +222,8 @@ def measure_profile(
         keywords = {name: value[noisy.which] for name, value in (condition or {}).items()}
         mean = denoiser(noisy.x, noisy.sigma, **keywords).flatten(1)
         rows.append(_outcome(noisy, mean, torch.zeros_like(noisy.sigma)))
+        if progress is not None:
+            progress(1)
     rate, stderr, _ = torch.tensor(rows, dtype=torch.float64).T
     count = torch.full_like(rate, float(draws))
     return EntropyRateProfile(edges, rate, stderr, count, x0[0].numel())

@@ -45,14 +45,14 @@ class InfoNoise(TableLaw):
 
     Starts under `warmup`, or under the density of `prior`. From the first refresh at or after
     `warmup_steps` at which the filled bins carry nearly all of the warm-up law's draws, the density
-    becomes (1 - floor) * (gate * rate)^power / weight + floor * warmup, mixed in over `transition`
+    becomes (1 - floor) * (gate * rate / weight)^power + floor * warmup, mixed in over `transition`
     steps. A refresh whose profile is not usable leaves a learned density as it is; before one, with
     `dim`, the draws are put around the data's scale. `status` says so.
 
     warmup: the law before anything is known, and of the exploration floor.
     weight: the loss weight of the training objective, which the density divides out.
     gate: keeps draws from the low-noise end, see `allocation`; `slope_gate()` by default.
-    power: 1 draws in proportion to the rate, 1/2 to its root.
+    power: 1 draws in proportion to the rate over the weight, 1/2 to its root.
     refresh_every: optimizer steps between refreshes; a refresh is a collective under
     torch.distributed.
     warmup_steps, transition: optimizer steps.
@@ -158,6 +158,8 @@ class InfoNoise(TableLaw):
         held = f"; held: {self._held}" if self._held else ""
         if self._adapting_since is None:
             law = "the warm-up law" if self.prior is None else "the prior profile"
+            if self._steps > self.warmup_steps:
+                return f"still warming up under {law} after {self._steps} steps: {bins}{held}"
             return (
                 f"warming up under {law}: step {self._steps} of {self.warmup_steps}, {bins}{held}"
             )

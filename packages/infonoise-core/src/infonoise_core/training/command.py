@@ -9,6 +9,11 @@ from typing import Any
 from infonoise_core.errors import InputError, ToldError
 from infonoise_core.training.presets import Presets, print_presets
 
+# What a launcher (torchrun, deepspeed) may start several processes of, and what goes on from its
+# last checkpoint after an interruption.
+_SHARED = ("train",)
+_GOES_ON = ("train", "compare")
+
 # The frozen dataclass of a command's options, and the function that takes it.
 Command = tuple[type[Any], Callable[[Any], None]]
 
@@ -44,10 +49,7 @@ def run(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print(
-            "interrupted; the same command, without --overwrite, goes on from the last checkpoint",
-            file=sys.stderr,
-        )
+        print(f"interrupted{_next_words(arguments)}", file=sys.stderr)
         return 130
     except OSError as error:
         # A folder that may not be written, a full disk: nothing a traceback would help with.
@@ -81,6 +83,7 @@ def _dispatch(
     full_name = program
     if name in commands:
         full_name, arguments = f"{program} {name}", arguments[1:]
+        _refuse_launcher(full_name, name)
     elif len(commands) == 1:
         (name,) = commands
     else:
@@ -96,3 +99,18 @@ def _dispatch(
         raise
     if config is not None:
         function(config)
+
+
+def _next_words(arguments: Sequence[str]) -> str:
+    if not set(arguments[:1]) <= set(_GOES_ON):
+        return ""
+    return "; the same command, without --overwrite, goes on from the last checkpoint"
+
+
+def _refuse_launcher(full_name: str, name: str) -> None:
+    """InputError, told once a machine, where several processes would do the same work twice."""
+    local, world = os.environ.get("LOCAL_RANK"), os.environ.get("WORLD_SIZE", "1")
+    if name in _SHARED or local is None or world == "1":
+        return
+    error = f"{full_name} runs in one process: start it without the launcher"
+    raise InputError(error) if local == "0" else ToldError(error)

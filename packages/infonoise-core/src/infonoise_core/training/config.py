@@ -43,7 +43,7 @@ class TrainConfig:
     log_every: int = 50
     """optimizer steps between lines of metrics.jsonl"""
     eval_every: int = 500
-    """optimizer steps between evaluations, 0 for none"""
+    """optimizer steps between evaluations, 0 for one at the end"""
     save_every: int = 500
     """optimizer steps between checkpoints"""
     keep: int = 2

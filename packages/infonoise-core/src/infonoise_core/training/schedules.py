@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+
+import torch
 
 from infonoise_core.channel import Channel
 from infonoise_core.errors import InputError
@@ -27,7 +29,8 @@ class Setting:
     """What a schedule is made for.
 
     updates: length of the run.  dim: dimensions of an example.  symbols: of discrete data, the
-    profile its symbols would have if they knew nothing of each other.
+    profile its symbols would have if they knew nothing of each other.  linear: what the best linear
+    denoiser of the data's coefficients leaves unknown.
     """
 
     channel: Channel
@@ -35,12 +38,16 @@ class Setting:
     updates: int
     dim: int
     symbols: EntropyRateProfile | None = None
+    linear: EntropyRateProfile | None = None
 
 
-def _infonoise(setting: Setting, power: float = 1.0) -> InfoNoise:
-    # Discrete data: the symbols' own profile is where to start and what no error may exceed, and
-    # the weight is left in (docs/decisions.md has the measurement).
+def _infonoise(setting: Setting, power: float | None = None) -> InfoNoise:
+    # What is known before training is where to start and what no error may exceed. Discrete data
+    # leave the weight in, and continuous ones take the root (docs/decisions.md has measurements).
     discrete = setting.symbols is not None
+    known = _least(setting.symbols, setting.linear)
+    if power is None:
+        power = 1.0 if discrete or setting.linear is None else 0.5
     return InfoNoise(
         setting.channel,
         weight=setting.weight,
@@ -49,9 +56,18 @@ def _infonoise(setting: Setting, power: float = 1.0) -> InfoNoise:
         warmup_steps=setting.updates // 10,
         dim=setting.dim,
         compensate=not discrete,
-        prior=setting.symbols,
-        ceiling=setting.symbols,
+        prior=known,
+        ceiling=known,
     )
+
+
+def _least(
+    first: EntropyRateProfile | None, second: EntropyRateProfile | None
+) -> EntropyRateProfile | None:
+    """The lower of two bounds at every level."""
+    if first is None or second is None:
+        return first or second
+    return replace(first, rate=torch.minimum(first.rate, second.rate))
 
 
 def _iid_oracle(setting: Setting) -> FrozenProfile:
@@ -94,6 +110,7 @@ SCHEDULES: Mapping[str, Callable[[Setting], Schedule]] = {
     "adaptive-loss": _adaptive_loss,
     "iid-oracle": _iid_oracle,
     "infonoise": _infonoise,
+    "infonoise-rate": partial(_infonoise, power=1.0),
     "infonoise-sqrt": partial(_infonoise, power=0.5),
 }
 # A law with numbers of one's own: log-normal:MEAN:STD, both of log sigma.

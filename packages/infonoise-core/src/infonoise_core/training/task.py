@@ -21,8 +21,17 @@ class Batch:
     condition: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> "Batch":
-        """The same on another device."""
-        return Batch(self.x0.to(device), {k: v.to(device) for k, v in self.condition.items()})
+        """The same on another device, without waiting for the copy."""
+        return Batch(
+            _sent(self.x0, device), {k: _sent(v, device) for k, v in self.condition.items()}
+        )
+
+
+def _sent(tensor: Tensor, device: torch.device) -> Tensor:
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        # Only from pinned memory does a copy run beside the host.
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 class Losses(NamedTuple):
