@@ -1,5 +1,8 @@
 """Image files for tests to read, and what is said of bad ones."""
 
+import io
+import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +31,36 @@ def folder_of(folder: Path, images: np.ndarray, suffix: str = ".png") -> Path:
 
 def npz(path: Path, **contents) -> Path:
     np.savez(path, **contents)
+    return path
+
+
+def png(image: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="png", compress_level=0)
+    return buffer.getvalue()
+
+
+def zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def unpacked(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def tarred(path: Path, files: dict[str, bytes]) -> Path:
+    kind = path.suffix.removeprefix(".")
+    with tarfile.open(path, "w" if kind == "tar" else f"w:{kind.removeprefix('t')}") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
     return path
 
 

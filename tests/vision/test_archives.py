@@ -2,33 +2,24 @@
 labels, and one-line errors.
 """
 
-import io
 import json
 import re
-import tarfile
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from infonoise_core.errors import InputError
 from infonoise_vision.data import load_images, load_split
 
 from . import image_files
+from .image_files import png, tarred, unpacked, zipped
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "vision"
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 5, 4, 3), dtype=np.uint8)
 STORED = PIXELS.transpose(0, 3, 1, 2)
 LABELS = [7, 3, 3, 10, 7, 3, 10, 10, 7, 3, 7, 3]
-
-
-def png(image: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="png", compress_level=0)
-    return buffer.getvalue()
 
 
 def edm_names(n: int = 12) -> list[str]:
@@ -43,30 +34,6 @@ def edm_files(labels: object) -> dict[str, bytes]:
 
 def listed(labels: Sequence[object]) -> list[list[object]]:
     return [[name, label] for name, label in zip(edm_names(), labels, strict=False)]
-
-
-def zipped(path: Path, files: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
-
-
-def unpacked(folder: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
-
-
-def tarred(path: Path, files: dict[str, bytes]) -> Path:
-    kind = path.suffix.removeprefix(".")
-    with tarfile.open(path, "w" if kind == "tar" else f"w:{kind.removeprefix('t')}") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return path
 
 
 def shard_files(rows: Sequence[int], kind: str = "cls") -> dict[str, bytes]:
@@ -95,10 +62,12 @@ def test_edms_data_sets_read_as_they_are(tmp_path, pack):
 
 
 @pytest.mark.parametrize("pack", [zipped, unpacked])
-def test_edms_data_sets_without_labels_have_no_classes(tmp_path, pack):
+@pytest.mark.parametrize("labels", [None, listed([-1] * 12)])
+def test_edms_data_sets_without_labels_have_no_classes(tmp_path, pack, labels):
     # Two folders of images, which would be classes without dataset.json.
-    files = edm_files(None)
-    files = {k.replace("00000/img00000003", "00001/img00000003"): v for k, v in files.items()}
+    files = edm_files(labels)
+    old, new = "00000/img00000003", "00001/img00000003"
+    files = {k.replace(old, new): v.replace(old.encode(), new.encode()) for k, v in files.items()}
     images = load_images(pack(tmp_path / "set.zip", files))
     assert len(images) == 12
     assert images.labels is None
@@ -116,6 +85,7 @@ def test_the_order_of_dataset_json_does_not_matter(tmp_path):
         ([*listed(LABELS), ["00000/img00000099.png", 1]], "13 labels for 12 images"),
         (listed([[0.0, 1.0]] * 12), "label \\[0.0, 1.0\\] is no whole number"),
         (listed([True] * 12), "label True is no whole number"),
+        (listed([*LABELS[:-1], -1]), "has label -1, and a number below 0 stands for no class"),
         ([1, 2, 3], "no list of \\[name, class\\]"),
         (5, "no list of \\[name, class\\]"),
     ],
@@ -201,13 +171,32 @@ def test_shards_may_use_the_same_keys(tmp_path):
     assert np.array_equal(limited.pixels, STORED[np.arange(8) * 12 // 8])
 
 
-def test_shards_called_test_are_held_out(tmp_path):
-    tarred(tmp_path / "set-train-000.tar", shard_files(range(12)))
-    tarred(tmp_path / "set-test-000.tar", shard_files(range(10)))
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("set-train-000.tar", "set-test-000.tar"),
+        ("000.tar", "val_000.tar"),
+        ("train0.tar", "Test0.tar"),
+        ("test-set-train-0.tar", "test-set-validation-0.tar"),
+    ],
+)
+def test_shards_called_test_are_held_out(tmp_path, one, other):
+    tarred(tmp_path / one, shard_files(range(12)))
+    tarred(tmp_path / other, shard_files(range(10)))
     train, test = load_split(tmp_path)
     assert (len(train), len(test)) == (12, 10)
     assert np.array_equal(test.pixels, STORED[:10])
     assert len(load_images(tmp_path)) == 12
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("interval-0.tar", "square-0.tar"), ("a.tar", "latest.tar"), ("test0.tar", "test1.tar")],
+)
+def test_a_part_of_a_word_holds_nothing_out(tmp_path, one, other):
+    tarred(tmp_path / one, shard_files(range(6)))
+    tarred(tmp_path / other, shard_files(range(6, 12)))
+    assert np.array_equal(load_images(tmp_path).pixels, STORED)
 
 
 def test_a_json_without_a_known_key_is_no_label(tmp_path):

@@ -164,6 +164,10 @@ def test_each_part_comes_with_its_probability():
     drawn = t.scale[t.scale != 0]
     assert drawn.std() == pytest.approx(1, abs=4 / math.sqrt(2 * len(drawn)))
     assert t.angle.abs().max() <= math.pi
+    # Half of the stretches are along rows or columns (EDM's aniso_rotate_prob).
+    straight = (t.direction == 0).float().mean()
+    assert straight == pytest.approx(0.5, abs=4 * 0.5 / math.sqrt(n))
+    assert t.direction.abs().max() <= math.pi
 
 
 def test_exact_means_flips_only():

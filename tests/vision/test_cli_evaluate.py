@@ -1,5 +1,6 @@
 """`evaluate` on the command line: its table, and mistakes that end in one line."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,19 @@ from typing import Any
 import pytest
 
 from infonoise_vision.cli import main
+from infonoise_vision.commands.report import measured
+
+
+def found(run: Path, out: Path, *options: str) -> dict[str, Any]:
+    """The record of an evaluation of images in two steps, without a classifier."""
+    words = ["evaluate", str(run), "--out", str(out), "--overwrite", "--no-classifier"]
+    assert main([*words, "--steps", "2", *options]) == 0
+    record: dict[str, Any] = json.loads(out.read_text())
+    return record
+
+
+def values(record: dict[str, Any]) -> dict[str, float]:
+    return {row["name"]: row["value"] for row in record["measures"]}
 
 
 def test_evaluate_repeats_what_train_found(
@@ -15,14 +29,141 @@ def test_evaluate_repeats_what_train_found(
 ) -> None:
     run = shutil.copytree(digits, tmp_path / "run")
     final = strict((run / "done.json").read_text())
-    assert main(["evaluate", str(run), "--no-classifier"]) == 0
+    few = ["--samples", "8", "--steps", "2"]
+    assert main(["evaluate", str(run), "--no-classifier", *few]) == 0
     head, bits, distance, _ = capsys.readouterr().out.splitlines()
     assert head.split() == ["measure", "value", "real", "to", "real", "better"]
     assert bits.split()[:4] == [
-        "bits_per_dim", f"{final['bits_per_dim']:.4f}", "±", f"{final['bits_per_dim_stderr']:.4f}",
+        "bits_per_dim_359", f"{final['bits_per_dim']:.4f}", "±",
+        f"{final['bits_per_dim_stderr']:.4f}",
     ]  # fmt: skip
-    assert distance.split()[:2] == ["energy_256", f"{final['energy_256']:.4f}"]
+    assert distance.split()[0] == "energy_8"
     assert strict((run / "evaluation.json").read_text())["measures"][0]["floor"] is None
+
+
+def test_the_sampler_moves_what_is_drawn_and_not_the_bound(runs: Path, tmp_path: Path) -> None:
+    """And the record says which settings belong to which measure."""
+    out = tmp_path / "found.json"
+    options = [[], ["--seed", "1"], ["--steps", "3"], ["--solver", "euler"]]
+    records = [found(runs / "plain", out, "--samples", "10", *more) for more in options]
+    energies = {values(record)["energy_10"] for record in records}
+    assert len(energies) == len(options)
+    assert len({values(record)["bits_per_dim_12"] for record in records}) == 1
+    by = {row["name"]: row["settings"] for row in records[-1]["measures"]}
+    assert by == {"bits_per_dim_12": "bound", "energy_10": "drawn"}
+    assert records[-1]["bound"] == {"images": 12}
+    asked = records[-1]["drawn"]
+    assert (asked["images"], asked["reference"]) == (10, "held-out")
+    sampler = asked["sampler"]
+    assert (sampler["solver"], sampler["steps"], sampler["nfe"]) == ("euler", 2, 2)
+    assert sampler["chunk"] == 256
+
+
+def test_published_distances_are_those_from_training_images(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As many generated images as asked for, whatever number was held out."""
+    out = tmp_path / "found.json"
+    record = found(runs / "classes", out, "--samples", "40", "--reference", "train")
+    (row,) = (row for row in record["measures"] if row["settings"] == "drawn")
+    assert (row["name"], row["floor"]) == ("energy_40_train", None)
+    assert "training images" in row["explanation"]
+    assert record["drawn"]["reference"] == "train"
+    errors = capsys.readouterr().err
+    assert "nothing stands beside the distances: there are 12 held-out images" in errors
+    assert "--samples" not in errors
+    # Where there are as many of both, there is a floor.
+    record = found(runs / "classes", out, "--samples", "10", "--reference", "train")
+    assert record["measures"][-1]["name"] == "energy_10_train"
+    assert record["measures"][-1]["floor"] is not None
+    record = found(runs / "classes", out, "--samples", "40")
+    assert record["measures"][-1]["name"] == "energy_12"
+    (line,) = (x for x in capsys.readouterr().err.splitlines() if x.startswith("--samples"))
+    assert line.startswith("--samples 40: 12 images are drawn")
+
+
+def test_the_bound_is_that_of_as_many_images_as_asked_for(runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "found.json"
+    record = found(runs / "plain", out, "--samples", "2", "--bound-images", "5")
+    assert record["measures"][0]["name"] == "bits_per_dim_5"
+    assert record["bound"] == {"images": 5}
+
+
+def test_the_users_own_file_is_kept_and_the_runs_is_renewed(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(runs / "plain", tmp_path / "run")
+    words = ["evaluate", str(run), "--no-classifier", "--samples", "4", "--steps", "2"]
+    for seed in ("0", "1"):
+        assert main([*words, "--seed", seed]) == 0
+        record = json.loads((run / "evaluation.json").read_text())
+        assert record["drawn"]["sampler"]["seed"] == int(seed)
+    (tmp_path / "mine.json").write_text("mine")
+    assert main([*words, "--out", str(tmp_path / "mine.json")]) == 2
+    assert "mine.json exists: give another name or --overwrite" in capsys.readouterr().err
+    assert (tmp_path / "mine.json").read_text() == "mine"
+    assert main([*words, "--out", str(tmp_path / "mine.json"), "--overwrite"]) == 0
+    assert json.loads((tmp_path / "mine.json").read_text())["version"] == 2
+
+
+LATE: list[tuple[str, list[str], str]] = [
+    ("plain", ["--inception-weights", "gone.pt"], "gone.pt: no such file"),
+    ("plain", ["--cache", "file"], "file is a file; give a folder"),
+    ("plain", ["--cache", "file/deep/er"], "file is a file; give a folder"),
+    ("plain", ["--method", "replace"], "--method replace: says how to --complete"),
+    ("half", ["--method", "ddnm"], "--method ddnm: says how to --complete"),
+    ("half", ["--complete", "hidden-half"], "was trained with --condition hidden-half"),
+    ("plain", ["--guidance", "2"], "nothing to be guided by"),
+    ("plain", ["--bound-images", "1"], "--bound-images 1"),
+    ("classes", ["--grid", "entropic"], "no profile here"),
+]
+
+
+@pytest.mark.parametrize(("kind", "options", "words"), LATE)
+def test_what_cannot_be_measured_is_told_before_anything_is(
+    runs: Path,
+    tmp_path: Path,
+    kind: str,
+    options: list[str],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def early(*_: object, **__: object) -> None:
+        pytest.fail("measured first")
+
+    monkeypatch.setattr("infonoise_vision.commands.evaluate.bound_of_many", early)
+    monkeypatch.setattr("infonoise_vision.commands.evaluate.draw_plan", early)
+    monkeypatch.setattr("infonoise_vision.commands.evaluate.trained_classifier", early)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    argv = ["evaluate", str(runs / kind), "--steps", "2", "--samples", "4"]
+    assert main([*argv, "--out", "out.json", *options]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_missing_torch_fidelity_is_told_before_anything_is(
+    runs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("torchmetrics")
+    monkeypatch.setattr("torchmetrics.image.fid._TORCH_FIDELITY_AVAILABLE", False)
+    drawing = "infonoise_vision.commands.evaluate.draw_plan"
+    monkeypatch.setattr(drawing, lambda *_, **__: pytest.fail("drew first"))
+    (tmp_path / "w.pt").write_bytes(b"")
+    weights = ["--inception-weights", str(tmp_path / "w.pt")]
+    assert main(["evaluate", str(runs / "plain"), *weights]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "needs torchmetrics and torch-fidelity" in line
+
+
+def test_a_measure_without_a_number_has_a_place_on_the_page(tmp_path: Path) -> None:
+    row = {"name": "kid", "value": None, "floor": None, "better": "lower"}
+    (tmp_path / "evaluation.json").write_text(json.dumps({"measures": [row]}))
+    assert measured(tmp_path) == [["kid", "-", "-", "lower"]]
 
 
 MISTAKES: list[tuple[list[str], list[str]]] = [

@@ -186,12 +186,6 @@ def test_a_split_is_decided_by_its_seed():
     assert first[0].classes == images.classes
 
 
-@pytest.mark.parametrize("share", [0, 1, -0.5, 3, float("nan")])
-def test_a_share_outside_0_to_1_is_refused(share):
-    with pytest.raises(InputError, match="held_out"):
-        load_images(limit=20).split(share)
-
-
 def test_images_that_are_all_the_same_cannot_be_split():
     with pytest.raises(InputError, match="all 9 images are the same"):
         ImageSet("same", np.zeros((9, 1, 2, 2), np.uint8), 256).split()

@@ -16,7 +16,10 @@ from infonoise_vision.data import ImageSet
 from infonoise_vision.evaluate import (
     ImageEvaluation,
     LikelihoodBound,
+    bound_of_many,
     energy_distance,
+    energy_of_sets,
+    fixed_part,
     pixel_nats,
 )
 from infonoise_vision.task import Objective
@@ -238,6 +241,16 @@ def test_energy_distance_is_the_double_sum() -> None:
     assert energy_distance(torch.from_numpy(y), torch.from_numpy(x)) == pytest.approx(found)
 
 
+def test_energy_distance_in_parts_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of images in memory and of sets, whose parts end where they will."""
+    first, second = uniform_images(25, 256), uniform_images(16, 256, 1)
+    x, y = first.x0(slice(None)), second.x0(slice(None))
+    whole = energy_distance(x, y)
+    monkeypatch.setattr("infonoise_vision.evaluate.CHUNK", 8)
+    assert energy_distance(x, y) == pytest.approx(whole, rel=1e-12)
+    assert energy_of_sets(first, second, torch.device("cpu")) == pytest.approx(whole, rel=1e-12)
+
+
 @pytest.mark.parametrize(("shift", "width"), [(0.0, 1.0), (0.5, 1.0), (2.0, 1.0), (0.0, 2.0)])
 def test_energy_distance_of_two_normals(shift: float, width: float) -> None:
     """Closed form in one dimension; 30 pairs of sets of 100 within 4 standard errors, so the mean
@@ -369,3 +382,29 @@ def test_no_more_held_out_images_than_the_limit_are_charged() -> None:
     images, held_out = Objective().load("digits")
     evaluation = ImageEvaluation(images, held_out, 0.01, 20.0, samples=8, limit=10)
     assert len(evaluation.bound._ends) == 10
+
+
+def test_the_bound_of_few_images_is_the_one_of_training() -> None:
+    images, held_out = Objective().load("digits")
+    denoiser = ExactUniform(17)
+    small = ImageEvaluation(images, held_out, 0.01, 20.0, samples=8, limit=10)
+    found = bound_of_many(fixed_part(held_out, 10), images, 0.01, 20.0, denoiser)
+    assert found == small.bound(denoiser)
+
+
+def test_the_bound_of_many_images_is_that_of_its_parts_with_noises_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """log2(2) bits within 4 of its errors, which are those of so many images; and no two parts of
+    equal images cost the same, as they would with the same noises."""
+    held_out, train = uniform_images(150, 2, 1), uniform_images(50, 2, 2)
+    whole = LikelihoodBound(held_out, train, 0.002, 80.0)(ExactUniform(2))
+    monkeypatch.setattr("infonoise_vision.evaluate.LIMIT", 40)
+    found = bound_of_many(held_out, train, 0.002, 80.0, ExactUniform(2))
+    assert abs(found.value - 1) < 4 * found.stderr
+    # An error of 150 images is itself known to a relative sqrt(2 / 150), about 0.12; four of them.
+    assert found.stderr == pytest.approx(whole.stderr, rel=0.5)
+    twice = held_out.take(np.tile(np.arange(20), 2))
+    monkeypatch.setattr("infonoise_vision.evaluate.LIMIT", 20)
+    first = LikelihoodBound(held_out.take(np.arange(20)), train, 0.002, 80.0)(ExactUniform(2))
+    assert bound_of_many(twice, train, 0.002, 80.0, ExactUniform(2)).value != first.value

@@ -72,21 +72,69 @@ def test_a_cmyk_jpeg_becomes_rgb(tmp_path):
     assert np.abs(blue[:, 0, 0].astype(int) - [0, 0, 255]).max() <= 2
 
 
-def test_16_bit_colour_keeps_its_high_byte(tmp_path):
-    """Pillow cannot write such a file: by hand, one chunk after another."""
+def deep_colour(path: Path, values: np.ndarray) -> Path:
+    """16-bit RGB (h, w, 3). Pillow cannot write such a file: by hand, one chunk after another."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         check = zlib.crc32(kind + data)
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
 
-    values = np.array([[[0, 255, 256], [32768, 65280, 65535]]], ">u2")
-    head = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
-    rows = zlib.compress(b"\0" + values.tobytes())
-    path = tmp_path / "a.png"
+    height, width, _ = values.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in values))
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
     )
+    return path
+
+
+def test_16_bit_colour_keeps_its_high_byte(tmp_path):
+    values = np.array([[[0, 255, 256], [32768, 65280, 65535]]], np.uint16)
+    path = deep_colour(tmp_path / "a.png", values)
     assert decoded(path, None)[:, 0].T.tolist() == [[0, 0, 1], [128, 255, 255]]
+
+
+def test_16_bit_colours_that_hold_12_are_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        deep_colour(tmp_path / f"{i}.png", rng.integers(0, 4096, (3, 4, 3)).astype(np.uint16))
+    refused(tmp_path, "nearly black")
+
+
+@pytest.mark.parametrize(
+    ("top", "shift"), [(1, 0), (200, 0), (255, 0), (256, 8), (4096, 8), (65535, 8)]
+)
+def test_32_bit_grey_within_a_byte_keeps_its_values(tmp_path, top, shift):
+    values = np.linspace(0, top, 24).astype(np.int32).reshape(4, 6)
+    path = save(tmp_path / "a.tif", values)
+    assert np.array_equal(decoded(path, None)[0], values >> shift)
+
+
+def test_32_bit_grey_of_no_one_scale_is_refused(tmp_path):
+    for i in range(8):
+        save(tmp_path / f"{i}.tif", np.full((4, 4), 200 if i != 5 else 0, np.int32))
+    assert load_images(tmp_path).pixels.max() == 200
+    save(tmp_path / "6.tif", np.full((4, 4), 40000, np.int32))
+    message = refused(tmp_path, "32-bit values up to 255 but")
+    assert f"{tmp_path / '0.tif'} holds" in message
+    assert f"{tmp_path / '6.tif'} larger ones" in message
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".pgm"])
+@pytest.mark.parametrize("top", [1, 255, 4095])
+def test_16_bits_that_hold_12_or_fewer_are_refused(tmp_path, suffix, top):
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        save(tmp_path / f"{i}{suffix}", rng.integers(0, top + 1, (4, 4)).astype(np.uint16))
+    assert str(tmp_path / f"0{suffix}") in refused(tmp_path, "nearly black; spread them over")
+    # One image that uses the range says what it is.
+    save(tmp_path / f"5{suffix}", np.full((4, 4), 40000, np.uint16))
+    assert load_images(tmp_path).pixels.max() == 40000 >> 8
+
+
+def test_dark_images_of_8_bits_are_taken_as_they_are(tmp_path):
+    dark = noise(8, 4, 4) % 10
+    assert np.array_equal(load_images(folder_of(tmp_path, dark)).pixels[:, 0], dark)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".pgm"])

@@ -54,14 +54,6 @@ def test_first_level_subfolders_are_the_classes(tmp_path):
     assert np.bincount(load_images(tmp_path, limit=8).labels).tolist() == [4, 2, 2]
 
 
-def test_one_image_outside_the_subfolders_means_no_classes(tmp_path):
-    folder_of(tmp_path / "a", noise(5, 4, 4))
-    folder_of(tmp_path / "b", noise(5, 4, 4, seed=1))
-    assert load_images(tmp_path).classes == ("a", "b")
-    save(tmp_path / "stray.png", noise(4, 4))
-    assert load_images(tmp_path).labels is None
-
-
 def test_a_single_subfolder_is_no_class(tmp_path):
     folder_of(tmp_path / "images", noise(8, 4, 4))
     assert load_images(tmp_path).labels is None

@@ -1,5 +1,8 @@
 """`sample`: classes, guidance, seeds, a grid or a folder."""
 
+import io
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +36,8 @@ def test_seeds_are_numbers_and_ranges() -> None:
     for text in ("", "a", "3-1", "-2", "1-", "1,1", "0-3,2"):
         with pytest.raises(InputError, match=f"--seeds {text}: "):
             parse_seeds(text)
+    with pytest.raises(InputError, match="more than 10,000,000 images"):
+        parse_seeds("0-3,7-999999999999")
 
 
 def halving(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
@@ -103,12 +108,29 @@ def test_classes_by_name_by_number_and_in_turn(runs: Path, tmp_path: Path, kind:
     assert all(np.array_equal(found["named"][k], found["numbered"][k]) for k in found["named"])
     assert sample(run, tmp_path / "alone", "--seeds", "1", "--class", "middle") == 0
     assert np.array_equal(pictures(tmp_path / "alone")["000001.png"], found["named"]["000001.png"])
-    # In turn: left, middle, right, left.
+    # In turn: left, middle, right, left. By the seed, whatever stands beside it.
+    assert sample(run, tmp_path / "one", "--seeds", "3,1") == 0
+    assert np.array_equal(pictures(tmp_path / "one")["000001.png"], found["turn"]["000001.png"])
     one = "000001.png"
     assert np.array_equal(found["turn"][one], found["named"][one])
     zero = "000000.png"
     assert (found["turn"][zero] != found["named"][zero]).any()
     assert (found["none"][one] != found["named"][one]).any()
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"), [("classes", "label_dropout"), ("planes", "condition_dropout")]
+)
+def test_a_run_that_was_always_told_the_class_needs_one(
+    runs: Path, tmp_path: Path, kind: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(runs / kind, tmp_path / "run")
+    settings = json.loads((run / "config.json").read_text())
+    settings["objective"][option] = 0.0
+    (run / "config.json").write_text(json.dumps(settings))
+    assert sample(run, tmp_path / "a.png", "--class", "none") == 2
+    assert "never trained without a class; give one" in capsys.readouterr().err
+    assert sample(run, tmp_path / "a.png", "--class", "left") == 0
 
 
 def test_guidance_moves_from_no_class_to_the_class_and_beyond(runs: Path, tmp_path: Path) -> None:
@@ -140,6 +162,7 @@ def test_a_class_is_a_name_before_it_is_a_number() -> None:
         ("plain", ["--class", "left"], "knows no classes"),
         ("plain", ["--guidance", "2"], "nothing to be guided by"),
         ("plain", ["--seeds", "5-2"], "--seeds 5-2"),
+        ("plain", ["--out", "a.jpg"], "give NAME.png"),
         ("half", [], "complete images with inpaint"),
     ],
 )
@@ -158,6 +181,8 @@ def test_a_png_is_the_image(tmp_path: Path) -> None:
     rng = torch.Generator().manual_seed(0)
     for channels in (1, 3):
         x0 = 2 * torch.rand(channels, 5, 4, generator=rng) - 1
+        two = np.asarray(Image.open(io.BytesIO(png(x0, 2))))
+        assert set(two.ravel().tolist()) == {0, 255}
         (tmp_path / "a.png").write_bytes(png(x0))
         shown = np.asarray(Image.open(tmp_path / "a.png")).reshape(5, 4, channels)
         assert np.array_equal(shown, to_bytes(x0[None])[0])

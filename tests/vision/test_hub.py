@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from infonoise_vision.cli import main
 from infonoise_vision.data import load_images, load_split
 
 from .image_files import refused
@@ -104,6 +105,19 @@ def test_an_image_that_is_missing(tmp_path):
     features = datasets.Features({"img": datasets.Image()})
     datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "set")
     refused(tmp_path / "set", "image 8: is missing")
+
+
+def test_images_that_are_missing_can_be_left_out(tmp_path, capsys):
+    cells = [{"bytes": png(image), "path": None} for image in PIXELS]
+    cells[3], cells[5] = None, {"bytes": b"nothing", "path": None}
+    features = datasets.Features({"img": datasets.Image()})
+    datasets.Dataset.from_dict({"img": cells}, features=features).save_to_disk(tmp_path / "set")
+    argv = ["prepare", str(tmp_path / "set"), "--out", str(tmp_path / "out"), "--bad-limit"]
+    assert main([*argv, "1"]) == 2
+    assert "image 5: cannot be read" in capsys.readouterr().err.splitlines()[-1]
+    assert main([*argv, "2"]) == 0
+    assert "image 3: is missing" in capsys.readouterr().err
+    assert sum(len(part) for part in load_split(tmp_path / "out")) == 10
 
 
 def test_a_name_that_is_nothing(tmp_path):

@@ -65,6 +65,15 @@ def test_without_test_files_a_share_is_held_out(tmp_path):
     assert (len(train), len(held_out)) == (15, 5)
 
 
+def test_a_part_of_a_word_is_no_test_set(tmp_path):
+    mnist(tmp_path, packed=False)
+    for kind in ("images-idx3", "labels-idx1"):
+        file = tmp_path / f"train-{kind}-ubyte"
+        file.rename(tmp_path / f"latest-{kind}-ubyte")
+    train, test = load_split(tmp_path)
+    assert (len(train), len(test)) == (20, 10)
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
 def test_a_truncated_archive(tmp_path, share):
     file = mnist(tmp_path) / "train-images-idx3-ubyte.gz"

@@ -1,7 +1,6 @@
-"""Measures in feature spaces: against closed forms, in the order they should have, and by name."""
+"""Measures of image sets, in the order they should have and by name; whose features they use."""
 
 import json
-import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,7 @@ from torch import Tensor
 
 from infonoise_core.errors import InputError
 from infonoise_vision import classifier as classifiers
-from infonoise_vision import fidelity
-from infonoise_vision.assess import Drawn, Row, classifier_rows, count, pixel_rows
+from infonoise_vision.assess import Row, classifier_rows, energy_rows, pixel_rows
 from infonoise_vision.classifier import (
     Classifier,
     cache_folder,
@@ -24,70 +22,12 @@ from infonoise_vision.classifier import (
 from infonoise_vision.cli import main
 from infonoise_vision.commands.evaluate import table
 from infonoise_vision.data import ImageSet
-from infonoise_vision.fidelity import (
-    as_bytes,
-    frechet_distance,
-    inception_features,
-    kernel_distance,
-    precision_recall,
-)
+from infonoise_vision.drawn import Drawn, count
+from infonoise_vision.evaluate import energy_distance
+from infonoise_vision.fidelity import Inception, as_bytes
 
 torchmetrics = pytest.importorskip("torchmetrics")
 CPU = torch.device("cpu")
-
-
-def normal(n: int, d: int, seed: int = 0) -> Tensor:
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def test_frechet_distance_of_two_gaussians() -> None:
-    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)); for one law times 3 and moved by 1 that is
-    d + 4 tr C, with the sample's own C."""
-    x = normal(500, 4)
-    moved = 3 * (x - x.mean(0)) + x.mean(0) + 1
-    exact = 4 + 4 * float(x.var(0).sum())
-    assert frechet_distance(x, moved) == pytest.approx(exact, rel=1e-6)
-    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-6)
-
-
-def test_kernel_distance_is_the_unbiased_estimate() -> None:
-    x, y = normal(30, 3), normal(30, 3, 1) + 0.5
-
-    def kernel(a: Tensor, b: Tensor) -> Tensor:
-        return (a @ b.T / 3 + 1) ** 3
-
-    def within(a: Tensor) -> Tensor:
-        k = kernel(a, a)
-        return (k.sum() - k.diagonal().sum()) / (30 * 29)
-
-    exact = float(within(x) + within(y) - 2 * kernel(x, y).mean())
-    value, error = kernel_distance(x, y)
-    assert value == pytest.approx(exact, rel=1e-5)
-    assert math.isnan(error)
-
-
-def test_kernel_distance_of_many_is_repeatable_and_leaves_the_random_state(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(fidelity, "_SUBSETS", 4)
-    x, y = normal(1200, 3), normal(1200, 3, 1)
-    state = torch.get_rng_state()
-    assert kernel_distance(x, y) == kernel_distance(x, y)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert 0 < kernel_distance(x, y)[1] < 0.1
-    # As many as a subset holds: every subset is the same, and their spread says nothing.
-    assert math.isnan(kernel_distance(x[:1000], y[:1000])[1])
-
-
-def test_precision_and_recall_of_sets_that_are_apart_and_that_hold_each_other() -> None:
-    one, far = normal(200, 2), normal(200, 2, 1) + 100
-    assert precision_recall(one, far) == (0, 0)
-    assert precision_recall(one, one) == (1, 1)
-    # Two clusters against one of them: all that is generated is real, half of the real is missing.
-    both = torch.cat([normal(200, 2, 2), normal(200, 2, 3) + 100])
-    precision, recall = precision_recall(both, both[:200])
-    assert precision == 1
-    assert recall == pytest.approx(0.5, abs=0.02)
 
 
 def images(n: int, seed: int = 0) -> ImageSet:
@@ -98,6 +38,10 @@ def images(n: int, seed: int = 0) -> ImageSet:
     for image, label in zip(pixels, labels, strict=True):
         image[0, :, 3 * label : 3 * label + 3] += 150
     return ImageSet("thirds", pixels.astype(np.uint8), 256, labels, ("a", "b", "c"))
+
+
+def as_set(x: Tensor) -> ImageSet:
+    return ImageSet("set", x.float().numpy(), None)
 
 
 @pytest.fixture(scope="module")
@@ -182,11 +126,13 @@ def test_distances_tell_every_corruption_from_the_floor(trained: Classifier) -> 
         "missing": other[torch.from_numpy(images(200, 2).labels) > 0].repeat(2, 1, 1, 1)[:200],
     }
     for x in corrupted.values():
-        rows = {r.name: r for r in classifier_rows(Drawn(x, real, third, 5), trained)}
+        drawn = Drawn(as_set(x), as_set(real), as_set(third), 5)
+        rows = {r.name: r for r in (*classifier_rows(drawn, trained), *energy_rows(drawn, CPU))}
         assert set(rows) == {
-            "fd_clf_200", "kid_clf_200", "precision_clf_200", "recall_clf_200"
+            "fd_clf_200", "kid_clf_200", "precision_clf_200", "recall_clf_200", "energy_200"
         }  # fmt: skip
-        for name in ("fd_clf_200", "kid_clf_200"):
+        assert rows["energy_200"].value == pytest.approx(energy_distance(x, real), rel=1e-6)
+        for name in ("fd_clf_200", "kid_clf_200", "energy_200"):
             assert rows[name].value > 2 * rows[name].floor
         assert rows["recall_clf_200"].better == "higher"
 
@@ -196,8 +142,8 @@ def test_completed_images_are_measured_against_what_they_were(trained: Classifie
     truth, label = test.x0(slice(None)), torch.from_numpy(test.labels)
     hidden = torch.zeros(90, 1, 8, 8)
     hidden[:, :, 4:] = 1
-    generated = truth + 0.5 * hidden
-    drawn = Drawn(generated, truth, truth.flip(0), 5, truth, hidden, label)
+    generated, was, flipped = map(as_set, (truth + 0.5 * hidden, truth, truth.flip(0)))
+    drawn = Drawn(generated, was, flipped, 5, was, hidden > 0, label)
     (pixels,) = pixel_rows(drawn)
     assert (pixels.name, pixels.floor) == ("rmse_hidden_90", None)
     assert pixels.value == pytest.approx(0.5, rel=1e-5)
@@ -205,7 +151,7 @@ def test_completed_images_are_measured_against_what_they_were(trained: Classifie
     assert accuracy.name == "accuracy_completed_90"
     assert accuracy.floor == pytest.approx(trained.accuracy(truth, label))
     # Classes of other images: no better than chance, which is a third.
-    wrong = Drawn(truth, truth, truth, 5, truth, hidden, label.roll(1))
+    wrong = Drawn(was, was, was, 5, was, hidden > 0, label.roll(1))
     assert classifier_rows(wrong, trained)[-1].value < 0.5
 
 
@@ -247,7 +193,8 @@ def test_evaluate_writes_what_it_prints(
 ) -> None:
     rows = measured(runs / kind)
     assert list(rows) == [
-        "bits_per_dim", "energy_10", "fd_clf_10", "kid_clf_10", "precision_clf_10", "recall_clf_10",
+        "bits_per_dim_12", "energy_10", "fd_clf_10", "kid_clf_10", "precision_clf_10",
+        "recall_clf_10",
     ]  # fmt: skip
     printed = capsys.readouterr().out.splitlines()
     for line, row in zip(printed[1:], rows.values(), strict=False):
@@ -273,8 +220,8 @@ def test_without_torchmetrics_the_rest_is_told_in_one_line(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torchmetrics", None)
     rows = measured(runs / "plain")
-    assert list(rows) == ["bits_per_dim", "energy_10"]
-    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert list(rows) == ["bits_per_dim_12", "energy_10"]
+    line = capsys.readouterr().err.strip().splitlines()[0]
     assert "need torchmetrics: pip install 'infonoise-vision[metrics]'" in line
 
 
@@ -284,7 +231,7 @@ def test_without_classes_there_is_no_classifier(
     np.savez(tmp_path / "bare.npz", images=images(40).pixels[:, 0])
     argv = ["train", str(tmp_path / "bare.npz"), "--out", str(tmp_path / "run")]
     assert main([*argv, "--updates", "6", "--batch", "8", "--eval-every", "0"]) == 0
-    assert list(measured(tmp_path / "run")) == ["bits_per_dim", "energy_8"]
+    assert list(measured(tmp_path / "run")) == ["bits_per_dim_8", "energy_8"]
     assert "no classes" in capsys.readouterr().err
 
 
@@ -308,35 +255,58 @@ def test_mistakes_of_evaluate(
 
 def test_what_inception_features_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "weights.pt").write_bytes(b"nothing")
-    x = torch.zeros(2, 1, 8, 8)
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     with pytest.raises(InputError, match=r"torch-fidelity|no weights of FID"):
-        inception_features(tmp_path / "weights.pt", x, CPU)
+        Inception(tmp_path / "weights.pt", 1, CPU)
     with pytest.raises(InputError, match="no such file"):
-        inception_features(tmp_path / "gone.pt", x, CPU)
+        Inception(tmp_path / "gone.pt", 1, CPU)
+    with pytest.raises(InputError, match="2 channels"):
+        Inception(tmp_path / "weights.pt", 2, CPU)
 
 
-def test_fid_carries_its_own_name(
-    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With another network in Inception's place: as bytes of three channels, and named by it."""
+@pytest.fixture
+def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.nn.Module]]:
+    """Another network in Inception's place, and all that were built of it."""
+    built: list[torch.nn.Module] = []
 
     class Stub(torch.nn.Module):
+        use_antialias = True
+
         def __init__(self, name: str, features: list[str], path: str) -> None:
             super().__init__()
             assert (features, path) == (["2048"], str(tmp_path / "w.pt"))
+            # As torch-fidelity does.
+            torch.load(path)
+            built.append(self)
 
         def forward(self, x: Tensor) -> Tensor:
             assert x.dtype == torch.uint8
             assert x.shape[1] == 3
+            assert not self.use_antialias
             return x.float().mean((2, 3))
 
     monkeypatch.setattr(sys.modules["torchmetrics.image.fid"], "NoTrainInceptionV3", Stub)
-    (tmp_path / "w.pt").write_bytes(b"")
+    torch.save({}, tmp_path / "w.pt")
+    return built
+
+
+def test_fid_carries_its_own_name(runs: Path, tmp_path: Path, stub: list[torch.nn.Module]) -> None:
     options = ["--inception-weights", str(tmp_path / "w.pt"), "--no-classifier"]
     rows = measured(runs / "plain", *options)
     assert {"fid_inception_10", "kid_inception_10", "precision_inception_10"} <= set(rows)
     assert not any("clf" in name for name in rows)
+    assert len(stub) == 1
+
+
+@pytest.mark.parametrize("content", [b"nothing", b"", b"PK\x03\x04 half a zip"])
+def test_files_that_are_no_weights_are_told_in_one_line(
+    tmp_path: Path, stub: list[torch.nn.Module], content: bytes
+) -> None:
+    (tmp_path / "w.pt").write_bytes(content)
+    with pytest.raises(InputError, match=r"w\.pt: no weights of FID's") as error:
+        Inception(tmp_path / "w.pt", 3, CPU)
+    assert "\n" not in str(error.value)
+    assert not stub
 
 
 def test_inception_sees_bytes_of_three_channels() -> None:
@@ -344,10 +314,3 @@ def test_inception_sees_bytes_of_three_channels() -> None:
     assert as_bytes(x).tolist() == [[[[0, 0], [128, 255]]] * 3]
     with pytest.raises(InputError, match="2 channels"):
         as_bytes(torch.zeros(1, 2, 2, 2))
-
-
-def test_torchvision_is_never_imported() -> None:
-    assert "torchvision" not in fidelity.__dict__
-    source = Path(fidelity.__file__).parent
-    for file in source.rglob("*.py"):
-        assert "import torchvision" not in file.read_text()

@@ -27,7 +27,7 @@ def test_a_pulled_model_is_the_run(pair: tuple[Path, Path], runs: Path, tmp_path
     for run in pair:
         out = tmp_path / "found.json"
         words = ["evaluate", str(run), "--samples", "16", "--no-classifier", "--out", str(out)]
-        assert main([*words, *data]) == 0
+        assert main([*words, "--overwrite", *data]) == 0
         found.append(out.read_bytes())
     assert found[0] == found[1]
     drawn = []

@@ -8,18 +8,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from infonoise_core.channel import VarianceExploding
 from infonoise_core.errors import InputError
 from infonoise_core.weighting import edm_weight
 from infonoise_vision.data import ImageSet
+from infonoise_vision.division import SHARE
+from infonoise_vision.identity import describe
 from infonoise_vision.task import (
-    HELD_OUT,
     ImageTask,
     Objective,
-    describe,
     load_split,
     make_denoiser,
-    pixel_profile,
 )
 
 
@@ -113,28 +111,13 @@ def test_the_split_is_the_same_every_time_and_shares_nothing() -> None:
     again = load_split("digits", None)
     assert np.array_equal(train.pixels, again[0].pixels)
     assert np.array_equal(held_out.pixels, again[1].pixels)
-    assert len(held_out) == round(HELD_OUT * 1797)
+    assert len(held_out) == round(SHARE * 1797)
     content = [{image.tobytes() for image in part.pixels} for part in (train, held_out)]
     assert not content[0] & content[1]
     assert describe(train, held_out) == {
         "name": "digits", "shape": [1, 8, 8], "levels": 17, "train": 1438, "held_out": 359,
         "classes": list("0123456789"),
     }  # fmt: skip
-
-
-def test_pixels_alone_hold_their_own_entropy() -> None:
-    """The profile's area is the entropy of each pixel's levels, up to the doubt of one image."""
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 4, (4000, 1, 2, 2)).astype(np.uint8)
-    pixels[:, 0, 0, 0] = 0
-    discrete = ImageSet("four", pixels, 4)
-    channel = VarianceExploding(0.002, 80.0)
-    profile = pixel_profile(discrete, channel)
-    assert profile is not None
-    # Three uniform pixels; the constant one costs less than 0.01 nats for levels never seen.
-    assert profile.entropy() == pytest.approx(3 * math.log(4), abs=0.02)
-    bytes_ = ImageSet("bytes", pixels, 256)
-    assert pixel_profile(bytes_, channel) is None
 
 
 # Labels and augmentation

@@ -90,13 +90,16 @@ class Outcome:
         theirs = fmean(min(step, self.updates) for step in self.reached(other))
         return theirs / fmean(self.reached(schedule))
 
-    def fewer_to_where_it_ends(self, schedule: str, other: str) -> float:
+    def fewer_to_where_it_ends(
+        self, schedule: str, other: str, measure: str | None = None
+    ) -> float:
         """How many times fewer updates `schedule` needs than `other` had to the value at which that
         one ends, on average over seeds; 0 where a seed never gets there.
         """
-        end = fmean(self.finals(other))
+        name = measure or self.measure
+        end = fmean(self.finals(other, name))
         arms = [arm for arm in self.results["arms"] if arm["schedule"] == schedule]
-        steps = [first_reached(arm["evaluations"], self.measure, end) for arm in arms]
+        steps = [first_reached(arm["evaluations"], name, end) for arm in arms]
         return self.updates / fmean(math.inf if step is None else step for step in steps)
 
     def worse_than_best_fixed(self, schedule: str) -> float:
@@ -109,16 +112,22 @@ def bench(comparison: Comparison, quick: bool, seed: int, tick: Callable[[str], 
 
     seed: not used, a comparison has seeds of its own.
     """
-    outcome = Outcome(_results(comparison, quick, tick))
+    outcome = Outcome(results(comparison, quick, tick))
     return Section(comparison.title, [_table(comparison, outcome)], _goals(comparison, outcome))
 
 
-def _results(comparison: Comparison, quick: bool, tick: Callable[[str], None]) -> dict[str, Any]:
+def folder(comparison: Comparison, quick: bool) -> Path:
+    """Where its runs, results and report are."""
+    return WORK / (f"{comparison.name}-quick" if quick else comparison.name)
+
+
+def results(comparison: Comparison, quick: bool, tick: Callable[[str], None]) -> dict[str, Any]:
+    """The content of its results.json, after running what is not there yet."""
     if comparison.needs is not None and not comparison.needs.exists():
         raise InputError(
             f"{comparison.needs}: not there; the comparison {comparison.name} needs it"
         )
-    out = WORK / (f"{comparison.name}-quick" if quick else comparison.name)
+    out = folder(comparison, quick)
     file = out / "results.json"
     if not file.exists():
         options = [*comparison.options]
@@ -127,8 +136,8 @@ def _results(comparison: Comparison, quick: bool, tick: Callable[[str], None]) -
                 options, ["--updates", str(QUICK_UPDATES), "--seeds", "1", *comparison.quick]
             )
         call(comparison.command, ["compare", *options, "--out", str(out)], tick)
-    results: dict[str, Any] = json.loads(file.read_text())
-    return results
+    content: dict[str, Any] = json.loads(file.read_text())
+    return content
 
 
 def call(command: str, arguments: Sequence[str], tick: Callable[[str], None]) -> None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from statistics import geometric_mean
 
 import vision_runs
+from infonoise_core.errors import InputError
 from infonoise_core.training.progress import Silent
-from infonoise_vision.assess import Drawn, count, draw
 from infonoise_vision.classifier import Classifier
-from infonoise_vision.evaluate import energy_distance
+from infonoise_vision.data import ImageSet
+from infonoise_vision.drawn import Drawn, count, draw, features
+from infonoise_vision.evaluate import energy_of_sets
 from infonoise_vision.fidelity import frechet_distance, kernel_distance
 from report import Cell, Goal, Section, Table
 from suite import Tick
@@ -57,21 +59,22 @@ def levels(solver: str, calls: int) -> int:
 
 def generated(drawn: Drawn, judge: Classifier) -> Quality:
     """Of what was generated."""
-    real, made = judge.features_of(drawn.reference), judge.features_of(drawn.generated)
-    return Quality(
-        frechet_distance(real, made),
-        kernel_distance(real, made)[0],
-        energy_distance(drawn.generated, drawn.reference),
-    )
+    return _quality(drawn.generated, drawn.reference, judge)
 
 
 def floor(drawn: Drawn, judge: Classifier) -> Quality:
-    """Of as many training images from the held-out ones."""
-    real, other = judge.features_of(drawn.reference), judge.features_of(drawn.other)
+    """Of as many training images from the held-out ones; InputError where there are fewer."""
+    if drawn.other is None:
+        raise InputError(f"{drawn.n} training images are needed, and there are fewer")
+    return _quality(drawn.other, drawn.reference, judge)
+
+
+def _quality(images: ImageSet, reference: ImageSet, judge: Classifier) -> Quality:
+    real, other = (features(part, judge.features_of) for part in (reference, images))
     return Quality(
         frechet_distance(real, other),
         kernel_distance(real, other)[0],
-        energy_distance(drawn.other, drawn.reference),
+        energy_of_sets(images, reference),
     )
 
 

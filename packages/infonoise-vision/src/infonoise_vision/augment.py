@@ -61,7 +61,8 @@ def draw(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> Transforms:
-    """n random transforms, each part with probability p; with p > 0 half of all are mirrored.
+    """n random transforms, each part with probability p; with p > 0 half of all are mirrored, and
+    half of all stretches are along rows or columns.
 
     exact: flips only, which keep pixel values (for images of few grey levels).
     """
@@ -88,7 +89,7 @@ def draw(
         scale=sometimes(normal(n), bent),
         angle=sometimes(turn(), bent),
         stretch=sometimes(normal(n), bent),
-        direction=turn(),
+        direction=sometimes(turn(), 0.5),
         shift=sometimes(normal(n, 2), bent),
     )
 
@@ -104,12 +105,13 @@ def apply(x: Tensor, t: Transforms) -> Tensor:
     x = torch.where(t.flip[:, None, None, None] > 0, x.flip(2), x)
     bent = (t.scale != 0) | (t.angle != 0) | (t.stretch != 0) | (t.shift != 0).any(1)
     # Where each pixel comes from, measured from the middle of the image.
-    middle = torch.tensor([(w - 1) / 2, (h - 1) / 2], device=x.device)
-    columns, rows = torch.arange(w, device=x.device), torch.arange(h, device=x.device)
-    places = torch.stack([columns.repeat(h), rows.repeat_interleave(w)], dim=1) - middle
-    moved = t.shift * _SHIFT * torch.tensor([w, h], device=x.device)
-    origins = (places - moved[:, None]) @ _inverse(t).transpose(1, 2) + middle
-    return torch.where(bent[:, None, None, None], resample(x, origins), x)
+    columns = torch.arange(w, device=x.device) - (w - 1) / 2
+    rows = torch.arange(h, device=x.device) - (h - 1) / 2
+    places = torch.stack([columns.repeat(h), rows.repeat_interleave(w)], dim=1)
+    moved = _SHIFT * torch.stack([w * t.shift[:, 0], h * t.shift[:, 1]], dim=1)
+    origins = (places - moved[:, None]) @ _inverse(t).transpose(1, 2)
+    from_corner = torch.stack([origins[..., 0] + (w - 1) / 2, origins[..., 1] + (h - 1) / 2], -1)
+    return torch.where(bent[:, None, None, None], resample(x, from_corner), x)
 
 
 def resample(x: Tensor, places: Tensor) -> Tensor:

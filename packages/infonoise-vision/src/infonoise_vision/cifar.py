@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from infonoise_core.errors import InputError
-from infonoise_vision.containers import Container
+from infonoise_vision.containers import Container, sound
 from infonoise_vision.source import Arrays, Bytes, Opened, named_labels
 from infonoise_vision.unpickle import load_plain
 
@@ -38,7 +38,7 @@ def read_cifar(container: Container) -> Opened:
     content = dict(
         zip(
             (base for base, _ in wanted),
-            container.contents([place for _, place in wanted]),
+            sound(container.contents([place for _, place in wanted])),
             strict=True,
         )
     )

@@ -9,9 +9,10 @@ from tyro.conf import OmitArgPrefixes, Positional
 import infonoise_vision
 from infonoise_core.training.comparison import CompareConfig, Subject, compare
 from infonoise_core.training.run import run_settings
+from infonoise_vision.identity import describe
 from infonoise_vision.sample import png_grid
 from infonoise_vision.show import SHOWN, examples
-from infonoise_vision.task import Objective, describe
+from infonoise_vision.task import Objective
 
 COMMAND = "infonoise-vision compare"
 
@@ -30,10 +31,10 @@ def run_compare(config: Compare) -> None:
     """Train under every schedule; write report.html and results.json, print the table."""
     config.contest.check()
     objective = config.objective
-    images, held_out = objective.load(config.data)
+    images, held_out = objective.load(config.data, refuse_unused=True)
 
     def exhibit(denoiser: nn.Module) -> bytes:
-        return examples(objective, held_out, denoiser)
+        return examples(objective, held_out, len(images.classes), denoiser)
 
     settings = run_settings(COMMAND, config)
     subject = Subject(

@@ -57,7 +57,7 @@ class Region:
     ) -> dict[str, Tensor]:
         n, _, h, w = x0.shape
         if not self.box:
-            known = lower_half_hidden(h, w).to(x0).expand(n, 1, h, w)
+            known = lower_half_hidden(h, w, x0.device).to(x0).expand(n, 1, h, w)
         else:
             at = x0.device if generator is None else generator.device
             draws = torch.rand(4, n, generator=generator, device=at).to(x0.device)
@@ -142,9 +142,9 @@ def region(x0: Tensor, known: Tensor) -> dict[str, Tensor]:
     return {"given": x0 * known, "known": known}
 
 
-def lower_half_hidden(h: int, w: int) -> Tensor:
+def lower_half_hidden(h: int, w: int, device: torch.device | None = None) -> Tensor:
     """(1, 1, h, w): 1 in the upper half; the middle row of an odd height is hidden."""
-    known = torch.zeros(1, 1, h, w)
+    known = torch.zeros(1, 1, h, w, device=device)
     known[:, :, : h // 2] = 1
     return known
 
@@ -230,8 +230,8 @@ def replaced(denoiser: Denoiser, condition: Condition, seed: int) -> Denoiser:
 
 
 def _between(start: Tensor, size: Tensor, side: int) -> Tensor:
-    """(n, side): 1 on a stretch of a quarter to three quarters of the side, at least one pixel."""
-    length = (side * (0.25 + 0.5 * size)).round().clamp(1, max(1, side - 1))
+    """(n, side): 1 on a stretch of a quarter of the side to all of it, which some quarter takes."""
+    length = (side * (0.25 + size)).round().clamp(1, side)
     first = (start * (side - length + 1)).floor()[:, None]
     places = torch.arange(side, device=start.device)
     return ((places >= first) & (places < first + length[:, None])).to(start.dtype)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol, Self
 
 from infonoise_core.errors import InputError
+from infonoise_vision.source import Content
 
 DATASET_JSON = "dataset.json"
 # Label files beside the images of a WebDataset shard.
@@ -32,8 +33,10 @@ class Container(Protocol):
     def where(self, place: int) -> str:
         """What to call a file in a message."""
 
-    def contents(self, places: Sequence[int]) -> Iterator[bytes]:
-        """The bytes of the files at ascending `places`."""
+    def contents(self, places: Sequence[int]) -> Iterator[Content]:
+        """The bytes of the files at ascending `places`; in place of one that cannot be read, the
+        error that says so. Raises InputError where none can be read any more.
+        """
 
 
 class Folder:
@@ -50,15 +53,8 @@ class Folder:
     def where(self, place: int) -> str:
         return str(self.path / self.names[place])
 
-    def contents(self, places: Sequence[int]) -> Iterator[bytes]:
-        for place in places:
-            file = self.path / self.names[place]
-            try:
-                yield file.read_bytes()
-            except OSError as error:
-                raise InputError(
-                    f"{file}: cannot be read ({error.strerror}); mend or remove the file"
-                ) from error
+    def contents(self, places: Sequence[int]) -> Iterator[Content]:
+        return (read_file(self.path / self.names[place]) for place in places)
 
 
 class Zip:
@@ -78,20 +74,22 @@ class Zip:
     def where(self, place: int) -> str:
         return f"{self.path}, {self.names[place]}"
 
-    def contents(self, places: Sequence[int]) -> Iterator[bytes]:
+    def contents(self, places: Sequence[int]) -> Iterator[Content]:
         with self._opened() as archive:
             for place in places:
-                yield archive.read(self.names[place])
+                yield self._content(archive, place)
+
+    def _content(self, archive: zipfile.ZipFile, place: int) -> Content:
+        try:
+            with _zip_errors(self.where(place)):
+                return archive.read(self.names[place])
+        except InputError as error:
+            return error
 
     @contextmanager
     def _opened(self) -> Iterator[zipfile.ZipFile]:
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                yield archive
-        except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
-            raise _damaged(self.path, error) from error
-        except RuntimeError as error:  # what zipfile raises for a password
-            raise InputError(f"{self.path}: {error}; unpack it first") from error
+        with _zip_errors(str(self.path)), zipfile.ZipFile(self.path) as archive:
+            yield archive
 
 
 class Tars:
@@ -103,11 +101,12 @@ class Tars:
         self.notes: dict[int, bytes] = {}
         self._shard: list[int] = []
         for number, shard in enumerate(self.shards):
-            for name, archive, member in _members(shard):
-                if PurePosixPath(name).suffix in NOTES:
-                    self.notes[len(self.names)] = _content(archive, member)
-                self.names.append(name)
-                self._shard.append(number)
+            with _tar_errors(shard):
+                for name, archive, member in _members(shard):
+                    if PurePosixPath(name).suffix in NOTES:
+                        self.notes[len(self.names)] = _content(archive, member)
+                    self.names.append(name)
+                    self._shard.append(number)
 
     def where(self, place: int) -> str:
         return f"{self.shards[self._shard[place]]}, {self.names[place]}"
@@ -116,18 +115,36 @@ class Tars:
         """Number of the archive a file lies in."""
         return self._shard[place]
 
-    def contents(self, places: Sequence[int]) -> Iterator[bytes]:
+    def contents(self, places: Sequence[int]) -> Iterator[Content]:
         wanted = iter(places)
         goal = next(wanted, None)
         place = 0
         for shard in self.shards:
-            for _, archive, member in _members(shard):
-                if place == goal:
-                    yield _content(archive, member)
-                    goal = next(wanted, None)
-                    if goal is None:
-                        return
-                place += 1
+            # One that cannot be read ends all: what follows in its shard is lost too.
+            with _tar_errors(shard):
+                for _, archive, member in _members(shard):
+                    if place == goal:
+                        yield _content(archive, member)
+                        goal = next(wanted, None)
+                        if goal is None:
+                            return
+                    place += 1
+
+
+def read_file(file: Path) -> Content:
+    """The bytes of a file, or the error that it cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        return InputError(f"{file}: cannot be read ({error.strerror}); mend or remove the file")
+
+
+def sound(contents: Iterator[Content]) -> Iterator[bytes]:
+    """The same, but the first error is raised."""
+    for content in contents:
+        if isinstance(content, InputError):
+            raise content
+        yield content
 
 
 def is_tar(path: Path) -> bool:
@@ -153,16 +170,13 @@ class _Header(tarfile.TarInfo):
 
 def _members(shard: Path) -> Iterator[tuple[str, tarfile.TarFile, tarfile.TarInfo]]:
     """Regular files of one archive, front to back: compressed ones can be read no other way."""
-    try:
-        with tarfile.open(shard, "r|*", tarinfo=_Header) as archive:
-            while (member := archive.next()) is not None:
-                name = member.name.removeprefix("./")
-                if member.isreg() and is_shown(name):
-                    yield name, archive, member
-                # A kilobyte each, which tarfile would keep.
-                archive.members.clear()  # type: ignore[attr-defined]
-    except (tarfile.TarError, EOFError, zlib.error, LZMAError, OSError) as error:
-        raise _damaged(shard, error) from error
+    with tarfile.open(shard, "r|*", tarinfo=_Header) as archive:
+        while (member := archive.next()) is not None:
+            name = member.name.removeprefix("./")
+            if member.isreg() and is_shown(name):
+                yield name, archive, member
+            # A kilobyte each, which tarfile would keep.
+            archive.members.clear()  # type: ignore[attr-defined]
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -173,9 +187,29 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return content
 
 
-def _damaged(path: Path, error: Exception) -> InputError:
+@contextmanager
+def _tar_errors(shard: Path) -> Iterator[None]:
+    """What tarfile raises, wherever in a shard, as one line."""
+    try:
+        yield
+    except (tarfile.TarError, EOFError, zlib.error, LZMAError, OSError) as error:
+        raise _damaged(str(shard), error) from error
+
+
+@contextmanager
+def _zip_errors(where: str) -> Iterator[None]:
+    """What zipfile raises as one line."""
+    try:
+        yield
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
+        raise _damaged(where, error) from error
+    except RuntimeError as error:  # what zipfile raises for a password
+        raise InputError(f"{where}: {error}; unpack it first") from error
+
+
+def _damaged(where: str, error: Exception) -> InputError:
     reason = str(error).partition("\n")[0] or type(error).__name__
-    return InputError(f"{path}: damaged or cut short ({reason}); fetch or write it again")
+    return InputError(f"{where}: damaged or cut short ({reason}); fetch or write it again")
 
 
 def _walk(folder: Path) -> Iterator[Path]:

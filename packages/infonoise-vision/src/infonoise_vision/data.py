@@ -3,7 +3,6 @@
 Nothing here knows a format; `source` says what their readers have in common.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from infonoise_core.errors import InputError
 from infonoise_core.training.sources import BadRecords
+from infonoise_vision.division import check_held_out, divide
 from infonoise_vision.formats import open_source
 from infonoise_vision.source import (
     Labels,
@@ -30,6 +30,9 @@ from infonoise_vision.source import (
 
 Index = int | slice | Sequence[int] | NDArray[np.int64] | Tensor
 MIN_IMAGES = 8
+_COLOURS = 3
+# ITU-R BT.601, as Pillow's convert("L") has it.
+_LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,36 +107,15 @@ class ImageSet:
         labels = None if self.labels is None else self.labels[rows]
         return replace(self, pixels=self.pixels[rows], labels=labels)
 
-    def split(self, held_out: float = 0.2, seed: int = 0) -> tuple["ImageSet", "ImageSet"]:
+    def split(self, held_out: float | None = None, seed: int = 0) -> tuple["ImageSet", "ImageSet"]:
         """Training and held-out images: disjoint, in their old order, the same for one `seed`.
 
-        All copies of an image, whatever their labels, fall on one side. So the held-out side has
-        round(held_out * n) images, or a few less where copies do not fit (more only where even
-        the smallest group of copies is bigger). Raises InputError where one side would be empty.
+        held_out: a share, a number of images, or None for a fifth, at most 10,000. All copies of
+        an image, whatever their labels, fall on one side (`division.divide`). Raises InputError
+        where one side would be empty.
         """
-        train, chosen = self.divide(held_out, seed)
+        train, chosen = divide(self.name, self.pixels, held_out, seed)
         return self.take(train), self.take(chosen)
-
-    def divide(self, held_out: float, seed: int) -> tuple[Rows, Rows]:
-        """The rows that `split` takes for training and holds out."""
-        if not 0 < held_out < 1:
-            raise InputError(f"held_out={held_out}: give a share between 0 and 1, like 0.2")
-        groups: dict[bytes, list[int]] = {}
-        for row, image in enumerate(self.pixels):
-            content = (image + 0).tobytes()  # + 0: minus zero equals zero
-            groups.setdefault(hashlib.blake2b(content, digest_size=16).digest(), []).append(row)
-        if len(groups) < 2:
-            raise InputError(f"{self.name}: all {len(self)} images are the same; nothing to split")
-        target = min(max(round(held_out * len(self)), 1), len(self) - 1)
-        copies = list(groups.values())
-        chosen: list[int] = []
-        for i in np.random.default_rng(seed).permutation(len(copies)):
-            if len(chosen) + len(copies[i]) <= target:
-                chosen += copies[i]
-        chosen = chosen or min(copies, key=len)
-        mask = np.zeros(len(self), bool)
-        mask[chosen] = True
-        return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
 def to_bytes(x0: Tensor | NDArray[np.float32], levels: int | None = None) -> NDArray[np.uint8]:
@@ -158,7 +140,8 @@ class Reading:
 
     size: cut the centred square out of each image and bring it to size x size.
     limit: keep that many images, evenly spaced through the source.
-    binarize: pixels above this share of the brightest become 1, all others 0 (after resizing).
+    binarize: pixels above this share of the brightest become 1, all others 0 (after resizing, and
+        after colours were turned to grey).
     progress: called with (done, total) while image files are decoded.
     bad: counts image files that cannot be read, which are left out; without, the first is an error.
 
@@ -207,15 +190,21 @@ def load_split(
     size: int | None = None,
     limit: int | None = None,
     binarize: float | None = None,
-    held_out: float = 0.2,
+    held_out: float | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    refuse_unused: bool = False,
 ) -> tuple[ImageSet, ImageSet]:
-    """Training and held-out images of `source`: its own test images where it has some, else a
-    random share `held_out` (see `ImageSet.split`). `limit` holds for each of the two parts.
+    """Training and held-out images of `source`: its own test images where it has some, else as
+    many random ones as `held_out` says (see `ImageSet.split`). `limit` holds for each of the two.
+
+    refuse_unused: raise InputError for a `held_out` that the test images make void.
     """
     reading = Reading(size, limit, binarize, progress)
+    check_held_out(held_out)
     opened = opened_enough(source)
+    if refuse_unused:
+        refuse_void(opened, held_out)
     train = image_set(opened.train, reading)
     if opened.held_out is None:
         return train.split(held_out, seed)
@@ -243,10 +232,19 @@ def image_set(source: Source, reading: Reading, new: NewArray = in_memory) -> Im
     pixels, levels, rows = source.read(rows, reading.size, new, reading.progress, bad)
     if len(rows) < MIN_IMAGES and bad.limit:
         raise InputError(f"{source.name}: {len(rows)} images can be read; {MIN_IMAGES} are needed")
-    if reading.binarize is not None and levels != 2:
-        pixels, levels = _thresholded(source.name, pixels, levels, reading.binarize), 2
+    if reading.binarize is not None and (levels != 2 or pixels.shape[1] == _COLOURS):
+        pixels, levels = _thresholded(source.name, pixels, levels, reading.binarize, new), 2
     labels = None if source.labels is None else source.labels[rows]
     return ImageSet(source.name, pixels, levels, labels, source.classes)
+
+
+def refuse_void(opened: Opened, held_out: float | None) -> None:
+    """InputError where a number to hold out is given, but there are test images."""
+    if held_out is not None and opened.held_out is not None:
+        raise InputError(
+            f"--held-out {held_out:g}: {opened.train.name} has {len(opened.held_out)} test images"
+            " of its own, which are held out; leave it out, or name the part to train on"
+        )
 
 
 def refuse_unlike(train: ImageSet, test: ImageSet) -> None:
@@ -262,12 +260,26 @@ def refuse_unlike(train: ImageSet, test: ImageSet) -> None:
             )
 
 
-def _thresholded(name: str, pixels: Pixels, levels: int | None, share: float) -> NDArray[np.uint8]:
+def _thresholded(
+    name: str, pixels: Pixels, levels: int | None, share: float, new: NewArray
+) -> NDArray[np.uint8]:
+    """(n, 1, h, w) of grey or colours, (n, c, h, w) of any other number of channels."""
     if levels is None or pixels.dtype != np.uint8:
         raise InputError(f"{name}: holds real numbers, for which --binarize has no scale")
     grey = np.asanyarray(pixels, np.uint8)
     if not grey.flags.writeable:
         raise InputError(f"{name}: is prepared already; prepare it again with --binarize")
+    if grey.shape[1] == _COLOURS:
+        grey = _luma(grey, new)
     for part in chunks(grey):
         part[...] = part > share * (levels - 1)
+    return grey
+
+
+def _luma(colours: NDArray[np.uint8], new: NewArray) -> NDArray[np.uint8]:
+    """(n, 3, h, w) -> (n, 1, h, w): the brightness of ITU-R BT.601, rounded."""
+    n, _, height, width = colours.shape
+    grey = new((n, 1, height, width))
+    for part, image in zip(chunks(grey), chunks(colours), strict=True):
+        part[:, 0] = np.rint(np.tensordot(image, _LUMA, (1, 0)))
     return grey

@@ -3,8 +3,9 @@ sets.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from infonoise_core.training.results import Measure
 from infonoise_core.training.sampling import generate
 from infonoise_core.training.task import Batch
 from infonoise_vision.data import ImageSet
+from infonoise_vision.source import CHUNK
 
 # Solver and levels of the generated set: cheap, because it is drawn at every evaluation.
 SOLVER, LEVELS = "dpmpp-2m", 12
@@ -55,7 +57,7 @@ class LikelihoodBound:
     Real-valued images get the density of the data blurred by sigma_0 = sigma_min.
 
     context: what the denoiser is told of each image; pixels that are among it cost nothing, and
-    bits are counted per dim of the others.
+    bits are counted per dim of the others.  hidden: (n,) the number of these in each image.
     """
 
     def __init__(
@@ -70,8 +72,7 @@ class LikelihoodBound:
         rows = np.arange(len(held_out))
         x0, told = held_out.x0(rows), context(held_out, rows)
         hidden = 1 - told["known"] if "known" in told else torch.ones(1)
-        self._hidden = hidden.expand_as(x0).flatten(1).to(torch.float64).sum(1)
-        self.dim = float(self._hidden.mean())
+        self.hidden = hidden.expand_as(x0).flatten(1).to(torch.float64).sum(1)
         self.sigma_0 = sigma_min
         if held_out.levels is not None:
             self.sigma_0 = max(sigma_min, 2 * held_out.scale / (held_out.levels - 1) / 8)
@@ -86,12 +87,11 @@ class LikelihoodBound:
 
     def __call__(self, denoiser: nn.Module) -> BitsPerDim:
         """Evaluate on the fixed set of levels and noises."""
-        nats = self._error(denoiser).rate_integral + self._ends
-        scale = 1 / (self.dim * math.log(2))
-        per_dim = float(nats.mean()) / self.dim
-        # A ratio of two means, where images differ in how much of them is hidden.
-        spread = float((nats - per_dim * self._hidden).std()) / math.sqrt(len(nats))
-        return BitsPerDim(float(nats.mean()) * scale, spread * scale)
+        return bits_per_dim(self.nats(denoiser), self.hidden)
+
+    def nats(self, denoiser: nn.Module) -> Tensor:
+        """(n,) what each image costs."""
+        return self._error(denoiser).rate_integral + self._ends
 
     def _terminal_nats(self, images: ImageSet, shape: torch.Size) -> Tensor:
         if images.levels is None:
@@ -99,6 +99,37 @@ class LikelihoodBound:
             return torch.full(shape, gaussian, dtype=torch.float64)
         cost = pixel_nats(images.levels, self.sigma_0 / images.scale)
         return cost[torch.from_numpy(np.asarray(images.pixels, np.int64))]
+
+
+def bits_per_dim(nats: Tensor, hidden: Tensor) -> BitsPerDim:
+    """Of what images cost, (n,), and their numbers of dims (n,)."""
+    dim = float(hidden.mean())
+    scale = 1 / (dim * math.log(2))
+    per_dim = float(nats.mean()) / dim
+    # A ratio of two means, where images differ in how much of them is hidden.
+    spread = float((nats - per_dim * hidden).std()) / math.sqrt(len(nats))
+    return BitsPerDim(float(nats.mean()) * scale, spread * scale)
+
+
+def bound_of_many(
+    held_out: ImageSet,
+    train: ImageSet,
+    sigma_min: float,
+    sigma_max: float,
+    denoiser: nn.Module,
+    context: Context = no_context,
+) -> BitsPerDim:
+    """`LikelihoodBound` of any number of held-out images, in parts of at most LIMIT, each with
+    noises of its own: memory stays flat.
+    """
+    costs, dims = [], []
+    parts = np.array_split(np.arange(len(held_out)), math.ceil(len(held_out) / LIMIT))
+    for seed, rows in enumerate(parts):
+        part = held_out.take(rows)
+        bound = LikelihoodBound(part, train, sigma_min, sigma_max, seed, context)
+        costs.append(bound.nats(denoiser))
+        dims.append(bound.hidden)
+    return bits_per_dim(torch.cat(costs), torch.cat(dims))
 
 
 def pixel_nats(levels: int, sigma: float) -> Tensor:
@@ -134,12 +165,49 @@ def energy_distance(first: Tensor, second: Tensor) -> float:
     2 E|X-Y| - E|X-X'| - E|Y-Y'| in pixel space: 0 on average for the same law, sensitive to noise,
     blur and missing kinds alike; needs neither labels nor a trained network.
     """
-    x, y = (t.flatten(1).to(torch.float64) for t in (first, second))
-    n, m = len(x), len(y)
-    cross = torch.cdist(x, y).mean()
-    within_x = torch.cdist(x, x).sum() / (n * (n - 1))
-    within_y = torch.cdist(y, y).sum() / (m * (m - 1))
-    return float(2 * cross - within_x - within_y) / math.sqrt(x.shape[1])
+    return _energy(Part(len(first), first.__getitem__), Part(len(second), second.__getitem__))
+
+
+def energy_of_sets(first: ImageSet, second: ImageSet, device: torch.device | None = None) -> float:
+    """The same of images of scale 1, taken from their sets in parts.
+
+    device: where distances are computed; the CPU by default.
+    """
+    return _energy(Part(len(first), first.x0), Part(len(second), second.x0), device)
+
+
+class Part(NamedTuple):
+    """n images, and those of a slice of them (b, ...)."""
+
+    n: int
+    at: Callable[[slice], Tensor]
+
+    def blocks(self, device: torch.device | None) -> Iterator[Tensor]:
+        """(b, dim) float64, on the device."""
+        for start in range(0, self.n, CHUNK):
+            block = self.at(slice(start, start + CHUNK))
+            yield block.to(device or block.device, torch.float64).flatten(1)
+
+
+def _energy(x: Part, y: Part, device: torch.device | None = None) -> float:
+    cross = _distances(x, y, device) / (x.n * y.n)
+    within = sum(_distances(z, z, device) / (z.n * (z.n - 1)) for z in (x, y))
+    return (2 * cross - within) / math.sqrt(next(x.blocks(device)).shape[1])
+
+
+def _distances(x: Part, y: Part, device: torch.device | None) -> float:
+    """Sum over all pairs."""
+    return float(sum(torch.cdist(a, b).sum() for a in x.blocks(device) for b in y.blocks(device)))
+
+
+def fixed_part(held_out: ImageSet, limit: int, seed: int = 0) -> ImageSet:
+    """The `limit` held-out images that a bound is computed on, always the same; all where there are
+    no more.
+    """
+    if len(held_out) <= limit:
+        return held_out
+    rows = np.random.default_rng(seed).permutation(len(held_out))[:limit]
+    return held_out.take(np.sort(rows))
 
 
 class ImageEvaluation:
@@ -166,9 +234,7 @@ class ImageEvaluation:
                 f"{train.name}: {len(train)} images to train on and {len(held_out)} held out;"
                 " give more, and different ones"
             )
-        if len(held_out) > limit:
-            rows = np.random.default_rng(seed).permutation(len(held_out))[:limit]
-            held_out = held_out.take(np.sort(rows))
+        held_out = fixed_part(held_out, limit, seed)
         self.bound = LikelihoodBound(held_out, train, sigma_min, sigma_max, seed, context)
         self.samples = min(samples, len(held_out), len(train))
         rng = np.random.default_rng(seed)

@@ -1,5 +1,6 @@
 """What a path or a name holds, and which reader knows it."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -69,10 +70,10 @@ def _open_folder(folder: Path) -> Opened:
 
 def _open_images(folder: Path, files: Container) -> Opened:
     """Image files, in one set or in the two folders train and test."""
-    from infonoise_vision.labels import encoded_images
+    from infonoise_vision.labels import encoded_images, is_image
 
     name = folder.resolve().name
-    top = sorted({file.partition("/")[0] for file in files.names})
+    top = sorted({file.partition("/")[0] for file in files.names if is_image(file)})
     train = [f for f in top if f.lower() in TRAIN_FOLDERS and (folder / f).is_dir()]
     test = [f for f in top if f.lower() in TEST_FOLDERS and (folder / f).is_dir()]
     if len(train) == len(test) == 1 and len(top) == 2:
@@ -82,14 +83,19 @@ def _open_images(folder: Path, files: Container) -> Opened:
 
 
 def _open_tars(folder: Path, shards: list[Path]) -> Opened:
-    """Tar shards; those with a test folder's name in theirs are held out, unless all are."""
+    """Tar shards; those whose name has a test folder's as a word are held out, unless all are."""
     from infonoise_vision.labels import encoded_images
 
-    test = [s for s in shards if any(word in s.name.lower() for word in TEST_FOLDERS)]
+    test = [shard for shard in shards if _is_test(shard.name)]
     train = [s for s in shards if s not in test]
     groups = [train, test] if train and test else [shards]
     name = folder.resolve().name
     return Opened(*(encoded_images(Tars(folder, group), name) for group in groups))
+
+
+def _is_test(name: str) -> bool:
+    words = set(re.findall("[a-z]+", name.lower()))
+    return not words.isdisjoint(TEST_FOLDERS) and words.isdisjoint(TRAIN_FOLDERS)
 
 
 def _open_file(path: Path) -> Opened:

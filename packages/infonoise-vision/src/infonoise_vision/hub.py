@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from infonoise_core.errors import InputError
-from infonoise_vision.source import Encoded, Opened, Rows, index_labels, named_labels
+from infonoise_vision.containers import read_file
+from infonoise_vision.source import (
+    Content,
+    Encoded,
+    Labels,
+    Opened,
+    Rows,
+    index_labels,
+    named_labels,
+)
 
 PREFIX = "hf:"
 TEST_SPLITS = ("test", "validation", "valid", "val")
@@ -72,19 +81,20 @@ def _source(datasets: Any, data: Any, name: str, where: str) -> Encoded:
     labels, classes = _labels(datasets, data, where)
     files = data.select_columns([column]).cast_column(column, datasets.Image(decode=False))
 
-    def contents(rows: Rows) -> Iterator[bytes]:
+    def contents(rows: Rows) -> Iterator[Content]:
         for row in rows:
             stored = files[int(row)][column]
             if stored is None:
-                raise InputError(f"{where}, image {row}: is missing; remove the row")
-            yield stored["bytes"] or Path(stored["path"]).read_bytes()
+                yield InputError(f"{where}, image {row}: is missing; remove the row")
+            else:
+                yield stored["bytes"] or read_file(Path(stored["path"]))
 
     return Encoded(
         name, [f"{where}, image {i}" for i in range(len(data))], contents, labels, classes
     )
 
 
-def _labels(datasets: Any, data: Any, where: str) -> tuple[Rows | None, tuple[str, ...]]:
+def _labels(datasets: Any, data: Any, where: str) -> tuple[Labels, tuple[str, ...]]:
     features = data.features
     known = [k for k, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
     known += [k for k in ("label", "labels", "fine_label") if k in features]
@@ -98,7 +108,7 @@ def _labels(datasets: Any, data: Any, where: str) -> tuple[Rows | None, tuple[st
         if (stored == -1).all():  # what the hub writes for a test split without labels
             return None, ()
         return named_labels(where, stored.astype(np.int64), tuple(features[key].names))
-    return index_labels(stored)
+    return index_labels(where, stored)
 
 
 def _line(error: Exception) -> str:

@@ -13,7 +13,7 @@ from infonoise_core.errors import InputError
 from infonoise_vision.source import Arrays, Bytes, Opened, index_labels
 
 IMAGES = re.compile(r"images[-.]idx3[-.]ubyte(\.gz)?$")
-TEST = ("t10k", "test")
+TEST = {"t10k", "test"}
 _UBYTE = 8
 
 
@@ -29,7 +29,7 @@ def is_idx(file: Path) -> bool:
 
 def read_idx_folder(folder: Path) -> Opened:
     """The training images in a folder, and the test images where they are there too."""
-    test = [file for file in idx_files(folder) if any(word in file.name for word in TEST)]
+    test = [f for f in idx_files(folder) if not TEST.isdisjoint(re.split("[-_.]", f.name))]
     train = [file for file in idx_files(folder) if file not in test]
     for files in (train, test):
         if len(files) > 1:
@@ -56,7 +56,7 @@ def read_idx(file: Path, name: str | None = None) -> Arrays:
             f"{beside}: has labels of shape {stored.shape} for {len(images)} images;"
             " the two files do not belong together"
         )
-    labels, classes = index_labels(stored)
+    labels, classes = index_labels(str(beside), stored)
     return Arrays(name, images[:, None], None, labels, classes)
 
 

@@ -1,6 +1,7 @@
 """Which files of a container are images, and their labels: dataset.json, notes, or subfolders."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 
 from infonoise_core.errors import InputError
 from infonoise_vision.containers import DATASET_JSON, NOTES, Container, Folder, Tars
-from infonoise_vision.source import Encoded, Labels, Rows, index_labels
+from infonoise_vision.source import Content, Encoded, Labels, Rows, index_labels
 
 SUFFIXES = (
     *(".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
@@ -24,7 +25,8 @@ def encoded_images(container: Container, name: str) -> Encoded:
 
     Labels: of dataset.json, as EDM's dataset_tool writes it, where there is one; else of the .cls
     or .json files beside the images, as in a WebDataset; else the first-level subfolders, where
-    there are two or more and all images lie in them. A dataset.json without labels means none.
+    there are two or more. A dataset.json without labels means none. InputError where some images
+    have a label and others none.
     """
     names = container.names
     places = [i for i, name in enumerate(names) if is_image(name)]
@@ -34,7 +36,7 @@ def encoded_images(container: Container, name: str) -> Encoded:
         raise InputError(f"{container.path}: {holds}; give a folder of image files ({kinds})")
     labels, classes = _labels(container, places)
 
-    def contents(rows: Rows) -> Iterator[bytes]:
+    def contents(rows: Rows) -> Iterator[Content]:
         return container.contents([places[row] for row in rows])
 
     return Encoded(name, [container.where(i) for i in places], contents, labels, classes)
@@ -51,9 +53,7 @@ def _labels(container: Container, places: list[int]) -> tuple[Labels, tuple[str,
         return _listed(container, listing, places)
     if container.notes:
         return _noted(container, places)
-    if isinstance(container, Tars) and len(container.shards) > 1:
-        return None, ()
-    return _foldered([container.names[i] for i in places], strip=not isinstance(container, Folder))
+    return _foldered(container, places)
 
 
 def _listed(
@@ -83,7 +83,7 @@ def _listed(
     wrong = next((v for v in stored if not isinstance(v, int) or isinstance(v, bool)), None)
     if wrong is not None:
         raise InputError(f"{where}: label {wrong!r} is no whole number; give class numbers")
-    return index_labels(stored)
+    return index_labels(where, stored)
 
 
 def _noted(container: Container, places: list[int]) -> tuple[Labels, tuple[str, ...]]:
@@ -104,16 +104,17 @@ def _noted(container: Container, places: list[int]) -> tuple[Labels, tuple[str, 
             f"{where}: has no label, but {container.where(places[_first(found)])} has; give every"
             " image one, or none"
         )
+    where = str(container.path)
     if all(isinstance(label, int) for label in found):
-        return index_labels([int(label) for label in found if label is not None])
-    return index_labels([str(label) for label in found])
+        return index_labels(where, [int(label) for label in found if label is not None])
+    return index_labels(where, [str(label) for label in found])
 
 
 def _note(container: Container, place: int) -> int | str | None:
     where, content = container.where(place), container.notes[place]
     if _suffix(container.names[place]) == ".cls":
         text = content.decode("utf-8", "replace").strip()
-        return int(text) if text.isdecimal() else text or None
+        return int(text) if re.fullmatch(r"-?[0-9]+", text) else text or None
     fields = _json(where, content)
     if not isinstance(fields, dict):
         return None
@@ -123,14 +124,36 @@ def _note(container: Container, place: int) -> int | str | None:
     return label
 
 
-def _foldered(names: list[str], strip: bool) -> tuple[Labels, tuple[str, ...]]:
-    """The first-level subfolders; `strip`: below the folders that all share, as packing adds."""
-    parts: list[tuple[str, ...]] = [PurePosixPath(name).parts for name in names]
-    while strip and len({part[0] for part in parts}) == 1 and all(len(p) > 1 for p in parts):
-        parts = [part[1:] for part in parts]
-    if len({part[0] for part in parts}) < 2 or any(len(part) == 1 for part in parts):
+def _foldered(container: Container, places: list[int]) -> tuple[Labels, tuple[str, ...]]:
+    """The first-level subfolders, in archives below those that packing adds."""
+    paths = [PurePosixPath(container.names[i]).parts for i in places]
+    if isinstance(container, Tars):
+        paths = _without_names_of_shards(container, places, paths)
+    if not isinstance(container, Folder):
+        while len({path[0] for path in paths}) == 1 and all(len(path) > 1 for path in paths):
+            paths = [path[1:] for path in paths]
+    folders = [path[0] if len(path) > 1 else None for path in paths]
+    named = {folder for folder in folders if folder is not None}
+    if len(named) < 2:
         return None, ()
-    return index_labels([part[0] for part in parts])
+    if None in folders:
+        stray = container.where(places[folders.index(None)])
+        raise InputError(
+            f"{stray}: lies beside the {len(named)} folders of classes and has none; put it into"
+            " one of them, or all images into one folder for a set without classes"
+        )
+    return index_labels(str(container.path), [str(folder) for folder in folders])
+
+
+def _without_names_of_shards(
+    tars: Tars, places: list[int], paths: list[tuple[str, ...]]
+) -> list[tuple[str, ...]]:
+    """Each path below the folder that is called as its archive, where that leaves folders."""
+    stems = [shard.name.partition(".")[0] for shard in tars.shards]
+    called = [path[0] == stems[tars.shard(i)] for i, path in zip(places, paths, strict=True)]
+    if all(called) and all(len(path) > 2 for path in paths):
+        return [path[1:] for path in paths]
+    return paths
 
 
 def _key(container: Container, place: int) -> tuple[int, str]:

@@ -146,4 +146,4 @@ def _labels(
         raise InputError(
             f"{path}, array '{key}': has type {stored.dtype}; store whole numbers or text"
         )
-    return index_labels(stored)
+    return index_labels(f"{path}, array '{key}'", stored)

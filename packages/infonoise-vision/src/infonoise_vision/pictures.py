@@ -92,3 +92,12 @@ def known_part(mask: str, shape: tuple[int, int, int]) -> Tensor:
     if not 0 < float(known.mean()) < 1:
         raise InputError(f"--mask {mask}: is all one colour; make it white where to fill in")
     return known
+
+
+def is_rectangle(part: Tensor) -> bool:
+    """Whether the ones of a part (1, 1, h, w) of 0 and 1 are all of some rows and columns that
+    stand side by side.
+    """
+    rows, columns = part[0, 0].amax(1), part[0, 0].amax(0)
+    beside = all(int(line.diff().abs().sum() + line[0] + line[-1]) == 2 for line in (rows, columns))
+    return beside and torch.equal(part[0, 0], rows[:, None] * columns)

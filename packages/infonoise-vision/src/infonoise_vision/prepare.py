@@ -14,7 +14,15 @@ from infonoise_core.training.config import write_json
 from infonoise_core.training.folders import whole_folder
 from infonoise_core.training.progress import progress
 from infonoise_core.training.sources import BadRecords
-from infonoise_vision.data import ImageSet, Reading, image_set, opened_enough, refuse_unlike
+from infonoise_vision.data import (
+    ImageSet,
+    Reading,
+    image_set,
+    opened_enough,
+    refuse_unlike,
+    refuse_void,
+)
+from infonoise_vision.division import check_held_out, divide
 from infonoise_vision.packed import (
     FORMAT,
     MANIFEST_FILE,
@@ -32,30 +40,35 @@ def prepare(
     out: Path,
     reading: Reading | None = None,
     *,
-    held_out: float = 0.2,
+    held_out: float | None = None,
     seed: int = 0,
     overwrite: bool = False,
 ) -> tuple[ImageSet, ImageSet]:
     """Write `source` into the folder `out`, as training and held-out images; returns the two.
 
     The same images as `data.load_split` gives, decoded once: image files go straight into a file,
-    so a set may be larger than memory. Raises InputError for what is wrong with the source or
-    `out`; then, and after an interruption, `out` is as it was.
+    so a set of them may be larger than memory. held_out: where the source has no test images, the
+    share or number to hold out. Raises InputError for what is wrong with the source or `out`;
+    then, and after an interruption, `out` is as it was.
     """
     reading = reading or Reading()
     _refuse_existing(out, overwrite)
+    check_held_out(held_out)
     opened = opened_enough(source)
+    refuse_void(opened, held_out)
     with whole_folder(out) as folder:
         _fill(folder, opened, reading, held_out, seed)
     first, second = (image_set(part, Reading()) for part in read_packed(out))
     return first, second
 
 
-def _fill(folder: Path, opened: Opened, reading: Reading, held_out: float, seed: int) -> None:
+def _fill(
+    folder: Path, opened: Opened, reading: Reading, held_out: float | None, seed: int
+) -> None:
     scratch = _Scratch(folder)
     train = image_set(opened.train, reading, scratch.new)
     if opened.held_out is None:
-        parts, rows = (train, train), train.divide(held_out, seed)
+        parts, rows = (train, train), divide(train.name, train.pixels, held_out, seed)
     else:
         test = image_set(opened.held_out, reading, scratch.new)
         refuse_unlike(train, test)
@@ -73,7 +86,7 @@ def _fill(folder: Path, opened: Opened, reading: Reading, held_out: float, seed:
             "size": reading.size,
             "limit": reading.limit,
             "binarize": reading.binarize,
-            "held_out": None if opened.held_out is not None else held_out,
+            "held_out": held_out,
             "seed": seed,
             "bad": 0 if reading.bad is None else len(reading.bad),
         },
@@ -135,6 +148,9 @@ class Prepare:
     """make pixels black or white: white above this share of the brightest, such as 0.5"""
     limit: int | None = None
     """keep that many images, evenly spaced through the data"""
+    held_out: float | None = None
+    """where the data have no test images: share (below 1) or number of those to hold out; default a
+    fifth, at most 10,000"""
     bad_limit: int = 0
     """image files that may be unreadable or of another size; they are named and left out"""
     overwrite: bool = False
@@ -153,7 +169,9 @@ def run_prepare(config: Prepare) -> None:
             reporters[total].advance(1)
 
         reading = Reading(config.size, config.limit, config.binarize, advance, bad)
-        train, held_out = prepare(config.data, config.out, reading, overwrite=config.overwrite)
+        train, held_out = prepare(
+            config.data, config.out, reading, held_out=config.held_out, overwrite=config.overwrite
+        )
     print(
         f"{config.out}: {len(train)} images {'x'.join(map(str, train.shape))} of {train.name} and"
         f" {len(held_out)} held out, {train.levels or 'real-valued'}"

@@ -19,6 +19,11 @@ from infonoise_core.training.folders import whole_folder
 from infonoise_core.training.randomness import Stream, generator
 from infonoise_vision.data import to_bytes
 
+# Endings of pictures that are not written here.
+_OTHERS = frozenset({".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".svg", ".pdf"})
+# Of --seeds: more are a slip of the pen.
+_MOST_SEEDS = 10_000_000
+
 
 def parse_seeds(text: str) -> list[int]:
     """ "0-3,7" -> [0, 1, 2, 3, 7]."""
@@ -27,7 +32,10 @@ def parse_seeds(text: str) -> list[int]:
         found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         if found is None or int(found[2] or found[1]) < int(found[1]):
             raise InputError(f"--seeds {text}: give numbers and ranges, such as 0-63,100")
-        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
+        more = range(int(found[1]), int(found[2] or found[1]) + 1)
+        if len(seeds) + len(more) > _MOST_SEEDS:
+            raise InputError(f"--seeds {text}: names more than {_MOST_SEEDS:,} images")
+        seeds += more
     if len(set(seeds)) < len(seeds):
         raise InputError(f"--seeds {text}: names a seed twice")
     return seeds
@@ -68,6 +76,8 @@ def generate_seeds(
 
 def check_out(out: Path, overwrite: bool) -> None:
     """InputError for a file or folder that must not be replaced."""
+    if out.suffix.lower() in _OTHERS:
+        raise InputError(f"--out {out}: give NAME.png for a grid, or the name of a folder")
     if out.suffix.lower() == ".png" and out.is_dir():
         raise InputError(f"--out {out} is a folder: give a file name")
     blocking = next((path for path in out.parents if path.is_file()), None)
@@ -83,27 +93,32 @@ def check_out(out: Path, overwrite: bool) -> None:
         raise InputError(f"--out {out}: is no folder of PNGs, and is not replaced: give another")
 
 
-def write_grid(out: Path, x0: Tensor, columns: int | None = None) -> None:
-    """All images (n, c, h, w) in one PNG, whole or not at all."""
+def write_grid(
+    out: Path, x0: Tensor, columns: int | None = None, levels: int | None = None
+) -> None:
+    """All images (n, c, h, w) in one PNG, whole or not at all.  levels: grey levels of the data."""
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.tmp")
-    temporary.write_bytes(png_grid(x0, columns=columns))
+    temporary.write_bytes(png_grid(x0, columns=columns, levels=levels))
     temporary.replace(out)
 
 
-def write_folder(out: Path, images: Iterable[tuple[str, Tensor]]) -> int:
-    """A folder with one PNG per name and image (c, h, w), whole or not at all; returns how many."""
+def write_folder(out: Path, images: Iterable[tuple[str, Tensor]], levels: int | None = None) -> int:
+    """A folder with one PNG per name and image (c, h, w), whole or not at all; returns how many.
+
+    levels: grey levels of the data.
+    """
     number = 0
     with whole_folder(out) as folder:
         for name, image in images:
-            (folder / f"{name}.png").write_bytes(png(image))
+            (folder / f"{name}.png").write_bytes(png(image, levels))
             number += 1
     return number
 
 
-def png(image: Tensor) -> bytes:
-    """A PNG of one image (c, h, w), pixel by pixel."""
-    pixels = to_bytes(image[None])[0]
+def png(image: Tensor, levels: int | None = None) -> bytes:
+    """A PNG of one image (c, h, w), pixel by pixel, rounded to so many grey levels."""
+    pixels = to_bytes(image[None], levels)[0]
     if pixels.shape[2] not in (1, 3):
         pixels = np.concatenate(np.split(pixels, pixels.shape[2], axis=2), axis=1)
     out = io.BytesIO()
@@ -111,11 +126,13 @@ def png(image: Tensor) -> bytes:
     return out.getvalue()
 
 
-def png_grid(x0: Tensor, zoom: int | None = None, columns: int | None = None) -> bytes:
+def png_grid(
+    x0: Tensor, zoom: int | None = None, columns: int | None = None, levels: int | None = None
+) -> bytes:
     """A PNG of images (n, c, h, w) side by side, one pixel apart, enlarged so that small ones can
     be seen.  Channels that are neither grey nor colour stand in a row, in grey.
     """
-    images = to_bytes(x0)
+    images = to_bytes(x0, levels)
     if images.shape[3] not in (1, 3):
         images = np.concatenate(np.split(images, images.shape[3], axis=3), axis=2)
     n, h, w, c = images.shape

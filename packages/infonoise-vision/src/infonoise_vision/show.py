@@ -14,7 +14,7 @@ from infonoise_vision.task import Objective
 SHOWN = 64
 
 
-def examples(objective: Objective, held_out: ImageSet, denoiser: nn.Module) -> bytes:
+def examples(objective: Objective, held_out: ImageSet, classes: int, denoiser: nn.Module) -> bytes:
     """64 images: each class in turn where the denoiser knows classes, held-out ones completed where
     it was trained with a condition.
     """
@@ -24,6 +24,6 @@ def examples(objective: Objective, held_out: ImageSet, denoiser: nn.Module) -> b
     if objective.condition is not None:
         told = objective.context(held_out, rows)
     elif objective.conditional:
-        told = {"label": torch.arange(SHOWN) % len(held_out.classes)}
+        told = {"label": torch.arange(SHOWN) % classes}
     x0 = generate(denoiser, held_out.shape, SHOWN, sigmas, solver=SOLVER, condition=told).x
     return png_grid(x0 / held_out.scale)

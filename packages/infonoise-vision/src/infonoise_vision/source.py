@@ -14,6 +14,8 @@ Bytes = NDArray[np.uint8]
 Pixels = Bytes | NDArray[np.float32]
 Labels = NDArray[np.int64] | None
 Rows = NDArray[np.int64]
+# Of a file: its bytes, or the error that it cannot be read.
+Content = bytes | InputError
 Progress = Callable[[int, int], None]
 # Shape -> array of bytes to fill: in memory, or in a file.
 NewArray = Callable[[tuple[int, ...]], Bytes]
@@ -121,12 +123,13 @@ class Arrays:
 class Encoded:
     """Images in files of their own, in a folder or an archive.
 
-    where: (n,) what to call each in a message.  contents: ascending rows -> their bytes.
+    where: (n,) what to call each in a message.  contents: ascending rows -> their bytes, or the
+    error of one that cannot be read.
     """
 
     name: str
     where: Sequence[str]
-    contents: Callable[[Rows], Iterator[bytes]]
+    contents: Callable[[Rows], Iterator[Content]]
     labels: Labels = None
     classes: tuple[str, ...] = ()
 
@@ -175,10 +178,21 @@ def chunks(pixels: Bytes) -> Iterator[Bytes]:
 
 
 def index_labels(
-    stored: NDArray[Any] | Sequence[int] | Sequence[str],
-) -> tuple[Rows, tuple[str, ...]]:
-    """Class index of each label, and the class names: the distinct labels, sorted."""
-    names, index = np.unique(np.asarray(stored), return_inverse=True)
+    where: str, stored: NDArray[Any] | Sequence[int] | Sequence[str]
+) -> tuple[Labels, tuple[str, ...]]:
+    """Class index of each label, and the class names: the distinct labels, sorted.
+
+    Where all are -1 there are no labels; InputError for a negative number among others.
+    """
+    stored = np.asarray(stored)
+    if stored.dtype.kind == "i" and len(stored) and stored.min() < 0:
+        if (stored == -1).all():
+            return None, ()
+        raise InputError(
+            f"{where}: has label {stored.min()}, and a number below 0 stands for no class; give"
+            " every image a class from 0 on, or none"
+        )
+    names, index = np.unique(stored, return_inverse=True)
     return index.reshape(-1).astype(np.int64), tuple(str(name) for name in names)
 
 

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +10,6 @@ from torch import Tensor, nn
 from infonoise_core.channel import VarianceExploding
 from infonoise_core.denoiser import Denoiser, EDMDenoiser
 from infonoise_core.errors import InputError
-from infonoise_core.prior_profile import independent_symbol_profile
-from infonoise_core.profile import EntropyRateProfile
 from infonoise_core.training.schedules import Setting
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 from infonoise_core.weighting import Weight, edm_weight, unit_weight
@@ -26,13 +23,10 @@ from infonoise_vision.conditions import (
 )
 from infonoise_vision.data import ImageSet
 from infonoise_vision.data import load_split as load_two
+from infonoise_vision.division import check_held_out
 from infonoise_vision.evaluate import SAMPLES, ImageEvaluation
 from infonoise_vision.networks import Inputs, make_network
-from infonoise_vision.source import chunks
-
-HELD_OUT = 0.2
-# Images with more grey levels count as continuous.
-FEW_LEVELS = 64
+from infonoise_vision.priors import FEW_LEVELS, cosine_profile, pixel_profile
 
 
 @dataclass(frozen=True)
@@ -53,6 +47,9 @@ class Objective:
     """loss weight: edm or unit"""
     binarize: float | None = None
     """make pixels black or white: white above this share of the brightest, such as 0.5"""
+    held_out: float | None = None
+    """where the data have no test images: share (below 1) or number of those to hold out; default a
+    fifth, at most 10,000"""
     network: str = "small"
     """small, ddpmpp-small, ddpmpp-cifar10, ddpmpp-ffhq64, adm-imagenet64, dit-tiny or dit-small"""
     dropout: float | None = None
@@ -96,6 +93,7 @@ class Objective:
                 f"--condition {self.condition}: no such condition; give one of {', '.join(KINDS)}"
             )
         check_noise(self.condition_noise)
+        check_held_out(self.held_out)
         self.weighting()
 
     def weighting(self) -> Weight:
@@ -105,16 +103,23 @@ class Objective:
             raise InputError(f"--weight {self.weight}: no such weight; give edm or unit")
         return weights[self.weight]
 
-    def load(self, data: str) -> tuple[ImageSet, ImageSet]:
-        """Training and held-out images, the same ones for the same data."""
-        train, held_out = load_split(data, self.size, self.binarize)
+    def load(self, data: str, *, refuse_unused: bool = False) -> tuple[ImageSet, ImageSet]:
+        """Training and held-out images, the same ones for the same data.
+
+        refuse_unused: raise InputError for a `held_out` where the data have test images; without,
+        those are held out all the same.
+        """
+        train, held_out = load_split(
+            data, self.size, self.binarize, self.held_out, refuse_unused=refuse_unused
+        )
         return replace(train, scale=self.scale), replace(held_out, scale=self.scale)
 
     def setting(self, updates: int, images: ImageSet) -> Setting:
         """What a schedule is made for."""
         channel = VarianceExploding(self.sigma_min, self.sigma_max)
         symbols = pixel_profile(images, channel)
-        return Setting(channel, self.weighting(), updates, images.dim, symbols)
+        linear = cosine_profile(images, channel)
+        return Setting(channel, self.weighting(), updates, images.dim, symbols, linear)
 
     def task(self, images: ImageSet, seed: int) -> "ImageTask":
         """The images, with a fresh network; InputError where it needs labels that are not there."""
@@ -159,7 +164,15 @@ class Objective:
     def evaluation(
         self, images: ImageSet, held_out: ImageSet, samples: int = SAMPLES
     ) -> ImageEvaluation:
-        """The measures of a network trained on these images."""
+        """The measures of a network trained on these images; InputError where held-out images lack
+        the labels that it is told.
+        """
+        if held_out.labels is None and (self.conditional or self.condition == "label"):
+            option = "--conditional" if self.conditional else "--condition label"
+            raise InputError(
+                f"{held_out.name}: the held-out images have no labels for {option}; give them"
+                " labels, or the training images alone, of which some are then held out"
+            )
         return ImageEvaluation(
             images, held_out, self.sigma_min, self.sigma_max, samples, context=self.context
         )
@@ -181,25 +194,6 @@ class Objective:
             torch.manual_seed(seed)
             network = make_network(self.network, inputs)
         return ConditionedDenoiser(network, self.sigma_data, self.condition_noise)
-
-
-def pixel_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRateProfile | None:
-    """The profile of pixels that know nothing of each other, each with its own frequencies of grey
-    levels; None for real-valued images and for so many levels that noise hardly tells the two
-    apart.
-    """
-    if images.levels is None or images.levels > FEW_LEVELS:
-        return None
-    n, levels = len(images), images.levels
-    counts = np.zeros((images.dim, levels))
-    for part in chunks(np.asarray(images.pixels, np.uint8)):
-        flat = part.reshape(len(part), -1)
-        for level in range(levels):
-            counts[:, level] += (flat == level).sum(0)
-    # One example's worth of doubt, so that a level which was never seen stays possible.
-    table = (torch.from_numpy(counts) + 1 / levels) / (n + 1)
-    values = images.scale * torch.linspace(-1, 1, levels, dtype=torch.float64)
-    return independent_symbol_profile(channel, table, values[:, None])
 
 
 class ImageTask:
@@ -283,19 +277,14 @@ def make_denoiser(
 
 
 def load_split(
-    data: str, size: int | None, binarize: float | None = None
+    data: str,
+    size: int | None,
+    binarize: float | None = None,
+    held_out: float | None = None,
+    *,
+    refuse_unused: bool = False,
 ) -> tuple[ImageSet, ImageSet]:
-    """Training and held-out images, the same ones for the same data."""
-    return load_two(data, size=size, binarize=binarize, held_out=HELD_OUT)
-
-
-def describe(images: ImageSet, held_out: ImageSet) -> dict[str, Any]:
-    """What was trained on, as plain values: for the settings of a run and for results."""
-    return {
-        "name": images.name,
-        "shape": list(images.shape),
-        "levels": images.levels,
-        "train": len(images),
-        "held_out": len(held_out),
-        "classes": list(images.classes),
-    }
+    """Training and held-out images, the same ones for the same data; see `data.load_split`."""
+    return load_two(
+        data, size=size, binarize=binarize, held_out=held_out, refuse_unused=refuse_unused
+    )

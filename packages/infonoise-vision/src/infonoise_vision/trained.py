@@ -20,7 +20,9 @@ from infonoise_core.training.run import profile_of, read_run_of
 from infonoise_core.training.sampling import SamplerConfig, generate_chunks
 from infonoise_vision.conditions import Condition, null_space, renoised, replaced
 from infonoise_vision.data import ImageSet
-from infonoise_vision.task import Objective, describe
+from infonoise_vision.division import SHARE
+from infonoise_vision.identity import refuse_others
+from infonoise_vision.task import Objective
 
 COMMAND = "infonoise-vision train"
 METHODS = ("trained", "ddnm", "replace")
@@ -75,6 +77,12 @@ class TrainedRun:
         """(channels, height, width) of one image."""
         c, h, w = self.settings["images"]["shape"]
         return c, h, w
+
+    @property
+    def levels(self) -> int | None:
+        """Grey levels of the images; None for real numbers."""
+        levels: int | None = self.settings["images"].get("levels")
+        return levels
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -144,7 +152,7 @@ class TrainedRun:
                 f"{self.path}: was trained with --condition {self.objective.condition}, and"
                 f" --method {method} is for runs without; leave it out"
             )
-        free = self.steered(1.0, config.seed, {})
+        free = self.steered(config.guidance, config.seed, self.null())
         if method == "ddnm":
             return null_space(free, condition)
         return replaced(free, condition, config.seed)
@@ -155,13 +163,7 @@ class TrainedRun:
         """
         data = data or str(self.settings["data"])
         images, held_out = self.objective.load(data)
-        found, known = describe(images, held_out), self.settings["images"]
-        differs = next((k for k in known if k != "name" and found[k] != known[k]), None)
-        if differs:
-            raise InputError(
-                f"{data}: not the images of {self.path}, whose {differs} is {known[differs]} and"
-                f" not {found[differs]}; give the same ones with --data"
-            )
+        refuse_others(data, self.path, self.settings["images"], images, held_out)
         return images, held_out
 
     def _noising(self, seed: int) -> Denoiser:
@@ -174,7 +176,8 @@ class TrainedRun:
 def open_trained(run: Path, device: str = "auto") -> TrainedRun:
     """The run in the folder `run`; InputError where there is none."""
     settings = read_run_of(COMMAND, run)
-    objective = Objective(**settings["objective"])
+    # What runs from before the option was there held out.
+    objective = Objective(**{"held_out": SHARE, **settings["objective"]})
     shape = tuple(settings["images"]["shape"])
     classes = len(settings["images"].get("classes", ()))
     denoiser = objective.denoiser(shape, classes, seed=0)

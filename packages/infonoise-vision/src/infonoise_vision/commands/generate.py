@@ -1,7 +1,7 @@
 """`infonoise-vision sample`: new images, of a class where the run knows classes."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -61,24 +61,26 @@ def run_sample(config: SampleCommand) -> None:
             f"{config.run}: was trained with --condition {run.objective.condition}: complete images"
             " with inpaint or upscale"
         )
-    condition = labels(run, config.label, n)
+    condition = labels(run, config.label, range(n) if seeds is None else seeds)
     with progress(n, "sample") as reporter:
         chunks = _chunks(run, config, seeds, n, condition, reporter)
         first = next(chunks)
         if config.out.suffix.lower() == ".png":
             images = torch.cat([first.x, *(part.x for part in chunks)])
-            write_grid(config.out, images / run.objective.scale)
+            write_grid(config.out, images / run.objective.scale, levels=run.levels)
         else:
             names = (f"{number:06d}" for number in seeds or range(n))
-            write_folder(config.out, _named(names, first, chunks, run.objective.scale))
+            write_folder(config.out, _named(names, first, chunks, run.objective.scale), run.levels)
     print(f"{config.out}: {n} images, {first.nfe} denoiser calls each")
 
 
-def labels(run: TrainedRun, name: str | None, n: int) -> dict[str, Tensor]:
-    """What a run is told of the classes of n images: the one named, none, or each in turn.
+def labels(run: TrainedRun, name: str | None, places: Sequence[int]) -> dict[str, Tensor]:
+    """What a run is told of the classes of n images: the one named, none, or that in turn of each
+    one's place, or seed.
 
     Keyword arguments of its denoiser, (n, ...) each; empty for a run without classes. InputError
-    for a name that it does not know, or where it knows no classes at all.
+    for a name that it does not know, where it knows no classes at all, and for none where it was
+    never trained without.
     """
     classes, objective = run.classes, run.objective
     if not (objective.conditional or objective.condition == "label"):
@@ -87,9 +89,16 @@ def labels(run: TrainedRun, name: str | None, n: int) -> dict[str, Tensor]:
                 f"--class {name}: {run.path} knows no classes; train with --conditional"
             )
         return {}
-    label = torch.arange(n) % len(classes)
+    n = len(places)
+    label = torch.tensor(places) % len(classes)
     if name is not None:
         label = torch.full((n,), class_index(name, classes))
+    told_by = "label" if objective.conditional else "withheld"
+    if name is not None and int(label[0]) == len(classes) and told_by not in run.null():
+        raise InputError(
+            f"--class {NO_CLASS}: {run.path} was never trained without a class; give one, or train"
+            " with a --label-dropout or --condition-dropout above 0"
+        )
     told = {"label": label} if objective.conditional else {}
     condition = run.condition()
     if condition is not None and objective.condition == "label":

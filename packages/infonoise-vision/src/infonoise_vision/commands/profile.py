@@ -1,6 +1,7 @@
 """`infonoise-vision profile`: what a run has measured, by band, or what a condition says."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from tyro.conf import Positional
 
 from infonoise_core.errors import InputError
-from infonoise_core.plot import draw_profile, draw_profiles, figure, save_figure
+from infonoise_core.plot import FORMATS, draw_profile, draw_profiles, figure, save_figure
 from infonoise_core.prior_profile import measure_profile
 from infonoise_core.profile import EntropyRateProfile
 from infonoise_core.readout import Information, information_gap
@@ -102,7 +103,11 @@ def _draw_groups(profile: EntropyRateProfile, out: Path, *, overwrite: bool) -> 
 
 
 def condition_gap(
-    run: TrainedRun, held_out: ImageSet, null: dict[str, Tensor], draws: int
+    run: TrainedRun,
+    held_out: ImageSet,
+    null: dict[str, Tensor],
+    draws: int,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[Information, EntropyRateProfile, EntropyRateProfile]:
     """I(image; condition) of held-out images in nats, and the two profiles, without it and with it,
     at the same noises.
@@ -110,6 +115,7 @@ def condition_gap(
     The bound is the entropy of the classes, where they are all that is told.
 
     null: the run's, one row (1,) of each argument.  draws: noisy images per bin of a profile.
+    progress: called with 1 after each of 2 BINS bins.
     """
     rows = np.arange(min(len(held_out), 4096))
     x0 = held_out.x0(rows).to(run.device)
@@ -118,7 +124,7 @@ def condition_gap(
     free, conditional = (
         measure_profile(
             run.denoiser, x0, run.channel, BINS, draws, condition,
-            generator=torch.Generator().manual_seed(0),
+            generator=torch.Generator().manual_seed(0), progress=progress,
         )
         for condition in (without, told)
     )  # fmt: skip
@@ -132,7 +138,8 @@ def condition_gap(
 def _gap(
     run: TrainedRun, held_out: ImageSet, null: dict[str, Tensor], config: ProfileCommand
 ) -> None:
-    gap, free, conditional = condition_gap(run, held_out, null, config.draws)
+    with progress(2 * BINS, "profile") as reporter:
+        gap, free, conditional = condition_gap(run, held_out, null, config.draws, reporter.advance)
     print(f"without   {free.entropy():.2f} ± {free.entropy_stderr():.2f} nats per image, held out")
     print(f"with      {conditional.entropy():.2f} ± {conditional.entropy_stderr():.2f}")
     print(f"gap       {gap}")
@@ -150,5 +157,8 @@ def _check_out(config: ProfileCommand) -> None:
         return
     if config.out.is_dir():
         raise InputError(f"--out {config.out} is a folder: give a file name")
+    endings = [*FORMATS, *(["json"] if config.by else [])]
+    if config.out.suffix.removeprefix(".").lower() not in endings:
+        raise InputError(f"--out {config.out}: give a name that ends in .{', .'.join(endings)}")
     if config.out.exists() and not config.overwrite:
         raise InputError(f"--out {config.out} exists: give another name or --overwrite")

@@ -59,7 +59,7 @@ def pictures(run: TrainedRun, config: Report) -> dict[str, bytes]:
     sampling, condition = run.sampling(config.sampler), run.condition()
     shown = {"held-out images": png_grid(real / run.objective.scale)}
     if condition is None:
-        told = labels(run, None, len(rows))
+        told = labels(run, None, range(len(rows)))
         caption = "generated images"
     else:
         told = run.objective.context(held_out, rows, config.sampler.seed)
@@ -85,7 +85,7 @@ def measured(run: Path) -> list[list[str]]:
     try:
         measures: list[dict[str, Any]] = json.loads(file.read_text())["measures"]
         return [
-            [row["name"], f"{row['value']:.4f}", _number(row["floor"]), row["better"]]
+            [row["name"], _number(row["value"]), _number(row["floor"]), row["better"]]
             for row in measures
         ]
     except (ValueError, KeyError, TypeError) as error:

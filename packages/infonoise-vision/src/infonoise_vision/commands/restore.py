@@ -17,7 +17,7 @@ from infonoise_core.training.progress import progress
 from infonoise_core.training.sampling import SamplerConfig
 from infonoise_vision.commands.generate import NO_CLASS, labels
 from infonoise_vision.conditions import Coarse, Condition, Region, region
-from infonoise_vision.pictures import Pictures, known_part, read_pictures
+from infonoise_vision.pictures import Pictures, is_rectangle, known_part, read_pictures
 from infonoise_vision.sample import check_out, write_folder, write_grid
 from infonoise_vision.trained import TrainedRun, open_trained
 
@@ -82,6 +82,11 @@ def run_inpaint(config: Inpaint) -> None:
             f"--mask {config.mask}: {config.run} has learned to fill in the lower half alone; give"
             " a run with --condition hidden-box or with none"
         )
+    if kind == "hidden-box" and not is_rectangle(1 - known):
+        raise InputError(
+            f"--mask {config.mask}: {config.run} has learned to fill in rectangles; give one, or a"
+            " run without --condition"
+        )
     pictures = read_pictures(config.pictures, run.shape)
     x0 = run.objective.scale * pictures.x0
     seen = region(x0, known.expand(len(x0), -1, -1, -1))
@@ -96,7 +101,7 @@ def run_upscale(config: Upscale) -> None:
     kind, own = run.objective.condition, run.objective.factor
     if kind not in (None, "superres"):
         raise InputError(f"{config.run}: was trained with --condition {kind}; give superres")
-    factor = config.factor or own
+    factor = own if config.factor is None else config.factor
     if kind == "superres" and factor != own:
         raise InputError(
             f"--factor {factor}: {config.run} was trained with {own}; leave --factor out"
@@ -122,7 +127,7 @@ def _fill(
         raise InputError(f"--each {filling.each}: give at least 1")
     n = len(shown) * filling.each
     none = NO_CLASS if run.objective.conditional else None
-    told = labels(run, filling.label or none, n)
+    told = labels(run, filling.label or none, range(n))
     told |= {k: v.repeat_interleave(filling.each, 0) for k, v in seen.items()}
     method = filling.method or ("trained" if run.objective.condition else "ddnm")
     denoiser = run.completing(method, condition, filling.sampler)

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 from tyro.conf import OmitArgPrefixes, Positional
 
-from infonoise_core.training.config import TrainConfig
+from infonoise_core.training.config import CONFIG_FILE, TrainConfig, read_run
 from infonoise_core.training.engine import EngineConfig
 from infonoise_core.training.run import Run, run_settings, run_training
 from infonoise_core.training.schedules import make_schedule
+from infonoise_vision.identity import recorded
 from infonoise_vision.show import examples
-from infonoise_vision.task import Objective, describe
+from infonoise_vision.task import Objective
 from infonoise_vision.trained import COMMAND
 
 
@@ -35,17 +37,28 @@ class Train:
 def run_train(config: Train) -> None:
     """Train, evaluate, and leave a run in config.out."""
     objective = config.objective
-    images, held_out = objective.load(config.data)
+    images, held_out = objective.load(config.data, refuse_unused=True)
+
+    begun = {} if config.overwrite else _begun(config.out)
+    about = recorded(begun, config.data, config.out, images, held_out)
 
     def exhibit(denoiser: nn.Module) -> bytes:
-        return examples(objective, held_out, denoiser)
+        return examples(objective, held_out, len(images.classes), denoiser)
 
     run = Run(
         task=objective.task(images, config.train.seed),
         schedule=make_schedule(config.schedule, objective.setting(config.train.updates, images)),
         evaluation=objective.evaluation(images, held_out),
-        settings=run_settings(COMMAND, config, images=describe(images, held_out)),
-        about=f"{len(images)} images {'x'.join(map(str, images.shape))} of {images.name}",
+        settings=run_settings(COMMAND, config, images=about),
+        about=f"{len(images)} images {'x'.join(map(str, images.shape))} of {images.name},"
+        f" {len(held_out)} held out",
         exhibit=exhibit,
     )
     run_training(run, config)
+
+
+def _begun(out: Path) -> dict[str, Any]:
+    """What the settings of a run in `out` say of its images; nothing where there is none."""
+    if not (out / CONFIG_FILE).is_file():
+        return {}
+    return dict(read_run(out).get("images", {}))

@@ -1,0 +1,93 @@
+"""What the networks draw that a comparison of schedules has trained."""
+
+from pathlib import Path
+from statistics import fmean
+
+import torch
+
+import contests
+import vision_runs
+from infonoise_core.grid import karras_grid
+from infonoise_core.training.loop import load_denoiser
+from infonoise_core.training.results import with_error
+from infonoise_core.training.sampling import generate
+from infonoise_vision.data import ImageSet
+from infonoise_vision.drawn import count, features
+from infonoise_vision.fidelity import frechet_distance, kernel_distance
+from infonoise_vision.task import Objective
+from report import Cell, Goal, Section, Table
+from suite import Tick
+
+SCHEDULES = ("edm", "log-uniform", "logit-normal", "infonoise")
+LEVELS = 18
+
+
+def section(comparison: contests.Comparison, quick: bool, seed: int, tick: Tick) -> Section:
+    """Distances of each schedule's final networks, beside their bits per dim."""
+    outcome = contests.Outcome(contests.results(comparison, quick, tick))
+    objective = Objective(size=vision_runs.SIZE)
+    images, held_out = objective.load(str(vision_runs.DATA))
+    judge = vision_runs.classifier(images, tick)
+    samples = vision_runs.SAMPLES_QUICK if quick else vision_runs.SAMPLES
+    real, floor = (
+        features(_some(part, samples, seed), judge.features_of) for part in (held_out, images)
+    )
+    found: dict[str, tuple[list[float], list[float]]] = {}
+    for name in SCHEDULES:
+        found[name] = ([], [])
+        for repeat in range(outcome.seeds):
+            tick(f"{name}, seed {repeat}")
+            run = contests.folder(comparison, quick) / "runs" / f"{name}-seed{repeat}"
+            made = judge.features_of(_drawn(objective, images, run, samples, seed))
+            found[name][0].append(frechet_distance(real, made))
+            found[name][1].append(kernel_distance(real, made)[0])
+    n = count(samples)
+    rows: list[list[Cell]] = [
+        ["real images", None, f"{frechet_distance(real, floor):.3f}",
+         f"{kernel_distance(real, floor)[0]:.4f}"]
+    ]  # fmt: skip
+    rows += [
+        [name, with_error(outcome.finals(name), ".3f"), with_error(frechet, ".3f"),
+         with_error(kernel, ".4f")]
+        for name, (frechet, kernel) in found.items()
+    ]  # fmt: skip
+    table = Table(
+        f"The networks of Grey Fashion-MNIST after {outcome.updates:.0f} updates",
+        f"{samples} images of each, by Heun with {2 * LEVELS - 1} calls on Karras' grid, against"
+        f" {samples} held-out ones in features of a classifier of the training images. ± is the"
+        " standard error over seeds. Bits per dim count what low noise hides, distances what it"
+        " leaves: the two ask for different laws.",
+        ["schedule", "bits per dim", f"fd_clf_{n}", f"kid_clf_{n}"],
+        rows,
+    )
+    best = min(fmean(found[name][0]) for name in SCHEDULES if name != "infonoise")
+    law = _best_in_bits(outcome)
+    goals = [
+        Goal(f"infonoise: fd_clf_{n} over the best fixed law's",
+             fmean(found["infonoise"][0]) / best, "at most", 1.05, ".2f"),
+        Goal(f"infonoise: fd_clf_{n} over that of the law with the best bits per dim",
+             fmean(found["infonoise"][0]) / fmean(found[law][0]), "at most", 1.05, ".2f"),
+    ]  # fmt: skip
+    return Section("What the schedules' networks draw", [table], goals)
+
+
+def _best_in_bits(outcome: contests.Outcome) -> str:
+    fixed = [name for name in SCHEDULES if name != "infonoise"]
+    return min(fixed, key=lambda name: fmean(outcome.finals(name)))
+
+
+def _some(images: ImageSet, samples: int, seed: int) -> ImageSet:
+    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:samples]
+    return images.take(chosen.sort().values.numpy())
+
+
+def _drawn(
+    objective: Objective, images: ImageSet, run: Path, samples: int, seed: int
+) -> torch.Tensor:
+    denoiser = objective.denoiser(images.shape, len(images.classes), 0)
+    load_denoiser(run, denoiser)
+    sigmas = karras_grid(LEVELS, objective.sigma_min, objective.sigma_max)
+    sample = generate(
+        denoiser, images.shape, samples, sigmas, solver="heun", seed=seed, chunk=vision_runs.CHUNK
+    )
+    return sample.x.clamp(-1, 1)
