@@ -50,6 +50,7 @@ def test_it_is_the_profile_of_a_gaussian_field() -> None:
     images, variances = field(6000)
     channel = VarianceExploding(0.002, 80.0)
     profile = cosine_profile(images, channel)
+    assert profile is not None
     sigma = profile.sigma[:, None]
     exact = (variances.flatten() / (variances.flatten() + sigma**2)).sum(1)
     # A variance from 6,000 images is known within 1.8 %, and 90 of them average out to 0.2 %; the
@@ -62,6 +63,8 @@ def test_it_moves_with_the_scale_of_the_data() -> None:
     images, _ = field(50)
     low = cosine_profile(images, VarianceExploding(0.01, 10.0))
     high = cosine_profile(replace(images, scale=10.0), VarianceExploding(0.1, 100.0))
+    assert low is not None
+    assert high is not None
     torch.testing.assert_close(low.rate, high.rate, rtol=1e-4, atol=0)  # pixels are float32
 
 
@@ -72,7 +75,14 @@ def test_it_bounds_images_that_are_no_gaussians() -> None:
     images = ImageSet("five", centres[which].numpy(), None)
     channel = VarianceExploding(0.01, 50.0)
     bound = cosine_profile(images, channel)
+    assert bound is not None
     true = profile_on(MixtureSource(centres.flatten(1), 0.0, torch.full((5,), 0.2)), bound.edges)
     assert (true.rate <= bound.rate + 4 * true.stderr).all()
     # Not without content: half of the dimensions' own at the data's scale.
     assert float(bound.rate[(bound.sigma - 1).abs().argmin()]) < 0.6 * 16
+
+
+def test_images_that_are_all_alike_tell_nothing() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, 3, 5, 4)).astype(np.uint8)
+    images = ImageSet("one", np.repeat(image, 7, axis=0), 256)
+    assert cosine_profile(images, VarianceExploding(0.01, 50.0)) is None

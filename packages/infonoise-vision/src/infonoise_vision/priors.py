@@ -38,9 +38,10 @@ def pixel_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRatePr
     return independent_symbol_profile(channel, table, values[:, None])
 
 
-def cosine_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRateProfile:
+def cosine_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRateProfile | None:
     """The profile of the best denoiser that shrinks each coefficient of the cosine transform, over
-    columns, rows and channels, by itself: an upper bound on that of the images.
+    columns, rows and channels, by itself: an upper bound on that of the images; None where they are
+    all alike.
 
     From the variances of at most 8192 of them, evenly spaced.
     """
@@ -52,9 +53,11 @@ def cosine_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRateP
         x0 = images.x0(rows[start : start + 256]).double()
         coefficients = torch.einsum("nchw,ac,bh,dw->nabd", x0, *bases)
         total, square = total + coefficients.sum(0), square + coefficients.square().sum(0)
-    mean = total / number
-    variances = (square / number - mean.square()).clamp_min(0)
-    return linear_profile(channel, variances.flatten())
+    mean, second = total / number, square / number
+    variances = second - mean.square()
+    # Less than that is rounding.
+    variances[variances < 1e-10 * second] = 0
+    return linear_profile(channel, variances.flatten()) if variances.any() else None
 
 
 def cosines(side: int) -> Tensor:
