@@ -35,7 +35,8 @@ def baseline(request: pytest.FixtureRequest) -> Path:
 
 
 def test_train_leaves_a_run_that_speaks_for_itself(trained: Path, corpus: Path) -> None:
-    assert {path.name for path in trained.iterdir()} == {
+    # Other tests measure this run.
+    assert {path.name for path in trained.iterdir()} - {"evaluation.json"} == {
         "config.json", "config.yaml", "checkpoints", "metrics.jsonl", "profile.json", "done.json",
         "tokenizer", "codes.safetensors",
     }  # fmt: skip

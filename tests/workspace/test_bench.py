@@ -14,12 +14,15 @@ import core
 import report
 import text
 import training
+import vision
 from infonoise_core import InfoNoise, VarianceExploding
 from infonoise_core.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "benchmarks"
-SUITES = {"core": core.SUITE, "training": training.SUITE, "bio": bio.SUITE, "text": text.SUITE}
+SUITES = {suite.name: suite for suite in (
+    core.SUITE, training.SUITE, vision.SUITE, bio.SUITE, text.SUITE,
+)}  # fmt: skip
 
 
 def results_of(name):
