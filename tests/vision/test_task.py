@@ -241,3 +241,19 @@ def test_scale_multiplies_the_data_and_nothing_else(scale: float) -> None:
         medians.append(float(setting.symbols.quantile(torch.tensor(0.5, dtype=torch.float64))))
     # Both grids have 64 bins over 80/0.002, a sixth of a nat each.
     assert math.log(medians[1] / medians[0]) == pytest.approx(math.log(scale), abs=0.17)
+
+
+@pytest.mark.parametrize(
+    ("objective", "option"),
+    [
+        (Objective(conditional=True), "--conditional"),
+        (Objective(condition="label"), "--condition label"),
+    ],
+)
+def test_held_out_images_without_labels_are_refused_where_they_are_told(
+    objective: Objective, option: str
+) -> None:
+    images, held_out = objective.load("digits")
+    assert objective.evaluation(images, held_out, samples=4)
+    with pytest.raises(InputError, match=f"held-out images have no labels for {option}"):
+        objective.evaluation(images, replace(held_out, labels=None, classes=()), samples=4)
