@@ -5,9 +5,6 @@ from pathlib import Path
 import pytest
 
 from infonoise_text.cli import main
-from infonoise_text.documents import Documents
-from infonoise_text.prepare import prepare
-from infonoise_text.tokens import SentencePiece
 
 QUICK = ["--length", "12", "--batch", "8", "--updates", "6", "--save-every", "3"]
 KINDS = {
@@ -16,15 +13,6 @@ KINDS = {
     "autoregressive": ["--method", "autoregressive"],
     "clusters": ["--clusters", "4"],
 }
-
-
-@pytest.fixture(scope="module")
-def corpus(
-    tmp_path_factory: pytest.TempPathFactory, topics: list[str], tokenizer: SentencePiece
-) -> Path:
-    out = tmp_path_factory.mktemp("push") / "corpus"
-    documents = Documents("topics", lambda: iter(topics))
-    return prepare(documents, out, tokenizer=tokenizer, semantic=True).folder
 
 
 @pytest.fixture(scope="module", params=KINDS)
