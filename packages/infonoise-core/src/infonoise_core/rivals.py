@@ -226,7 +226,7 @@ class FrozenProfile(TableLaw):
     profile of independent symbols the "iid oracle", a strong baseline on discrete data that needs
     no learning.
 
-    density proportional to (gate * rate)^power / weight. A profile on another grid than the
+    density proportional to (gate * rate / weight)^power. A profile on another grid than the
     channel's is read at its bin centres, and held beyond its ends.
     """
 
