@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 WIDTH = 88
 # Program -> module with its `main`.
 PROGRAMS = {
-    "infonoise": "infonoise_core.cli",
+    "infonoise": "infonoise_core.commands.cli",
     "infonoise-vision": "infonoise_vision.cli",
     "infonoise-text": "infonoise_text.cli",
     "infonoise-bio": "infonoise_bio.cli",

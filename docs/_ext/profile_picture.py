@@ -2,7 +2,7 @@
 
     python docs/_ext/profile_picture.py docs/_static/profile.svg
 
-Nothing is measured: the sources are those of `infonoise_core.exact`, in closed form.
+Nothing is measured: the sources are those of `infonoise_core.analytic.exact`, in closed form.
 """
 
 import sys
@@ -12,8 +12,8 @@ import torch
 from matplotlib import rc_context
 
 from infonoise_core import LogNormal, VarianceExploding
-from infonoise_core.categorical import CategoricalSource
-from infonoise_core.exact import BinarySource, GaussianSource, profile_on
+from infonoise_core.analytic.categorical import CategoricalSource
+from infonoise_core.analytic.exact import BinarySource, GaussianSource, profile_on
 from infonoise_core.plot import draw_profiles, figure, save_figure
 
 

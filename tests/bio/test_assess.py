@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from infonoise_bio.alphabet import MASKED
-from infonoise_bio.assess import chains_by_class
-from infonoise_bio.bound import BitsPerBase
-from infonoise_bio.data import SequenceSet
-from infonoise_bio.markov import markov_bits
-from infonoise_bio.planted import DEMO, demo_sequences
-from infonoise_bio.planted_rows import exact_bits, planted_rows
+from infonoise_bio.data.sequences import SequenceSet
+from infonoise_bio.evaluation.bound import BitsPerBase
+from infonoise_bio.evaluation.markov import markov_bits
+from infonoise_bio.evaluation.measures import chains_by_class
+from infonoise_bio.evaluation.planted import exact_bits, planted_rows
+from infonoise_bio.synthetic import DEMO, demo_sequences
 
 
 def labelled(n=200, masked=False):

@@ -8,11 +8,11 @@ import torch
 
 from infonoise_bio.alphabet import MASKED
 from infonoise_bio.baseline_designs import design_from_given
-from infonoise_bio.baselines import GivenBases, autoregressive_nats, baseline_model
-from infonoise_bio.encoding import make_encoding
-from infonoise_bio.model import Conditions, ModelConfig
-from infonoise_bio.network import NetworkConfig
-from infonoise_bio.sample import Wanted
+from infonoise_bio.methods.baselines import GivenBases, autoregressive_nats, baseline_model
+from infonoise_bio.models.denoiser import Conditions, ModelConfig
+from infonoise_bio.models.encoding import make_encoding
+from infonoise_bio.models.network import NetworkConfig
+from infonoise_bio.sampling.sequences import Wanted
 from infonoise_core.errors import InputError
 
 CONDITIONS = Conditions(("x", "y"), ("act",), (0.0,), (1.0,))

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from infonoise_bio.alphabet import MASKED
-from infonoise_bio.baselines import (
+from infonoise_bio.evaluation.markov import bits_of, fit_markov
+from infonoise_bio.methods.baselines import (
     BASELINES,
     BaselineBits,
     autoregressive_nats,
@@ -16,12 +17,11 @@ from infonoise_bio.baselines import (
     baseline_task,
     masked_nats,
 )
-from infonoise_bio.encoding import make_encoding
-from infonoise_bio.markov import bits_of, fit_markov
-from infonoise_bio.model import Conditions, ModelConfig
-from infonoise_bio.network import NetworkConfig
-from infonoise_bio.planted import demo_sequences
-from infonoise_bio.task import Objective
+from infonoise_bio.methods.diffusion import Objective
+from infonoise_bio.models.denoiser import Conditions, ModelConfig
+from infonoise_bio.models.encoding import make_encoding
+from infonoise_bio.models.network import NetworkConfig
+from infonoise_bio.synthetic import demo_sequences
 from infonoise_core.errors import InputError
 
 SKEWED = (0.4, 0.1, 0.2, 0.3)

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_bio.alphabet import MASKED
-from infonoise_bio.bound import LikelihoodBound, bits_per_base
-from infonoise_bio.encoding import Encoding, make_encoding
-from infonoise_bio.model import IndependentBases, ModelConfig, make_denoiser
-from infonoise_bio.network import NetworkConfig
-from infonoise_bio.planted import DEMO, PlantedDna
+from infonoise_bio.evaluation.bound import LikelihoodBound, bits_per_base
+from infonoise_bio.models.denoiser import IndependentBases, ModelConfig, make_denoiser
+from infonoise_bio.models.encoding import Encoding, make_encoding
+from infonoise_bio.models.network import NetworkConfig
+from infonoise_bio.synthetic import DEMO, PlantedDna
 from infonoise_core.errors import InputError
-from infonoise_core.training.evaluation import HeldOutError
+from infonoise_core.evaluation.held_out import HeldOutError
 from infonoise_core.training.task import Batch
 
 SKEWED = torch.tensor([0.4, 0.1, 0.2, 0.3], dtype=torch.float64)

@@ -12,9 +12,9 @@ from Bio.SeqFeature import SeqFeature, SimpleLocation
 from Bio.SeqRecord import SeqRecord
 
 from infonoise_bio.cli import COMMANDS
-from infonoise_bio.planted import demo_sequences
 from infonoise_bio.presets import TRAIN_PRESETS
-from infonoise_core.training.options import parse_options
+from infonoise_bio.synthetic import demo_sequences
+from infonoise_core.config.parse import parse_options
 
 LENGTH = 24
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infonoise_bio.alphabet import MASKED, letters_of, reverse_complement, reverse_complement_codes
-from infonoise_bio.kmers import similarity_clusters, two_strand_digests
+from infonoise_bio.data.kmers import similarity_clusters, two_strand_digests
 
 from .sequence_files import random_codes
 
@@ -57,7 +57,7 @@ def test_clusters_do_not_depend_on_the_number_of_passes(monkeypatch, passes):
     codes[40] = reverse_complement_codes(codes[7:8])
     expected = similarity_clusters(codes, 12)
     assert len(np.unique(expected)) == 58
-    monkeypatch.setattr("infonoise_bio.kmers._AT_ONCE", math.ceil(60 * 19 / passes))
+    monkeypatch.setattr("infonoise_bio.data.kmers._AT_ONCE", math.ceil(60 * 19 / passes))
     assert np.array_equal(similarity_clusters(codes, 12), expected)
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from infonoise_bio.discriminator import auc, discriminator_auc
 from infonoise_bio.discriminator_cnn import cnn_auc
+from infonoise_bio.evaluation.discriminator import auc, discriminator_auc
 from infonoise_core.errors import InputError
 
 

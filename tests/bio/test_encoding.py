@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from infonoise_bio.alphabet import MASKED, reverse_complement_codes
-from infonoise_bio.encoding import ENCODINGS, Encoding, make_encoding, one_hot_01
+from infonoise_bio.models.encoding import ENCODINGS, Encoding, make_encoding, one_hot_01
 from infonoise_core import InputError, VarianceExploding
 
 NAMES = list(ENCODINGS)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infonoise_bio.bound import BitsPerBase
-from infonoise_bio.evaluate import (
+from infonoise_bio.evaluation.bound import BitsPerBase
+from infonoise_bio.evaluation.checks import (
     DnaEvaluation,
     Row,
     Window,
@@ -16,10 +16,10 @@ from infonoise_bio.evaluate import (
     likelihood_rows,
     make_anchors,
 )
-from infonoise_bio.markov import markov_bits
-from infonoise_bio.motifs import read_scanners
-from infonoise_bio.planted import DEMO, demo_sequences
-from infonoise_bio.task import Objective
+from infonoise_bio.evaluation.markov import markov_bits
+from infonoise_bio.evaluation.motifs import read_scanners
+from infonoise_bio.methods.diffusion import Objective
+from infonoise_bio.synthetic import DEMO, demo_sequences
 from infonoise_core.errors import InputError
 
 SOURCE = DEMO["housekeeping"]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from infonoise_bio.encoding import make_encoding
-from infonoise_bio.groups import grouped_profile
-from infonoise_bio.model import ModelConfig, make_denoiser
-from infonoise_bio.network import NetworkConfig
-from infonoise_core.channel import VarianceExploding
+from infonoise_bio.evaluation.groups import grouped_profile
+from infonoise_bio.models.denoiser import ModelConfig, make_denoiser
+from infonoise_bio.models.encoding import make_encoding
+from infonoise_bio.models.network import NetworkConfig
 from infonoise_core.errors import InputError
+from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.training.task import Batch
 
 LENGTH = 6

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from infonoise_bio.alphabet import letters_of, reverse_complement
 from infonoise_bio.cli import main
-from infonoise_bio.columns import Columns
-from infonoise_bio.inspect import Inspection, inspect_file
-from infonoise_bio.records import Record
+from infonoise_bio.data.columns import Columns
+from infonoise_bio.data.formats.record import Record
+from infonoise_bio.data.inspection import Inspection, inspect_file
 from infonoise_core import InputError
 
 DNA = Path(__file__).parents[3] / "shared" / "data" / "dna"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from infonoise_bio.alphabet import MASKED
-from infonoise_bio.data import load_sequences
-from infonoise_bio.markov import bits_of, contexts, fit_markov, markov_bits
+from infonoise_bio.data.sequences import load_sequences
+from infonoise_bio.evaluation.markov import bits_of, contexts, fit_markov, markov_bits
 from infonoise_core.errors import InputError
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "dna"

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from infonoise_bio.alphabet import MASKED
-from infonoise_bio.encoding import ENCODINGS, make_encoding
-from infonoise_bio.model import (
+from infonoise_bio.models.denoiser import (
     BaseDenoiser,
     Conditions,
     IndependentBases,
     ModelConfig,
     make_denoiser,
 )
-from infonoise_bio.network import NetworkConfig
+from infonoise_bio.models.encoding import ENCODINGS, make_encoding
+from infonoise_bio.models.network import NetworkConfig
 from infonoise_core.errors import InputError
 
 LENGTH = 21

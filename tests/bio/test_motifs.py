@@ -9,8 +9,8 @@ from Bio import motifs as bio
 from Bio.Seq import Seq
 
 from infonoise_bio.alphabet import MASKED, letters_of, reverse_complement_codes
-from infonoise_bio.data import load_sequences
-from infonoise_bio.motifs import read_scanners
+from infonoise_bio.data.sequences import load_sequences
+from infonoise_bio.evaluation.motifs import read_scanners
 from infonoise_core.errors import InputError
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "dna"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from infonoise_bio.alphabet import MASKED, letters_of, reverse_complement_codes
-from infonoise_bio.neighbours import TrainingWords, edit_distance, nearest_distance
+from infonoise_bio.evaluation.copies import TrainingWords, edit_distance, nearest_distance
 from infonoise_core.errors import InputError
 
 bases = arrays.arrays(np.uint8, st.integers(0, 8), elements=st.integers(0, 3))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from infonoise_bio.encoding import ENCODINGS, make_encoding
-from infonoise_bio.planted import DEMO, Planted, PlantedDna, demo_sequences, holds
+from infonoise_bio.models.encoding import ENCODINGS, make_encoding
+from infonoise_bio.synthetic import DEMO, Planted, PlantedDna, demo_sequences, holds
 from infonoise_core.errors import InputError
 
 # 6 bases: one window of 3 on either strand, one of 2, and one free base: 4096 sequences.

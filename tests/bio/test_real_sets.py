@@ -6,9 +6,9 @@ import random
 import numpy as np
 import pytest
 
-from infonoise_bio.data import load_sequences
-from infonoise_bio.kmers import similarity_clusters
-from infonoise_bio.split import Splitting, straddling
+from infonoise_bio.data.kmers import similarity_clusters
+from infonoise_bio.data.sequences import load_sequences
+from infonoise_bio.data.split import Splitting, straddling
 
 from .sequence_files import DNA, load
 

@@ -9,8 +9,8 @@ from Bio.Seq import Seq
 from Bio.SeqFeature import CompoundLocation, SeqFeature, SimpleLocation
 from Bio.SeqRecord import SeqRecord
 
-from infonoise_bio.counts import Counts
-from infonoise_bio.sources import Reading, format_of, read_source
+from infonoise_bio.data.formats.counts import Counts
+from infonoise_bio.data.open import Reading, format_of, read_source
 from infonoise_core import InputError
 
 GENOMES = Path(__file__).parents[3] / "shared" / "data" / "dna" / "genomes"

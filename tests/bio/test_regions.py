@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infonoise_bio.alphabet import reverse_complement
-from infonoise_bio.regions import Part, Placement, Region, cut, window_name
+from infonoise_bio.data.formats.regions import Part, Placement, Region, cut, window_name
 from infonoise_core import InputError
 
 LENGTH = 40

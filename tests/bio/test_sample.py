@@ -9,12 +9,19 @@ import torch
 from Bio import SeqIO
 
 from infonoise_bio.alphabet import MASKED, Codes
-from infonoise_bio.encoding import ENCODINGS, make_encoding
-from infonoise_bio.model import BaseDenoiser, Conditions, ModelConfig, make_denoiser
-from infonoise_bio.network import NetworkConfig
-from infonoise_bio.sample import Sampling, Wanted, design, design_each, infill, write_designs
+from infonoise_bio.models.denoiser import BaseDenoiser, Conditions, ModelConfig, make_denoiser
+from infonoise_bio.models.encoding import ENCODINGS, make_encoding
+from infonoise_bio.models.network import NetworkConfig
+from infonoise_bio.sampling.sequences import (
+    Sampling,
+    Wanted,
+    design,
+    design_each,
+    infill,
+    write_designs,
+)
 from infonoise_core.errors import InputError
-from infonoise_core.grid import karras_grid
+from infonoise_core.sampling.grids import karras_grid
 
 LENGTH = 20
 FREQUENCIES = (0.4, 0.1, 0.2, 0.3)

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from infonoise_bio.alphabet import MASKED, codes_of
-from infonoise_bio.bound import LikelihoodBound
-from infonoise_bio.encoding import make_encoding
-from infonoise_bio.model import BaseDenoiser, Conditions, ModelConfig, make_denoiser
-from infonoise_bio.network import NetworkConfig
-from infonoise_bio.records import Record
-from infonoise_bio.score import Scorer, write_scores
+from infonoise_bio.data.formats.record import Record
+from infonoise_bio.evaluation.bound import LikelihoodBound
+from infonoise_bio.evaluation.score import Scorer, write_scores
+from infonoise_bio.models.denoiser import BaseDenoiser, Conditions, ModelConfig, make_denoiser
+from infonoise_bio.models.encoding import make_encoding
+from infonoise_bio.models.network import NetworkConfig
 from infonoise_core.errors import InputError
 from infonoise_core.training.task import Batch
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from infonoise_bio.alphabet import MASKED, letters_of
-from infonoise_bio.spectra import (
+from infonoise_bio.evaluation.composition import (
     base_profile,
     cpg_ratio,
     gc_content,

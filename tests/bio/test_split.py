@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from infonoise_bio.alphabet import letters_of, reverse_complement, reverse_complement_codes
-from infonoise_bio.kmers import similarity_clusters
-from infonoise_bio.split import (
+from infonoise_bio.data.kmers import similarity_clusters
+from infonoise_bio.data.split import (
     SPLITS,
     Splitting,
     default_k,

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import peak
-from infonoise_bio import sample
-from infonoise_core.training.sampling import generate_chunks
+from infonoise_bio.sampling import sequences as sample
+from infonoise_core.sampling.generate import generate_chunks
 
 LENGTH, CHUNK = 24, 50
 FEW, MANY = 2 * CHUNK, 20 * CHUNK

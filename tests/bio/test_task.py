@@ -8,17 +8,24 @@ import torch
 from torch import Tensor
 
 from infonoise_bio.alphabet import MASKED, reverse_complement_codes
-from infonoise_bio.bound import LikelihoodBound
 from infonoise_bio.composition import base_frequencies
-from infonoise_bio.data import SequenceSet
-from infonoise_bio.encoding import ENCODINGS
-from infonoise_bio.evaluate import DnaEvaluation
-from infonoise_bio.planted import DEMO, demo_sequences
-from infonoise_bio.task import DnaTask, Hiding, Objective, conditions_of, describe, example_batch
+from infonoise_bio.data.sequences import SequenceSet
+from infonoise_bio.evaluation.bound import LikelihoodBound
+from infonoise_bio.evaluation.checks import DnaEvaluation
+from infonoise_bio.methods.diffusion import (
+    DnaTask,
+    Hiding,
+    Objective,
+    conditions_of,
+    describe,
+    example_batch,
+)
+from infonoise_bio.models.encoding import ENCODINGS
+from infonoise_bio.synthetic import DEMO, demo_sequences
 from infonoise_core.errors import InputError
+from infonoise_core.schedules.registry import make_schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.loop import train
-from infonoise_core.training.schedules import make_schedule
 
 LENGTH = 14
 

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from infonoise_core.exact import BinarySource, GaussianSource
+from infonoise_core.analytic.exact import BinarySource, GaussianSource
 
 LOW, HIGH = 0.1, 20.0
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from infonoise_core.channel import VarianceExploding
-from infonoise_core.exact import BinarySource, GaussianSource
-from infonoise_core.law import Schedule
-from infonoise_core.rivals import AdaptiveLoss, LossSecondMoment, TimeWarp
-from infonoise_core.table import TableLaw
-from infonoise_core.weighting import edm_weight
+from infonoise_core.analytic.exact import BinarySource, GaussianSource
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.processes.weighting import edm_weight
+from infonoise_core.schedules.adaptive import AdaptiveLoss, LossSecondMoment, TimeWarp
+from infonoise_core.schedules.fixed import Schedule
+from infonoise_core.schedules.table import TableLaw
 
 CHANNEL = VarianceExploding(0.02, 20.0)
 DIM = 16

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from training_run import Job
 
-from infonoise_core.estimator import RateEstimator
+from infonoise_core.profiles.estimator import RateEstimator
 
 # Owner and name of the calls at which a kill is tried, before and after.
 CALLS = ((os, "fsync"), (os, "replace"), (shutil, "rmtree"), (RateEstimator, "merge"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infonoise_core.errors import InputError
-from infonoise_core.training.sources import BadRecords, Record
+from infonoise_core.training.data.records import BadRecords, Record
 
 
 class Numbers:

@@ -8,7 +8,7 @@ import pytest
 import adversarial
 from gates import DEFAULT, GATES
 from infonoise_core import InfoNoise, VarianceExploding, slope_gate
-from infonoise_core.exact import BinarySource, exact_profile
+from infonoise_core.analytic.exact import BinarySource, exact_profile
 
 
 def test_the_gate_of_the_tables_is_the_default() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from infonoise_core.errors import InputError
-from infonoise_core.training.arrays import MappedArray
+from infonoise_core.training.data.memmap import MappedArray
 
 
 def test_rows_of_an_npy_file_are_those_in_memory(tmp_path: Path) -> None:

@@ -8,17 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from infonoise_core.channel import Channel, Prediction, RectifiedFlow, VarianceExploding
-from infonoise_core.channels_vp import (
+from infonoise_core.errors import InputError
+from infonoise_core.processes.channel import Channel, Prediction, RectifiedFlow, VarianceExploding
+from infonoise_core.processes.variance_preserving import (
     CosineCurve,
     DiscreteDDPM,
     LinearBetaCurve,
     VariancePreserving,
 )
-from infonoise_core.errors import InputError
-from infonoise_core.law import LogUniform, UniformTime
-from infonoise_core.rivals import AdaptiveLoss
-from infonoise_core.schedule import InfoNoise
+from infonoise_core.schedules.adaptive import AdaptiveLoss
+from infonoise_core.schedules.fixed import LogUniform, UniformTime
+from infonoise_core.schedules.infonoise import InfoNoise
 
 HALF_ULP = 2.0**-24
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import infonoise_core
-from infonoise_core.cli import main
-from infonoise_core.exact import BinarySource, GaussianSource, SphereSource, exact_profile
-from infonoise_core.mixture import MixtureSource
+from infonoise_core.analytic.exact import BinarySource, GaussianSource, SphereSource, exact_profile
+from infonoise_core.analytic.mixture import MixtureSource
+from infonoise_core.commands.cli import main
 from infonoise_core.training import checkpoint
 
 ONE_LINE = re.compile(r"error: [^\n]+\n")
@@ -198,7 +198,7 @@ def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_as_a_process(tmp_path: Path) -> None:
-    code = "import sys; from infonoise_core.cli import main; sys.exit(main())"
+    code = "import sys; from infonoise_core.commands.cli import main; sys.exit(main())"
     done = run_python(code, "profile", str(tmp_path / "missing.json"))
     assert done.returncode == 2
     assert done.stdout == ""
@@ -226,7 +226,7 @@ class Hide:
         if name.partition(".")[0] in {{{hidden!r}, "safetensors", "jinja2", "yaml"}}:
             raise ModuleNotFoundError(f"hidden: {{name}}", name=name)
 sys.meta_path.insert(0, Hide())
-from infonoise_core.cli import main
+from infonoise_core.commands.cli import main
 sys.exit(main())
 """
     done = run_python(code, *(str(sphere) if a == "FILE" else a for a in arguments))

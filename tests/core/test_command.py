@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import pytest
 from tyro.conf import Positional
 
+from infonoise_core.app import command
 from infonoise_core.errors import InputError, ToldError
-from infonoise_core.training import command
 
 
 @dataclass(frozen=True)

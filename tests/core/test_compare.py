@@ -25,8 +25,8 @@ from infonoise_core import (
     VarianceExploding,
     edm_weight,
 )
-from infonoise_core.training import compare
-from infonoise_core.training.compare import (
+from infonoise_core.app import contest as compare
+from infonoise_core.app.contest import (
     EVALUATIONS,
     PLANNED,
     Contest,
@@ -34,9 +34,9 @@ from infonoise_core.training.compare import (
     run_contest,
     updates_within,
 )
+from infonoise_core.app.results import Arm
+from infonoise_core.evaluation.held_out import HeldOutError
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.evaluation import HeldOutError
-from infonoise_core.training.results import Arm
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 
 CHANNEL = VarianceExploding(0.02, 20.0)

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tyro.conf import OmitArgPrefixes, Positional
 
+from infonoise_core.app import command
+from infonoise_core.config.parse import parse_options
+from infonoise_core.config.presets import differences
+from infonoise_core.config.tree import ConfigTree, build
+from infonoise_core.config.yaml_file import put_assignment, read_config, to_yaml, write_yaml
 from infonoise_core.errors import InputError
-from infonoise_core.training import command
-from infonoise_core.training.configfile import put_assignment, read_config, to_yaml, write_yaml
-from infonoise_core.training.configtree import ConfigTree, build
-from infonoise_core.training.options import parse_options
-from infonoise_core.training.presets import differences
 
 
 @dataclass(frozen=True)

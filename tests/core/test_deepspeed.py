@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from infonoise_core.errors import InputError
-from infonoise_core.training.deepspeed import DeepSpeedEngine
+from infonoise_core.training.engines.deepspeed import DeepSpeedEngine
 
 from .test_engine import SETTINGS, assert_same_run, losses, run, weights
 from .training_run import Job, finish, launch

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from infonoise_core.denoiser import EDMDenoiser
+from infonoise_core.analytic.exact import GaussianSource
 from infonoise_core.errors import InputError
-from infonoise_core.exact import GaussianSource
+from infonoise_core.processes.denoiser import EDMDenoiser
 
 
 class Recorder(nn.Module):

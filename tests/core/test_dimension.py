@@ -11,9 +11,15 @@ from infonoise_core import (
     intrinsic_dimension,
     measure_profile,
 )
-from infonoise_core.categorical import CategoricalSource
-from infonoise_core.dimension import Dimension, Plateau, jacobian_trace, plateau, svd_gap
-from infonoise_core.exact import BinarySource, GaussianSource, Source, SphereSource, exact_profile
+from infonoise_core.analytic.categorical import CategoricalSource
+from infonoise_core.analytic.exact import (
+    BinarySource,
+    GaussianSource,
+    Source,
+    SphereSource,
+    exact_profile,
+)
+from infonoise_core.profiles.dimension import Dimension, Plateau, jacobian_trace, plateau, svd_gap
 
 from .made_profiles import BASES, power_law, rng, table
 

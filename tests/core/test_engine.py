@@ -10,12 +10,13 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from infonoise_core.channel import VarianceExploding
 from infonoise_core.errors import InputError
-from infonoise_core.law import LogUniform
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.schedules.fixed import LogUniform
 from infonoise_core.training import checkpoint
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engine import (
+from infonoise_core.training.engines.ranks import pooled
+from infonoise_core.training.engines.torch import (
     EngineConfig,
     TorchEngine,
     make_engine,
@@ -23,7 +24,6 @@ from infonoise_core.training.engine import (
 )
 from infonoise_core.training.interrupt import Stopped
 from infonoise_core.training.loop import train
-from infonoise_core.training.ranks import pooled
 from infonoise_core.training.state import CHECKPOINTS
 
 from .training_run import Corners, Job, finish, launch, schedule

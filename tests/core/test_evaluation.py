@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core import EDMDenoiser
-from infonoise_core.training.evaluation import HeldOutError
+from infonoise_core.evaluation.held_out import HeldOutError
 from infonoise_core.training.task import Batch
 
 from .two_points import Net

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from infonoise_core import InputError, discrete_entropy
-from infonoise_core.categorical import CategoricalSource, mistaken
-from infonoise_core.exact import (
+from infonoise_core.analytic.categorical import CategoricalSource, mistaken
+from infonoise_core.analytic.exact import (
     BinarySource,
     GaussianSource,
     Source,
@@ -17,7 +17,7 @@ from infonoise_core.exact import (
     bessel_ratio,
     exact_profile,
 )
-from infonoise_core.mixture import MixtureSource
+from infonoise_core.analytic.mixture import MixtureSource
 
 BASES = torch.tensor([0.3, 0.2, 0.1, 0.4])
 TETRAHEDRON = torch.tensor([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1.0]]) / 3**0.5

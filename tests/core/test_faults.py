@@ -20,7 +20,7 @@ from torch import nn
 from infonoise_core.errors import InputError
 from infonoise_core.training import checkpoint, interrupt
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.data import Order
+from infonoise_core.training.data.order import Order
 from infonoise_core.training.loop import train
 from infonoise_core.training.state import CHECKPOINTS
 from infonoise_core.training.task import Batch

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infonoise_core.training.folders import whole_folder
+from infonoise_core.files import whole_folder
 
 
 def content(folder):

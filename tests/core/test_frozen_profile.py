@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from infonoise_core.allocation import fixed_gate, open_gate, training_density
+from infonoise_core.analytic.exact import exact_profile
 from infonoise_core.errors import InputError
-from infonoise_core.exact import exact_profile
-from infonoise_core.rivals import FrozenProfile
+from infonoise_core.schedules.adaptive import FrozenProfile
+from infonoise_core.schedules.gates import fixed_gate, open_gate, training_density
 
 from .exact_training import CHANNEL, SOURCES, WEIGHT, distance, train
 

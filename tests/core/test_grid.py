@@ -8,11 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infonoise_core import grid
-from infonoise_core.allocation import fixed_gate, open_gate
+from infonoise_core.analytic.exact import BinarySource, GaussianSource, exact_profile
 from infonoise_core.errors import InputError
-from infonoise_core.exact import BinarySource, GaussianSource, exact_profile
-from infonoise_core.profile import EntropyRateProfile, log_edges
+from infonoise_core.profiles.profile import EntropyRateProfile, log_edges
+from infonoise_core.sampling import grids as grid
+from infonoise_core.schedules.gates import fixed_gate, open_gate
 
 LOW, HIGH = 0.01, 100.0
 GAUSSIAN = exact_profile(GaussianSource(3, std=0.7), LOW, HIGH, bins=4000)

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from infonoise_core.errors import InputError
-from infonoise_core.grid import karras_grid
-from infonoise_core.guidance import guided
-from infonoise_core.solver import solve
+from infonoise_core.sampling.grids import karras_grid
+from infonoise_core.sampling.guidance import guided
+from infonoise_core.sampling.solvers import solve
 
 CALLS: list[float] = []
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infonoise_core.history import LossHistory
-from infonoise_core.profile import log_edges
+from infonoise_core.profiles.profile import log_edges
+from infonoise_core.schedules.loss_history import LossHistory
 
 
 @settings(max_examples=50)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infonoise_core.errors import InputError
-from infonoise_core.training.huggingface import HuggingFaceSource
+from infonoise_core.training.data.huggingface import HuggingFaceSource
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from infonoise_core.channels_vp import DiscreteDDPM
-from infonoise_core.law import UniformTime
-from infonoise_core.rivals import LossSecondMoment
-from infonoise_core.schedule import InfoNoise
-from infonoise_core.table import TableLaw
+from infonoise_core.processes.variance_preserving import DiscreteDDPM
+from infonoise_core.schedules.adaptive import LossSecondMoment
+from infonoise_core.schedules.fixed import UniformTime
+from infonoise_core.schedules.infonoise import InfoNoise
+from infonoise_core.schedules.table import TableLaw
 
 from .exact_training import CHANNEL, LEARNERS, SOURCES, train
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from infonoise_core import InputError, VarianceExploding, information_gap, measure_profile
-from infonoise_core.exact import BinarySource, exact_profile
-from infonoise_core.mixture import MixtureSource
+from infonoise_core.analytic.exact import BinarySource, exact_profile
+from infonoise_core.analytic.mixture import MixtureSource
 
 from .made_profiles import rng
 

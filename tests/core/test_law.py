@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import infonoise_core.law as law_module
-from infonoise_core.channel import Channel, RectifiedFlow, VarianceExploding
-from infonoise_core.channels_vp import (
+import infonoise_core.schedules.fixed as law_module
+from infonoise_core.errors import InputError
+from infonoise_core.processes.channel import Channel, RectifiedFlow, VarianceExploding
+from infonoise_core.processes.variance_preserving import (
     CosineCurve,
     DiscreteDDPM,
     LinearBetaCurve,
     VariancePreserving,
 )
-from infonoise_core.errors import InputError
-from infonoise_core.law import (
+from infonoise_core.schedules.fixed import (
     Cosine,
     FixedLaw,
     Laplace,

@@ -14,7 +14,7 @@ from infonoise_core import (
     intrinsic_dimension,
     measure_profile,
 )
-from infonoise_core.exact import SphereSource
+from infonoise_core.analytic.exact import SphereSource
 
 from .made_profiles import rng
 

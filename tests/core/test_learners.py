@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from infonoise_core.analytic.exact import exact_profile
 from infonoise_core.errors import InputError
-from infonoise_core.exact import exact_profile
-from infonoise_core.law import LogUniform
-from infonoise_core.rivals import AdaptiveLoss, FrozenProfile, LossSecondMoment
-from infonoise_core.table import TableLaw
+from infonoise_core.schedules.adaptive import AdaptiveLoss, FrozenProfile, LossSecondMoment
+from infonoise_core.schedules.fixed import LogUniform
+from infonoise_core.schedules.table import TableLaw
 
 from .exact_training import (
     CHANNEL,
@@ -152,8 +152,8 @@ def test_nothing_waits_for_the_gpu_between_refreshes(make: Callable[[], TableLaw
 
 RANK = """
 import sys, torch
-from infonoise_core.channel import VarianceExploding
-from infonoise_core.rivals import AdaptiveLoss, LossSecondMoment, TimeWarp
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.schedules.adaptive import AdaptiveLoss, LossSecondMoment, TimeWarp
 
 rank, store = int(sys.argv[1]), sys.argv[2]
 torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2)

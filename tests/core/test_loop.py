@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from infonoise_core import EDMDenoiser, LogUniform, VarianceExploding
 from infonoise_core.errors import InputError
 from infonoise_core.training import checkpoint
-from infonoise_core.training.engine import TorchEngine
+from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import _learning_rate, load_denoiser, train
 from infonoise_core.training.task import Batch
 

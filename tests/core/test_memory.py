@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import memory as bench
+from infonoise_core.app.memory import activation_bytes, estimate
 from infonoise_core.errors import InputError
-from infonoise_core.training.engine import EngineConfig, recompute_blocks
-from infonoise_core.training.memory import activation_bytes, estimate
+from infonoise_core.training.engines.torch import EngineConfig, recompute_blocks
 from infonoise_core.training.task import Batch
 
 MIB = 2**20

@@ -5,15 +5,15 @@ import math
 import pytest
 import torch
 
-from infonoise_core.allocation import total_variation
+from infonoise_core.analytic.exact import exact_profile
+from infonoise_core.analytic.priors import linear_profile
 from infonoise_core.errors import InputError
-from infonoise_core.exact import exact_profile
-from infonoise_core.law import LogUniform, Schedule
-from infonoise_core.prior_profile import linear_profile
-from infonoise_core.rivals import FrozenProfile
-from infonoise_core.schedule import InfoNoise
-from infonoise_core.training.schedules import SCHEDULES, Setting, make_schedule
-from infonoise_core.weighting import edm_weight, unit_weight
+from infonoise_core.processes.weighting import edm_weight, unit_weight
+from infonoise_core.schedules.adaptive import FrozenProfile
+from infonoise_core.schedules.fixed import LogUniform, Schedule
+from infonoise_core.schedules.gates import total_variation
+from infonoise_core.schedules.infonoise import InfoNoise
+from infonoise_core.schedules.registry import SCHEDULES, Setting, make_schedule
 
 from .exact_training import CHANNEL, DIM, SOURCES, train
 

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infonoise_core.training.data import Order, permute
-from infonoise_core.training.workers import Prefetch
+from infonoise_core.training.data.order import Order, permute
+from infonoise_core.training.data.prefetch import Prefetch
 
 
 @given(st.integers(1, 40), st.integers(0, 2**31), st.integers(0, 200), st.integers(1, 100))

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from infonoise_core.errors import InputError
-from infonoise_core.training.workers import Prefetch
+from infonoise_core.training.data.prefetch import Prefetch
 
 
 def test_prefetched_is_what_is_fetched() -> None:

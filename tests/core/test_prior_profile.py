@@ -15,11 +15,11 @@ from infonoise_core import (
     independent_symbol_profile,
     linear_profile,
     measure_profile,
-    prior_profile,
 )
-from infonoise_core.exact import BinarySource, GaussianSource, exact_profile, profile_on
-from infonoise_core.mixture import MixtureSource
-from infonoise_core.prior_profile import OneHot
+from infonoise_core.analytic import priors as prior_profile
+from infonoise_core.analytic.exact import BinarySource, GaussianSource, exact_profile, profile_on
+from infonoise_core.analytic.mixture import MixtureSource
+from infonoise_core.analytic.priors import OneHot
 
 FAIR = torch.full((4,), 0.25)
 QUANTILES = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95])

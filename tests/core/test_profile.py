@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infonoise_core import EntropyRateProfile, InputError
-from infonoise_core.exact import BinarySource, GaussianSource, exact_profile
-from infonoise_core.profile import log_edges
+from infonoise_core.analytic.exact import BinarySource, GaussianSource, exact_profile
+from infonoise_core.profiles.profile import log_edges
 
 
 def profile_of(rates: list[float]) -> EntropyRateProfile:

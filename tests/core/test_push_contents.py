@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from infonoise_core.cli import main as infonoise
-from infonoise_core.training.artefact import read_card, without_paths
+from infonoise_core.commands.cli import main as infonoise
+from infonoise_core.training.artifact import read_card, without_paths
 from infonoise_core.training.config import check_run
 
 from .toy_domain import MODEL_FILES, SECRET, make_run, names, opened, pull, push, refused

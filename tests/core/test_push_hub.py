@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infonoise_core.training.hub import repository
+from infonoise_core.hub.repository import repository
 
 from .fake_hub import Hub, sha
 from .toy_domain import MODEL_FILES, names, pull, push, refused

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from infonoise_core import EntropyRateProfile
-from infonoise_core.cli import main as infonoise
+from infonoise_core.commands.cli import main as infonoise
 
 from .fake_hub import Hub
 from .toy_domain import names, push

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from torch import nn
 
-from infonoise_core.training import command
-from infonoise_core.training.artefact import load_weights
-from infonoise_core.training.push import Pull, Push
+from infonoise_core.app import command
+from infonoise_core.hub.push import Pull, Push
+from infonoise_core.training.artifact import load_weights
 from infonoise_core.training.push_model import pull_model, push_model
 
 from .toy_domain import DOMAIN, pull, push, refused

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infonoise_core.training.artefact import new_folder
+from infonoise_core.training.artifact import new_folder
 
 from .toy_domain import MODEL_FILES, make_run, names, opened, pull, push, refused
 

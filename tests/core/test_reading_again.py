@@ -12,12 +12,12 @@ from torch import nn
 from infonoise_core import Denoiser, EDMDenoiser, LogUniform, VarianceExploding, edm_weight
 from infonoise_core.errors import InputError
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.data import Order, micro_batches
+from infonoise_core.training.data.order import Order, micro_batches
+from infonoise_core.training.data.prefetch import Prefetch
+from infonoise_core.training.data.records import Examples, Record
+from infonoise_core.training.data.shards import TarShards
 from infonoise_core.training.loop import train
-from infonoise_core.training.shards import TarShards
-from infonoise_core.training.sources import Examples, Record
 from infonoise_core.training.task import Batch, Losses, denoising_losses
-from infonoise_core.training.workers import Prefetch
 
 from .record_sources import Numbers, quiet, value, write_tar
 

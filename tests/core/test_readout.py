@@ -15,10 +15,16 @@ from infonoise_core import (
     discrete_entropy,
     measure_profile,
 )
-from infonoise_core.categorical import CategoricalSource
-from infonoise_core.exact import BinarySource, GaussianSource, Source, SphereSource, exact_profile
-from infonoise_core.mixture import MixtureSource
-from infonoise_core.readout import log_slope
+from infonoise_core.analytic.categorical import CategoricalSource
+from infonoise_core.analytic.exact import (
+    BinarySource,
+    GaussianSource,
+    Source,
+    SphereSource,
+    exact_profile,
+)
+from infonoise_core.analytic.mixture import MixtureSource
+from infonoise_core.profiles.readout import log_slope
 
 from .made_profiles import BASES, power_law, rng, table
 

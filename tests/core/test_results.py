@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from infonoise_core.training.results import (
+from infonoise_core.app.results import (
     Arm,
     Measure,
     Results,

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from infonoise_core.analytic.exact import GaussianSource, exact_profile, gaussian_quadrature
 from infonoise_core.errors import InputError
-from infonoise_core.exact import GaussianSource, exact_profile, gaussian_quadrature
-from infonoise_core.law import LogNormal
-from infonoise_core.rivals import AdaptiveLoss, LossSecondMoment, TimeWarp
+from infonoise_core.schedules.adaptive import AdaptiveLoss, LossSecondMoment, TimeWarp
+from infonoise_core.schedules.fixed import LogNormal
 
 from .exact_training import (
     CHANNEL,

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from torch import nn
 
+from infonoise_core.app.results import Measure
+from infonoise_core.app.train import Run, run_training
 from infonoise_core.errors import InputError
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engine import EngineConfig
-from infonoise_core.training.results import Measure
-from infonoise_core.training.run import Run, run_training
+from infonoise_core.training.engines.torch import EngineConfig
 
 from .two_points import CONFIG, TwoPoints, schedule
 

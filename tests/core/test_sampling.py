@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from infonoise_core.analytic.exact import BinarySource, exact_profile
 from infonoise_core.errors import InputError
-from infonoise_core.exact import BinarySource, exact_profile
-from infonoise_core.grid import karras_grid
-from infonoise_core.training.sampling import GRIDS, SamplerConfig, generate, generate_chunks
+from infonoise_core.sampling.generate import GRIDS, SamplerConfig, generate, generate_chunks
+from infonoise_core.sampling.grids import karras_grid
 
 SIGMAS = karras_grid(12, 0.01, 20.0)
 

@@ -19,8 +19,8 @@ from infonoise_core import (
     fixed_gate,
     open_gate,
 )
-from infonoise_core.allocation import total_variation, training_density
-from infonoise_core.exact import BinarySource, GaussianSource, exact_profile
+from infonoise_core.analytic.exact import BinarySource, GaussianSource, exact_profile
+from infonoise_core.schedules.gates import total_variation, training_density
 
 Errors = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 

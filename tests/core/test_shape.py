@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
 
-from infonoise_core.exact import BinarySource, GaussianSource, exact_profile
-from infonoise_core.shape import fit_mmse, smooth_rate
+from infonoise_core.analytic.exact import BinarySource, GaussianSource, exact_profile
+from infonoise_core.profiles.isotonic import fit_mmse, smooth_rate
 
 SIGMA = torch.logspace(-2, 1, 24, dtype=torch.float64)
 curves = st.lists(st.floats(1e-6, 1e3), min_size=len(SIGMA), max_size=len(SIGMA))
@@ -83,7 +83,7 @@ def test_at_most_half_the_squared_error_of_the_raw_means(
     source: GaussianSource | BinarySource,
 ) -> None:
     """Mean over ten draws of 200 observations a bin; docs/benchmarks/core.md has the ratios."""
-    from infonoise_core.estimator import RateEstimator
+    from infonoise_core.profiles.estimator import RateEstimator
 
     truth = exact_profile(source, 0.002, 80.0)
     raw = fitted = 0.0

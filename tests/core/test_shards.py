@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
-from infonoise_core.training.shards import TarShards, expand
+from infonoise_core.training.data.shards import TarShards, expand
 
 from .record_sources import write_tar
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from infonoise_core.analytic.exact import GaussianSource
 from infonoise_core.errors import InputError
-from infonoise_core.exact import GaussianSource
-from infonoise_core.grid import karras_grid
-from infonoise_core.solver import SOLVERS, DPMSolverPP2M, solve
+from infonoise_core.sampling.grids import karras_grid
+from infonoise_core.sampling.solvers import SOLVERS, DPMSolverPP2M, solve
 
 from .exact_paths import HIGH, LOW, X, gaussian_case
 

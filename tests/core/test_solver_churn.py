@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from infonoise_core.churn import constant_churn
+from infonoise_core.analytic.exact import BinarySource, GaussianSource
 from infonoise_core.errors import InputError
-from infonoise_core.exact import BinarySource, GaussianSource
-from infonoise_core.grid import karras_grid
-from infonoise_core.solver import SOLVERS, solve
+from infonoise_core.sampling.churn import constant_churn
+from infonoise_core.sampling.grids import karras_grid
+from infonoise_core.sampling.solvers import SOLVERS, solve
 
 from .exact_paths import HIGH, LOW, X, gaussian_path
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from infonoise_core.grid import karras_grid, log_uniform_grid
-from infonoise_core.solver import SOLVERS, DPMSolverPP2M, solve
+from infonoise_core.sampling.grids import karras_grid, log_uniform_grid
+from infonoise_core.sampling.solvers import SOLVERS, DPMSolverPP2M, solve
 
 from .exact_paths import CASES, HIGH, X
 

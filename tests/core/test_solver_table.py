@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from infonoise_core.solver import SOLVERS
+from infonoise_core.sampling.solvers import SOLVERS
 from solvers import BUDGETS, SIGMA_MIN, STDS, solver_table
 
 

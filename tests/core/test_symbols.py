@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from infonoise_core.training.symbols import draw, first_hitting, left_to_right
+from infonoise_core.sampling.discrete import draw, first_hitting, left_to_right
 
 V, L, N = 3, 3, 4000
 # Any joint law: far from independent symbols.

@@ -6,10 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from infonoise_core.channel import Channel, Prediction, RectifiedFlow, VarianceExploding
-from infonoise_core.channels_vp import DiscreteDDPM, LinearBetaCurve, VariancePreserving
 from infonoise_core.errors import InputError
-from infonoise_core.weighting import (
+from infonoise_core.processes.channel import Channel, Prediction, RectifiedFlow, VarianceExploding
+from infonoise_core.processes.variance_preserving import (
+    DiscreteDDPM,
+    LinearBetaCurve,
+    VariancePreserving,
+)
+from infonoise_core.processes.weighting import (
     Weight,
     edm_weight,
     min_snr_weight,

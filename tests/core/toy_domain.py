@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from infonoise_core import InputError
-from infonoise_core.exact import BinarySource, exact_profile
+from infonoise_core.analytic.exact import BinarySource, exact_profile
+from infonoise_core.hub.push import Pull, Push
 from infonoise_core.training import checkpoint
 from infonoise_core.training.config import write_json
 from infonoise_core.training.loop import load_denoiser
-from infonoise_core.training.push import Pull, Push
 from infonoise_core.training.push_model import Domain, pull_model, push_model
 
 SECRET = "/home/somebody/secret"

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from infonoise_core import Denoiser, EDMDenoiser, InfoNoise, VarianceExploding, edm_weight
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engine import EngineConfig, make_engine
+from infonoise_core.training.engines.torch import EngineConfig, make_engine
 from infonoise_core.training.loop import train
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core import Denoiser, EDMDenoiser, InfoNoise, VarianceExploding, edm_weight
+from infonoise_core.evaluation.held_out import HeldOutError
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.evaluation import HeldOutError
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 
 CONFIG = TrainConfig(updates=60, batch=32, log_every=10, eval_every=20, save_every=25, keep=3)

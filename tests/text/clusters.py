@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from infonoise_text.clusters.book import ClusterBook, per_bit
-from infonoise_text.codes import CodeBook, binary_codes
+from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.markov import MarkovDenoiser, MarkovSource
+from infonoise_text.methods.clusters.book import ClusterBook, per_bit
 
 # What follows what is nearly certain, and each token alone nearly fair.
 CHAIN = MarkovSource(

@@ -9,27 +9,27 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from infonoise_core.channel import VarianceExploding
 from infonoise_core.errors import InputError
-from infonoise_core.grid import log_uniform_grid
-from infonoise_core.law import LogUniform
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.grids import log_uniform_grid
+from infonoise_core.schedules.fixed import LogUniform
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engine import TorchEngine
+from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
-from infonoise_core.training.sampling import SamplerConfig
-from infonoise_text.baselines import autoregressive, masked
-from infonoise_text.baselines.embedding import (
+from infonoise_text.data.corpus import Split, SplitCounts
+from infonoise_text.markov import MarkovSource
+from infonoise_text.methods import autoregressive, masked
+from infonoise_text.methods.embedding import (
     SIGMA_LAST,
     EmbeddingDenoiser,
     EmbeddingEvaluation,
     EmbeddingTask,
 )
-from infonoise_text.baselines.embedding import sample as embedding_sample
-from infonoise_text.baselines.table import BASELINES, TokenBaseline
-from infonoise_text.baselines.tokens import TokenEvaluation, TokenMeasure, TokenTask
-from infonoise_text.data import Split, SplitCounts
-from infonoise_text.markov import MarkovSource
-from infonoise_text.network import TrunkConfig
+from infonoise_text.methods.embedding import sample as embedding_sample
+from infonoise_text.methods.registry import BASELINES, TokenBaseline
+from infonoise_text.methods.tokens import TokenEvaluation, TokenMeasure, TokenTask
+from infonoise_text.models.transformer import TrunkConfig
 
 L, V = 6, 4
 SIZES = TrunkConfig(width=32, blocks=2, heads=2)

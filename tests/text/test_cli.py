@@ -5,7 +5,7 @@ import json
 import pytest
 
 from infonoise_text.cli import main
-from infonoise_text.data import Corpus
+from infonoise_text.data.corpus import Corpus
 
 from .command_line import run
 

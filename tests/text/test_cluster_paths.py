@@ -9,23 +9,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from infonoise_core.analytic.exact import BinarySource, exact_profile
 from infonoise_core.errors import InputError
-from infonoise_core.exact import BinarySource, exact_profile
-from infonoise_core.grid import log_uniform_grid
-from infonoise_text.clusters.book import ClusterBook
-from infonoise_text.clusters.bound import PathBound
-from infonoise_text.clusters.model import make_cluster_denoiser
-from infonoise_text.clusters.path import (
+from infonoise_core.sampling.grids import log_uniform_grid
+from infonoise_text.codes.book import CodeBook, binary_codes
+from infonoise_text.data.spans import Given
+from infonoise_text.methods.clusters.book import ClusterBook
+from infonoise_text.methods.clusters.bound import PathBound
+from infonoise_text.methods.clusters.model import make_cluster_denoiser
+from infonoise_text.methods.clusters.path import (
     equal_path,
     generate_along,
     joint_churn,
     joint_path,
     tokens_path,
 )
-from infonoise_text.codes import CodeBook, binary_codes
-from infonoise_text.network import TrunkConfig
-from infonoise_text.sample import SIGMA_LAST, Generated, TextSampler
-from infonoise_text.spans import Given
+from infonoise_text.models.transformer import TrunkConfig
+from infonoise_text.sampling.text import SIGMA_LAST, Generated, TextSampler
 
 from .clusters import BOOK, CHAIN, PairDenoiser
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from infonoise_core.profile import EntropyRateProfile
-from infonoise_text.clusters.book import ClusterBook
-from infonoise_text.codes import CodeBook
-from infonoise_text.trained import open_trained
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_text.codes.book import CodeBook
+from infonoise_text.methods.clusters.book import ClusterBook
+from infonoise_text.methods.trained import open_trained
 
 from .command_line import STEPS, run
 

@@ -10,24 +10,24 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from infonoise_core.channel import VarianceExploding
 from infonoise_core.errors import InputError
-from infonoise_core.law import LogNormal
-from infonoise_core.schedule import InfoNoise
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.schedules.fixed import LogNormal
+from infonoise_core.schedules.infonoise import InfoNoise
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engine import TorchEngine
+from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import PROFILE_FILE, train
 from infonoise_core.training.task import Batch
-from infonoise_text.clusters.book import ClusterBook, per_bit, per_kind
-from infonoise_text.clusters.bound import PathBound
-from infonoise_text.clusters.model import make_cluster_denoiser
-from infonoise_text.clusters.path import equal_path
-from infonoise_text.clusters.schedule import CLUSTERS_PROFILE, BothSchedules
-from infonoise_text.clusters.task import ClusterTask, make_schedules
-from infonoise_text.codes import CodeBook, binary_codes
-from infonoise_text.data import Split, SplitCounts
-from infonoise_text.network import TrunkConfig
-from infonoise_text.task import Objective, bit_profile
+from infonoise_text.codes.book import CodeBook, binary_codes
+from infonoise_text.data.corpus import Split, SplitCounts
+from infonoise_text.methods.bits import Objective, bit_profile
+from infonoise_text.methods.clusters.book import ClusterBook, per_bit, per_kind
+from infonoise_text.methods.clusters.bound import PathBound
+from infonoise_text.methods.clusters.model import make_cluster_denoiser
+from infonoise_text.methods.clusters.path import equal_path
+from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE, BothSchedules
+from infonoise_text.methods.clusters.task import ClusterTask, make_schedules
+from infonoise_text.models.transformer import TrunkConfig
 
 from .clusters import BOOK, CHAIN
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
-from infonoise_text.codes import CodeBook, binary_codes, bits_for
+from infonoise_text.codes.book import CodeBook, binary_codes, bits_for
 
 
 def shuffled(size: int, bits: int, seed: int = 0) -> CodeBook:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
-from infonoise_text.data import SPLITS, Corpus
-from infonoise_text.division import Division
-from infonoise_text.documents import Documents, open_documents
-from infonoise_text.prepare import prepare
-from infonoise_text.tokens import train_sentencepiece
+from infonoise_text.data.corpus import SPLITS, Corpus
+from infonoise_text.data.documents import Documents, open_documents
+from infonoise_text.data.prepare import prepare
+from infonoise_text.data.split import Division
+from infonoise_text.tokenizers.load import train_sentencepiece
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = REPOSITORY.parent / "shared" / "data" / "text"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
-from infonoise_text.diversity import distinct, unigram_entropy
+from infonoise_text.evaluation.diversity import distinct, unigram_entropy
 
 
 @given(st.integers(1, 6), st.integers(1, 9), st.integers(1, 5), st.integers(0, 1000))

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from infonoise_core.errors import InputError
-from infonoise_text.documents import open_documents
+from infonoise_text.data.documents import open_documents
 
 TEXT = "one\r\n\ttwo  \0 ▁ é\ufeff\n"
 

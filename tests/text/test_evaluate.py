@@ -8,17 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
-from infonoise_text.codes import CodeBook, binary_codes
-from infonoise_text.data import Split, SplitCounts
-from infonoise_text.evaluate import (
+from infonoise_text.codes.book import CodeBook, binary_codes
+from infonoise_text.data.corpus import Split, SplitCounts
+from infonoise_text.evaluation.bound import (
     LikelihoodBound,
     SecondPass,
     TextEvaluation,
     held_out_windows,
 )
 from infonoise_text.markov import MarkovDenoiser, MarkovSource
-from infonoise_text.model import make_denoiser
-from infonoise_text.network import TrunkConfig
+from infonoise_text.models.denoiser import make_denoiser
+from infonoise_text.models.transformer import TrunkConfig
 
 SIZES = TrunkConfig(width=16, blocks=1, heads=2)
 SIGMA_MAX = 80.0

@@ -12,10 +12,10 @@ import torch
 
 from infonoise_core.errors import InputError
 from infonoise_text.cli import main
-from infonoise_text.documents import Documents
-from infonoise_text.external import language_model, mauve
-from infonoise_text.prepare import prepare
-from infonoise_text.tokens import SentencePiece
+from infonoise_text.data.documents import Documents
+from infonoise_text.data.prepare import prepare
+from infonoise_text.evaluation.external import language_model, mauve
+from infonoise_text.tokenizers.load import SentencePiece
 
 transformers = pytest.importorskip("transformers")
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "it", "was", "so"]

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from infonoise_core.errors import InputError
-from infonoise_text.external import language_model, mauve
-from infonoise_text.generated import Judge, texts_of
-from infonoise_text.ngram import NGram
-from infonoise_text.sample import Generated
-from infonoise_text.tokens import SentencePiece
+from infonoise_text.evaluation.external import language_model, mauve
+from infonoise_text.evaluation.ngram import NGram
+from infonoise_text.evaluation.quality import Judge, texts_of
+from infonoise_text.sampling.text import Generated
+from infonoise_text.tokenizers.load import SentencePiece
 
 
 def test_a_judge_measures_perplexity_beside_entropy(tokenizer: SentencePiece) -> None:

@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
+from infonoise_core.analytic.exact import BinarySource, exact_profile
 from infonoise_core.errors import InputError
-from infonoise_core.exact import BinarySource, exact_profile
-from infonoise_text.codes import CodeBook, binary_codes
-from infonoise_text.groups import By, measured_profile
+from infonoise_text.codes.book import CodeBook, binary_codes
+from infonoise_text.evaluation.groups import By, measured_profile
 from infonoise_text.markov import MarkovDenoiser, MarkovSource
-from infonoise_text.model import make_denoiser
-from infonoise_text.network import TrunkConfig
+from infonoise_text.models.denoiser import make_denoiser
+from infonoise_text.models.transformer import TrunkConfig
 
 LOW, HIGH = 0.02, 80.0
 CHAIN = MarkovSource(torch.full((4, 4), 0.025) + 0.9 * torch.eye(4).roll(1, 1))

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from infonoise_text.documents import Documents
-from infonoise_text.prepare import prepare
-from infonoise_text.source import CACHE_VARIABLE
+from infonoise_text.data.documents import Documents
+from infonoise_text.data.open import CACHE_VARIABLE
+from infonoise_text.data.prepare import prepare
 
 from .command_line import run
 

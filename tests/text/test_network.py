@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from infonoise_core.errors import InputError
-from infonoise_text.network import (
+from infonoise_text.models.transformer import (
     BitTransformer,
     Trunk,
     TrunkConfig,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
-from infonoise_text.ngram import NGram, bits_per_symbol, byte_ids
+from infonoise_text.evaluation.ngram import NGram, bits_per_symbol, byte_ids
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "text"
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
-from infonoise_text import pairs
-from infonoise_text.pairs import PairCoder, PairTokenizer
-from infonoise_text.tokens import load_tokenizer
+from infonoise_text.tokenizers import pairs
+from infonoise_text.tokenizers.load import load_tokenizer
+from infonoise_text.tokenizers.pairs import PairCoder, PairTokenizer
 
 
 def plain_merge(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:

@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from infonoise_core.profile import EntropyRateProfile
+from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_text.cli import main
-from infonoise_text.documents import Documents
-from infonoise_text.prepare import prepare
-from infonoise_text.tokens import SentencePiece
+from infonoise_text.data.documents import Documents
+from infonoise_text.data.prepare import prepare
+from infonoise_text.tokenizers.load import SentencePiece
 
 from .training_run import launch
 

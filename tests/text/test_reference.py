@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from infonoise_core.errors import InputError
-from infonoise_text.data import SPLITS, Corpus
-from infonoise_text.documents import Documents
-from infonoise_text.ngram import NGram, bits_per_symbol, byte_ids
-from infonoise_text.prepare import prepare
-from infonoise_text.reference import byte_references, split_bytes, token_model
+from infonoise_text.data.corpus import SPLITS, Corpus
+from infonoise_text.data.documents import Documents
+from infonoise_text.data.prepare import prepare
+from infonoise_text.evaluation.ngram import NGram, bits_per_symbol, byte_ids
+from infonoise_text.evaluation.reference import byte_references, split_bytes, token_model
 
 
 @pytest.fixture(scope="module")

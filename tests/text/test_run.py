@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from infonoise_core.profile import EntropyRateProfile
-from infonoise_text.commands.train import Train
-from infonoise_text.data import Corpus
-from infonoise_text.source import CACHE_VARIABLE
-from infonoise_text.trained import open_trained
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_text.data.corpus import Corpus
+from infonoise_text.data.open import CACHE_VARIABLE
+from infonoise_text.domain import Train
+from infonoise_text.methods.trained import open_trained
 
 from .command_line import QUICK, STEPS, run
 

@@ -8,18 +8,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from infonoise_core.channel import VarianceExploding
-from infonoise_core.churn import band_churn, constant_churn
+from infonoise_core.analytic.exact import BinarySource, exact_profile
 from infonoise_core.errors import InputError
-from infonoise_core.exact import BinarySource, exact_profile
-from infonoise_core.grid import entropic_grid, karras_grid, log_uniform_grid
-from infonoise_text.codes import CodeBook, binary_codes
-from infonoise_text.commands.generate import SAMPLER
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.sampling.churn import band_churn, constant_churn
+from infonoise_core.sampling.grids import entropic_grid, karras_grid, log_uniform_grid
+from infonoise_text.codes.book import CodeBook, binary_codes
+from infonoise_text.commands.complete import SAMPLER
+from infonoise_text.data.spans import Given, gaps, prompt
 from infonoise_text.markov import MarkovDenoiser, MarkovSource
-from infonoise_text.model import BitDenoiser, make_denoiser
-from infonoise_text.network import TrunkConfig
-from infonoise_text.sample import SIGMA_LAST, Generated, generate_ids
-from infonoise_text.spans import Given, gaps, prompt
+from infonoise_text.models.denoiser import BitDenoiser, make_denoiser
+from infonoise_text.models.transformer import TrunkConfig
+from infonoise_text.sampling.text import SIGMA_LAST, Generated, generate_ids
 
 TABLE = torch.tensor(
     [[0.8, 0.1, 0.05, 0.05], [0.05, 0.1, 0.8, 0.05], [0.3, 0.1, 0.1, 0.5], [0.1, 0.7, 0.1, 0.1]]

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infonoise_text import semantic
-from infonoise_text.semantic import cooccurrence, semantic_codes, token_vectors, tree_codes
+from infonoise_text.codes import semantic
+from infonoise_text.codes.semantic import cooccurrence, semantic_codes, token_vectors, tree_codes
 
 
 def planted(groups: int, members: int, runs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

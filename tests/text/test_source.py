@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from infonoise_core.errors import InputError
-from infonoise_text.data import Corpus
-from infonoise_text.documents import Documents
-from infonoise_text.prepare import prepare
-from infonoise_text.source import CACHE_VARIABLE, CorpusOptions, describe, open_corpus
-from infonoise_text.tokens import SentencePiece
+from infonoise_text.data.corpus import Corpus
+from infonoise_text.data.documents import Documents
+from infonoise_text.data.open import CACHE_VARIABLE, CorpusOptions, describe, open_corpus
+from infonoise_text.data.prepare import prepare
+from infonoise_text.tokenizers.load import SentencePiece
 
 
 @pytest.fixture

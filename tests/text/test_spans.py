@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
-from infonoise_text.spans import gaps, prompt, random_spans
+from infonoise_text.data.spans import gaps, prompt, random_spans
 
 CPU = torch.device("cpu")
 

@@ -11,25 +11,25 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from infonoise_core.channel import VarianceExploding
 from infonoise_core.errors import InputError
-from infonoise_core.profile import EntropyRateProfile
-from infonoise_core.schedule import Schedule
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.processes.weighting import edm_weight
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.schedules.infonoise import Schedule
+from infonoise_core.schedules.registry import Setting, make_schedule
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engine import TorchEngine
+from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import PROFILE_FILE, train
-from infonoise_core.training.schedules import Setting, make_schedule
 from infonoise_core.training.task import Batch
-from infonoise_core.weighting import edm_weight
-from infonoise_text.codes import CodeBook, binary_codes
-from infonoise_text.data import Corpus, Split, SplitCounts
-from infonoise_text.documents import Documents
-from infonoise_text.evaluate import LikelihoodBound, SecondPass, TextEvaluation
+from infonoise_text.codes.book import CodeBook, binary_codes
+from infonoise_text.data.corpus import Corpus, Split, SplitCounts
+from infonoise_text.data.documents import Documents
+from infonoise_text.data.prepare import prepare
+from infonoise_text.evaluation.bound import LikelihoodBound, SecondPass, TextEvaluation
 from infonoise_text.markov import MarkovDenoiser, MarkovSource
-from infonoise_text.model import make_denoiser
-from infonoise_text.network import TrunkConfig
-from infonoise_text.prepare import prepare
-from infonoise_text.task import Objective, TextTask, bit_profile
+from infonoise_text.methods.bits import Objective, TextTask, bit_profile
+from infonoise_text.models.denoiser import make_denoiser
+from infonoise_text.models.transformer import TrunkConfig
 
 L = 6
 SIZES = TrunkConfig(width=24, blocks=2, heads=2)

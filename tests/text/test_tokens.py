@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
-from infonoise_text.tokens import (
+from infonoise_text.tokenizers.load import (
     HuggingFace,
     SentencePiece,
     VocabularyError,

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from infonoise_core.errors import InputError
-from infonoise_vision.data import load_images
+from infonoise_vision.data.images import load_images
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

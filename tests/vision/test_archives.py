@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from infonoise_core.errors import InputError
-from infonoise_vision.data import load_images, load_split
+from infonoise_vision.data.images import load_images, load_split
 
 from . import image_files
 from .image_files import png, tarred, unpacked, zipped

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from infonoise_core.errors import InputError
-from infonoise_vision.augment import AUGMENT_DIM, Transforms, apply, draw, resample
+from infonoise_vision.models.augment import AUGMENT_DIM, Transforms, apply, draw, resample
 
 
 def transforms(n: int = 1, **parts: float | tuple[float, float]) -> Transforms:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from infonoise_core.grid import karras_grid
-from infonoise_core.solver import solve
+from infonoise_core.sampling.grids import karras_grid
+from infonoise_core.sampling.solvers import solve
 from picture_samplers import CALLS, SOLVERS, levels
 
 

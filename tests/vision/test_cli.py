@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infonoise_core.solver import SOLVERS
+from infonoise_core.sampling.solvers import SOLVERS
 from infonoise_vision import __version__
 from infonoise_vision.cli import main
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infonoise_core.training.schedules import SCHEDULES
+from infonoise_core.schedules.registry import SCHEDULES
 from infonoise_vision.cli import main
 
 # As the comparison of the fixtures was made.

@@ -7,8 +7,8 @@ from torch import nn
 
 from infonoise_core.training.loop import load_denoiser
 from infonoise_vision.cli import main
-from infonoise_vision.data import ImageSet
-from infonoise_vision.task import Objective
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.methods.diffusion import Objective
 
 OPTIONS = [
     *("--updates", "4", "--batch", "8", "--eval-every", "0", "--save-every", "2"),

@@ -7,9 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infonoise_core.errors import InputError
-from infonoise_core.grid import karras_grid
-from infonoise_core.training.sampling import generate
-from infonoise_vision.conditions import (
+from infonoise_core.sampling.generate import generate
+from infonoise_core.sampling.grids import karras_grid
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation.bound import LikelihoodBound
+from infonoise_vision.methods.diffusion import ImageTask, Objective
+from infonoise_vision.models.conditions import (
     ClassPlanes,
     Coarse,
     ConditionedDenoiser,
@@ -20,10 +23,7 @@ from infonoise_vision.conditions import (
     region,
     replaced,
 )
-from infonoise_vision.data import ImageSet
-from infonoise_vision.evaluate import LikelihoodBound
-from infonoise_vision.networks import NETWORKS, Inputs, make_network
-from infonoise_vision.task import ImageTask, Objective
+from infonoise_vision.models.registry import NETWORKS, Inputs, make_network
 from linear_gaussian import kl_to_posterior
 
 

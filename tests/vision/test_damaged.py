@@ -11,7 +11,7 @@ import pytest
 
 from infonoise_core.errors import InputError
 from infonoise_vision.cli import main
-from infonoise_vision.data import load_images, load_split
+from infonoise_vision.data.images import load_images, load_split
 
 from . import image_files
 from .image_files import noise, png, tarred, unpacked, zipped
@@ -71,7 +71,7 @@ def test_a_packed_shard_that_ends_too_early(tmp_path, share):
 
 @pytest.mark.parametrize("place", ["inside the padding after a .cls", "inside a .json"])
 def test_a_shard_that_was_cut_after_it_was_opened(tmp_path, place):
-    from infonoise_vision.formats import open_source
+    from infonoise_vision.data.open import open_source
 
     path, members = shard(tmp_path / "a.tar")
     opened = open_source(path)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from infonoise_core.errors import InputError
-from infonoise_vision.data import MIN_IMAGES, ImageSet, load_images, to_bytes
+from infonoise_vision.data.images import MIN_IMAGES, ImageSet, load_images, to_bytes
 
 from .image_files import folder_of, noise, npz, refused, save
 
@@ -218,7 +218,7 @@ def test_numbers_that_make_no_sense(options):
 
 def test_importing_the_module_loads_neither_pillow_nor_scikit_learn():
     code = (
-        "import sys, infonoise_vision.data; "
+        "import sys, infonoise_vision.data.images; "
         "print([name for name in ('PIL', 'sklearn') if name in sys.modules])"
     )
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from infonoise_core.sampling.generate import SamplerConfig
 from infonoise_core.training.progress import Silent
-from infonoise_core.training.sampling import SamplerConfig
-from infonoise_vision.assess import energy_rows, pixel_rows
-from infonoise_vision.classifier import Classifier
-from infonoise_vision.data import ImageSet
-from infonoise_vision.drawn import Drawn, Plan, draw, draw_plan, features, plan
-from infonoise_vision.evaluate import energy_distance
-from infonoise_vision.trained import TrainedRun, open_trained
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation.bound import energy_distance
+from infonoise_vision.evaluation.classifier import Classifier
+from infonoise_vision.evaluation.generated import Drawn, Plan, draw, draw_plan, features, plan
+from infonoise_vision.evaluation.measures import energy_rows, pixel_rows
+from infonoise_vision.sampling.trained import TrainedRun, open_trained
 
 CONFIG = SamplerConfig(steps=2, grid="karras", seed=3, chunk=4, device="cpu")
 
@@ -146,7 +146,7 @@ def test_a_class_in_turn_has_no_truth(runs: Path) -> None:
 
 
 def test_features_of_a_set_are_those_of_its_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infonoise_vision.drawn.CHUNK", 7)
+    monkeypatch.setattr("infonoise_vision.evaluation.generated.CHUNK", 7)
     seen: list[int] = []
 
     def mean(x: torch.Tensor) -> torch.Tensor:

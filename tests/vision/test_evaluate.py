@@ -12,15 +12,15 @@ from scipy.integrate import quad
 from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
-from infonoise_vision.data import ImageSet
-from infonoise_vision.evaluate import (
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation.bound import (
     ImageEvaluation,
     LikelihoodBound,
     bound_of_many,
     fixed_part,
     pixel_nats,
 )
-from infonoise_vision.task import Objective
+from infonoise_vision.methods.diffusion import Objective
 
 SHAPE = (1, 4, 4)
 
@@ -286,12 +286,12 @@ def test_the_bound_of_many_images_is_that_of_its_parts_with_noises_of_their_own(
     equal images cost the same, as they would with the same noises."""
     held_out, train = uniform_images(150, 2, 1), uniform_images(50, 2, 2)
     whole = LikelihoodBound(held_out, train, 0.002, 80.0)(ExactUniform(2))
-    monkeypatch.setattr("infonoise_vision.evaluate.LIMIT", 40)
+    monkeypatch.setattr("infonoise_vision.evaluation.bound.LIMIT", 40)
     found = bound_of_many(held_out, train, 0.002, 80.0, ExactUniform(2))
     assert abs(found.value - 1) < 4 * found.stderr
     # An error of 150 images is itself known to a relative sqrt(2 / 150), about 0.12; four of them.
     assert found.stderr == pytest.approx(whole.stderr, rel=0.5)
     twice = held_out.take(np.tile(np.arange(20), 2))
-    monkeypatch.setattr("infonoise_vision.evaluate.LIMIT", 20)
+    monkeypatch.setattr("infonoise_vision.evaluation.bound.LIMIT", 20)
     first = LikelihoodBound(held_out.take(np.arange(20)), train, 0.002, 80.0)(ExactUniform(2))
     assert bound_of_many(twice, train, 0.002, 80.0, ExactUniform(2)).value != first.value

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from infonoise_vision import fidelity
-from infonoise_vision.fidelity import frechet_distance, kernel_distance, precision_recall
+from infonoise_vision.evaluation import fid as fidelity
+from infonoise_vision.evaluation.fid import frechet_distance, kernel_distance, precision_recall
 
 pytest.importorskip("torchmetrics")
 

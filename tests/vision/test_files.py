@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infonoise_vision.data import load_images
-from infonoise_vision.files import crop_square, decode
+from infonoise_vision.data.formats.decode import crop_square, decode
+from infonoise_vision.data.images import load_images
 
 from .image_files import folder_of, noise, refused, save
 

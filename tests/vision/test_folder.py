@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from infonoise_vision.data import load_images
+from infonoise_vision.data.images import load_images
 
 from .image_files import folder_of, noise, refused, save
 

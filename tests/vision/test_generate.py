@@ -10,14 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
-from infonoise_core.churn import constant_churn
 from infonoise_core.errors import InputError
-from infonoise_core.grid import karras_grid
+from infonoise_core.sampling.churn import constant_churn
+from infonoise_core.sampling.grids import karras_grid
 from infonoise_vision.cli import main
 from infonoise_vision.commands.generate import class_index
-from infonoise_vision.data import to_bytes
-from infonoise_vision.sample import generate_seeds, parse_seeds, png
-from infonoise_vision.trained import open_trained
+from infonoise_vision.data.images import to_bytes
+from infonoise_vision.sampling.images import generate_seeds, parse_seeds, png
+from infonoise_vision.sampling.trained import open_trained
 
 GRID = karras_grid(6, 0.002, 80.0)
 CPU = torch.device("cpu")

@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from infonoise_core import EntropyRateProfile
-from infonoise_core.channel import VarianceExploding
+from infonoise_core.analytic.priors import measure_profile
 from infonoise_core.errors import InputError
-from infonoise_core.prior_profile import measure_profile
-from infonoise_vision import groups
+from infonoise_core.processes.channel import VarianceExploding
 from infonoise_vision.cli import main
 from infonoise_vision.commands.profile import condition_gap
-from infonoise_vision.data import ImageSet
-from infonoise_vision.groups import channels, grouped_profile, haar_bands
-from infonoise_vision.page import figures
-from infonoise_vision.trained import open_trained
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation import groups
+from infonoise_vision.evaluation.groups import channels, grouped_profile, haar_bands
+from infonoise_vision.evaluation.page import figures
+from infonoise_vision.sampling.trained import open_trained
 
 
 def square(bands: dict[str, Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from infonoise_vision.cli import main
-from infonoise_vision.data import load_images, load_split
+from infonoise_vision.data.images import load_images, load_split
 
 from .image_files import refused
 

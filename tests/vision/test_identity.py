@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from infonoise_core.errors import InputError
-from infonoise_vision.data import ImageSet, load_images
-from infonoise_vision.identity import describe, fingerprint, recorded, refuse_others
+from infonoise_vision.data.fingerprint import describe, fingerprint, recorded, refuse_others
+from infonoise_vision.data.images import ImageSet, load_images
 
 
 def check(known: dict, images: ImageSet) -> None:

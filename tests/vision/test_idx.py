@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infonoise_vision.data import load_images, load_split
+from infonoise_vision.data.images import load_images, load_split
 
 from .image_files import refused
 

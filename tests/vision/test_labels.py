@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from infonoise_vision.data import load_images, load_split
+from infonoise_vision.data.images import load_images, load_split
 
 from .image_files import folder_of, noise, npz, png, refused, save, tarred, unpacked, zipped
 

@@ -11,20 +11,20 @@ import torch
 from torch import Tensor
 
 from infonoise_core.errors import InputError
-from infonoise_vision import classifier as classifiers
-from infonoise_vision.assess import Row, classifier_rows, energy_rows, pixel_rows
-from infonoise_vision.classifier import (
+from infonoise_vision.cli import main
+from infonoise_vision.commands.evaluate import table
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation import classifier as classifiers
+from infonoise_vision.evaluation.bound import energy_distance
+from infonoise_vision.evaluation.classifier import (
     Classifier,
     cache_folder,
     fingerprint,
     trained_classifier,
 )
-from infonoise_vision.cli import main
-from infonoise_vision.commands.evaluate import table
-from infonoise_vision.data import ImageSet
-from infonoise_vision.drawn import Drawn, count
-from infonoise_vision.evaluate import energy_distance
-from infonoise_vision.fidelity import Inception, as_bytes
+from infonoise_vision.evaluation.fid import Inception, as_bytes
+from infonoise_vision.evaluation.generated import Drawn, count
+from infonoise_vision.evaluation.measures import Row, classifier_rows, energy_rows, pixel_rows
 
 torchmetrics = pytest.importorskip("torchmetrics")
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from infonoise_core.errors import InputError
-from infonoise_vision.model import (
+from infonoise_vision.models.unet import (
     ResidualBlock,
     SelfAttention,
     UNet,

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from infonoise_core.denoiser import EDMDenoiser
 from infonoise_core.errors import InputError
-from infonoise_core.guidance import guided
-from infonoise_vision.dit import DiT, patchify, positions, unpatchify
-from infonoise_vision.edm_unet import ADM, DDPMPP, Block, EDMUNet
-from infonoise_vision.model import SelfAttention, UNet, halve
-from infonoise_vision.networks import NETWORKS, Inputs, make_network
+from infonoise_core.processes.denoiser import EDMDenoiser
+from infonoise_core.sampling.guidance import guided
+from infonoise_vision.models.dit import DiT, patchify, positions, unpatchify
+from infonoise_vision.models.edm_unet import ADM, DDPMPP, Block, EDMUNet
+from infonoise_vision.models.registry import NETWORKS, Inputs, make_network
+from infonoise_vision.models.unet import SelfAttention, UNet, halve
 
 SHAPE = (3, 8, 8)
 CLASSES, AUGMENT = 3, 9

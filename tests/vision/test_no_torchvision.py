@@ -16,7 +16,7 @@ for module in modules:
     if not module.name.endswith("__main__"):
         __import__(module.name)
 assert len(modules) > 30, modules
-from infonoise_vision.classifier import RECIPE
+from infonoise_vision.evaluation.classifier import RECIPE
 from infonoise_vision.cli import main
 RECIPE["least_steps"] = 5
 sys.exit(main(sys.argv[1:]))

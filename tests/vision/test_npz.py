@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from infonoise_vision.data import load_images
-from infonoise_vision.files import crop_square
+from infonoise_vision.data.formats.decode import crop_square
+from infonoise_vision.data.images import load_images
 
 from .image_files import noise, npz, refused
 

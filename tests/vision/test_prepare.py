@@ -10,8 +10,8 @@ from PIL import Image
 
 from infonoise_core.errors import InputError
 from infonoise_vision.cli import main
-from infonoise_vision.data import Reading, load_images, load_split
-from infonoise_vision.prepare import prepare
+from infonoise_vision.commands.prepare import prepare
+from infonoise_vision.data.images import Reading, load_images, load_split
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (30, 6, 6, 3), dtype=np.uint8)
 
@@ -79,8 +79,8 @@ def test_pixels_stay_in_the_file(tmp_path):
 
 
 def test_decoded_files_never_lie_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("infonoise_vision.data.in_memory", None)
-    monkeypatch.setattr("infonoise_vision.source.in_memory", None)
+    monkeypatch.setattr("infonoise_vision.data.images.in_memory", None)
+    monkeypatch.setattr("infonoise_vision.data.formats.source.in_memory", None)
     grey_first = PIXELS.copy()
     grey_first[:7] = grey_first[:7, :, :, :1]  # the array is made anew at the first colour
     source = folder_of(tmp_path / "pets", grey_first)

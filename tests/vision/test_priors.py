@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from infonoise_core.channel import VarianceExploding
-from infonoise_core.exact import profile_on
-from infonoise_core.mixture import MixtureSource
-from infonoise_vision.data import ImageSet
-from infonoise_vision.priors import cosine_profile, cosines, pixel_profile
+from infonoise_core.analytic.exact import profile_on
+from infonoise_core.analytic.mixture import MixtureSource
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.data.priors import cosine_profile, cosines, pixel_profile
 
 
 def test_pixels_alone_hold_their_own_entropy() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infonoise_core.profile import EntropyRateProfile
+from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_vision.cli import main
 
 # "fine" tells its network more than a class: the rest is to travel with the settings.

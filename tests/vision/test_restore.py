@@ -9,12 +9,12 @@ from PIL import Image
 from torch.nn import functional
 
 from infonoise_core.errors import InputError
-from infonoise_core.training.sampling import SamplerConfig
+from infonoise_core.sampling.generate import SamplerConfig
 from infonoise_vision.cli import main
 from infonoise_vision.commands.generate import labels
-from infonoise_vision.conditions import Coarse
-from infonoise_vision.pictures import is_rectangle, known_part, read_pictures
-from infonoise_vision.trained import open_trained
+from infonoise_vision.data.user_images import is_rectangle, known_part, read_pictures
+from infonoise_vision.models.conditions import Coarse
+from infonoise_vision.sampling.trained import open_trained
 
 
 def save(path: Path, pixels: np.ndarray) -> Path:

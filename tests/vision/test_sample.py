@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from infonoise_core.grid import karras_grid
-from infonoise_core.training.randomness import Stream, generator
-from infonoise_core.training.sampling import generate
-from infonoise_vision.data import to_bytes
-from infonoise_vision.sample import png_grid
+from infonoise_core.rng import Stream, generator
+from infonoise_core.sampling.generate import generate
+from infonoise_core.sampling.grids import karras_grid
+from infonoise_vision.data.images import to_bytes
+from infonoise_vision.sampling.images import png_grid
 
 GRID = karras_grid(20, 0.002, 80.0)
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
-from infonoise_core.weighting import edm_weight
-from infonoise_vision.data import ImageSet
-from infonoise_vision.division import SHARE
-from infonoise_vision.identity import describe
-from infonoise_vision.task import (
+from infonoise_core.processes.weighting import edm_weight
+from infonoise_vision.data.fingerprint import describe
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.data.split import SHARE
+from infonoise_vision.methods.diffusion import (
     ImageTask,
     Objective,
     load_split,

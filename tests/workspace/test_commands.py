@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from doc_blocks import PROGRAMS, ROOT
 
-from infonoise_core.training import command
-from infonoise_core.training.options import parse_options
+from infonoise_core.app import command
+from infonoise_core.config.parse import parse_options
 
 PAGES = [ROOT / "README.md", *ROOT.glob("packages/*/README.md"), *ROOT.glob("docs/**/*.md")]
 LINE = re.compile(r"^(?:    |\$ )(infonoise(?:-\w+)? (?:[^\n\\]|\\\n)+)$", re.MULTILINE)

@@ -23,7 +23,7 @@ EXTRAS = {
 DOMAINS = {"infonoise_vision", "infonoise_text", "infonoise_bio"}
 
 # Behind these doors the extras may be imported.
-DOORS = ("infonoise_core.training", "infonoise_core.plot", "infonoise_core.cli")
+DOORS = ("infonoise_core.training", "infonoise_core.plot", "infonoise_core.commands.cli")
 
 LIST_MODULES = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
 
@@ -39,9 +39,9 @@ class Hide:
 
 sys.meta_path.insert(0, Hide())
 import infonoise_core
-names = [m.name for m in pkgutil.iter_modules(infonoise_core.__path__, "infonoise_core.")]
+names = [m.name for m in pkgutil.walk_packages(infonoise_core.__path__, "infonoise_core.")]
 for name in names:
-    if name not in doors and name != "infonoise_core.__main__":
+    if not name.startswith(doors) and name != "infonoise_core.__main__":
         importlib.import_module(name)
         print(name)
 """
@@ -73,4 +73,4 @@ def test_core_loads_no_domain(loaded):
 
 def test_core_needs_no_extra():
     imported = run_python(IMPORT_WITHOUT_EXTRAS.format(extras=EXTRAS, doors=DOORS)).split()
-    assert "infonoise_core.channel" in imported
+    assert "infonoise_core.processes.channel" in imported

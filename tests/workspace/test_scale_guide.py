@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from infonoise_core.training.engine import EngineConfig, recompute_blocks
-from infonoise_core.training.memory import activation_bytes, estimate
+from infonoise_core.app.memory import activation_bytes, estimate
+from infonoise_core.training.engines.torch import EngineConfig, recompute_blocks
 from infonoise_core.training.task import Batch
-from infonoise_text.model import BitDenoiser
-from infonoise_text.network import BitTransformer, preset
+from infonoise_text.models.denoiser import BitDenoiser
+from infonoise_text.models.transformer import BitTransformer, preset
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "training-at-scale.md").read_text()
 # Tokens, bits and the table's micro-batch.

@@ -28,15 +28,15 @@ from designs import (
     needed,
     quality,
 )
-from infonoise_bio.data import SequenceSet, load_sequences
-from infonoise_bio.evaluate import DnaEvaluation
-from infonoise_bio.task import Objective
+from infonoise_bio.data.sequences import SequenceSet, load_sequences
+from infonoise_bio.evaluation.checks import DnaEvaluation
+from infonoise_bio.methods.diffusion import Objective
 from infonoise_core.errors import InputError
-from infonoise_core.profile import EntropyRateProfile
-from infonoise_core.schedule import Schedule
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.schedules.infonoise import Schedule
+from infonoise_core.schedules.registry import make_schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.loop import train
-from infonoise_core.training.schedules import make_schedule
 from redesign import redesign
 from report import Cell, Goal, Section, Table
 from streaming import streaming

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from infonoise_core.channel import VarianceExploding
-from infonoise_core.estimator import RateEstimator
-from infonoise_core.exact import exact_profile
-from infonoise_core.profile import EntropyRateProfile
-from infonoise_core.readout import continuous_entropy, discrete_entropy
-from infonoise_core.schedule import InfoNoise
+from infonoise_core.analytic.exact import exact_profile
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.profiles.estimator import RateEstimator
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.profiles.readout import continuous_entropy, discrete_entropy
+from infonoise_core.schedules.infonoise import InfoNoise
 from report import Cell, Goal, Section, Table
 from sources import Case, cases, exact_losses, feed
 
@@ -61,9 +61,10 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
                 f"InfoNoise after {steps * BATCH:,} losses of the exact denoiser in batches of"
                 f" {BATCH}, forgetting nothing; the worst of {runs} seeds. `integral` is the"
                 " entropy between the ends of the grid, `readout` the Shannon or differential"
-                " entropy by `infonoise_core.readout` where there is one, `rate` the largest error"
-                " of any bin between the 5 % and the 95 % quantile of the true profile; in the last"
-                f" column under the default horizon of {HORIZON:g} losses, as in training.",
+                " entropy by `infonoise_core.profiles.readout` where there is one, `rate` the"
+                " largest error of any bin between the 5 % and the 95 % quantile of the true"
+                " profile; in the last column under the default horizon of"
+                f" {HORIZON:g} losses, as in training.",
                 [
                     "data",
                     "nats on the grid",

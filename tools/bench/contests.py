@@ -13,8 +13,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from infonoise_core.app.results import first_reached, times_fewer, with_error
 from infonoise_core.errors import InputError
-from infonoise_core.training.results import first_reached, times_fewer, with_error
 from report import Cell, Goal, Relation, Section, Table
 from suite import WORK
 

@@ -16,11 +16,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from host_buffers import HostBuffers
-from infonoise_core.channel import VarianceExploding
-from infonoise_core.law import LogNormal
-from infonoise_core.schedule import InfoNoise
-from infonoise_core.weighting import edm_weight
-from infonoise_vision.task import make_denoiser
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.processes.weighting import edm_weight
+from infonoise_core.schedules.fixed import LogNormal
+from infonoise_core.schedules.infonoise import InfoNoise
+from infonoise_vision.methods.diffusion import make_denoiser
 from report import Goal, Section, Table
 
 BATCH, REFRESH = 512, 100

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from infonoise_core.allocation import (
+from infonoise_core.schedules.gates import (
     Gate,
     calibration_gate,
     fixed_gate,

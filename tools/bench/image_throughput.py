@@ -3,7 +3,7 @@
 import time
 
 import vision_runs
-from infonoise_vision.task import load_split
+from infonoise_vision.methods.diffusion import load_split
 from loop_overhead import BATCH, Work, overheads
 from report import Goal, Section, Table
 from suite import Tick

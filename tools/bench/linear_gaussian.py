@@ -9,10 +9,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from infonoise_core.churn import constant_churn
-from infonoise_core.grid import log_uniform_grid
-from infonoise_core.training.sampling import generate
-from infonoise_vision.conditions import Region, renoised
+from infonoise_core.sampling.churn import constant_churn
+from infonoise_core.sampling.generate import generate
+from infonoise_core.sampling.grids import log_uniform_grid
+from infonoise_vision.models.conditions import Region, renoised
 
 CORRELATION, SEEN = 0.9, 1.5
 # Levels of Heun's solver.

@@ -14,14 +14,14 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from infonoise_core.channel import VarianceExploding
-from infonoise_core.law import LogNormal
-from infonoise_core.schedule import InfoNoise, Schedule
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.schedules.fixed import LogNormal
+from infonoise_core.schedules.infonoise import InfoNoise, Schedule
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engine import TorchEngine
+from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
-from infonoise_vision.data import ImageSet
-from infonoise_vision.task import Objective, load_split
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.methods.diffusion import Objective, load_split
 from report import Goal, Section, Table
 
 BATCH, STEPS, WARM = 128, 100, 5

@@ -7,16 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from infonoise_core.channel import VarianceExploding
-from infonoise_core.denoiser import Denoiser, EDMDenoiser
-from infonoise_core.dimension import Dimension, intrinsic_dimension
-from infonoise_core.exact import GaussianSource, SphereSource
-from infonoise_core.mixture import MixtureSource
-from infonoise_core.prior_profile import measure_profile
-from infonoise_core.profile import EntropyRateProfile
-from infonoise_core.readout import Information, information_gap
-from infonoise_core.schedule import InfoNoise
-from infonoise_core.weighting import edm_weight
+from infonoise_core.analytic.exact import GaussianSource, SphereSource
+from infonoise_core.analytic.mixture import MixtureSource
+from infonoise_core.analytic.priors import measure_profile
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
+from infonoise_core.processes.weighting import edm_weight
+from infonoise_core.profiles.dimension import Dimension, intrinsic_dimension
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.profiles.readout import Information, information_gap
+from infonoise_core.schedules.infonoise import InfoNoise
 from report import Goal, Section, Table
 from sources import CLUSTERS
 

@@ -14,11 +14,11 @@ from torch import Tensor
 from contests import QUICK_UPDATES
 from designs import command
 from infonoise_bio.alphabet import MASKED, Codes, codes_of
-from infonoise_bio.counts import Counts
-from infonoise_bio.fasta import write_fasta
-from infonoise_bio.planted import DEMO, Planted, PlantedDna, demo_sequences, holds
-from infonoise_bio.records import read_fasta
-from infonoise_bio.sample import records_of
+from infonoise_bio.data.formats.counts import Counts
+from infonoise_bio.data.formats.fasta import write_fasta
+from infonoise_bio.data.formats.record import read_fasta
+from infonoise_bio.sampling.sequences import records_of
+from infonoise_bio.synthetic import DEMO, Planted, PlantedDna, demo_sequences, holds
 from report import Cell, Goal, Section, Table
 from suite import WORK, Tick
 

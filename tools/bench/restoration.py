@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import vision_runs
 from infonoise_core.training.progress import Silent
-from infonoise_vision.assess import classifier_rows, pixel_rows
-from infonoise_vision.classifier import Classifier
 from infonoise_vision.commands.profile import condition_gap
-from infonoise_vision.conditions import make_condition
-from infonoise_vision.data import ImageSet
-from infonoise_vision.drawn import count, draw
-from infonoise_vision.trained import TrainedRun
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation.classifier import Classifier
+from infonoise_vision.evaluation.generated import count, draw
+from infonoise_vision.evaluation.measures import classifier_rows, pixel_rows
+from infonoise_vision.models.conditions import make_condition
+from infonoise_vision.sampling.trained import TrainedRun
 from linear_gaussian import CORRELATION, LEVELS, SEEN, kl_to_posterior
 from report import Cell, Goal, Section, Table
 from suite import Tick

@@ -7,10 +7,10 @@ import torch
 
 from adversarial import draw_batch, honest
 from gates import DEFAULT, GATES
-from infonoise_core.allocation import Gate
-from infonoise_core.channel import VarianceExploding
-from infonoise_core.exact import BinarySource, GaussianSource
-from infonoise_core.schedule import InfoNoise
+from infonoise_core.analytic.exact import BinarySource, GaussianSource
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.schedules.gates import Gate
+from infonoise_core.schedules.infonoise import InfoNoise
 from report import Cell, Goal, Section, Table
 
 BATCH, REFRESH, WARMUP = 512, 10, 20

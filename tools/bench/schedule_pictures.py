@@ -7,14 +7,14 @@ import torch
 
 import contests
 import vision_runs
-from infonoise_core.grid import karras_grid
+from infonoise_core.app.results import with_error
+from infonoise_core.sampling.generate import generate
+from infonoise_core.sampling.grids import karras_grid
 from infonoise_core.training.loop import load_denoiser
-from infonoise_core.training.results import with_error
-from infonoise_core.training.sampling import generate
-from infonoise_vision.data import ImageSet
-from infonoise_vision.drawn import count, features
-from infonoise_vision.fidelity import frechet_distance, kernel_distance
-from infonoise_vision.task import Objective
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation.fid import frechet_distance, kernel_distance
+from infonoise_vision.evaluation.generated import count, features
+from infonoise_vision.methods.diffusion import Objective
 from report import Cell, Goal, Section, Table
 from suite import Tick
 

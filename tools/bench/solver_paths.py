@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from infonoise_core.exact import GaussianSource
-from infonoise_core.grid import log_uniform_grid
-from infonoise_core.solver import SOLVERS, solve
+from infonoise_core.analytic.exact import GaussianSource
+from infonoise_core.sampling.grids import log_uniform_grid
+from infonoise_core.sampling.solvers import SOLVERS, solve
 from report import Cell, Goal, Section, Table
 from solvers import solver_table
 

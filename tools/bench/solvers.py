@@ -17,18 +17,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from infonoise_core.allocation import fixed_gate
-from infonoise_core.exact import GaussianSource, exact_profile
-from infonoise_core.grid import (
+from infonoise_core.analytic.exact import GaussianSource, exact_profile
+from infonoise_core.analytic.mixture import MixtureSource
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.sampling.grids import (
     entropic_grid,
     karras_grid,
     kl_grid,
     log_uniform_grid,
     rescaled_entropic_grid,
 )
-from infonoise_core.mixture import MixtureSource
-from infonoise_core.profile import EntropyRateProfile
-from infonoise_core.solver import SOLVERS, solve
+from infonoise_core.sampling.solvers import SOLVERS, solve
+from infonoise_core.schedules.gates import fixed_gate
 
 SIGMA_MIN, SIGMA_MAX = 0.002, 80.0
 BUDGETS = (8, 16, 32, 64)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from infonoise_core.categorical import CategoricalSource
-from infonoise_core.exact import BinarySource, GaussianSource, Source, SphereSource
-from infonoise_core.mixture import MixtureSource
-from infonoise_core.schedule import Schedule
+from infonoise_core.analytic.categorical import CategoricalSource
+from infonoise_core.analytic.exact import BinarySource, GaussianSource, Source, SphereSource
+from infonoise_core.analytic.mixture import MixtureSource
+from infonoise_core.schedules.infonoise import Schedule
 
 # Frequencies of four letters, and the bits that stand for them in the analog-bit code.
 LETTERS = torch.tensor([0.3, 0.2, 0.2, 0.3])

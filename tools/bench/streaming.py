@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from infonoise_bio.alphabet import letters_of
-from infonoise_bio.commands.train import Train, evaluation_of
+from infonoise_bio.domain import Train, evaluation_of
 from infonoise_bio.examples import parts
-from infonoise_bio.model import ModelConfig, make_denoiser
-from infonoise_bio.network import NetworkConfig
-from infonoise_bio.task import DnaTask, Objective, describe
-from infonoise_bio.trained import COMMAND
+from infonoise_bio.methods.diffusion import DnaTask, Objective, describe
+from infonoise_bio.methods.trained import COMMAND
+from infonoise_bio.models.denoiser import ModelConfig, make_denoiser
+from infonoise_bio.models.network import NetworkConfig
+from infonoise_core.app.train import Run, run_settings, run_training
 from infonoise_core.errors import InputError
+from infonoise_core.schedules.registry import make_schedule
 from infonoise_core.training.config import TrainConfig, settings_of
-from infonoise_core.training.run import Run, run_settings, run_training
-from infonoise_core.training.schedules import make_schedule
 from report import Cell, Goal, Section, Table
 from suite import Tick
 

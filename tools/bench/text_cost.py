@@ -13,13 +13,13 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
-from infonoise_text.baselines.embedding import EmbeddingDenoiser
-from infonoise_text.baselines.masked import Masked
-from infonoise_text.baselines.masked import cost as masked_cost
-from infonoise_text.baselines.tokens import cross_entropy
-from infonoise_text.codes import CodeBook, binary_codes, bits_for
-from infonoise_text.model import make_denoiser
-from infonoise_text.network import PRESETS
+from infonoise_text.codes.book import CodeBook, binary_codes, bits_for
+from infonoise_text.methods.embedding import EmbeddingDenoiser
+from infonoise_text.methods.masked import Masked
+from infonoise_text.methods.masked import cost as masked_cost
+from infonoise_text.methods.tokens import cross_entropy
+from infonoise_text.models.denoiser import make_denoiser
+from infonoise_text.models.transformer import PRESETS
 from report import Cell, Goal, Section, Table
 from suite import Tick
 

@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from infonoise_core.channel import VarianceExploding
-from infonoise_core.exact import BinarySource
-from infonoise_core.law import LogUniform
-from infonoise_core.schedule import InfoNoise
+from infonoise_core.analytic.exact import BinarySource
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.schedules.fixed import LogUniform
+from infonoise_core.schedules.infonoise import InfoNoise
 from report import Goal, Section, Table
 from sources import exact_losses
 

@@ -6,10 +6,10 @@ import torch
 
 import contests
 from infonoise_core.errors import InputError
-from infonoise_core.training.sampling import SamplerConfig
-from infonoise_vision.classifier import Classifier, trained_classifier
-from infonoise_vision.data import ImageSet
-from infonoise_vision.trained import TrainedRun, open_trained
+from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation.classifier import Classifier, trained_classifier
+from infonoise_vision.sampling.trained import TrainedRun, open_trained
 from suite import WORK, Tick
 
 DATA = Path("../shared/data/vision/fashion-mnist")

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from infonoise_core import EDMDenoiser, entropic_grid
-from infonoise_core.exact import BinarySource, exact_profile
-from infonoise_core.grid import karras_grid, log_uniform_grid
-from infonoise_core.solver import solve
+from infonoise_core.analytic.exact import BinarySource, exact_profile
+from infonoise_core.sampling.grids import karras_grid, log_uniform_grid
+from infonoise_core.sampling.solvers import solve
 
 diffusers = pytest.importorskip("diffusers")
 

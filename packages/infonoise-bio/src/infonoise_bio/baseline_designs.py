@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from infonoise_bio.alphabet import MASKED, Codes
-from infonoise_bio.baselines import GivenBases
-from infonoise_bio.sample import Progress, Wanted
+from infonoise_bio.methods.baselines import GivenBases
+from infonoise_bio.sampling.sequences import Progress, Wanted
 from infonoise_core.errors import InputError
-from infonoise_core.training.randomness import Stream, generator
-from infonoise_core.training.symbols import first_hitting, left_to_right
+from infonoise_core.rng import Stream, generator
+from infonoise_core.sampling.discrete import first_hitting, left_to_right
 
 
 @torch.no_grad()

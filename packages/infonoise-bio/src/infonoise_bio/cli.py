@@ -9,16 +9,16 @@ import infonoise_bio
 from infonoise_bio.commands.baselines import Baselines, run_baselines
 from infonoise_bio.commands.compare import Compare, run_compare
 from infonoise_bio.commands.evaluate import Evaluate, run_evaluate
-from infonoise_bio.commands.generate import Infill, SampleCommand, run_infill, run_sample
+from infonoise_bio.commands.infill import Infill, SampleCommand, run_infill, run_sample
 from infonoise_bio.commands.inspect import Extract, Inspect, run_extract, run_inspect
 from infonoise_bio.commands.profile import ProfileCommand, run_profile_command
 from infonoise_bio.commands.push import run_pull, run_push
 from infonoise_bio.commands.score import ScoreCommand, run_score
-from infonoise_bio.commands.train import Train, run_train
+from infonoise_bio.domain import Train, run_train
 from infonoise_bio.presets import TRAIN_PRESETS
-from infonoise_core.training import command
-from infonoise_core.training.command import Command
-from infonoise_core.training.push import Pull, Push
+from infonoise_core.app import command
+from infonoise_core.app.command import Command
+from infonoise_core.hub.push import Pull, Push
 
 COMMANDS: Mapping[str, Command] = {
     "inspect": (Inspect, run_inspect),

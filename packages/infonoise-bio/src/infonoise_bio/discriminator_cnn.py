@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_bio.alphabet import MASKED, Codes
-from infonoise_bio.discriminator import auc
+from infonoise_bio.evaluation.discriminator import auc
 from infonoise_core.errors import InputError
 
 _WIDTH, _STEPS, _BATCH = 32, 200, 64

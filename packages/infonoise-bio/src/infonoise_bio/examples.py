@@ -7,11 +7,11 @@ from typing import Any
 
 from tyro.conf import OmitArgPrefixes
 
-from infonoise_bio.data import SequenceSet, load_sequences
-from infonoise_bio.planted import demo_sequences
-from infonoise_bio.sources import Reading
-from infonoise_bio.split import Splitting
-from infonoise_bio.windows import Windowing
+from infonoise_bio.data.open import Reading
+from infonoise_bio.data.sequences import SequenceSet, load_sequences
+from infonoise_bio.data.split import Splitting
+from infonoise_bio.data.windows import Windowing
+from infonoise_bio.synthetic import demo_sequences
 from infonoise_core.errors import InputError
 
 # Data of this name are made up: they need no file.

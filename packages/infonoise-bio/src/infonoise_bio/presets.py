@@ -4,13 +4,13 @@ from pathlib import Path
 
 import tyro
 
-from infonoise_bio.commands.train import Train
+from infonoise_bio.data.windows import Windowing
+from infonoise_bio.domain import Train
 from infonoise_bio.examples import Examples
-from infonoise_bio.task import Objective
-from infonoise_bio.windows import Windowing
+from infonoise_bio.methods.diffusion import Objective
+from infonoise_core.config.presets import Presets
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engine import EngineConfig
-from infonoise_core.training.presets import Presets
+from infonoise_core.training.engines.torch import EngineConfig
 
 # Only the user can say where a run goes.
 _OUT: Path = tyro.MISSING

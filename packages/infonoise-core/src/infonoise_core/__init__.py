@@ -4,34 +4,43 @@ The mathematics is in `profile` (what is estimated), `allocation` (how it become
 `schedule` (how a training loop uses it).
 """
 
-from infonoise_core.allocation import (
-    calibration_gate,
-    fixed_gate,
-    floor_gate,
-    onset_gate,
-    open_gate,
-    power_law_gate,
-    slope_gate,
+from infonoise_core.analytic.priors import (
+    EmpiricalBayesDenoiser,
+    empirical_bayes_profile,
+    independent_symbol_profile,
+    linear_profile,
+    measure_profile,
 )
-from infonoise_core.channel import Channel, RectifiedFlow, VarianceExploding
-from infonoise_core.channels_vp import (
+from infonoise_core.errors import InputError
+from infonoise_core.processes.channel import Channel, RectifiedFlow, VarianceExploding
+from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
+from infonoise_core.processes.variance_preserving import (
     CosineCurve,
     DiscreteDDPM,
     LinearBetaCurve,
     VariancePreserving,
 )
-from infonoise_core.churn import band_churn, constant_churn, rate_churn
-from infonoise_core.denoiser import Denoiser, EDMDenoiser
-from infonoise_core.dimension import intrinsic_dimension
-from infonoise_core.errors import InputError
-from infonoise_core.grid import (
+from infonoise_core.processes.weighting import (
+    edm_weight,
+    min_snr_weight,
+    p2_weight,
+    prediction_weight,
+    sigmoid_weight,
+    unit_weight,
+)
+from infonoise_core.profiles.dimension import intrinsic_dimension
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.profiles.readout import continuous_entropy, discrete_entropy, information_gap
+from infonoise_core.sampling.churn import band_churn, constant_churn, rate_churn
+from infonoise_core.sampling.grids import (
     entropic_grid,
     karras_grid,
     kl_grid,
     log_uniform_grid,
     rescaled_entropic_grid,
 )
-from infonoise_core.law import (
+from infonoise_core.sampling.solvers import Sample, solve
+from infonoise_core.schedules.fixed import (
     Cosine,
     FixedLaw,
     Laplace,
@@ -41,25 +50,16 @@ from infonoise_core.law import (
     Schedule,
     UniformTime,
 )
-from infonoise_core.prior_profile import (
-    EmpiricalBayesDenoiser,
-    empirical_bayes_profile,
-    independent_symbol_profile,
-    linear_profile,
-    measure_profile,
+from infonoise_core.schedules.gates import (
+    calibration_gate,
+    fixed_gate,
+    floor_gate,
+    onset_gate,
+    open_gate,
+    power_law_gate,
+    slope_gate,
 )
-from infonoise_core.profile import EntropyRateProfile
-from infonoise_core.readout import continuous_entropy, discrete_entropy, information_gap
-from infonoise_core.schedule import InfoNoise
-from infonoise_core.solver import Sample, solve
-from infonoise_core.weighting import (
-    edm_weight,
-    min_snr_weight,
-    p2_weight,
-    prediction_weight,
-    sigmoid_weight,
-    unit_weight,
-)
+from infonoise_core.schedules.infonoise import InfoNoise
 
 __version__ = "0.1.0"
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from infonoise_core.cli import main
+from infonoise_core.commands.cli import main
 
 sys.exit(main())

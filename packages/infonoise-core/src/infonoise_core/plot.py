@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infonoise_core.errors import InputError
-from infonoise_core.profile import EntropyRateProfile
+from infonoise_core.profiles.profile import EntropyRateProfile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from infonoise_core.categorical import distinct
+from infonoise_core.analytic.categorical import distinct
+from infonoise_core.analytic.exact import Source, gaussian_quadrature
 from infonoise_core.errors import InputError
-from infonoise_core.exact import Source, gaussian_quadrature
 
 _NODES = 128
 

@@ -6,11 +6,10 @@ import sys
 from collections.abc import Sequence
 
 import infonoise_text
-from infonoise_core.training import command
-from infonoise_core.training.push import Pull, Push
+from infonoise_core.app import command
+from infonoise_core.hub.push import Pull, Push
 from infonoise_text.commands.compare import Compare, run_compare
-from infonoise_text.commands.evaluate import Evaluate, run_evaluate
-from infonoise_text.commands.generate import (
+from infonoise_text.commands.complete import (
     Complete,
     Infill,
     SampleCommand,
@@ -18,10 +17,11 @@ from infonoise_text.commands.generate import (
     run_infill,
     run_sample,
 )
+from infonoise_text.commands.evaluate import Evaluate, run_evaluate
 from infonoise_text.commands.prepare import Prepare, run_prepare
 from infonoise_text.commands.profile import ProfileCommand, run_profile_command
 from infonoise_text.commands.push import run_pull, run_push
-from infonoise_text.commands.train import Train, run_train
+from infonoise_text.domain import Train, run_train
 from infonoise_text.presets import TRAIN_PRESETS
 
 

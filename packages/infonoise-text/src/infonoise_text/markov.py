@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
-from infonoise_text.codes import Codes
-from infonoise_text.model import CERTAIN
+from infonoise_text.codes.book import Codes
+from infonoise_text.models.denoiser import CERTAIN
 
 
 class MarkovSource:

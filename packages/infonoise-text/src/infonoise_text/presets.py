@@ -10,12 +10,12 @@ from pathlib import Path
 
 import tyro
 
+from infonoise_core.config.presets import Presets
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engine import EngineConfig
-from infonoise_core.training.presets import Presets
-from infonoise_text.commands.train import Train
-from infonoise_text.source import CorpusOptions
-from infonoise_text.task import Objective
+from infonoise_core.training.engines.torch import EngineConfig
+from infonoise_text.data.open import CorpusOptions
+from infonoise_text.domain import Train
+from infonoise_text.methods.bits import Objective
 
 # Only the user can say where a run goes, and where the published corpora lie.
 _OUT: Path = tyro.MISSING

@@ -3,17 +3,17 @@
 import sys
 
 import infonoise_vision
-from infonoise_core.training import command
-from infonoise_core.training.push import Pull, Push
+from infonoise_core.app import command
+from infonoise_core.hub.push import Pull, Push
 from infonoise_vision.commands.evaluate import Evaluate, run_evaluate
 from infonoise_vision.commands.generate import SampleCommand, run_sample
+from infonoise_vision.commands.inpaint import Inpaint, Upscale, run_inpaint, run_upscale
+from infonoise_vision.commands.prepare import Prepare, run_prepare
 from infonoise_vision.commands.profile import ProfileCommand, run_profile_command
 from infonoise_vision.commands.push import run_pull, run_push
 from infonoise_vision.commands.report import Report, run_report
-from infonoise_vision.commands.restore import Inpaint, Upscale, run_inpaint, run_upscale
-from infonoise_vision.commands.train import Train, run_train
 from infonoise_vision.compare import Compare, run_compare
-from infonoise_vision.prepare import Prepare, run_prepare
+from infonoise_vision.domain import Train, run_train
 from infonoise_vision.presets import TRAIN_PRESETS
 
 

@@ -7,12 +7,12 @@ from torch import nn
 from tyro.conf import OmitArgPrefixes, Positional
 
 import infonoise_vision
-from infonoise_core.training.comparison import CompareConfig, Subject, compare
-from infonoise_core.training.run import run_settings
-from infonoise_vision.identity import describe
-from infonoise_vision.sample import png_grid
+from infonoise_core.app.compare import CompareConfig, Subject, compare
+from infonoise_core.app.train import run_settings
+from infonoise_vision.data.fingerprint import describe
+from infonoise_vision.methods.diffusion import Objective
+from infonoise_vision.sampling.images import png_grid
 from infonoise_vision.show import SHOWN, examples
-from infonoise_vision.task import Objective
 
 COMMAND = "infonoise-vision compare"
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import tyro
 
+from infonoise_core.config.presets import Presets
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engine import EngineConfig
-from infonoise_core.training.presets import Presets
-from infonoise_vision.commands.train import Train
-from infonoise_vision.task import Objective
+from infonoise_core.training.engines.torch import EngineConfig
+from infonoise_vision.domain import Train
+from infonoise_vision.methods.diffusion import Objective
 
 # Only the user can say where a run goes, and where the published images lie.
 _OUT: Path = tyro.MISSING

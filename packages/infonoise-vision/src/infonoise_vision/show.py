@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from infonoise_core.grid import karras_grid
-from infonoise_core.training.sampling import generate
-from infonoise_vision.data import ImageSet
-from infonoise_vision.evaluate import LEVELS, SOLVER
-from infonoise_vision.sample import png_grid
-from infonoise_vision.task import Objective
+from infonoise_core.sampling.generate import generate
+from infonoise_core.sampling.grids import karras_grid
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation.bound import LEVELS, SOLVER
+from infonoise_vision.methods.diffusion import Objective
+from infonoise_vision.sampling.images import png_grid
 
 SHOWN = 64
 

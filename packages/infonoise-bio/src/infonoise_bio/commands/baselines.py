@@ -8,17 +8,17 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import OmitArgPrefixes, Positional
 
-from infonoise_bio.assess import chains_by_class
-from infonoise_bio.baselines import BASELINES, BaselineBits, baseline_task
-from infonoise_bio.designers import BASELINES_COMMAND
+from infonoise_bio.evaluation.measures import chains_by_class
 from infonoise_bio.examples import PLANTED, Examples, parts
-from infonoise_bio.task import Objective, describe
+from infonoise_bio.methods.baselines import BASELINES, BaselineBits, baseline_task
+from infonoise_bio.methods.designers import BASELINES_COMMAND
+from infonoise_bio.methods.diffusion import Objective, describe
+from infonoise_core.app.train import run_settings
+from infonoise_core.schedules.registry import make_schedule
 from infonoise_core.training.config import TrainConfig, open_run, settings_of, write_json
-from infonoise_core.training.engine import TorchEngine
+from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
 from infonoise_core.training.progress import progress
-from infonoise_core.training.run import run_settings
-from infonoise_core.training.schedules import make_schedule
 
 FILE = "baselines.json"
 

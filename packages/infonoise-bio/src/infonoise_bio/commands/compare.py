@@ -9,14 +9,14 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 import infonoise_bio
 from infonoise_bio.alphabet import letters_of
-from infonoise_bio.commands.train import evaluation_of
+from infonoise_bio.domain import evaluation_of
 from infonoise_bio.examples import PLANTED, Examples, parts
-from infonoise_bio.model import BaseDenoiser
-from infonoise_bio.sample import Sampling, design
-from infonoise_bio.task import Objective, describe
-from infonoise_core.grid import karras_grid
-from infonoise_core.training.comparison import CompareConfig, Subject, compare
-from infonoise_core.training.run import run_settings
+from infonoise_bio.methods.diffusion import Objective, describe
+from infonoise_bio.models.denoiser import BaseDenoiser
+from infonoise_bio.sampling.sequences import Sampling, design
+from infonoise_core.app.compare import CompareConfig, Subject, compare
+from infonoise_core.app.train import run_settings
+from infonoise_core.sampling.grids import karras_grid
 
 COMMAND = "infonoise-bio compare"
 SHOWN = 12

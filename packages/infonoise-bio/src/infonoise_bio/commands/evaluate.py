@@ -11,18 +11,18 @@ from rich.text import Text
 from tyro.conf import OmitArgPrefixes, Positional
 
 import infonoise_bio
-from infonoise_bio.assess import Assessment, assess, generated_like, of_class
-from infonoise_bio.data import SequenceSet
-from infonoise_bio.designs import read_designs
-from infonoise_bio.evaluate import Row, Window
+from infonoise_bio.data.designs import read_designs
+from infonoise_bio.data.formats.fasta import check_output
+from infonoise_bio.data.formats.textfile import stem_of
+from infonoise_bio.data.sequences import SequenceSet
+from infonoise_bio.evaluation.checks import Row, Window
+from infonoise_bio.evaluation.measures import Assessment, assess, generated_like, of_class
+from infonoise_bio.evaluation.motifs import Scanner, read_scanners
+from infonoise_bio.evaluation.oracle import Oracle
+from infonoise_bio.evaluation.page import write_page
 from infonoise_bio.examples import parts
-from infonoise_bio.fasta import check_output
-from infonoise_bio.motifs import Scanner, read_scanners
-from infonoise_bio.oracle import Oracle
-from infonoise_bio.page import write_page
-from infonoise_bio.sample import DnaSampler
-from infonoise_bio.textfile import stem_of
-from infonoise_bio.trained import TrainedRun, open_trained
+from infonoise_bio.methods.trained import TrainedRun, open_trained
+from infonoise_bio.sampling.sequences import DnaSampler
 from infonoise_core.errors import InputError
 from infonoise_core.training.config import write_json
 from infonoise_core.training.progress import progress

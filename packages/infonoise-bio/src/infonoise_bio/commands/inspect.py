@@ -6,11 +6,11 @@ from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from infonoise_bio.counts import Counts
-from infonoise_bio.fasta import check_output, write_fasta
-from infonoise_bio.inspect import inspect_file
-from infonoise_bio.records import Record
-from infonoise_bio.sources import Reading, format_of, read_source
+from infonoise_bio.data.formats.counts import Counts
+from infonoise_bio.data.formats.fasta import check_output, write_fasta
+from infonoise_bio.data.formats.record import Record
+from infonoise_bio.data.inspection import inspect_file
+from infonoise_bio.data.open import Reading, format_of, read_source
 from infonoise_core.errors import InputError
 
 

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 import infonoise_bio
-from infonoise_bio.trained import COMMAND, open_trained
-from infonoise_core.training.push import Pull, Push
+from infonoise_bio.methods.trained import COMMAND, open_trained
+from infonoise_core.hub.push import Pull, Push
 from infonoise_core.training.push_model import Domain, pull_model, push_model
 
 

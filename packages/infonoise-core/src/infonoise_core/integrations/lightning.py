@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning.pytorch import Callback
 
-from infonoise_core.schedule import Schedule
+from infonoise_core.schedules.infonoise import Schedule
 
 
 class ScheduleCallback(Callback):

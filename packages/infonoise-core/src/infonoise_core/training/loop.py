@@ -11,21 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
-from infonoise_core.schedule import Schedule
+from infonoise_core.rng import Stream, derive_seed, generator, seed_global
+from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.training import checkpoint
-from infonoise_core.training.artefact import PROFILE_FILE, is_artefact, load_weights
+from infonoise_core.training.artifact import PROFILE_FILE, is_artefact, load_weights
 from infonoise_core.training.config import TrainConfig, parse_target, settings_of
-from infonoise_core.training.data import Order, micro_batches
+from infonoise_core.training.data.order import Order, micro_batches
+from infonoise_core.training.data.prefetch import Prefetch
 from infonoise_core.training.ema import Keep, WeightAverage, plain_keep, power_keep
-from infonoise_core.training.engine import Engine, TorchEngine
+from infonoise_core.training.engines.torch import Engine, TorchEngine
 from infonoise_core.training.interrupt import Stopped, sigterm
 from infonoise_core.training.loggers import open_loggers
 from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.progress import Reporter, Silent
-from infonoise_core.training.randomness import Stream, derive_seed, generator, seed_global
 from infonoise_core.training.state import CHECKPOINTS, RunState, no_space_left
 from infonoise_core.training.task import Batch, Task
-from infonoise_core.training.workers import Prefetch
 
 __all__ = [
     "METRICS_FILE",

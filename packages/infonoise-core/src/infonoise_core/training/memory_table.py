@@ -8,11 +8,11 @@ from typing import Literal
 from rich.table import Table
 from safetensors import safe_open
 
+from infonoise_core.app.memory import Memory, estimate
 from infonoise_core.errors import InputError
 from infonoise_core.training import checkpoint
-from infonoise_core.training.artefact import WEIGHTS_FILE, is_artefact
-from infonoise_core.training.engine import EngineConfig
-from infonoise_core.training.memory import Memory, estimate
+from infonoise_core.training.artifact import WEIGHTS_FILE, is_artefact
+from infonoise_core.training.engines.torch import EngineConfig
 from infonoise_core.training.state import CHECKPOINTS
 
 __all__ = ["count", "memory_table", "size"]

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from infonoise_core.errors import InputError
-from infonoise_core.profile import log_edges
-from infonoise_core.schedule import FixedLaw, Schedule
-from infonoise_core.training.engine import Engine
+from infonoise_core.profiles.profile import log_edges
+from infonoise_core.schedules.infonoise import FixedLaw, Schedule
+from infonoise_core.training.engines.torch import Engine
 from infonoise_core.training.loggers import Logger
 
 # Noise levels at which a density is written down.

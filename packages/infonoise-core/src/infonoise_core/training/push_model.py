@@ -9,9 +9,20 @@ from typing import Any
 
 from safetensors.torch import save_file
 
+from infonoise_core.app.train import DONE_FILE, profile_if_any, read_run_of
 from infonoise_core.errors import InputError
+from infonoise_core.hub.model_card import finite, model_card
+from infonoise_core.hub.push import (
+    Pull,
+    Push,
+    deliver,
+    fetch,
+    profile_words,
+    versions_with,
+    ways_to_get,
+)
 from infonoise_core.training import checkpoint
-from infonoise_core.training.artefact import (
+from infonoise_core.training.artifact import (
     PROFILE_FILE,
     README_FILE,
     WEIGHTS_FILE,
@@ -25,17 +36,6 @@ from infonoise_core.training.artefact import (
 from infonoise_core.training.config import CONFIG_FILE, write_json
 from infonoise_core.training.loop import METRICS_FILE
 from infonoise_core.training.metrics import read_lines
-from infonoise_core.training.modelcard import finite, model_card
-from infonoise_core.training.push import (
-    Pull,
-    Push,
-    deliver,
-    fetch,
-    profile_words,
-    versions_with,
-    ways_to_get,
-)
-from infonoise_core.training.run import DONE_FILE, profile_if_any, read_run_of
 from infonoise_core.training.state import CHECKPOINTS
 
 

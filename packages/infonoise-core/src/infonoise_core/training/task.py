@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from infonoise_core.denoiser import Denoiser
-from infonoise_core.weighting import Weight
+from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.processes.weighting import Weight
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,16 @@ from torch import nn
 from tyro.conf import OmitArgPrefixes, Positional
 
 import infonoise_text
-from infonoise_core.grid import karras_grid
-from infonoise_core.training.comparison import CompareConfig, Subject, compare
-from infonoise_core.training.run import run_settings
-from infonoise_text.commands.train import evaluation_of
-from infonoise_text.documents import EMBEDDED
-from infonoise_text.evaluate import held_out_windows
-from infonoise_text.generated import texts_of
-from infonoise_text.sample import SIGMA_LAST, generate_ids
-from infonoise_text.source import CorpusOptions, describe, open_corpus
-from infonoise_text.task import Objective
+from infonoise_core.app.compare import CompareConfig, Subject, compare
+from infonoise_core.app.train import run_settings
+from infonoise_core.sampling.grids import karras_grid
+from infonoise_text.data.documents import EMBEDDED
+from infonoise_text.data.open import CorpusOptions, describe, open_corpus
+from infonoise_text.domain import evaluation_of
+from infonoise_text.evaluation.bound import held_out_windows
+from infonoise_text.evaluation.quality import texts_of
+from infonoise_text.methods.bits import Objective
+from infonoise_text.sampling.text import SIGMA_LAST, generate_ids
 
 COMMAND = "infonoise-text compare"
 SHOWN = 6

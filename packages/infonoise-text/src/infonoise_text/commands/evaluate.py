@@ -10,20 +10,20 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import OmitArgPrefixes, Positional
 
-from infonoise_core.churn import MAX_GAMMA
 from infonoise_core.errors import InputError
 from infonoise_core.plot import figure, save_figure
+from infonoise_core.sampling.churn import MAX_GAMMA
 from infonoise_core.training.config import write_json
-from infonoise_core.training.engine import pick_device
+from infonoise_core.training.engines.torch import pick_device
 from infonoise_core.training.progress import progress
-from infonoise_text.commands.generate import SAMPLER
-from infonoise_text.data import Corpus
-from infonoise_text.evaluate import held_out_windows
-from infonoise_text.external import language_model, mauve
-from infonoise_text.generated import Judge, Quality, TextMeasure, texts_of
-from infonoise_text.reference import byte_references, token_model
-from infonoise_text.sample import TextSampler
-from infonoise_text.trained import BITS, TrainedRun, open_trained
+from infonoise_text.commands.complete import SAMPLER
+from infonoise_text.data.corpus import Corpus
+from infonoise_text.evaluation.bound import held_out_windows
+from infonoise_text.evaluation.external import language_model, mauve
+from infonoise_text.evaluation.quality import Judge, Quality, TextMeasure, texts_of
+from infonoise_text.evaluation.reference import byte_references, token_model
+from infonoise_text.methods.trained import BITS, TrainedRun, open_trained
+from infonoise_text.sampling.text import TextSampler
 
 JSON_FILE = "evaluation.json"
 _ORDER = 6

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from infonoise_text.documents import EMBEDDED, open_documents
-from infonoise_text.prepare import prepare
-from infonoise_text.source import CorpusOptions
-from infonoise_text.tokens import load_tokenizer
+from infonoise_text.data.documents import EMBEDDED, open_documents
+from infonoise_text.data.open import CorpusOptions
+from infonoise_text.data.prepare import prepare
+from infonoise_text.tokenizers.load import load_tokenizer
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from infonoise_core.app.profile import Profile, run_profile
 from infonoise_core.errors import InputError
 from infonoise_core.plot import draw_profile, draw_profiles, figure, save_figure
-from infonoise_core.profile import EntropyRateProfile
+from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training.loop import PROFILE_FILE
-from infonoise_core.training.profile import Profile, run_profile
-from infonoise_text.clusters.schedule import CLUSTERS_PROFILE
-from infonoise_text.evaluate import held_out_windows
-from infonoise_text.groups import By, measured_profile
-from infonoise_text.trained import open_trained
+from infonoise_text.evaluation.bound import held_out_windows
+from infonoise_text.evaluation.groups import By, measured_profile
+from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
+from infonoise_text.methods.trained import open_trained
 
 
 @dataclass(frozen=True)

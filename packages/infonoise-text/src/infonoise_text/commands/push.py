@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any
 
 import infonoise_text
-from infonoise_core.training.push import Pull, Push
+from infonoise_core.hub.push import Pull, Push
 from infonoise_core.training.push_model import Domain, pull_model, push_model
-from infonoise_text.clusters.schedule import CLUSTERS_PROFILE
-from infonoise_text.trained import (
+from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
+from infonoise_text.methods.trained import (
     CLUSTERS_FILE,
     CODES_FILE,
     COMMAND,

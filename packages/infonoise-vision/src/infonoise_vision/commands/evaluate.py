@@ -10,10 +10,15 @@ from typing import Any
 from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_core.errors import InputError
+from infonoise_core.sampling.generate import SamplerConfig
 from infonoise_core.training.config import write_json
 from infonoise_core.training.progress import progress
-from infonoise_core.training.sampling import SamplerConfig
-from infonoise_vision.assess import (
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation.bound import LIMIT, bound_of_many, fixed_part
+from infonoise_vision.evaluation.classifier import Classifier, cache_folder, trained_classifier
+from infonoise_vision.evaluation.fid import NEED, Inception, has_metrics
+from infonoise_vision.evaluation.generated import Drawn, Plan, Reference, count, draw_plan, plan
+from infonoise_vision.evaluation.measures import (
     Row,
     classifier_rows,
     energy_rows,
@@ -21,13 +26,8 @@ from infonoise_vision.assess import (
     pixel_rows,
     refuse_few,
 )
-from infonoise_vision.classifier import Classifier, cache_folder, trained_classifier
-from infonoise_vision.conditions import Condition, make_condition
-from infonoise_vision.data import ImageSet
-from infonoise_vision.drawn import Drawn, Plan, Reference, count, draw_plan, plan
-from infonoise_vision.evaluate import LIMIT, bound_of_many, fixed_part
-from infonoise_vision.fidelity import NEED, Inception, has_metrics
-from infonoise_vision.trained import TrainedRun, open_trained
+from infonoise_vision.models.conditions import Condition, make_condition
+from infonoise_vision.sampling.trained import TrainedRun, open_trained
 
 EVALUATION_FILE = "evaluation.json"
 FORMAT, VERSION = "infonoise-vision evaluation", 2

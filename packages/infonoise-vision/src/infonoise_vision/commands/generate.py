@@ -12,17 +12,17 @@ from torch import Tensor
 from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_core.errors import InputError
-from infonoise_core.solver import Sample
+from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.solvers import Sample
 from infonoise_core.training.progress import Reporter, progress
-from infonoise_core.training.sampling import SamplerConfig
-from infonoise_vision.sample import (
+from infonoise_vision.sampling.images import (
     check_out,
     generate_seeds,
     parse_seeds,
     write_folder,
     write_grid,
 )
-from infonoise_vision.trained import TrainedRun, open_trained, refuse_nan
+from infonoise_vision.sampling.trained import TrainedRun, open_trained, refuse_nan
 
 NO_CLASS = "none"
 

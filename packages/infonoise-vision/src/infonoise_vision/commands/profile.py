@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 from tyro.conf import Positional
 
+from infonoise_core.analytic.priors import measure_profile
+from infonoise_core.app.profile import Profile, run_profile
 from infonoise_core.errors import InputError
 from infonoise_core.plot import FORMATS, draw_profile, draw_profiles, figure, save_figure
-from infonoise_core.prior_profile import measure_profile
-from infonoise_core.profile import EntropyRateProfile
-from infonoise_core.readout import Information, information_gap
-from infonoise_core.training.profile import Profile, run_profile
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.profiles.readout import Information, information_gap
 from infonoise_core.training.progress import progress
-from infonoise_vision.data import ImageSet
-from infonoise_vision.groups import BINS, By, grouped_profile
-from infonoise_vision.trained import TrainedRun, open_trained
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation.groups import BINS, By, grouped_profile
+from infonoise_vision.sampling.trained import TrainedRun, open_trained
 
 
 @dataclass(frozen=True)

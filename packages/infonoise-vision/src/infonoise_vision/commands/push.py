@@ -5,9 +5,9 @@ from functools import partial
 from typing import Any
 
 import infonoise_vision
-from infonoise_core.training.push import Pull, Push
+from infonoise_core.hub.push import Pull, Push
 from infonoise_core.training.push_model import Domain, pull_model, push_model
-from infonoise_vision.trained import COMMAND, open_trained
+from infonoise_vision.sampling.trained import COMMAND, open_trained
 
 
 def run_push(config: Push) -> None:

@@ -10,13 +10,13 @@ import torch
 from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_core.errors import InputError
+from infonoise_core.sampling.generate import SamplerConfig
 from infonoise_core.training.progress import progress
-from infonoise_core.training.sampling import SamplerConfig
 from infonoise_vision.commands.evaluate import EVALUATION_FILE
 from infonoise_vision.commands.generate import labels
-from infonoise_vision.page import write_page
-from infonoise_vision.sample import png_grid
-from infonoise_vision.trained import TrainedRun, open_trained
+from infonoise_vision.evaluation.page import write_page
+from infonoise_vision.sampling.images import png_grid
+from infonoise_vision.sampling.trained import TrainedRun, open_trained
 
 SHOWN = 64
 

@@ -1,0 +1,233 @@
+"""Files -> examples: sequences of one length, as codes that fit a memory map.
+
+`sources` knows the formats, `windows` brings sequences to one length, `split` holds some out.
+"""
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infonoise_bio.alphabet import MASKED, Codes, codes_of, lower_of
+from infonoise_bio.data.formats.counts import Counts
+from infonoise_bio.data.formats.record import Record
+from infonoise_bio.data.kmers import similarity_clusters, two_strand_digests
+from infonoise_bio.data.open import Reading, read_source
+from infonoise_bio.data.split import (
+    SPLITS,
+    Split,
+    Splitting,
+    chromosome_of,
+    default_k,
+    split_by_chromosome,
+    split_by_similarity,
+    split_of_word,
+    straddling,
+)
+from infonoise_bio.data.windows import Windowing, fit
+from infonoise_core.errors import InputError
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceSet:
+    """Sequences of one length L; every array may be a memory map.
+
+    source: where they come from, for reports.
+    codes: (n, L) uint8, A C G T as 0 1 2 3, and 4 for a base that is not known.
+    ids: (n,) text.
+    split: (n,) uint8, index into split.SPLITS: train, val, test.
+    labels: (n,) int64 index into `classes`, or None.
+    numbers: (n, len(number_names)) float32, or None.
+    lower: (n, L) whether a base was in lower case, or None where that was not kept.
+    counts: what was met in reading.  notes: what was decided, one line each.
+    """
+
+    source: str
+    codes: Codes
+    ids: NDArray[np.str_]
+    split: Split
+    labels: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    numbers: NDArray[np.float32] | None = None
+    number_names: tuple[str, ...] = ()
+    lower: NDArray[np.bool_] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n, length = self.codes.shape
+        wanted = {
+            "codes": (self.codes, (n, length)),
+            "ids": (self.ids, (n,)),
+            "split": (self.split, (n,)),
+            "labels": (self.labels, (n,)),
+            "numbers": (self.numbers, (n, len(self.number_names))),
+            "lower": (self.lower, (n, length)),
+        }
+        for name, (values, shape) in wanted.items():
+            if values is not None and values.shape != shape:
+                raise InputError(
+                    f"{self.source}: {name} of shape {values.shape} for {n} sequences of {length}"
+                    f" bases; give {shape}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def length(self) -> int:
+        """Bases of one sequence."""
+        return int(self.codes.shape[1])
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """(n, L) True where the base is known: what counts in the loss and in the profile."""
+        return np.not_equal(self.codes, MASKED)
+
+    def take(self, rows: NDArray[np.int64]) -> "SequenceSet":
+        """The sequences at `rows`, in that order."""
+        return replace(
+            self,
+            codes=self.codes[rows],
+            ids=self.ids[rows],
+            split=self.split[rows],
+            labels=None if self.labels is None else self.labels[rows],
+            numbers=None if self.numbers is None else self.numbers[rows],
+            lower=None if self.lower is None else self.lower[rows],
+        )
+
+    def part(self, name: str) -> "SequenceSet":
+        """The sequences of train, val or test."""
+        if name not in SPLITS:
+            raise InputError(f"no part '{name}': give one of {', '.join(SPLITS)}")
+        return self.take(np.flatnonzero(self.split == SPLITS.index(name)))
+
+
+def load_sequences(
+    path: Path,
+    reading: Reading | None = None,
+    windowing: Windowing | None = None,
+    splitting: Splitting | None = None,
+    label: str | None = None,
+    numbers: Sequence[str] = (),
+) -> SequenceSet:
+    """Read a file into memory, one byte per base.
+
+    label, numbers: names of the fields that hold the class and the numbers of a sequence: columns
+    of a table, key=value words of a FASTA header, qualifiers of a GenBank feature.
+    InputError names the record at fault, in one line.
+    """
+    reading, windowing = reading or Reading(), windowing or Windowing()
+    splitting = splitting or Splitting()
+    counts = Counts()
+    windows = fit(read_source(path, reading, counts), windowing, counts)
+    gathered = _Gathered(label, tuple(numbers), splitting, windowing.lower_case == "keep")
+    gathered.extend(windows)
+    if not gathered.ids:
+        what = "; ".join(counts.lines()) or "nothing was read"
+        raise InputError(f"{path}: no sequence is left ({what}); ask for less")
+    return gathered.finish(str(path), counts)
+
+
+class _Gathered:
+    """Sequences read so far, in arrays that grow."""
+
+    def __init__(
+        self, label: str | None, numbers: tuple[str, ...], splitting: Splitting, keep_lower: bool
+    ) -> None:
+        self._label, self._numbers, self._splitting = label, numbers, splitting
+        self._keep_lower = keep_lower
+        self._by = splitting.split
+        self._codes, self._lower = bytearray(), bytearray()
+        self.ids: dict[str, int] = {}
+        self._labels: list[str] = []
+        self._values = array("f")
+        self._groups: list[str] = []
+        self._split = bytearray()
+
+    def extend(self, windows: Iterable[Record]) -> None:
+        for window in windows:
+            number = len(self.ids) + 1
+            if (before := self.ids.setdefault(window.id, number)) != number:
+                raise InputError(
+                    f"{window.where} (number {number}): the id '{window.id}' was taken by number"
+                    f" {before}; give every sequence its own"
+                )
+            self._codes += codes_of(window.letters)
+            if self._keep_lower:
+                self._lower += lower_of(window.letters)
+            if self._label:
+                self._labels.append(_field(window, self._label, "--label"))
+            self._values.extend(_number(window, name) for name in self._numbers)
+            self._note_split(window)
+
+    def _note_split(self, window: Record) -> None:
+        if self._by == "auto":
+            own = self._splitting.split_column in window.fields
+            self._by = "column" if own else "similarity"
+        if self._by == "column":
+            self._split.append(split_of_word(window, self._splitting.split_column))
+        elif self._by == "chromosome":
+            self._groups.append(chromosome_of(window))
+
+    def finish(self, source: str, counts: Counts) -> SequenceSet:
+        n = len(self.ids)
+        codes = np.frombuffer(self._codes, np.uint8).reshape(n, -1)
+        lower = np.frombuffer(self._lower, np.bool_).reshape(n, -1) if self._keep_lower else None
+        names, index = np.unique(np.array(self._labels, dtype=np.str_), return_inverse=True)
+        values = np.array(self._values, np.float32).reshape(n, -1) if self._numbers else None
+        split, note = self._decide(codes)
+        sizes = np.bincount(split, minlength=3)
+        told = ", ".join(f"{name} {size:,}" for name, size in zip(SPLITS, sizes, strict=True))
+        repeated = n - len(np.unique(two_strand_digests(codes)))
+        copies = (f"{repeated:,} copies of another sequence, on either strand",) if repeated else ()
+        return SequenceSet(
+            source,
+            codes,
+            np.array(list(self.ids)),
+            split,
+            index.astype(np.int64) if self._label else None,
+            tuple(names.tolist()),
+            values,
+            self._numbers,
+            lower,
+            counts.to_dict(),
+            (*counts.lines(), *copies, f"{note}; {told}"),
+        )
+
+    def _decide(self, codes: Codes) -> tuple[Split, str]:
+        if self._by == "chromosome":
+            return split_by_chromosome(self._groups, self._splitting)
+        if self._by != "column":
+            return split_by_similarity(codes, self._splitting)
+        split = np.frombuffer(self._split, np.uint8)
+        k = self._splitting.cluster_k or default_k(codes.shape[1])
+        across = straddling(similarity_clusters(codes, k), split)
+        note = f"split as field '{self._splitting.split_column}' says"
+        if across:
+            note += f" (warning: {across:,} clusters that share a {k}-mer lie in several parts)"
+        return split, note
+
+
+def _field(record: Record, name: str, option: str) -> str:
+    value = record.fields.get(name)
+    if value is None:
+        there = ", ".join(record.fields) or "none"
+        raise InputError(f"{record.where} has no field '{name}' ({option}); its fields: {there}")
+    return value
+
+
+def _number(record: Record, name: str) -> float:
+    text = _field(record, name, "--numbers")
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) <= _LARGEST:
+        raise InputError(f"{record.where}: {name} is {text!r}, no number; mend it or drop the row")
+    return value

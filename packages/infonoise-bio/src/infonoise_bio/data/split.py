@@ -1,0 +1,183 @@
+"""Training, validation and test parts that do not see each other: by similarity, chromosome or
+as the file says.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infonoise_bio.alphabet import Codes
+from infonoise_bio.data.formats.record import Record
+from infonoise_bio.data.kmers import similarity_clusters, two_strand_digests
+from infonoise_core.errors import InputError
+
+SPLITS = ("train", "val", "test")
+_WORDS = {
+    **dict.fromkeys(("train", "training"), 0),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), 1),
+    **dict.fromkeys(("test", "testing", "held-out", "heldout"), 2),
+}
+# Clusters with a larger share of the data go to training: held out, they would be most of it.
+_LARGE = 0.05
+_COORDINATES = re.compile(r"^([^:\s]+):\d+-\d+|^(chr[0-9A-Za-z]+)_\d+_\d+")
+
+By = Literal["auto", "similarity", "chromosome", "column"]
+Split = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """Which sequences are held out."""
+
+    split: By = "auto"
+    """auto: the file's own column where it has one, else by similarity on either strand"""
+    split_column: str = "split"
+    """column, FASTA header word or qualifier that says train, val or test"""
+    val: float = 0.1
+    """share for validation"""
+    test: float = 0.1
+    """share for the test"""
+    val_chromosomes: str = ""
+    """comma-separated; with --split chromosome"""
+    test_chromosomes: str = ""
+    """comma-separated; with --split chromosome"""
+    cluster_k: int | None = None
+    """length of a shared k-mer that makes two sequences similar; by their length if not given"""
+    split_seed: int = 0
+    """which clusters or chromosomes are held out"""
+
+    def __post_init__(self) -> None:
+        if min(self.val, self.test) < 0 or self.val + self.test >= 1:
+            raise InputError(f"--val {self.val} --test {self.test}: give shares that leave some")
+        if self.cluster_k is not None and not 4 <= self.cluster_k <= 31:
+            raise InputError(f"--cluster-k {self.cluster_k}: give 4 to 31 bases")
+
+
+def default_k(length: int) -> int:
+    """24, less for short sequences: a third of them, but at least 12."""
+    return min(24, max(12, length // 3))
+
+
+def split_by_similarity(codes: Codes, splitting: Splitting) -> tuple[Split, str]:
+    """(n,) index into SPLITS for sequences (n, L), and one line that says what was done.
+
+    No sequence of one part shares a k-mer with one of another (see `similarity_clusters`). Which
+    clusters are held out depends on their content and the seed, not on the order of the file.
+    """
+    k = splitting.cluster_k or default_k(codes.shape[1])
+    cluster = similarity_clusters(codes, k)
+    digests = two_strand_digests(codes)
+    least = np.full(len(codes), np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(least, cluster, digests)
+    names, group = np.unique(cluster, return_inverse=True)
+    keys = [_key(int(least[name]).to_bytes(8, "little"), splitting.split_seed) for name in names]
+    split = _hold_out(group, keys, splitting, _LARGE, "similarity cluster")
+    return split, f"split by similarity: {len(names):,} clusters of sequences that share a {k}-mer"
+
+
+def split_by_chromosome(records: Sequence[str], splitting: Splitting) -> tuple[Split, str]:
+    """(n,) index into SPLITS for the chromosomes (n,) of sequences, and what was done."""
+    names, group = np.unique(np.asarray(records), return_inverse=True)
+    chosen = {
+        name: part
+        for part, text in ((1, splitting.val_chromosomes), (2, splitting.test_chromosomes))
+        for name in filter(None, (word.strip() for word in text.split(",")))
+    }
+    for name in chosen:
+        if name not in names:
+            raise InputError(
+                f"no sequence lies on chromosome '{name}'; there are {', '.join(names[:8])}"
+            )
+    if chosen:
+        split = np.array([chosen.get(str(name), 0) for name in names], np.uint8)[group]
+    else:
+        keys = [_key(str(name).encode(), splitting.split_seed) for name in names]
+        split = _hold_out(group, keys, splitting, 1.0, "chromosome")
+    held = {part: [str(n) for n, s in _first(names, group, split) if s == part] for part in (1, 2)}
+    return split, (
+        f"split by chromosome: val {', '.join(held[1]) or 'none'};"
+        f" test {', '.join(held[2]) or 'none'}"
+    )
+
+
+def split_of_word(record: Record, column: str) -> int:
+    """Index into SPLITS that the record's own field gives."""
+    word = record.fields.get(column)
+    if word is None:
+        raise InputError(f"{record.where} has no field '{column}'; name it with --split-column")
+    if word.lower() not in _WORDS:
+        raise InputError(f"{record.where}: {column} is {word!r}; give train, val or test")
+    return _WORDS[word.lower()]
+
+
+def chromosome_of(record: Record) -> str:
+    """From where it was cut, a field, or an id such as chr1:100-200."""
+    for name in ("chromosome", "chrom", "chr"):
+        if name in record.fields:
+            return record.fields[name]
+    match = _COORDINATES.match(record.id)
+    chromosome = record.chromosome or (match and (match[1] or match[2]))
+    if not chromosome:
+        raise InputError(
+            f"{record.where}: its chromosome is not known; give a column 'chromosome' or ids like"
+            " chr1:100-200"
+        )
+    return chromosome
+
+
+def straddling(cluster: NDArray[np.int64], split: Split) -> int:
+    """Number of clusters (n,) with sequences in more than one part (n,)."""
+    pairs = np.unique(cluster * len(SPLITS) + split)
+    _, parts = np.unique(pairs // len(SPLITS), return_counts=True)
+    return int((parts > 1).sum())
+
+
+def _key(content: bytes, seed: int) -> bytes:
+    return hashlib.blake2b(content, digest_size=8, key=str(seed).encode()).digest()
+
+
+def _first(names: NDArray[np.str_], group: NDArray[np.intp], split: Split) -> list[tuple[str, int]]:
+    _, index = np.unique(group, return_index=True)
+    return [(str(name), int(split[i])) for name, i in zip(names, index, strict=True)]
+
+
+def _hold_out(
+    group: NDArray[np.intp],
+    keys: Sequence[bytes],
+    splitting: Splitting,
+    large: float,
+    what: str,
+) -> Split:
+    """Groups in the order of their keys fill the test part, then the validation part.
+
+    A group goes where it fits; where none fits, the smallest goes.
+    """
+    sizes = np.bincount(group)
+    part = np.zeros(len(sizes), np.uint8)
+    cap = max(1.0, large * len(group))
+    free = sorted((g for g in range(len(sizes)) if sizes[g] <= cap), key=lambda g: keys[g])
+    free = free or sorted(range(len(sizes)), key=lambda g: keys[g])
+    for index, share in ((2, splitting.test), (1, splitting.val)):
+        if not share:
+            continue
+        room = max(1, round(share * len(group)))
+        taken: list[int] = []
+        for g in free:
+            if sizes[g] <= room:
+                taken.append(g)
+                room -= int(sizes[g])
+        taken = taken or sorted(free, key=lambda g: (sizes[g], keys[g]))[:1]
+        part[taken] = index
+        free = [g for g in free if part[g] == 0]
+    parts = len({0, *(i for i, share in ((1, splitting.val), (2, splitting.test)) if share)})
+    if len(np.unique(part)) < parts:
+        raise InputError(
+            f"too few to hold some out: {len(group)} sequences, each {what} kept whole, make"
+            f" {len(sizes)}; give more data, another --split, or --val 0 --test 0"
+        )
+    return part[group]

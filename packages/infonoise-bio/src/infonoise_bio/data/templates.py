@@ -1,0 +1,87 @@
+"""Sequences of which some bases may change: what marks them, and reading them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from infonoise_bio.alphabet import MASKED, Codes, codes_of
+from infonoise_bio.data.formats.counts import Counts
+from infonoise_bio.data.formats.record import Record, read_genbank
+from infonoise_bio.data.open import Reading, format_of, read_source
+from infonoise_core.errors import InputError
+
+Change = Literal["n", "lower", "feature"]
+_HIDE_LOWER = bytes.maketrans(bytes(range(97, 123)), b"N" * 26)
+
+
+@dataclass(frozen=True, eq=False)
+class Templates:
+    """codes: (n, L), 4 where a base may change.  ids: their names."""
+
+    codes: Codes
+    ids: tuple[str, ...]
+
+    def names(self, each: int) -> Callable[[int], str]:
+        """Number of a design, from 0 -> its name; with several for each template, numbered."""
+        if each == 1:
+            return lambda number: self.ids[number]
+        return lambda number: f"{self.ids[number // each]}_{number % each + 1}"
+
+
+def read_templates(path: Path, reading: Reading, change: Change, length: int) -> Templates:
+    """Templates of `length` bases; InputError names a record that has another length, the name of
+    another one, or nothing that may change.
+    """
+    rows, ids = bytearray(), dict[str, None]()
+    for record in _marked(path, reading, change):
+        if len(record) != length:
+            raise InputError(
+                f"{record.where} has {len(record)} bases and the model takes {length}; give"
+                f" templates of {length}"
+            )
+        if record.id in ids:
+            raise InputError(f"{record.where}: the id is taken twice; give every template its own")
+        codes = codes_of(record.letters)
+        if MASKED not in codes:
+            raise InputError(f"{record.where}: nothing in it may change; {_MENDS[change]}")
+        ids[record.id] = None
+        rows += codes
+    return Templates(np.frombuffer(rows, np.uint8).reshape(len(ids), length), tuple(ids))
+
+
+_MENDS = {
+    "n": "write N for bases that may, or give --change lower",
+    "lower": "write lower case for bases that may",
+    "feature": "give a --feature that has bases of its own",
+}
+
+
+def _marked(path: Path, reading: Reading, change: Change) -> Iterator[Record]:
+    """Records with N wherever a base may change."""
+    if change == "feature":
+        yield from _by_feature(path, reading)
+        return
+    for record in read_source(path, reading, Counts()):
+        if change == "lower":
+            record = replace(record, letters=record.letters.translate(_HIDE_LOWER))
+        yield record
+
+
+def _by_feature(path: Path, reading: Reading) -> Iterator[Record]:
+    if format_of(path) != "genbank" or reading.feature is None:
+        raise InputError(
+            f"{path}: --change feature needs a GenBank file and --feature, such as spacer"
+        )
+    for record in read_genbank(path, Counts(), reading.feature):
+        if not record.regions:
+            raise InputError(
+                f"{record.where} has no feature '{reading.feature}': nothing in it may change"
+            )
+        letters = bytearray(record.letters)
+        for region in record.regions:
+            for part in region.parts:
+                letters[part.start : part.end] = b"N" * (part.end - part.start)
+        yield replace(record, letters=bytes(letters))

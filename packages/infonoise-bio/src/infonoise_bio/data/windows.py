@@ -1,0 +1,111 @@
+"""Records of any length -> windows of one length: cropped, tiled or padded, never invented."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from infonoise_bio.alphabet import MASKED, PAD, codes_of
+from infonoise_bio.data.formats.counts import Counts
+from infonoise_bio.data.formats.record import Record
+from infonoise_bio.data.formats.regions import Part, window_name
+from infonoise_core.errors import InputError
+
+Anchor = Literal["center", "start", "end"]
+Shorter = Literal["error", "pad", "drop"]
+Ambiguous = Literal["mask", "drop", "error"]
+LowerCase = Literal["ignore", "keep", "mask"]
+
+_HIDE_LOWER = bytes.maketrans(bytes(range(97, 123)), b"N" * 26)
+
+
+@dataclass(frozen=True)
+class Windowing:
+    """How sequences come to one length, and what becomes of letters that are no clear base."""
+
+    window: int | None = None
+    """length of an example; needed where sequences differ in length"""
+    stride: int | None = None
+    """cut windows this far apart out of longer sequences, instead of one"""
+    anchor: Anchor = "center"
+    """which part of a longer sequence is kept, and where a shorter one lies in its padding"""
+    shorter: Shorter = "error"
+    """sequences shorter than the window; padding is masked"""
+    ambiguous: Ambiguous = "mask"
+    """bases that are not A C G T: mask them, drop the sequence, or stop"""
+    lower_case: LowerCase = "ignore"
+    """lower-case (soft-masked) bases: read as others, keep a note of them, or mask them"""
+
+    def __post_init__(self) -> None:
+        if self.window is not None and self.window < 1:
+            raise InputError(f"--window {self.window}: give 1 base or more")
+        if self.stride is not None and (self.stride < 1 or self.window is None):
+            raise InputError(f"--stride {self.stride}: give 1 base or more, and --window with it")
+
+
+def fit(records: Iterable[Record], windowing: Windowing, counts: Counts) -> Iterator[Record]:
+    """Windows of one length, in the order of the records; `counts` tells what was changed."""
+    length, first = windowing.window, ""
+    for record in records:
+        if length is None:
+            length, first = len(record), record.where
+        if windowing.window is None and len(record) != length:
+            raise InputError(
+                f"{record.where} has {len(record)} bases and {first} {length}; give --window for"
+                " one length"
+            )
+        if windowing.lower_case == "mask":
+            record = replace(record, letters=record.letters.translate(_HIDE_LOWER))
+        for window in _cut(record, length, windowing, counts):
+            if _is_clear(window, windowing.ambiguous, counts):
+                counts.windows += 1
+                yield window
+
+
+def _cut(record: Record, length: int, windowing: Windowing, counts: Counts) -> Iterator[Record]:
+    surplus = len(record) - length
+    if surplus < 0:
+        yield from _short(record, -surplus, windowing, counts)
+    elif windowing.stride is None or surplus == 0:
+        start = {"start": 0, "center": surplus // 2, "end": surplus}[windowing.anchor]
+        counts.cropped += surplus
+        yield replace(record, letters=record.letters[start : start + length])
+    else:
+        yield from _tiles(record, length, windowing.stride)
+
+
+def _tiles(record: Record, length: int, stride: int) -> Iterator[Record]:
+    """Whole windows only; a rest at the end is left out."""
+    for start in range(0, len(record) - length + 1, stride):
+        name = window_name(record.id, (Part(start, start + length),), 0)
+        piece = record.letters[start : start + length]
+        chromosome = record.chromosome or record.id
+        yield replace(record, id=name, letters=piece, chromosome=chromosome)
+
+
+def _short(record: Record, lack: int, windowing: Windowing, counts: Counts) -> Iterator[Record]:
+    if windowing.shorter == "error":
+        raise InputError(
+            f"{record.where} has {len(record)} bases, fewer than the window of"
+            f" {len(record) + lack}; give a smaller --window, or --shorter pad or drop"
+        )
+    if windowing.shorter == "drop":
+        counts.short += 1
+        return
+    before = {"start": 0, "center": lack // 2, "end": lack}[windowing.anchor]
+    counts.padded += lack
+    yield replace(record, letters=PAD * before + record.letters + PAD * (lack - before))
+
+
+def _is_clear(record: Record, ambiguous: Ambiguous, counts: Counts) -> bool:
+    if ambiguous == "mask":
+        return True
+    codes = codes_of(record.letters)
+    unclear = codes.count(MASKED) - record.letters.count(PAD)
+    if unclear and ambiguous == "error":
+        at = next(i for i, c in enumerate(codes) if c == MASKED and record.letters[i] != PAD[0])
+        raise InputError(
+            f"{record.where}: {chr(record.letters[at])!r} at position {at + 1} of its window is not"
+            " A C G T; give --ambiguous mask or drop"
+        )
+    counts.unclear += bool(unclear)
+    return not unclear

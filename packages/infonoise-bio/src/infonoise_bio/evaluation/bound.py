@@ -1,0 +1,116 @@
+"""Held-out bits per base: an upper bound on the negative log-likelihood of sequences.
+
+The model whose likelihood is bounded starts at sigma_1 from the law of independent bases in noise,
+is denoised down to sigma_0 by the network, and is told its bases there by the independent
+posterior. Its variational bound in continuous time (Kingma et al. 2021) has three terms: a KL at
+sigma_1, the integral of squared error / sigma^2 over log sigma, and the cost of the bases at
+sigma_0. For the exact denoiser of independent bases the three add up to -log of the sequence's
+probability under independent bases, whatever the sequence (the pointwise form of I-MMSE: Kong,
+Brekelmans & Ver Steeg 2023, arXiv 2302.03792). The terms at both ends are the same for all
+networks, so the bound of any other one is
+
+    -log p_independent(sequence) - integral of (its error - the network's error) / sigma^2.
+
+Both errors are measured on the same noises: what both share cancels, and so does most of the
+sampling error. The untrained network gives the entropy of independent bases exactly.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from infonoise_bio.alphabet import MASKED
+from infonoise_bio.models.denoiser import IndependentBases
+from infonoise_bio.models.encoding import Encoding
+from infonoise_core.errors import InputError
+from infonoise_core.evaluation.held_out import HeldOutError
+from infonoise_core.training.task import Batch
+
+# Below a twelfth of the distance between two bases they are mistaken once in 10^9.
+_CLEAR = 12
+# Above this many distances noise leaves a base 0.001 bits, nearly all of which the law at the start
+# knows too.
+_HIDDEN = 12
+
+
+@dataclass(frozen=True)
+class BitsPerBase:
+    """Bound and its standard error over sequences, in bits per known base."""
+
+    value: float
+    stderr: float
+
+
+class LikelihoodBound:
+    """Bound on -log p of fixed sequences, on fixed noise levels and noises.
+
+    batch: x0 (n, C, L) with its condition; bases that are masked or given cost nothing and do not
+    count.  frequencies: (4,) of the independent bases it starts from: those of the training set.
+    levels: noise levels per sequence.
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        encoding: Encoding,
+        frequencies: Tensor,
+        sigma_min: float,
+        sigma_max: float,
+        levels: int = 16,
+        seed: int = 0,
+    ) -> None:
+        low, high = levels_of_interest(encoding, sigma_min, sigma_max)
+        self._error = HeldOutError(batch, low, high, levels=levels, seed=seed)
+        self._start = IndependentBases(encoding, frequencies)
+        free = _free(batch, encoding)
+        self.bases = free.sum(1).to(torch.float64)
+        if not bool(self.bases.any()):
+            raise InputError("no base is left to predict: all are masked or given")
+        cost = torch.cat([-frequencies.to(torch.float64).log(), torch.zeros(1)])
+        codes = encoding.decode(batch.x0).masked_fill(~free, MASKED)
+        self.independent = cost[codes.long()].sum(1)
+        self._reference: Tensor | None = None
+
+    def nats(self, denoiser: nn.Module) -> Tensor:
+        """(n,) bound of each sequence, float64; unbiased, and noisy where levels are few."""
+        if self._reference is None:
+            device = next(denoiser.parameters()).device
+            self._reference = self._error(self._start.to(device)).rate_integral
+        return self.independent - self._reference + self._error(denoiser).rate_integral
+
+    def __call__(self, denoiser: nn.Module) -> BitsPerBase:
+        """Mean over all bases."""
+        return bits_per_base(self.nats(denoiser), self.bases)
+
+
+def bits_per_base(nats: Tensor, bases: Tensor) -> BitsPerBase:
+    """Total over total of (n,) sequences, and the standard error of that ratio."""
+    value = float(nats.sum() / bases.sum())
+    spread = (nats - value * bases).std() * math.sqrt(len(nats)) / bases.sum()
+    return BitsPerBase(value / math.log(2), float(spread) / math.log(2))
+
+
+def levels_of_interest(
+    encoding: Encoding, sigma_min: float, sigma_max: float
+) -> tuple[float, float]:
+    """The part of sigma_min .. sigma_max where a network's bases can differ from independent
+    ones.
+    """
+    distance = float(torch.pdist(encoding.codebook).min())
+    low, high = max(sigma_min, distance / _CLEAR), min(sigma_max, distance * _HIDDEN)
+    if not low < high:
+        raise InputError(
+            f"--sigma-min {sigma_min:g} --sigma-max {sigma_max:g}: bases of this encoding lie"
+            f" {distance:.3g} apart and become unclear about there; give levels on both sides"
+        )
+    return low, high
+
+
+def _free(batch: Batch, encoding: Encoding) -> Tensor:
+    """(n, L) bases that are to be predicted."""
+    n, _, length = batch.x0.shape
+    free = batch.condition.get("mask", torch.ones(n, length, dtype=torch.bool))
+    given = batch.condition.get("given")
+    return free if given is None else free & (given == MASKED)

@@ -1,0 +1,298 @@
+"""How good a model of DNA is: held-out bits per base, and evidence that its sequences are like real
+ones and no copies, beside what real sequences and a Markov chain reach.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from infonoise_bio.alphabet import Codes
+from infonoise_bio.composition import Strand, base_frequencies
+from infonoise_bio.data.sequences import SequenceSet
+from infonoise_bio.evaluation.bound import BitsPerBase, LikelihoodBound
+from infonoise_bio.evaluation.composition import (
+    cpg_ratio,
+    gc_content,
+    jensen_shannon,
+    kmer_counts,
+    pearson,
+    profile_distance,
+)
+from infonoise_bio.evaluation.copies import (
+    DEFAULT_K,
+    TrainingWords,
+    edit_distance,
+    nearest_distance,
+)
+from infonoise_bio.evaluation.discriminator import discriminator_auc
+from infonoise_bio.evaluation.markov import MarkovBits, fit_markov, markov_bits
+from infonoise_bio.evaluation.motifs import Scanner
+from infonoise_bio.methods.diffusion import example_batch
+from infonoise_bio.models.encoding import Encoding
+from infonoise_core.app.results import Measure
+from infonoise_core.errors import InputError
+
+Counts = NDArray[np.int64]
+SPECTRA = range(1, 7)
+# Sequences whose edit distance to the training set is measured.
+_MEASURED = 32
+
+
+class DnaEvaluation:
+    """Bits per base of averaged weights, on fixed held-out sequences, levels and noises.
+
+    Sequences that have labels or numbers are measured given these.
+    """
+
+    def __init__(
+        self,
+        train: SequenceSet,
+        held_out: SequenceSet,
+        encoding: Encoding,
+        strand: Strand,
+        sigma_min: float,
+        sigma_max: float,
+        levels: int = 8,
+        seed: int = 0,
+    ) -> None:
+        if len(held_out) < 2:
+            raise InputError(f"{train.source}: {len(held_out)} sequences held out; give more")
+        batch = example_batch(held_out, np.arange(len(held_out)), encoding)
+        frequencies = base_frequencies(train.codes, strand)
+        self.bound = LikelihoodBound(
+            batch, encoding, frequencies, sigma_min, sigma_max, levels=levels, seed=seed
+        )
+        self.independent = float(self.bound.independent.sum() / self.bound.bases.sum())
+        self.independent /= math.log(2)
+
+    def __call__(self, denoiser: nn.Module) -> dict[str, float]:
+        """bits_per_base, its standard error, and how far it is below independent bases."""
+        bits: BitsPerBase = self.bound(denoiser)
+        return {
+            "bits_per_base": bits.value,
+            "bits_per_base_stderr": bits.stderr,
+            "bits_below_independent": self.independent - bits.value,
+        }
+
+    @property
+    def floors(self) -> dict[str, float]:
+        """None: a likelihood has no value between real and real."""
+        return {}
+
+    def measures(self) -> list[Measure]:
+        """What the number is, for tables and reports."""
+        return [
+            Measure(
+                "bits_per_base",
+                "bits per base",
+                "Upper bound on the negative log-likelihood of held-out sequences, from the squared"
+                " error of the averaged weights on a fixed set of noise levels and noises."
+                f" Independent bases: {self.independent:.4f}.",
+            )
+        ]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One check: the same number for held-out sequences, generated ones, those of a Markov chain,
+    and a sample of the training set, which is real against real.  None where a number means
+    nothing.  k-mer spectra and GC prove nothing alone: a Markov chain passes them.
+    """
+
+    name: str
+    explanation: str
+    held_out: float | None
+    generated: float
+    markov: float | None
+    real: float | None
+
+
+@dataclass(frozen=True)
+class Window:
+    """A motif and where its best place shall begin: positions low .. high, from 0."""
+
+    scanner: Scanner
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, eq=False)
+class Anchors:
+    """What sequences are compared with: as many as there are generated ones of each kind.
+
+    held_out, generated: codes.  markov: of a chain fitted to the training set, the order that is
+    best on held-out sequences.  real: of the training set.
+    """
+
+    train: Codes
+    held_out: Codes
+    generated: Codes
+    markov: Codes
+    real: Codes
+    order: int
+
+
+def make_anchors(train: Codes, held_out: Codes, generated: Codes, seed: int = 0) -> Anchors:
+    """Sets of equal size, so that their distances are comparable."""
+    n = min(len(train), len(held_out), len(generated))
+    if n < 2:
+        raise InputError(
+            "an evaluation needs at least 2 sequences each: train, held out, generated"
+        )
+    rng = np.random.default_rng(seed)
+    order = markov_bits(train, held_out).best_order
+    chain = fit_markov(train, order)
+    return Anchors(
+        train,
+        held_out[np.sort(rng.permutation(len(held_out))[:n])],
+        generated[:n],
+        chain.sample(n, train.shape[1], rng),
+        train[np.sort(rng.permutation(len(train))[:n])],
+        order,
+    )
+
+
+def likelihood_rows(bits: BitsPerBase, markov: MarkovBits) -> list[Row]:
+    """The model's bound beside the best chains: of a model that was told labels, those of one
+    class, with chains of that class.
+    """
+    rows = []
+    for name, table, order in (
+        ("everywhere the same", markov.everywhere, markov.best_order),
+        ("by position", markov.by_position, markov.best_position_order),
+    ):
+        rows.append(
+            Row(
+                f"bits per base, Markov {name}",
+                f"held-out; model's bound ± {bits.stderr:.4f}; best chain: order {order}",
+                None,
+                bits.value,
+                table[order],
+                None,
+            )
+        )
+    return rows
+
+
+def evidence(
+    anchors: Anchors,
+    scanners: Sequence[Scanner] = (),
+    windows: Sequence[Window] = (),
+    k: int = DEFAULT_K,
+) -> list[Row]:
+    """Every check that needs sequences only."""
+    rows = _discriminators(anchors)
+    rows += [_window(anchors, window) for window in windows]
+    rows += [_motif(anchors, scanner) for scanner in scanners]
+    rows += _copies(anchors, min(k, anchors.train.shape[1]))
+    rows.append(
+        _of_each(anchors, "edit distance to each other", "per base, mean of pairs", diversity)
+    )
+    rows.append(
+        _between(
+            anchors, "base shares by position", "root mean square difference", profile_distance
+        )
+    )
+    return rows + _spectra(anchors)
+
+
+def _discriminators(anchors: Anchors) -> list[Row]:
+    return [
+        _between(
+            anchors,
+            f"discriminator AUC, {name}",
+            "0.5: cannot be told from real",
+            partial(discriminator_auc, by_position=by_position),
+        )
+        for by_position, name in ((True, "4-mers and positions"), (False, "4-mers"))
+    ]
+
+
+def _window(anchors: Anchors, window: Window) -> Row:
+    return _of_each(
+        anchors,
+        f"{window.scanner.name} at {window.low}-{window.high}",
+        "share of sequences whose best place begins there",
+        lambda codes: window.scanner.within(codes, window.low, window.high),
+    )
+
+
+def _motif(anchors: Anchors, scanner: Scanner) -> Row:
+    return _of_each(
+        anchors,
+        f"{scanner.name} hits",
+        f"share of sequences with a hit, strand {scanner.strand}; false positives {scanner.rate:g}",
+        scanner.hit_rate,
+    )
+
+
+def _copies(anchors: Anchors, k: int) -> list[Row]:
+    words = TrainingWords(anchors.train, k)
+
+    def distance(codes: Codes) -> float:
+        found = nearest_distance(codes[:_MEASURED], anchors.train)
+        return float(found.mean()) / int(codes.shape[1])
+
+    sets = (anchors.held_out, anchors.generated, anchors.markov)
+    held_out, generated, markov = (words.nearness(codes).containment for codes in sets)
+    explanation = "mean share of a sequence, either strand"
+    contained = Row(f"{k}-mers from training", explanation, held_out, generated, markov, None)
+    held_out, generated, markov = map(distance, sets)
+    explanation = "per base, to the nearest one found"
+    edits = Row("edit distance to training", explanation, held_out, generated, markov, None)
+    return [contained, edits]
+
+
+def _spectra(anchors: Anchors) -> list[Row]:
+    orders = [k for k in SPECTRA if k <= anchors.train.shape[1]]
+    rows = [
+        _between(anchors, f"{k}-mer Jensen-Shannon", "bits", partial(_spectrum, jensen_shannon, k))
+        for k in orders
+    ]
+    longest = orders[-1]
+    likeness = partial(_spectrum, pearson, longest)
+    rows.append(_between(anchors, f"{longest}-mer Pearson", "correlation of counts", likeness))
+    return [
+        *rows,
+        _of_each(anchors, "GC", "mean share", lambda codes: float(np.nanmean(gc_content(codes)))),
+        _of_each(anchors, "GC spread", "std", lambda codes: float(np.nanstd(gc_content(codes)))),
+        _of_each(anchors, "CpG", "observed over expected", cpg_ratio),
+    ]
+
+
+def _spectrum(
+    compare: Callable[[Counts, Counts], float], k: int, first: Codes, second: Codes
+) -> float:
+    return compare(kmer_counts(first, k), kmer_counts(second, k))
+
+
+def diversity(codes: Codes) -> float:
+    """Mean edit distance per base between neighbours in the set (n, L), of some pairs."""
+    some = codes[: _MEASURED + 1]
+    pairs = [edit_distance(some[i], some[i + 1]) for i in range(len(some) - 1)]
+    return float(np.mean(pairs)) / int(codes.shape[1])
+
+
+def _between(
+    anchors: Anchors, name: str, explanation: str, distance: Callable[[Codes, Codes], float]
+) -> Row:
+    """A number between a set and the held-out one."""
+    generated, markov, real = (
+        distance(anchors.held_out, other)
+        for other in (anchors.generated, anchors.markov, anchors.real)
+    )
+    return Row(name, explanation, None, generated, markov, real)
+
+
+def _of_each(
+    anchors: Anchors, name: str, explanation: str, measure: Callable[[Codes], float]
+) -> Row:
+    """A number of each set."""
+    sets = (anchors.held_out, anchors.generated, anchors.markov, anchors.real)
+    held_out, generated, markov, real = map(measure, sets)
+    return Row(name, explanation, held_out, generated, markov, real)

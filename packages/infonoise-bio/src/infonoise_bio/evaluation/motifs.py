@@ -1,0 +1,120 @@
+"""Motif hits by JASPAR matrices, through Bio.motifs, at a stated false-positive rate."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from Bio import motifs
+from numpy.typing import NDArray
+
+from infonoise_bio.alphabet import BASES, MASKED, Codes
+from infonoise_bio.composition import Strand
+from infonoise_bio.data.formats.textfile import open_text
+from infonoise_core.errors import InputError
+
+# Added to every count, as JASPAR's own tools do in proportion to the background.
+_PSEUDOCOUNT = 0.8
+_PRECISION = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Scanner:
+    """A matrix with its threshold.
+
+    name: id and name in the file.  scores: (width, 4) log2 odds of A C G T.  threshold: the least
+    score of a hit; a random place and strand of the background has it with probability `rate`.
+    strand: where it is looked for.
+    """
+
+    name: str
+    scores: NDArray[np.float64]
+    threshold: float
+    rate: float
+
+    strand: Strand = "both"
+
+    def best(self, codes: Codes) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """(n,) highest score in each sequence (n, L), and the first base of that
+        place; -inf where no place has only known bases.
+        """
+        scores = self.score(codes)
+        place = scores.argmax(1)
+        return scores[np.arange(len(codes)), place], place
+
+    def score(self, codes: Codes) -> NDArray[np.float64]:
+        """(n, L - width + 1) score at each place, the higher of both strands'."""
+        if self.strand == "forward":
+            return _scan(codes, self.scores)
+        return np.maximum(_scan(codes, self.scores), _scan(codes, self.scores[::-1, ::-1]))
+
+    def hit_rate(self, codes: Codes) -> float:
+        """Share of sequences with a hit."""
+        return float((self.best(codes)[0] >= self.threshold).mean())
+
+    def per_kilobase(self, codes: Codes) -> float:
+        """Hits in 1000 bases, a place counted once for both strands."""
+        hits = int((self.score(codes) >= self.threshold).sum())
+        return 1000 * hits / max(1, int((codes != MASKED).sum()))
+
+    def within(self, codes: Codes, low: int, high: int) -> float:
+        """Share of sequences whose best place begins at low .. high, both included, from 0."""
+        score, place = self.best(codes)
+        return float(((place >= low) & (place <= high) & np.isfinite(score)).mean())
+
+
+def read_scanners(
+    path: Path,
+    names: Sequence[str] = (),
+    rate: float = 1e-4,
+    background: Sequence[float] = (0.25, 0.25, 0.25, 0.25),
+    strand: Strand = "both",
+) -> list[Scanner]:
+    """Matrices of a JASPAR file, all or those whose id or name is in `names`, searched for on
+    `strand`.
+
+    rate: false positives per place and strand, over independent bases of `background` (A C G T).
+    """
+    if not 0 < rate < 1:
+        raise InputError(f"--motif-rate {rate:g}: give a false-positive rate between 0 and 1")
+    with open_text(path) as (handle, place):
+        place.record = "motifs"
+        try:
+            found = list(motifs.parse(handle, "jaspar"))  # type: ignore[no-untyped-call]
+        except (ValueError, IndexError, AttributeError, KeyError) as error:
+            raise InputError(f"{path}: is no JASPAR file ({error})") from None
+    if not found:
+        raise InputError(f"{path}: holds no motif; give matrices in JASPAR format")
+    wanted = [m for m in found if not names or {m.matrix_id, m.name} & set(names)]
+    missing = set(names) - {m.matrix_id for m in found} - {m.name for m in found}
+    if missing:
+        raise InputError(f"{path}: holds no motif '{min(missing)}'; give a matrix id or a name")
+    return [_scanner(motif, rate, background, strand) for motif in wanted]
+
+
+def _scanner(motif: Any, rate: float, background: Sequence[float], strand: Strand) -> Scanner:
+    base = dict(zip(BASES, background, strict=True))
+    pseudo = {letter: _PSEUDOCOUNT * share for letter, share in base.items()}
+    pssm = motif.counts.normalize(pseudocounts=pseudo).log_odds(base)
+    with warnings.catch_warnings():
+        # The distribution's grid may have an empty bin at its end.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        threshold = pssm.distribution(background=base, precision=_PRECISION).threshold_fpr(rate)
+    scores = np.array([pssm[letter] for letter in BASES]).T
+    return Scanner(
+        f"{motif.matrix_id} {motif.name}".strip(), scores, float(threshold), rate, strand
+    )
+
+
+def _scan(codes: Codes, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    width = len(scores)
+    places = codes.shape[1] - width + 1
+    if places < 1:
+        raise InputError(f"a motif of {width} bases in sequences of {codes.shape[1]}: too long")
+    table = np.concatenate([scores, np.full((width, 1), -np.inf)], 1)
+    total = np.zeros((len(codes), places))
+    for i in range(width):
+        total += table[i][codes[:, i : i + places]]
+    return total

@@ -1,0 +1,1 @@
+"""Networks for sequences and the denoiser made of them."""

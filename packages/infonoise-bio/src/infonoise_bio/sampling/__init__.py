@@ -1,0 +1,1 @@
+"""New sequences from trained models."""

@@ -1,0 +1,176 @@
+"""Sequences from a trained denoiser: new ones, and old ones with parts redesigned."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from infonoise_bio.alphabet import MASKED, Codes, letters_of
+from infonoise_bio.data.formats.fasta import write_fasta
+from infonoise_bio.data.formats.record import Record
+from infonoise_bio.models.denoiser import BaseDenoiser
+from infonoise_core.errors import InputError
+from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.sampling.churn import Churn
+from infonoise_core.sampling.generate import SamplerConfig, generate_chunks
+from infonoise_core.sampling.guidance import guided
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class DnaSampler(SamplerConfig):
+    """How sequences are generated: with fresh noise where the entropy is, which on promoters brings
+    motifs and positions nearer to real ones than more steps do (docs/decisions.md).
+    """
+
+    steps: int = 32
+    """noise levels of the solver"""
+    churn: float = 0.3
+    """fresh noise before each step, relative to its level; up to 0.41"""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the solver goes from noise to sequences.
+
+    sigmas: (k,) descending.  guidance: 1 for none; needs a condition.
+    """
+
+    sigmas: Tensor
+    solver: str = "dpmpp-2m"
+    churn: Churn | None = None
+    guidance: float = 1.0
+    seed: int = 0
+    chunk: int = 256
+    s_noise: float = 1.003
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the sequences shall be like; None where the model may choose.
+
+    label: name of a class.  activity: numbers by name; NaN stands for those left out.
+    """
+
+    label: str | None = None
+    activity: Mapping[str, float] = field(default_factory=dict)
+
+    def condition(self, denoiser: BaseDenoiser) -> dict[str, Tensor]:
+        """One row of each condition asked for: label (1,), activity (1, k).
+
+        InputError for a class or a number that was not seen in training.
+        """
+        known = denoiser.config.conditions
+        condition: dict[str, Tensor] = {}
+        if self.label is not None:
+            condition["label"] = torch.tensor([known.label(self.label)])
+        foreign = [name for name in self.activity if name not in known.activities]
+        if foreign:
+            there = ", ".join(known.activities) or "none"
+            raise InputError(f"activity '{foreign[0]}' was not seen in training; there are {there}")
+        if self.activity:
+            row = [self.activity.get(name, float("nan")) for name in known.activities]
+            condition["activity"] = torch.tensor([row])
+        return condition
+
+
+def design(
+    denoiser: BaseDenoiser,
+    n: int,
+    sampling: Sampling,
+    wanted: Wanted | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Codes]:
+    """n new sequences, as codes (chunk, L), one chunk at a time."""
+    rows = (wanted or Wanted()).condition(denoiser)
+    condition = {k: v.expand(n, *v.shape[1:]) for k, v in rows.items()}
+    return design_each(denoiser, n, sampling, condition, progress)
+
+
+def infill(
+    denoiser: BaseDenoiser,
+    templates: Codes,
+    sampling: Sampling,
+    wanted: Wanted | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Codes]:
+    """Templates (n, L) completed: bases 0..3 stay, 4 are designed; one chunk at a time.
+
+    The model should have been trained with bases given (`Objective.infill`); otherwise it has not
+    learned to look at them.
+    """
+    if templates.shape[1] != denoiser.config.length:
+        raise InputError(
+            f"templates of {templates.shape[1]} bases for a model of {denoiser.config.length}:"
+            " give windows of its length"
+        )
+    n, start = len(templates), 0
+    rows = (wanted or Wanted()).condition(denoiser)
+    condition = {k: v.expand(n, *v.shape[1:]) for k, v in rows.items()}
+    condition["given"] = torch.from_numpy(np.array(templates))
+    for codes in design_each(denoiser, n, sampling, condition, progress):
+        part = templates[start : start + len(codes)]
+        start += len(codes)
+        yield np.where(part == MASKED, codes, part)
+
+
+def records_of(
+    chunks: Iterable[Codes],
+    names: Callable[[int], str],
+    fields: Mapping[str, str] | None = None,
+) -> Iterator[Record]:
+    """FASTA records, named by their number from 0."""
+    number = 0
+    for codes in chunks:
+        for letters in letters_of(codes):
+            name = names(number)
+            yield Record(name, letters.encode(), dict(fields or {}), name)
+            number += 1
+
+
+def write_designs(
+    out: Path, chunks: Iterable[Codes], prefix: str, fields: Mapping[str, str] | None = None
+) -> int:
+    """Write sequences as they come, numbered from 1; nothing is left behind by an interruption."""
+    return write_fasta(out, records_of(chunks, lambda number: f"{prefix}_{number + 1}", fields))
+
+
+def design_each(
+    denoiser: BaseDenoiser,
+    n: int,
+    sampling: Sampling,
+    condition: Mapping[str, Tensor],
+    progress: Progress | None = None,
+) -> Iterator[Codes]:
+    """n new sequences, each with conditions of its own (n, ...), as codes (chunk, L), one chunk at
+    a time.
+
+    At the end of the way the state is the mean point of the posterior at the lowest level; the
+    nearest base to it is the most probable one.
+    """
+    if n < 1:
+        raise InputError(f"--n {n}: give at least 1")
+    null = {k: v for k, v in denoiser.config.conditions.null().items() if k in condition}
+    device = next(denoiser.parameters()).device
+    steered: Denoiser = denoiser.eval()
+    if sampling.guidance != 1:
+        if not null:
+            raise InputError(
+                f"--guidance {sampling.guidance:g} without a condition: give a label or an activity"
+            )
+        steered = guided(denoiser, sampling.guidance, **{k: v.to(device) for k, v in null.items()})
+    encoding = denoiser.encoding
+    shape = (encoding.channels, denoiser.config.length)
+    for part in generate_chunks(
+        steered, shape, n, sampling.sigmas,
+        solver=sampling.solver, churn=sampling.churn, s_noise=sampling.s_noise,
+        seed=sampling.seed, chunk=sampling.chunk, condition=condition, progress=progress,
+        origin=encoding.origin, device=device,
+    ):  # fmt: skip
+        if not bool(part.x.isfinite().all()):
+            raise InputError("the model's sequences are not finite; train again with a lower --lr")
+        yield encoding.decode(part.x).numpy()

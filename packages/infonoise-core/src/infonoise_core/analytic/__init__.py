@@ -1,0 +1,1 @@
+"""Closed forms: exact denoisers, and profiles known before training."""

@@ -1,0 +1,1 @@
+"""The verbs that every domain's command has."""

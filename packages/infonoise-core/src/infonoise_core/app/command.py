@@ -1,0 +1,116 @@
+"""The edge of every command line: parse typed options once, print mistakes in one line."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infonoise_core.config.presets import Presets, print_presets
+from infonoise_core.errors import InputError, ToldError
+
+# What a launcher (torchrun, deepspeed) may start several processes of, and what goes on from its
+# last checkpoint after an interruption.
+_SHARED = ("train",)
+_GOES_ON = ("train", "compare")
+
+# The frozen dataclass of a command's options, and the function that takes it.
+Command = tuple[type[Any], Callable[[Any], None]]
+
+
+def run(
+    program: str,
+    version: str,
+    commands: Mapping[str, Command],
+    argv: Sequence[str] | None = None,
+    *,
+    presets: Mapping[str, Presets] | None = None,
+) -> int:
+    """Run `program COMMAND [options]`; returns the exit code.
+
+    Every command also takes --config FILE.yaml and --set NAME=VALUE, and --preset NAME where
+    `presets` has some for it; then `program presets` shows what tells them apart.
+    A mistake in what the user gave ends in one line on stderr and 2, an interruption in 130. Of
+    several processes of one run, one tells it where all would say the same.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if arguments == ["--version"]:
+            print(f"{program} {version}")
+            return 0
+        _dispatch(program, commands, presets or {}, arguments)
+    except ToldError:
+        return 2
+    except InputError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print(f"interrupted{_next_words(arguments)}", file=sys.stderr)
+        return 130
+    except OSError as error:
+        # A folder that may not be written, a full disk: nothing a traceback would help with.
+        if error.filename is None or error.strerror is None:
+            raise
+        mend = "mend that or give another path"
+        print(f"error: {error.filename}: {error.strerror}; {mend}", file=sys.stderr)
+        return 2
+    return 0
+
+
+@dataclass(frozen=True)
+class ShowPresets:
+    """Show the presets of the other commands: the settings in which they differ."""
+
+
+def _dispatch(
+    program: str,
+    commands: Mapping[str, Command],
+    presets: Mapping[str, Presets],
+    arguments: list[str],
+) -> None:
+    # Where tyro is missing, the caller can still say so before anything is parsed.
+    from infonoise_core.config.parse import parse_choice, parse_options
+
+    if presets:
+        kinds = {name: kind for name, (kind, _) in commands.items()}
+        show = (ShowPresets, lambda _: print_presets(program, kinds, presets))
+        commands = {**commands, "presets": show}
+    name = arguments[0] if arguments else ""
+    full_name = program
+    if name in commands:
+        full_name, arguments = f"{program} {name}", arguments[1:]
+        _refuse_launcher(full_name, name)
+    elif len(commands) == 1:
+        (name,) = commands
+    else:
+        parse_choice({name: kind for name, (kind, _) in commands.items()}, program, arguments)
+        return
+    kind, function = commands[name]
+    try:
+        config = parse_options(kind, full_name, arguments, presets.get(name))
+    except InputError as error:
+        # A launcher gives every process the same options; the first on each machine tells.
+        if os.environ.get("LOCAL_RANK", "0") != "0":
+            raise ToldError(str(error)) from None
+        raise
+    if config is not None:
+        function(config)
+
+
+def _next_words(arguments: Sequence[str]) -> str:
+    if not set(arguments[:1]) <= set(_GOES_ON):
+        return ""
+    return "; the same command, without --overwrite, goes on from the last checkpoint"
+
+
+def _refuse_launcher(full_name: str, name: str) -> None:
+    """InputError, told once a machine, where several processes would do the same work twice."""
+    local, world = os.environ.get("LOCAL_RANK"), os.environ.get("WORLD_SIZE", "1")
+    if name in _SHARED or local is None or world == "1":
+        return
+    error = f"{full_name} runs in one process: start it without the launcher"
+    raise InputError(error) if local == "0" else ToldError(error)

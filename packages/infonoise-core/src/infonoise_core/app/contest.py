@@ -1,0 +1,161 @@
+"""Does an adaptive schedule help on this data? The same network, trained under each schedule in
+turn.
+"""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from infonoise_core.app.results import Arm
+from infonoise_core.errors import InputError
+from infonoise_core.profiles.profile import log_edges
+from infonoise_core.schedules.infonoise import FixedLaw, InfoNoise, Schedule
+from infonoise_core.training.config import TrainConfig
+from infonoise_core.training.engines.torch import TorchEngine
+from infonoise_core.training.loop import Evaluate, train
+from infonoise_core.training.progress import Reporter, Silent
+from infonoise_core.training.task import Task
+
+EVALUATIONS = 12
+_SMALLEST_RUN = 5 * EVALUATIONS
+# Speed-up that makes more than one thread worth the risk of a busy machine.
+_WORTH = 1.5
+# Share of a budget that is planned; the rest is for the machine's moods and the report.
+PLANNED = 0.9
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What is compared.
+
+    make_task: seed -> a task with a freshly initialised network.  make_schedules: name -> schedule
+    for a run of that many updates.  evaluate: the measures of averaged weights, the same for every
+    schedule.
+    finish: called with (schedule, seed, denoiser) after a run, for samples.
+    """
+
+    make_task: Callable[[int], Task]
+    make_schedules: Mapping[str, Callable[[int], Schedule]]
+    evaluate: Evaluate
+    finish: Callable[[str, int, nn.Module], None]
+    device: str = "auto"
+
+
+def run_contest(
+    contest: Contest, config: TrainConfig, seeds: int, out: Path, reporter: Reporter | None = None
+) -> list[Arm]:
+    """Train every schedule from every seed; the arms in the order of the schedules.
+
+    Runs with one seed share initial weights, batches, noises and evaluation; only noise levels
+    differ. Each lives in `out/runs`, so that a comparison that was cut short goes on where it was.
+    """
+    reporter = reporter or Silent()
+    arms = []
+    for name, make_schedule in contest.make_schedules.items():
+        for seed in range(config.seed, config.seed + seeds):
+            schedule = make_schedule(config.updates)
+            trained = train(
+                contest.make_task(seed),
+                schedule,
+                replace(config, seed=seed),
+                out / "runs" / f"{name}-seed{seed}",
+                engine=TorchEngine(contest.device),
+                evaluate=contest.evaluate,
+                reporter=_Labelled(reporter, name),
+            )
+            contest.finish(name, seed, trained.denoiser)
+            arms.append(_arm(name, seed, schedule, trained.evaluations))
+    return arms
+
+
+def good_threads(contest: Contest, config: TrainConfig) -> int:
+    """One thread, or all that torch would use where those are at least half as fast again.
+
+    Where other programs want the cores too, threads wait for each other far longer than they
+    compute: 28 ms an update became 800 ms with two threads on two busy cores, 60 ms with one. A
+    budget that is planned on a quiet machine should hold when it is quiet no longer.
+    """
+    every = torch.get_num_threads()
+    if every == 1 or TorchEngine(contest.device).device.type != "cpu":
+        return every
+    seconds = {}
+    try:
+        for threads in (every, 1):
+            torch.set_num_threads(threads)
+            _time_of(contest, config, 1)
+            seconds[threads] = _time_of(contest, config, 5)
+    finally:
+        torch.set_num_threads(every)
+    return every if seconds[1] > _WORTH * seconds[every] else 1
+
+
+def updates_within(contest: Contest, config: TrainConfig, runs: int, seconds: float) -> int:
+    """Updates per run so that `runs` runs with their evaluations take about `seconds`.
+
+    Measured on a throwaway network, which costs a few of those seconds.
+    """
+    began = time.perf_counter()
+    _time_of(contest, config, 3)
+    setup = _time_of(contest, config, 1)
+    steps = 15
+    step = max(1e-5, (_time_of(contest, config, steps + 1) - setup) / steps)
+    start = time.perf_counter()
+    task = contest.make_task(config.seed)
+    contest.evaluate(task.denoiser.to(TorchEngine(contest.device).device))
+    evaluation = time.perf_counter() - start
+    left = PLANNED * seconds - (time.perf_counter() - began)
+    # Per run: its evaluations, and samples worth about two of them.
+    updates = int((left / runs - (EVALUATIONS + 2) * evaluation) / step)
+    if updates < _SMALLEST_RUN:
+        need = runs * ((EVALUATIONS + 2) * evaluation + 2 * _SMALLEST_RUN * step) / PLANNED
+        raise InputError(
+            f"--budget {seconds:.0f}s is too short for {runs} runs: an update takes"
+            f" {1e3 * step:.0f} ms and an evaluation {evaluation:.1f} s here;"
+            f" give at least {max(need, seconds) + 10:.0f}s or --updates"
+        )
+    return updates - updates % EVALUATIONS
+
+
+def _time_of(contest: Contest, config: TrainConfig, updates: int) -> float:
+    """Seconds of a run of so many updates, of a throwaway network, without evaluations."""
+    make_schedule = next(iter(contest.make_schedules.values()))
+    short = replace(config, updates=updates, eval_every=0, log_every=updates)
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        train(
+            contest.make_task(config.seed),
+            make_schedule(updates),
+            short,
+            Path(folder),
+            engine=TorchEngine(contest.device),
+        )
+        return time.perf_counter() - start
+
+
+def _arm(name: str, seed: int, schedule: Schedule, evaluations: list[dict[str, float]]) -> Arm:
+    channel = schedule.channel
+    sigma = log_edges(channel.sigma_min, channel.sigma_max, 200)
+    centres = (sigma[:-1] * sigma[1:]).sqrt()
+    density = (centres.tolist(), schedule.density(centres).to(torch.float64).tolist())
+    profile = None
+    if isinstance(schedule, InfoNoise):
+        with contextlib.suppress(InputError):
+            profile = schedule.profile().to_dict()
+    fixed = isinstance(schedule, FixedLaw)
+    return Arm(name, fixed, seed, evaluations, density, schedule.status(), profile)
+
+
+class _Labelled:
+    """Puts the schedule's name before what a run says of itself."""
+
+    def __init__(self, reporter: Reporter, label: str) -> None:
+        self._reporter, self._label = reporter, label
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        self._reporter.advance(amount, f"{self._label}: {note}" if note else "")

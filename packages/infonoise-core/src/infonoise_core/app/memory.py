@@ -1,0 +1,199 @@
+"""What a training process holds in memory, by the engine that runs it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.func import functional_call
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+
+from infonoise_core.errors import InputError
+from infonoise_core.training.engines.deepspeed import BUCKET
+from infonoise_core.training.engines.torch import EngineConfig
+from infonoise_core.training.task import Batch
+
+__all__ = ["Memory", "activation_bytes", "estimate"]
+
+_FP32, _BF16 = 4, 2
+# Numbers that DeepSpeed holds at once by its own defaults: gradients that are averaged at stage 0;
+# weights that are fetched ahead, and kept for their next use, at stage 3.
+_ALL_REDUCE, _PREFETCH, _LIVE = 500_000_000, 50_000_000, 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of one process.
+
+    weights: in fp32, with the part that ZeRO updates.  average: whole on every process.
+    optimizer: Adam's two moments.  buffers: gradients and buckets that stay allocated.
+    backward, update: what comes on top in the backward pass (gradients, buckets, weights gathered
+    at stage 3) and in the update.  copies: autocast's bf16 weights.  activations: of a micro-batch.
+    """
+
+    weights: int
+    average: int
+    optimizer: int
+    buffers: int
+    backward: int
+    update: int
+    copies: int
+    activations: int
+
+    @property
+    def kept(self) -> int:
+        """Between two steps."""
+        return self.weights + self.average + self.optimizer + self.buffers
+
+    @property
+    def peak(self) -> int:
+        """An upper bound: gradients come while activations go, and both are counted whole."""
+        return self.kept + max(self.backward + self.copies + self.activations, self.update)
+
+
+def estimate(
+    parameters: int, engine: EngineConfig, processes: int = 1, activations: int = 0
+) -> Memory:
+    """Memory of a process that trains `parameters` numbers under `engine`.
+
+    activations: bytes of a micro-batch (`activation_bytes`).  Not counted: what the device's
+    context and libraries take, an operation's temporaries, holes between allocations, the batch.
+    """
+    if min(parameters, processes) < 1 or activations < 0:
+        raise InputError(
+            f"{parameters} parameters, {processes} processes, {activations} bytes of activations:"
+            " give at least 1, 1 and 0"
+        )
+    whole = _FP32 * parameters
+    part = -(-whole // processes)
+    if engine.engine == "torch":
+        held = _plain(whole, processes, engine.accumulate)
+    else:
+        held = _deepspeed(whole, part, engine)
+    copies = _BF16 * parameters if engine.precision == "bf16" else 0
+    return Memory(average=whole, copies=copies, activations=activations, **held)
+
+
+def _plain(whole: int, processes: int, accumulate: int) -> dict[str, int]:
+    if processes == 1:
+        backward, buffers = whole, 0
+    else:
+        # Gradients are views of DDP's buckets, but for those that wait for the last micro-batch.
+        backward, buffers = whole if accumulate > 1 else 0, whole
+    update = 0 if buffers else whole
+    return {
+        "weights": whole, "optimizer": 2 * whole,
+        "buffers": buffers, "backward": backward, "update": update,
+    }  # fmt: skip
+
+
+def _deepspeed(whole: int, part: int, engine: EngineConfig) -> dict[str, int]:
+    bucket = min(whole, _FP32 * BUCKET)
+    # Gradients of earlier micro-batches, where they are split already.
+    waiting = part if engine.accumulate > 1 else 0
+    match engine.zero:
+        case 0:
+            return {
+                "weights": whole, "optimizer": 2 * whole, "buffers": 0,
+                # Gradients, then also a flat copy of them.
+                "backward": whole, "update": whole + min(whole, _FP32 * _ALL_REDUCE),
+            }  # fmt: skip
+        case 1:
+            return {
+                "weights": whole + part, "optimizer": 2 * part, "buffers": 0,
+                # Gradients stay whole until the update, which has them in buckets, then its part
+                # twice.
+                "backward": whole, "update": max(whole + bucket, 2 * part),
+            }  # fmt: skip
+        case 2:
+            # A bucket and the flat copy that is averaged, while the parts of earlier ones wait.
+            exchange = 2 * bucket + part if bucket < whole else max(2 * bucket, bucket + part)
+            return {
+                "weights": whole + part, "optimizer": 2 * part, "buffers": 0,
+                "backward": exchange + waiting, "update": 2 * part,
+            }  # fmt: skip
+        case 3:
+            gathered = min(whole, _FP32 * _LIVE)
+            return {
+                # Of the weights' part there are two: what is gathered, and what is updated.
+                "weights": 2 * part, "optimizer": 2 * part, "buffers": part + bucket,
+                # Weights gathered for one use are kept for the next; while they arrive, twice.
+                "backward": gathered + min(whole, _FP32 * _PREFETCH),
+                # Whole, for the average.
+                "update": whole,
+            }  # fmt: skip
+
+
+def activation_bytes(denoiser: nn.Module, batch: Batch, precision: str = "fp32") -> int:
+    """Bytes that the forward pass of a micro-batch leaves for the gradients, without running it.
+
+    batch: of the micro-batch's size; its values do not matter. Tensors stand for their shapes
+    (torch's fake tensors), so a network of any size can be asked, on the meta device too. Counted
+    are distinct storages that are alive after the forward pass and grow with the batch, itself
+    included: weights and their bf16 copies are not among them. The kernels are those of the CPU,
+    where attention keeps no matrix of weights unless it drops some out. What a block computes again
+    (--activation-checkpointing) is not alive by then.
+    """
+    one, two = (_left_by_forward(denoiser, batch, copies, precision) for copies in (1, 2))
+    return two - one
+
+
+def _left_by_forward(denoiser: nn.Module, batch: Batch, copies: int, precision: str) -> int:
+    storages = _Storages()
+    with FakeTensorMode(), storages:
+        state = {name: _shape_of(value) for name, value in _state(denoiser)}
+        given = {name: _shape_of(value, copies) for name, value in batch.condition.items()}
+        x = _shape_of(batch.x0, copies)
+        low = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
+        with low:
+            # Held until the count: what it left hangs on it.
+            out = functional_call(denoiser, state, (x, torch.ones(len(x))), given)
+        left = storages.alive()
+        del out
+    return left
+
+
+class _Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes the storage of every tensor that an operation returns."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._seen: dict[int, tuple[StorageWeakRef, int]] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        tree_map_only(Tensor, self._note, out)
+        return out
+
+    def _note(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        reference = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+        self._seen[reference.cdata] = reference, storage.nbytes()
+
+    def alive(self) -> int:
+        """Bytes of those that are still held."""
+        held = (size for reference, size in self._seen.values() if not _gone(reference))
+        return sum(held)
+
+
+def _gone(storage: StorageWeakRef) -> bool:
+    expired: bool = storage.expired()  # type: ignore[no-untyped-call]
+    return expired
+
+
+def _shape_of(tensor: Tensor, copies: int = 1) -> Tensor:
+    """One like it on the CPU with `copies` times as many examples; fake where tensors are."""
+    shape = (copies * len(tensor), *tensor.shape[1:]) if copies > 1 else tensor.shape
+    like = torch.empty(shape, dtype=tensor.dtype, device="cpu")
+    return like.requires_grad_(tensor.requires_grad)
+
+
+def _state(module: nn.Module) -> Iterable[tuple[str, Tensor]]:
+    yield from module.named_parameters()
+    yield from module.named_buffers()

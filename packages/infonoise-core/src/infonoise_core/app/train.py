@@ -1,0 +1,172 @@
+"""A training run as every domain's `train` starts it, and as its other verbs find it again."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import nn
+
+from infonoise_core.app.report import Exhibit
+from infonoise_core.app.results import Measure
+from infonoise_core.config.yaml_file import write_yaml
+from infonoise_core.errors import InputError
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.schedules.infonoise import Schedule
+from infonoise_core.training.config import TrainConfig, open_run, read_run, settings_of, write_json
+from infonoise_core.training.engines.torch import EngineConfig, count_parameters, make_engine
+from infonoise_core.training.loop import PROFILE_FILE, Show, check_division, train
+from infonoise_core.training.progress import progress
+from infonoise_core.training.task import Task
+
+DONE_FILE, YAML_FILE, SAMPLES = "done.json", "config.yaml", "samples"
+# Where a run lies and what runs it: it may go on elsewhere and with other processes.
+_CHANGEABLE = ("out", "overwrite", "engine")
+
+
+class Evaluation(Protocol):
+    """Held-out measures that no schedule has a say in."""
+
+    @property
+    def floors(self) -> Mapping[str, float]:
+        """Name of a measure -> its value between real and real."""
+
+    def __call__(self, denoiser: nn.Module) -> dict[str, float]:
+        """Each measure, and `<name>_stderr` where it has one."""
+
+    def measures(self) -> list[Measure]:
+        """What the numbers are; the first is what schedules are ranked by."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a domain hands over to be trained.
+
+    settings: what must be the same for the run to go on (`run_settings`).  about: the data in a few
+    words.  furnish: writes what else has to lie in the run's folder, such as a tokenizer.
+    exhibit: samples of a denoiser, which go to samples/ at every evaluation.
+    """
+
+    task: Task
+    schedule: Schedule
+    evaluation: Evaluation
+    settings: dict[str, Any]
+    about: str
+    furnish: Callable[[Path], None] | None = None
+    exhibit: Callable[[nn.Module], Exhibit] | None = None
+
+
+class TrainOptions(Protocol):
+    """What the `train` command of every domain has."""
+
+    @property
+    def out(self) -> Path:
+        """The run's folder."""
+
+    @property
+    def overwrite(self) -> bool:
+        """Whether a run that is there may be replaced."""
+
+    @property
+    def train(self) -> TrainConfig:
+        """Settings of the loop."""
+
+    @property
+    def engine(self) -> EngineConfig:
+        """What carries out the steps."""
+
+
+def run_training(run: Run, options: TrainOptions) -> None:
+    """Train, going on with what is there, and print the last measures.
+
+    options: the command's dataclass, which is written beside the run as config.yaml, to be given
+    again with --config.
+    Call it after every check of the user's input: from here on an earlier run may be replaced.
+    """
+    config, out = options.train, options.out
+    engine = make_engine(options.engine)
+    check_division(config, engine)
+
+    def begin() -> bool:
+        going_on = open_run(out, run.settings, overwrite=options.overwrite, finished=DONE_FILE)
+        write_yaml(out / YAML_FILE, options, leave_out=("out", "overwrite"))
+        if run.furnish is not None:
+            run.furnish(out)
+        return going_on
+
+    going_on = engine.share(begin)
+    first = engine.rank == 0
+    if first:
+        size = count_parameters(run.task.denoiser.parameters())
+        processes = f", {engine.world} processes" if engine.world > 1 else ""
+        print(
+            f"{'going on with' if going_on else 'training'} {size:,} parameters on {run.about}"
+            f" ({engine.device}{processes})",
+            file=sys.stderr,
+        )
+    with progress(config.updates, "train", shown=first) as reporter:
+        trained = train(
+            run.task, run.schedule, config, out,
+            engine=engine, evaluate=run.evaluation, show=_showing(run, out), reporter=reporter,
+            workers=options.engine.workers, log_to=options.engine.log_to,
+        )  # fmt: skip
+    if first:
+        final = trained.evaluations[-1]
+        write_json(out / DONE_FILE, final)
+        print(run.schedule.status())
+        print_measures(run.evaluation, final)
+
+
+def _showing(run: Run, out: Path) -> Show | None:
+    exhibit = run.exhibit
+    if exhibit is None:
+        return None
+
+    def show(denoiser: nn.Module, step: int) -> None:
+        made = exhibit(denoiser)
+        text = isinstance(made, str)
+        path = out / SAMPLES / f"step-{step:08d}.{'txt' if text else 'png'}"
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_name(f".{path.name}.tmp")
+        temporary.write_bytes(made.encode() if isinstance(made, str) else made)
+        temporary.replace(path)
+
+    return show
+
+
+def run_settings(command: str, config: Any, **data: Any) -> dict[str, Any]:
+    """A command's options as they stand in a run's config.json, and a description of its data."""
+    settings = {"command": command, **settings_of(config), **data}
+    return {k: v for k, v in settings.items() if k not in _CHANGEABLE}
+
+
+def read_run_of(command: str, run: Path) -> dict[str, Any]:
+    """The settings of a run; InputError unless `command` made it."""
+    settings = read_run(run)
+    if settings.get("command") != command:
+        raise InputError(f"{run}: not made by {command}; give the --out of a train command")
+    return settings
+
+
+def profile_of(run: Path) -> EntropyRateProfile:
+    """The profile a run has measured, or one that was saved by itself."""
+    if run.is_dir() and not (run / PROFILE_FILE).exists():
+        raise InputError(f"{run}: no profile here; train with --schedule infonoise to measure one")
+    return EntropyRateProfile.load(run / PROFILE_FILE if run.is_dir() else run)
+
+
+def profile_if_any(run: Path) -> EntropyRateProfile | None:
+    """The profile in a run's folder; None where it has measured none."""
+    return profile_of(run) if (run / PROFILE_FILE).exists() else None
+
+
+def print_measures(evaluation: Evaluation, values: Mapping[str, float]) -> None:
+    """One line per measure, with its error and its floor."""
+    for measure in evaluation.measures():
+        line = f"{measure.label}: {values[measure.name]:.4f}"
+        if f"{measure.name}_stderr" in values:
+            line += f" ± {values[f'{measure.name}_stderr']:.4f}"
+        if measure.name in evaluation.floors:
+            line += f" (real to real {evaluation.floors[measure.name]:.4f})"
+        print(line)

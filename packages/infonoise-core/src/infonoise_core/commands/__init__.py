@@ -1,0 +1,1 @@
+"""The `infonoise` command."""

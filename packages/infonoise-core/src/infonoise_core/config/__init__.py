@@ -1,0 +1,1 @@
+"""Settings from options, YAML files and presets."""

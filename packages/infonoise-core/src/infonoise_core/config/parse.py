@@ -1,0 +1,124 @@
+"""One dataclass from options, --set, a YAML file and a preset: tyro and what is around it."""
+
+import contextlib
+import difflib
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, Union
+
+import tyro
+
+from infonoise_core.config.presets import Presets, make_preset
+from infonoise_core.config.tree import ConfigTree, build
+from infonoise_core.config.yaml_file import put_assignment, read_config
+from infonoise_core.errors import InputError
+
+T = TypeVar("T")
+# The field that holds them, and the name of their group in --help.
+_SOURCES = "settings"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a setting is given twice, options go before --set, and --set before --config."""
+
+    config: Path | None = None
+    """YAML file of settings, flat as the options are or nested, such as the config.yaml of a run"""
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=VALUE of any setting, such as seed=1"""
+
+
+@dataclass(frozen=True)
+class PresetSources(Sources):
+    """Where a setting is given twice, options go before --set, --set before --config, and --config
+    before --preset.
+    """
+
+    preset: str | None = None
+    """settings of a published recipe; the command presets shows them"""
+
+
+def parse_options(
+    kind: type[T], program: str, arguments: Sequence[str], presets: Presets | None = None
+) -> T | None:
+    """The dataclass `kind` from what the user gave, checked by its own constructors; None where
+    help was asked for, which is printed. InputError for every mistake.
+    """
+    sources = PresetSources if presets else Sources
+    given, _ = _tyro(sources, program, arguments, add_help=False, return_unknown_args=True)
+    base = make_preset(given.preset, presets) if presets and given.preset else None
+    tree = ConfigTree(kind, base)
+    if given.config is not None:
+        read_config(given.config, tree)
+    for assignment in given.set:
+        put_assignment(assignment, tree)
+    # All is parsed together, though the sources are known by now, so that --help tells of all.
+    everything = _with_sources(kind, sources)
+    draft = tree.draft(everything, **{_SOURCES: sources()})
+    known = [*tree.options(), *(field.name for field in fields(sources))]
+    parsed = _tyro(everything, program, arguments, known, default=draft)
+    return None if parsed is None else build(kind, parsed)
+
+
+def parse_choice(kinds: Mapping[str, type], program: str, arguments: Sequence[str]) -> None:
+    """Print help or raise InputError where none of the commands is chosen."""
+    choices = tuple(
+        Annotated[kind, tyro.conf.subcommand(name, prefix_name=False)]
+        for name, kind in kinds.items()
+    )
+    _tyro(Union[choices], program, arguments)  # noqa: UP007
+
+
+def _with_sources(kind: type, sources: type) -> type:
+    without_prefix: Any = tyro.conf.OmitArgPrefixes
+    extra = (_SOURCES, without_prefix[sources], field(default_factory=sources))
+    return make_dataclass(
+        kind.__name__, [extra], bases=(kind,), frozen=True, namespace={"__doc__": kind.__doc__}
+    )
+
+
+def _tyro(
+    kind: Any, program: str, arguments: Sequence[str], known: Sequence[str] = (), **how: Any
+) -> Any:
+    """What tyro makes of the arguments; None after it has printed help. known: names of options, of
+    which the nearest is offered for one that there is not.
+    """
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(kind, prog=program, args=arguments, **how)
+    except SystemExit as end:
+        if not end.code:
+            return None
+    box = complaint.getvalue()
+    text = _unknown_option(box, known) or _in_one_line(box)
+    raise InputError(f"{text}; see {program} --help")
+
+
+def _unknown_option(box: str, known: Sequence[str]) -> str:
+    """That there is no such option, and the nearest; empty where tyro's message tells of another
+    mistake.
+    """
+    found = re.search(r"Unrecognized options:[\s│]*--([\w.-]+)", box)
+    if found is None:
+        return ""
+    near = difflib.get_close_matches(found[1].replace("_", "-"), known, n=1)
+    return f"there is no option --{found[1]}" + (f"; did you mean --{near[0]}?" if near else "")
+
+
+def _in_one_line(box: str) -> str:
+    """The gist of tyro's framed message: its text up to the help of the argument."""
+    frame = r"[│╭╮╰╯─]+|^[+|]|[+|]$|-{3,}"
+    lines = [re.sub(frame, " ", line).strip(" |+") for line in box.splitlines()]
+    kept: list[str] = []
+    for line in lines[1:]:
+        if line.startswith(("Argument helptext", "For full helptext")):
+            break
+        if line and not (line.startswith(("in ", "(")) and kept):
+            kept.append(line)
+    gist = " ".join(kept) or "the command line is not understood"
+    # What a dataclass refuses itself is said in its own words.
+    return re.sub(r"^Error parsing (?!-)[\w.-]+: ", "", gist).removesuffix(".")

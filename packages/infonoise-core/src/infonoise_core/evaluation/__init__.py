@@ -1,0 +1,1 @@
+"""Held-out measures, the same for every domain."""

@@ -1,0 +1,1 @@
+"""Models and profiles as folders that can be shared."""

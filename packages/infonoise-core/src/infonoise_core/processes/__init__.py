@@ -1,0 +1,1 @@
+"""How noise is added, what a denoiser is, and how levels are weighed."""

@@ -1,0 +1,1 @@
+"""Where noise destroys information: measured, fitted and read."""

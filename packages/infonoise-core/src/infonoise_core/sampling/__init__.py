@@ -1,0 +1,1 @@
+"""From noise to samples: levels, solvers, guidance."""

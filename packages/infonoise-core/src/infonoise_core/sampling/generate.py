@@ -1,0 +1,199 @@
+"""Examples from a trained denoiser, chunk by chunk, and the options that say how."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from infonoise_core.errors import InputError
+from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.rng import Stream, generator
+from infonoise_core.sampling.churn import MAX_GAMMA, Churn, band_churn, constant_churn, rate_churn
+from infonoise_core.sampling.grids import (
+    entropic_grid,
+    karras_grid,
+    kl_grid,
+    log_uniform_grid,
+    rescaled_entropic_grid,
+)
+from infonoise_core.sampling.solvers import SOLVERS, Sample, Solver, solve
+
+_PLAIN: Mapping[str, Callable[[int, float, float], Tensor]] = {
+    "karras": karras_grid,
+    "log-uniform": log_uniform_grid,
+}
+_BY_PROFILE: Mapping[str, Callable[[EntropyRateProfile, int, float, float], Tensor]] = {
+    "entropic": entropic_grid,
+    "rescaled-entropic": rescaled_entropic_grid,
+    "kl": kl_grid,
+}
+GRIDS = (*_BY_PROFILE, *_PLAIN)
+# Quantiles of the entropy between which "band" churns.
+_BAND = (0.05, 0.95)
+
+
+Churning = Literal["constant", "band", "rate"]
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """How examples are generated, the same in every domain."""
+
+    steps: int = 18
+    """noise levels of the solver"""
+    grid: str = "entropic"
+    """by the run's profile: entropic, rescaled-entropic or kl; without: karras or log-uniform"""
+    solver: str = "heun"
+    """euler, heun, dpmpp-2m or gradient-estimation"""
+    churn: float = 0.0
+    """fresh noise before each step, relative to its level; up to 0.41"""
+    churn_gate: Churning = "band"
+    """where: at constant size, in the band that holds the middle 90 % of the entropy, or in
+    proportion to the rate"""
+    s_noise: float = 1.003
+    """factor of the fresh noise"""
+    guidance: float = 1.0
+    """strength of the condition: 1 for none beyond it, 0 to ignore it"""
+    seed: int = 0
+    """of the starting noise"""
+    chunk: int = 256
+    """examples at a time: more of them need more memory"""
+    device: str = "auto"
+    """cpu, cuda or auto"""
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 1), ("seed", 0), ("chunk", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"--{name} {getattr(self, name)}: give at least {least}")
+        if self.grid not in GRIDS:
+            raise InputError(f"--grid {self.grid}: no such grid; give one of {', '.join(GRIDS)}")
+        if self.solver not in SOLVERS:
+            raise InputError(
+                f"--solver {self.solver}: no such solver; give one of {', '.join(SOLVERS)}"
+            )
+        if not 0 <= self.churn <= MAX_GAMMA:
+            raise InputError(f"--churn {self.churn:g}: give 0 to {MAX_GAMMA:.4f}")
+
+    @property
+    def needs_profile(self) -> bool:
+        """Whether the levels or the churn are read from a profile."""
+        return self.grid not in _PLAIN or self._churns_by_profile
+
+    @property
+    def _churns_by_profile(self) -> bool:
+        return self.churn > 0 and self.churn_gate != "constant"
+
+    def sigmas(
+        self, sigma_min: float, sigma_max: float, profile: EntropyRateProfile | None
+    ) -> Tensor:
+        """(steps,) descending levels; InputError where the grid needs a profile and there is none:
+        no other grid takes its place.
+        """
+        if self.grid in _PLAIN:
+            return _PLAIN[self.grid](self.steps, sigma_min, sigma_max)
+        if profile is None:
+            plain = "--grid karras --churn 0" if self._churns_by_profile else "--grid karras"
+            raise InputError(
+                f"--grid {self.grid} needs a profile and there is none: train with --schedule"
+                f" infonoise, or give {plain}"
+            )
+        return _BY_PROFILE[self.grid](profile, self.steps, sigma_min, sigma_max)
+
+    def churning(self, profile: EntropyRateProfile | None) -> Churn | None:
+        """Where and how much fresh noise is added; None for none."""
+        if self.churn == 0:
+            return None
+        if self.churn_gate == "constant":
+            return constant_churn(self.churn)
+        if profile is None:
+            raise InputError(
+                f"--churn-gate {self.churn_gate} needs a profile and there is none: train with"
+                " --schedule infonoise, or give --churn 0 or --churn-gate constant"
+            )
+        if self.churn_gate == "rate":
+            return rate_churn(profile, self.churn)
+        return band_churn(profile, self.churn, *_BAND)
+
+
+def generate_chunks(
+    denoiser: Denoiser,
+    shape: tuple[int, ...],
+    n: int,
+    sigmas: Tensor,
+    *,
+    solver: str | Callable[[], Solver] = "heun",
+    churn: Churn | None = None,
+    s_noise: float = 1.003,
+    seed: int = 0,
+    chunk: int = 256,
+    condition: Mapping[str, Tensor] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    origin: float = 0.0,
+    device: torch.device | None = None,
+) -> Iterator[Sample]:
+    """n examples of `shape` in chunks of at most `chunk`, each on the CPU; memory stays flat.
+
+    sigmas: (k,) descending noise levels.  condition: keyword arguments of the denoiser, each
+    (n, ...), cut like the examples.  origin: the centre of the data, where the first noise is put.
+    device: where the denoiser is; that of its parameters if it is a module.  progress: called with
+    (examples just done, n).
+    Noise is drawn on the CPU, so a seed and a chunk size give the same examples on every device up
+    to rounding.
+    """
+    device = device or _device_of(denoiser)
+    if isinstance(denoiser, nn.Module):
+        denoiser.eval()
+    conditions = dict(condition or {})
+    for name, value in conditions.items():
+        if len(value) != n:
+            raise InputError(f"condition {name}: {len(value)} rows for {n} examples; give one each")
+    for start in range(0, n, chunk):
+        rows = slice(start, min(start + chunk, n))
+        rng = generator(seed, Stream.SAMPLE, start)
+        noise = torch.randn(rows.stop - start, *shape, generator=rng)
+        sample = solve(
+            denoiser, (origin + float(sigmas[0]) * noise).to(device), sigmas, solver,
+            churn=churn, s_noise=s_noise, generator=rng,
+            condition={k: v[rows].to(device) for k, v in conditions.items()},
+        )  # fmt: skip
+        yield Sample(sample.x.cpu(), sample.nfe)
+        if progress is not None:
+            progress(rows.stop - start, n)
+
+
+def generate(
+    denoiser: Denoiser,
+    shape: tuple[int, ...],
+    n: int,
+    sigmas: Tensor,
+    *,
+    solver: str | Callable[[], Solver] = "heun",
+    churn: Churn | None = None,
+    s_noise: float = 1.003,
+    seed: int = 0,
+    chunk: int = 256,
+    condition: Mapping[str, Tensor] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    origin: float = 0.0,
+    device: torch.device | None = None,
+) -> Sample:
+    """All of `generate_chunks` in one tensor (n, ...), on the CPU; nfe counts calls per
+    example.
+    """
+    if n < 1:
+        raise InputError(f"{n} examples asked for: give at least 1")
+    chunks = generate_chunks(
+        denoiser, shape, n, sigmas, solver=solver, churn=churn, s_noise=s_noise, seed=seed,
+        chunk=chunk, condition=condition, progress=progress, origin=origin, device=device,
+    )  # fmt: skip
+    parts = list(chunks)
+    return Sample(torch.cat([part.x for part in parts]), parts[-1].nfe)
+
+
+def _device_of(denoiser: Denoiser) -> torch.device:
+    if isinstance(denoiser, nn.Module):
+        return next(denoiser.parameters()).device
+    return torch.device("cpu")

@@ -1,0 +1,42 @@
+"""Classifier-free guidance: a denoiser steered by the difference a condition makes."""
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+from infonoise_core.errors import InputError
+from infonoise_core.processes.denoiser import Denoiser
+
+
+def guided(denoiser: Denoiser, scale: float, **null: Any) -> Denoiser:
+    """D_null + scale (D_condition - D_null) (Ho & Salimans 2022, eq. 6 with scale = 1 + w).
+
+    null: the keyword arguments that stand for "no condition"; they replace those of the same name
+    in the second call, all others stay.  A tensor of one row stands for every example.  scale: 1
+    is the denoiser itself and costs one call; 0 ignores the condition; more than 1 sharpens it,
+    at two calls.
+    """
+    if not math.isfinite(scale):
+        raise InputError(f"guidance scale {scale}: give a finite number, 1 for none")
+    if not null:
+        raise InputError(
+            "guidance without a null condition: name what the condition is replaced by"
+        )
+    if scale == 1:
+        return denoiser
+
+    def denoise(x: Tensor, sigma: Tensor, **condition: Any) -> Tensor:
+        without = {k: _for_each(v, len(x)) for k, v in null.items()}
+        free = denoiser(x, sigma, **{**condition, **without})
+        if scale == 0:
+            return free
+        return free + scale * (denoiser(x, sigma, **condition) - free)
+
+    return denoise
+
+
+def _for_each(value: Any, n: int) -> Any:
+    if isinstance(value, Tensor) and value.dim() and len(value) == 1:
+        return value.expand(n, *value.shape[1:])
+    return value

@@ -1,0 +1,177 @@
+"""From an entropy-rate profile to a training density over log sigma: pure functions, float64, CPU.
+
+Where phi = density * weight is what training effectively spends on a noise level, the target is
+phi proportional to gate * rate (Raya et al. 2026), hence density proportional to gate * rate /
+weight. A gate keeps the draws away from the low-noise end, where a learned error stops falling and
+its rate grows as sigma^-2 although no information is left there.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from infonoise_core.errors import InputError
+from infonoise_core.processes.weighting import Weight
+from infonoise_core.profiles.profile import EntropyRateProfile
+
+# profile -> (K,) factors between 0 and 1
+Gate = Callable[[EntropyRateProfile], Tensor]
+
+# Half-width in log sigma of the window that a slope is read from: the mmse of discrete data falls
+# by a decade within one unit, a floor stays within a few per cent.
+_SLOPE_WINDOW = 1.0
+# Slopes of a power law agree to this within noise; the published rule names no number.
+_STABLE = 0.5
+
+
+def open_gate() -> Gate:
+    """1 everywhere."""
+    return lambda profile: torch.ones_like(profile.rate)
+
+
+def fixed_gate(pivot: float, order: float = 3.0) -> Gate:
+    """sigma^order / (sigma^order + pivot^order), pivot in the data's unit (Raya et al. 2026)."""
+    if not pivot > 0:
+        raise InputError(f"gate pivot {pivot:g}: give a noise level above 0")
+    return lambda profile: _sigmoid_gate(profile.sigma, pivot, order)
+
+
+def onset_gate(threshold: float = 0.002, order: float = 3.0) -> Gate:
+    """Pivot at the largest sigma whose rate per unit sigma is at least threshold * its maximum
+    (Raya et al. 2026, the rule for continuous data).
+
+    The rate per unit sigma of such data peaks at sigma_min, so the pivot follows the grid and not
+    the data; `slope_gate` does not.
+    """
+
+    def gate(profile: EntropyRateProfile) -> Tensor:
+        per_sigma = _raw(profile) / profile.sigma
+        above = per_sigma >= threshold * per_sigma.max()
+        return _sigmoid_gate(profile.sigma, float(profile.sigma[above].max()), order)
+
+    return gate
+
+
+def power_law_gate(order: float = 3.0) -> Gate:
+    """Pivot at the upper end of the stretch of constant slope d log q / d log sigma, q the rate per
+    unit sigma, that starts at sigma_min (Raya et al. 2026, the rule for discrete data); where no
+    stretch of three bins is stable, at the largest curvature of log q.
+    """
+
+    def gate(profile: EntropyRateProfile) -> Tensor:
+        log_sigma = profile.sigma.log()
+        log_q = _raw(profile).clamp_min(1e-300).log() - log_sigma
+        slopes = log_q.diff() / log_sigma.diff()
+        means = slopes.cumsum(0) / torch.arange(1, len(slopes) + 1)
+        leaves = ((slopes - means).abs() > _STABLE).nonzero()
+        end = int(leaves[0]) if len(leaves) else len(slopes)
+        if end < 3:
+            end = int(slopes.diff().abs().argmax()) + 1
+        return _sigmoid_gate(profile.sigma, float(profile.sigma[end]), order)
+
+    return gate
+
+
+def slope_gate() -> Gate:
+    """How steeply the error has been seen to fall on the way from sigma_min up: 0 while d log mmse
+    / d log sigma is at most 1, 1 from where it has reached 2.
+
+    A constant error floor has slope 0, an error in proportion to sigma^2 (a manifold's, whose rate
+    is a plateau) slope 2, and the vanishing error of discrete data a larger one; once information
+    has been seen, flat stretches above it are the data's own. Reads the error before the ceiling of
+    `dim` is applied, which would give a floor the slope of a manifold. No threshold in the data's
+    unit: multiplying data and grid by k leaves it unchanged.
+    """
+
+    def gate(profile: EntropyRateProfile) -> Tensor:
+        x = profile.sigma.log()
+        y = (_raw(profile) * profile.sigma.square()).clamp_min(1e-300).log()
+        distance = (x[None, :] - x[:, None]) / _SLOPE_WINDOW
+        window = (1 - distance.abs().clamp_max(1) ** 3) ** 3
+        window = window / window.sum(1, keepdim=True)
+        dx = x - (window @ x)[:, None]
+        dy = y - (window @ y)[:, None]
+        spread = (window * dx.square()).sum(1)
+        slope = torch.where(spread > 0, (window * dx * dy).sum(1) / spread.clamp_min(1e-300), 0)
+        return (slope - 1).clamp(0, 1).cummax(0).values
+
+    return gate
+
+
+def floor_gate() -> Gate:
+    """1 - mmse(sigma_min) / mmse(sigma): the share of an error that a constant floor cannot
+    explain.
+
+    Simpler than `slope_gate`, and fooled by a floor that is not constant.
+    """
+
+    def gate(profile: EntropyRateProfile) -> Tensor:
+        mmse = _raw(profile) * profile.sigma.square()
+        return torch.where(mmse > mmse[0], 1 - mmse[0] / mmse.clamp_min(1e-300), 0)
+
+    return gate
+
+
+def calibration_gate() -> Gate:
+    """min(actual, implied) / max(actual, implied) of the error and the posterior variance that the
+    denoiser itself implies, which are equal in expectation for an exact posterior mean.
+
+    Needs `observe(u, squared_error, implied_error)`: for bits and categories the implied error is
+    the sum of p(1-p); for continuous data sigma^2 tr dD/dx (second-order Tweedie). 0 in bins
+    without an implied error.
+    """
+
+    def gate(profile: EntropyRateProfile) -> Tensor:
+        if profile.implied is None:
+            raise InputError(
+                "the calibration gate needs implied errors: pass implied_error to observe"
+            )
+        actual, implied = _raw(profile), profile.implied
+        smaller, larger = torch.minimum(actual, implied), torch.maximum(actual, implied)
+        return torch.where(larger > 0, smaller / larger.clamp_min(1e-300), 0)
+
+    return gate
+
+
+def training_density(
+    profile: EntropyRateProfile, weight: Weight | None, gate: Gate, power: float = 1.0
+) -> Tensor | None:
+    """(K,) density per unit log sigma, proportional to (gate * rate / weight)^power, integrating to
+    1; None when the profile gives no usable one (zero, or not finite).
+
+    weight: the loss weight to divide out, or None to leave it in.  power: 1 is the published rate
+    law, 1/2 the flatter one of CoBit (Batzolis et al. 2026). Where what is left to learn at a level
+    falls with the draws it gets, as k / n, the sum of k / n is least for n in proportion to the
+    root of k.
+    """
+    target = (gate(profile) * profile.rate).clamp_min(0)
+    if weight is not None:
+        target = target / weight(profile.sigma)
+    target = target**power
+    target = torch.where(target.isfinite(), target, 0)
+    total = (target * profile.width).sum()
+    if not (total > 0 and total.isfinite()):
+        return None
+    return target / total
+
+
+def scale_bump(sigma: Tensor, scale: float) -> Tensor:
+    """(K,) scale^2 sigma^2 / (scale^2 + sigma^2)^2: where a Gaussian of that standard deviation
+    turns from known to unknown (half the fall of its rate per unit log sigma).
+    """
+    ratio = (sigma / scale).square()
+    return ratio / (1 + ratio).square()
+
+
+def total_variation(density: Tensor, other: Tensor, width: Tensor) -> float:
+    """Half the integral of |density - other|, all (K,): 0 the same, 1 disjoint."""
+    return float(0.5 * ((density - other).abs() * width).sum())
+
+
+def _raw(profile: EntropyRateProfile) -> Tensor:
+    return profile.rate if profile.raw is None else profile.raw
+
+
+def _sigmoid_gate(sigma: Tensor, pivot: float, order: float) -> Tensor:
+    return torch.sigmoid(order * (sigma.log() - torch.tensor(pivot, dtype=sigma.dtype).log()))

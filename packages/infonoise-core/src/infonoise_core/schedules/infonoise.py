@@ -1,0 +1,272 @@
+"""The schedule that learns while training where noise destroys information, and puts the draws
+there.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infonoise_core.errors import InputError
+from infonoise_core.processes.channel import Channel
+from infonoise_core.processes.weighting import Weight, unit_weight
+from infonoise_core.profiles.estimator import RateEstimator
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.schedules.fixed import FixedLaw, LogNormal, LogUniform, Schedule, uniforms
+from infonoise_core.schedules.gates import (
+    Gate,
+    open_gate,
+    scale_bump,
+    slope_gate,
+    total_variation,
+    training_density,
+)
+from infonoise_core.schedules.table import TableLaw
+
+__all__ = ["FixedLaw", "InfoNoise", "LogNormal", "LogUniform", "Schedule", "uniforms"]
+
+VERSION = 1
+# Share of the warm-up law's draws that filled bins must carry before the profile is used: a bin at
+# the end of a tail that is hardly ever drawn must not hold everything up.
+_FILLED = 0.95
+# Total variation below which adapting cannot change much, and the user is told so.
+_CLOSE = 0.1
+# Share of `dim` that the rate of a full-dimensional Gaussian keeps up to a third of its standard
+# deviation: a grid where the mean is higher ends below the data's scale.
+_ALL_LOST = 0.9
+
+
+class InfoNoise(TableLaw):
+    """Draws noise levels by the entropy-rate profile that the training losses reveal (Raya et al.
+    2026).
+
+    Starts under `warmup`, or under the density of `prior`. From the first refresh at or after
+    `warmup_steps` at which the filled bins carry nearly all of the warm-up law's draws, the density
+    becomes (1 - floor) * (gate * rate / weight)^power + floor * warmup, mixed in over `transition`
+    steps. A refresh whose profile is not usable leaves a learned density as it is; before one, with
+    `dim`, the draws are put around the data's scale. `status` says so.
+
+    warmup: the law before anything is known, and of the exploration floor.
+    weight: the loss weight of the training objective, which the density divides out.
+    gate: keeps draws from the low-noise end, see `allocation`; `slope_gate()` by default.
+    power: 1 draws in proportion to the rate over the weight, 1/2 to its root.
+    refresh_every: optimizer steps between refreshes; a refresh is a collective under
+    torch.distributed.
+    warmup_steps, transition: optimizer steps.
+    bins: cells of the log-sigma grid.
+    horizon: observations after which a bin's past weighs 1/e.
+    min_count: effective observations that make a bin count as filled.
+    dim: dimensions of one example; it bounds the rate where the estimate is noisy.
+    compensate: whether to divide the weight out; without, training effort goes as rate * weight.
+    prior: a profile known before training (closed form, or from the data alone), which a bin's own
+    observations outweigh as they pass `min_count`.
+    ceiling: a profile that the truth cannot exceed, such as that of independent symbols: what a
+    network's errors show above it is its own weakness, and draws no updates.
+    groups: names of the parts into which `observe` gets its errors split.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        warmup: FixedLaw | None = None,
+        weight: Weight | None = None,
+        gate: Gate | None = None,
+        power: float = 1.0,
+        floor: float = 0.05,
+        refresh_every: int = 100,
+        warmup_steps: int = 500,
+        transition: int = 0,
+        bins: int = 64,
+        horizon: float = 1024.0,
+        min_count: float = 32.0,
+        dim: int | None = None,
+        compensate: bool = True,
+        prior: EntropyRateProfile | None = None,
+        ceiling: EntropyRateProfile | None = None,
+        groups: Sequence[str] = (),
+        stratified: bool = True,
+    ) -> None:
+        if not 0 <= floor <= 1:
+            raise InputError(f"floor {floor:g}: the share of warm-up draws lies between 0 and 1")
+        if not power > 0:
+            raise InputError(f"power {power:g}: give a positive one, 1 or 0.5 as a rule")
+        if refresh_every < 1 or bins < 2:
+            raise InputError(
+                f"refresh_every {refresh_every} and bins {bins}: give at least 1 and 2"
+            )
+        self.warmup = LogUniform(channel) if warmup is None else warmup
+        super().__init__(channel, self.warmup, bins, stratified)
+        self.weight = unit_weight() if weight is None else weight
+        self.gate = slope_gate() if gate is None else gate
+        self.power, self.floor, self.compensate = power, floor, compensate
+        self.refresh_every = refresh_every
+        self.warmup_steps, self.transition = warmup_steps, transition
+        self.min_count = min_count
+        self.estimator = RateEstimator(self.edges, horizon, dim, groups)
+        self.prior = None if prior is None else self._on_our_grid(prior)
+        self.ceiling = None if ceiling is None else self._on_our_grid(ceiling)
+        self._steps = 0
+        self._adapting_since: int | None = None
+        self._held = ""
+        if self.prior is not None:
+            known = self._allocate(self.prior)
+            if known is None:
+                raise InputError(
+                    "the prior profile gives no usable density: check its gate and grid"
+                )
+            self._set_density(self._explore(known))
+        self._start = self._density.clone()
+
+    def observe(
+        self, u: Tensor, squared_error: Tensor, implied_error: Tensor | None = None
+    ) -> None:
+        """Report (n,) squared x0-errors at levels u: summed over an example's dimensions,
+        unweighted, detached; (n, G) when split over groups.
+
+        Other predictions than x0 are converted by `channel.x0_squared_error`. Training losses only:
+        held-out losses belong to a profile of their own. implied_error: (n,) the posterior variance
+        that the denoiser implies, for `calibration_gate`.
+        """
+        self.estimator.observe(self.channel.sigma(u), squared_error, implied_error)
+
+    def step(self) -> None:
+        """Count an optimizer step; every `refresh_every` steps refresh the density, on every rank
+        together.
+        """
+        self._steps += 1
+        if self._steps % self.refresh_every == 0:
+            self._refresh()
+
+    @property
+    def observed(self) -> bool:
+        """Whether `profile` has anything to say yet."""
+        return self.estimator.observed
+
+    def profile(self) -> EntropyRateProfile:
+        """What the losses told of the data as of the last refresh; InputError before the first."""
+        return self.estimator.profile()
+
+    def status(self) -> str:
+        """One line: warming up, adapting, or held, and how far the learned density is from the
+        warm-up law.
+        """
+        filled = int((self.estimator.effective_count >= self.min_count).sum())
+        bins = f"{filled} of {len(self._width)} bins filled"
+        held = f"; held: {self._held}" if self._held else ""
+        if self._adapting_since is None:
+            law = "the warm-up law" if self.prior is None else "the prior profile"
+            if self._steps > self.warmup_steps:
+                return f"still warming up under {law} after {self._steps} steps: {bins}{held}"
+            return (
+                f"warming up under {law}: step {self._steps} of {self.warmup_steps}, {bins}{held}"
+            )
+        distance = total_variation(self._density, self._base, self._width)
+        close = " (so close that adapting cannot matter much)" if distance < _CLOSE else ""
+        return (
+            f"adapting since step {self._adapting_since}: {bins},"
+            f" total variation {distance:.2f} from the warm-up law{close}{held}"
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a resume needs to go on bit for bit; copies."""
+        return {
+            "version": VERSION,
+            "steps": self._steps,
+            "adapting_since": self._adapting_since,
+            "held": self._held,
+            "density": self._density.clone(),
+            "estimator": self.estimator.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the state over; InputError with the reason when it belongs to another grid or
+        version.
+        """
+        if state.get("version") != VERSION:
+            raise InputError(
+                f"the schedule's state has version {state.get('version')}, this program reads"
+                f" {VERSION}: resume with the same kind of schedule and release"
+            )
+        self.estimator.load_state_dict(state["estimator"])
+        self._steps = int(state["steps"])
+        since = state["adapting_since"]
+        self._adapting_since = None if since is None else int(since)
+        self._held = str(state["held"])
+        self._set_density(state["density"].to("cpu", torch.float64))
+
+    def _refresh(self) -> None:
+        self.estimator.merge()
+        if self._adapting_since is None and not self._ready():
+            return
+        known = self._known()
+        if self._is_input(known):
+            self._held = (
+                "the losses are those of a denoiser that returns its input; if it does not, the"
+                " data are wider than sigma_max"
+            )
+            return
+        learned = self._allocate(known)
+        if learned is None:
+            self._hold(known)
+            return
+        self._held = ""
+        if self._adapting_since is None:
+            self._adapting_since = self._steps
+        elapsed = self._steps - self._adapting_since + self.refresh_every
+        share = 1.0 if self.transition <= 0 else min(1.0, elapsed / self.transition)
+        self._set_density(share * self._explore(learned) + (1 - share) * self._start)
+
+    def _is_input(self, known: EntropyRateProfile) -> bool:
+        dim = self.estimator.dim
+        return dim is not None and known.entropy() >= _ALL_LOST * dim * float(known.width.sum())
+
+    def _hold(self, known: EntropyRateProfile) -> None:
+        """Nothing was learned of where information is lost. Yet an error without structure tells
+        the data's scale, and a first guess around it beats a wide warm-up law.
+        """
+        self._held = "the losses show no information anywhere that the gate lets through"
+        dim = self.estimator.dim
+        if dim is None or self.prior is not None or self._adapting_since is not None:
+            return
+        raw = known.rate if known.raw is None else known.raw
+        scale = math.sqrt(float(raw[-1]) * float(known.sigma[-1]) ** 2 / dim)
+        guess = replace(known, rate=scale_bump(known.sigma, scale))
+        weight = self.weight if self.compensate else None
+        density = training_density(guess, weight, open_gate(), self.power)
+        if density is not None:
+            self._held += f", so they lie around the data's scale, sigma {scale:.2g}"
+            self._set_density(self._explore(density))
+
+    def _ready(self) -> bool:
+        if self._steps < self.warmup_steps:
+            return False
+        filled = self.estimator.effective_count >= self.min_count
+        return float((self._start * self._width)[filled].sum()) >= _FILLED
+
+    def _known(self) -> EntropyRateProfile:
+        """What the losses told, completed by the prior where they told little, below the
+        ceiling.
+        """
+        known = self.profile()
+        if self.prior is not None:
+            n = self.estimator.effective_count
+            trust = n / (n + self.min_count)
+            raw = known.rate if known.raw is None else known.raw
+            known = replace(
+                known,
+                rate=torch.lerp(self.prior.rate, known.rate, trust),
+                raw=torch.lerp(self.prior.rate, raw, trust),
+            )
+        if self.ceiling is not None:
+            known = replace(known, rate=torch.minimum(known.rate, self.ceiling.rate))
+        return known
+
+    def _allocate(self, profile: EntropyRateProfile) -> Tensor | None:
+        weight = self.weight if self.compensate else None
+        return training_density(profile, weight, self.gate, self.power)
+
+    def _explore(self, density: Tensor) -> Tensor:
+        return (1 - self.floor) * density + self.floor * self._base

@@ -1,0 +1,92 @@
+"""Hugging Face data sets as a source of records; the `datasets` package behind the extra [hf]."""
+
+from pathlib import Path
+from typing import Any
+
+from infonoise_core.errors import InputError
+from infonoise_core.training.data.records import Record
+
+
+class HuggingFaceSource:
+    """The rows of a data set, by their number.
+
+    dataset: a folder that `save_to_disk` wrote, or a name on the hub.
+    split: which one, where there are several.
+    columns: the ones to read; None for all.
+
+    Images and the like come as they are stored, in bytes: to decode them is the task's.
+    """
+
+    def __init__(
+        self,
+        dataset: str | Path,
+        split: str | None = None,
+        columns: tuple[str, ...] | None = None,
+    ) -> None:
+        self._name = str(dataset)
+        data = _one_split(_open(self._name), split, self._name)
+        if columns is not None:
+            for column in columns:
+                if column not in data.column_names:
+                    raise InputError(
+                        f"{dataset}: has no column {column}; give some of"
+                        f" {', '.join(data.column_names)}"
+                    )
+            data = data.select_columns(list(columns))
+        self._data = _undecoded(data).with_format(None)
+        if not len(self._data):
+            raise InputError(f"{dataset}: holds no rows; give data with at least one")
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, index: int) -> Record:
+        if not 0 <= index < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        row: dict[str, Any] = self._data[int(index)]
+        return row
+
+    def name(self, index: int) -> str:
+        return f"{self._name} row {index}"
+
+
+def _open(name: str) -> Any:
+    try:
+        import datasets
+    except ImportError:
+        raise InputError(
+            f"{name}: to read Hugging Face data, pip install 'infonoise-core[hf]'"
+        ) from None
+    try:
+        return datasets.load_from_disk(name) if Path(name).is_dir() else datasets.load_dataset(name)
+    # Among them are errors of the network, of the hub and of Arrow, which have no common parent.
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(
+            f"{name}: cannot be read as a Hugging Face data set ({reason}); give a folder that"
+            " save_to_disk wrote, or a name on the hub"
+        ) from error
+
+
+def _one_split(data: Any, split: str | None, name: str) -> Any:
+    import datasets
+
+    if isinstance(data, datasets.Dataset):
+        if split is not None:
+            raise InputError(f"{name}: has no splits; leave {split} out")
+        return data
+    if split is None and len(data) == 1:
+        (split,) = data
+    if split not in data:
+        wrong = "has several splits" if split is None else f"has no split {split}"
+        raise InputError(f"{name}: {wrong}; give one of {', '.join(data)}")
+    return data[split]
+
+
+def _undecoded(data: Any) -> Any:
+    import datasets
+
+    for column, feature in data.features.items():
+        if isinstance(feature, (datasets.Image, datasets.Audio)):
+            data = data.cast_column(column, type(feature)(decode=False))
+    return data

@@ -1,1 +1,0 @@
-"""Other models of text on the same trunk, for comparison at equal budget."""

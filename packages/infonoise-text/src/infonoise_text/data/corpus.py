@@ -1,0 +1,205 @@
+"""A prepared corpus: token ids in memory-mapped files, and a manifest that says what they are.
+
+The folder holds corpus.json, the tokenizer, one file of ids for each split, and the semantic code
+book where one was asked for. `prepare` writes it.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infonoise_core.errors import InputError
+from infonoise_text.codes.book import CodeBook, binary_codes
+from infonoise_text.tokenizers.load import Tokenizer, load_tokenizer
+
+MANIFEST_FILE = "corpus.json"
+SEMANTIC_FILE = "semantic.safetensors"
+FORMAT = "infonoise-text corpus"
+VERSION = 1
+SPLITS = ("train", "valid", "test")
+Positions = NDArray[np.integer] | list[int]
+
+
+@dataclass(frozen=True)
+class SplitCounts:
+    """What a split holds.
+
+    documents: how many.  tokens: how many ids, the ends of documents among them.
+    bytes: of the documents in UTF-8.  sha256: of the file of ids.
+    """
+
+    documents: int
+    tokens: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a prepared corpus is made of.
+
+    source: name of the corpus.  split_by: "document", or "stretch" where there were fewer than
+    three documents and each was cut instead.  dtype: of the ids, "uint16" or "uint32".
+    changed: documents that the tokenizer does not give back exactly.
+    """
+
+    source: str
+    split_by: str
+    dtype: str
+    changed: int
+    tokenizer: dict[str, str | int | None]
+    splits: dict[str, SplitCounts]
+
+    def to_json(self) -> dict[str, Any]:
+        """What the manifest's file holds, with format and version."""
+        return {"format": FORMAT, "version": VERSION, **asdict(self)}
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """The manifest of a prepared folder; InputError where there is none, or it is damaged or
+        of another version.
+        """
+        path = folder / MANIFEST_FILE
+        if not path.is_file():
+            raise InputError(
+                f"{folder}: no prepared corpus here ({MANIFEST_FILE} is missing); make one with"
+                " infonoise-text prepare"
+            )
+        try:
+            values = json.loads(path.read_bytes())
+            found = values.pop("format"), values.pop("version")
+            if found != (FORMAT, VERSION):
+                raise InputError(
+                    f"{path}: format {found[0]!r} version {found[1]}, not {FORMAT!r} version"
+                    f" {VERSION}; prepare the corpus again"
+                )
+            splits = {name: SplitCounts(**values["splits"][name]) for name in SPLITS}
+            return cls(**{**values, "splits": splits})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path}: damaged; prepare the corpus again") from error
+
+
+def ids_file(split: str) -> str:
+    """Name of the file of a split's ids."""
+    return f"{split}.bin"
+
+
+class Split:
+    """The ids of one split, one document after the other, memory-mapped.
+
+    name: of the split, for messages.  ids: (tokens,) uint16 or uint32, read-only.
+    """
+
+    def __init__(self, name: str, ids: NDArray[np.integer], counts: SplitCounts) -> None:
+        self.name, self.ids, self.counts = name, ids, counts
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def windows(self, length: int) -> int:
+        """How many windows of `length` tokens lie side by side; InputError where not one does."""
+        if length < 1:
+            raise InputError(f"windows of {length} tokens: give a length of 1 or more")
+        if len(self) < length:
+            raise InputError(
+                f"the {self.name} split has {len(self)} tokens, fewer than one window of {length};"
+                " give a shorter length or prepare more text"
+            )
+        return len(self) // length
+
+    def window(self, positions: Positions, length: int) -> NDArray[np.int32]:
+        """(n, length) ids that begin at token `positions` (n,).
+
+        A pure function of its arguments: who calls decides which positions come in which step, and
+        nothing here remembers. Raises IndexError for a window that leaves the split.
+        """
+        starts = np.asarray(positions, np.int64).reshape(-1)
+        last = len(self) - length
+        if len(starts) and not 0 <= starts.min() <= starts.max() <= last:
+            raise IndexError(
+                f"windows at {starts.min()}..{starts.max()}: the {self.name} split has windows of"
+                f" {length} tokens at 0..{last}"
+            )
+        ids: NDArray[np.int32] = self.ids[starts[:, None] + np.arange(length)].astype(np.int32)
+        return ids
+
+
+class Corpus:
+    """A folder that `infonoise-text prepare` wrote.
+
+    folder: where it lies.  manifest: what it is made of.  tokenizer: that of its ids.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, tokenizer: Tokenizer) -> None:
+        self.folder, self.manifest, self.tokenizer = folder, manifest, tokenizer
+
+    @classmethod
+    def open(cls, folder: str | Path, tokenizer: Tokenizer | None = None) -> "Corpus":
+        """The corpus in `folder`; InputError where it is none, damaged or of another tokenizer.
+
+        tokenizer: what the ids must have been made with, such as that of a trained model; the
+            folder's own by default.
+        """
+        folder = Path(folder)
+        manifest = Manifest.read(folder)
+        about = manifest.tokenizer
+        if tokenizer is not None and tokenizer.digest != about["digest"]:
+            raise InputError(
+                f"{folder} was prepared with the tokenizer {about['name']!r}"
+                f" ({str(about['digest'])[:12]}), not {tokenizer.name!r}"
+                f" ({tokenizer.digest[:12]}); prepare it again with --tokenizer"
+            )
+        own = load_tokenizer(folder, str(about["name"]))
+        if own.digest != about["digest"] or own.size != about["size"]:
+            raise InputError(
+                f"{folder}: the tokenizer there is not the one its ids were made with; prepare it"
+                " again"
+            )
+        width = np.dtype(manifest.dtype).itemsize
+        for name, counts in manifest.splits.items():
+            path = folder / ids_file(name)
+            size = path.stat().st_size if path.is_file() else -1
+            if size != counts.tokens * width:
+                found = "is missing" if size < 0 else f"has {size} bytes"
+                raise InputError(
+                    f"{path} {found}, not {counts.tokens * width} bytes; prepare the corpus again"
+                )
+        return cls(folder, manifest, own)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that the corpus says, in hexadecimal; the same for the same content."""
+        m = self.manifest
+        content = [m.tokenizer["digest"], *(m.splits[name].sha256 for name in SPLITS)]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def split(self, name: str) -> Split:
+        """The split "train", "valid" or "test"."""
+        if name not in SPLITS:
+            raise InputError(f"no split {name!r}; give one of {', '.join(SPLITS)}")
+        counts = self.manifest.splits[name]
+        dtype = np.dtype(self.manifest.dtype).newbyteorder("<")
+        ids: NDArray[np.integer] = np.empty(0, dtype)
+        if counts.tokens:  # an empty file cannot be mapped
+            ids = np.memmap(self.folder / ids_file(name), dtype, "r")
+        return Split(name, ids, counts)
+
+    def codes(self, name: str = "binary") -> CodeBook:
+        """The code book "binary" or "semantic" of this corpus."""
+        if name == "binary":
+            return binary_codes(self.tokenizer.size, self.tokenizer.unknown)
+        if name != "semantic":
+            raise InputError(f"no codes {name!r}; give binary or semantic")
+        path = self.folder / SEMANTIC_FILE
+        if not path.is_file():
+            raise InputError(
+                f"{self.folder}: no semantic codes here; prepare the corpus again with --semantic"
+            )
+        return CodeBook.load(path, self.tokenizer.digest)

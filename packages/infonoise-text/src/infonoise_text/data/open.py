@@ -1,0 +1,125 @@
+"""What a user names as data -> a prepared corpus, prepared here and now where it is not yet."""
+
+import hashlib
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infonoise_core.errors import InputError
+from infonoise_text.data.corpus import MANIFEST_FILE, SEMANTIC_FILE, SPLITS, VERSION, Corpus
+from infonoise_text.data.documents import Documents, open_documents
+from infonoise_text.data.prepare import prepare
+from infonoise_text.tokenizers.load import load_tokenizer
+from infonoise_text.tokenizers.pairs import PairTokenizer
+
+# Names the folder of corpora that were prepared on the way.
+CACHE_VARIABLE = "INFONOISE_CACHE"
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """How text that is not prepared yet is prepared, and what a prepared corpus must agree with."""
+
+    field: str = "text"
+    """where the text is in JSON lines, Parquet and Hugging Face data"""
+    vocab_size: int | None = None
+    """tokens to train; by default 4096, or the largest power of two that the corpus supports"""
+    tokenizer: str | None = None
+    """use this instead: .model file, tokenizer.json, prepared folder, or a name on the hub"""
+    pair_bits: int | None = None
+    """learn pairs of tokens on top, until this many bits have no code without a meaning"""
+
+
+def open_corpus(data: str, options: CorpusOptions, *, semantic: bool = False) -> Corpus:
+    """The corpus at `data`: a prepared folder, or any source of `open_documents`.
+
+    The latter is prepared into a cache ($INFONOISE_CACHE, else ~/.cache/infonoise), under a name
+    that its content and the options give, and found there the next time.  semantic: with the
+    semantic code book; a prepared folder without one is refused where the book is asked for.
+    """
+    if (Path(data) / MANIFEST_FILE).is_file():
+        return _checked(Path(data), options)
+    documents = open_documents(data, options.field)
+    folder = cache_folder() / f"{_plain(documents.name)}-{_key(documents, options)}"
+    if (folder / MANIFEST_FILE).is_file() and (not semantic or (folder / SEMANTIC_FILE).is_file()):
+        return Corpus.open(folder)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError(
+            f"{data}: several processes cannot prepare one corpus; run infonoise-text prepare"
+            " first and give its --out"
+        )
+    tokenizer = None if options.tokenizer is None else load_tokenizer(options.tokenizer)
+    corpus = prepare(
+        documents, folder, tokenizer=tokenizer, vocab_size=options.vocab_size,
+        pair_bits=options.pair_bits, semantic=semantic, overwrite=folder.exists(),
+    )  # fmt: skip
+    print(f"{documents.name}: prepared in {folder}", file=sys.stderr)
+    return corpus
+
+
+def cache_folder() -> Path:
+    """Where corpora that were prepared on the way lie; safe to delete."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return Path(chosen) if chosen else Path.home() / ".cache" / "infonoise"
+
+
+def describe(corpus: Corpus) -> dict[str, Any]:
+    """What a corpus holds, as plain values: for the settings of a run and for results."""
+    manifest = corpus.manifest
+    return {
+        "name": manifest.source,
+        "digest": corpus.digest,
+        "tokenizer": corpus.tokenizer.name,
+        "tokenizer_digest": corpus.tokenizer.digest,
+        "vocabulary": corpus.tokenizer.size,
+        **{split: manifest.splits[split].tokens for split in SPLITS},
+    }
+
+
+def _key(documents: Documents, options: CorpusOptions) -> str:
+    """Short name of the content and of the options that shape what is made of it."""
+    digest = hashlib.sha256()
+    for text in documents:
+        digest.update(hashlib.sha256(text.encode()).digest())
+    shape = [VERSION, options.vocab_size, options.tokenizer, options.pair_bits]
+    digest.update(json.dumps(shape).encode())
+    return digest.hexdigest()[:16]
+
+
+def _plain(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-." else "-" for c in name).strip(".") or "corpus"
+
+
+def _checked(folder: Path, options: CorpusOptions) -> Corpus:
+    """The prepared corpus; InputError where the options ask for another one."""
+    corpus = Corpus.open(folder)
+    tokenizer = corpus.tokenizer
+    base = tokenizer.base if isinstance(tokenizer, PairTokenizer) else tokenizer
+    mend = "prepare it again, or leave the option out"
+    if options.vocab_size not in (None, base.size):
+        raise InputError(
+            f"--vocab-size {options.vocab_size}: {folder} was prepared with {base.size} tokens;"
+            f" {mend}"
+        )
+    if options.pair_bits is not None and tokenizer.size != 1 << options.pair_bits:
+        raise InputError(
+            f"--pair-bits {options.pair_bits}: {folder} was prepared with {tokenizer.size} codes;"
+            f" {mend}"
+        )
+    if options.tokenizer is not None and not _same(options.tokenizer, base.name, base.digest):
+        raise InputError(
+            f"--tokenizer {options.tokenizer}: {folder} was prepared with {base.name!r}; {mend}"
+        )
+    return corpus
+
+
+def _same(source: str, name: str, digest: str) -> bool:
+    # A name on the hub is known by its name, so that a prepared corpus needs no network.
+    if not Path(source).exists():
+        return source == name
+    given = load_tokenizer(source)
+    base = given.base if isinstance(given, PairTokenizer) else given
+    return base.digest == digest

@@ -1,0 +1,226 @@
+"""Documents -> a prepared corpus, written whole or not at all."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infonoise_core.errors import InputError
+from infonoise_core.files import whole_folder
+from infonoise_core.training.config import write_json
+from infonoise_core.training.progress import progress
+from infonoise_text.codes.semantic import semantic_codes
+from infonoise_text.data.corpus import (
+    MANIFEST_FILE,
+    SEMANTIC_FILE,
+    SPLITS,
+    Corpus,
+    Manifest,
+    SplitCounts,
+    ids_file,
+)
+from infonoise_text.data.documents import Documents
+from infonoise_text.data.split import Division
+from infonoise_text.tokenizers.load import Tokenizer, VocabularyError, train_sentencepiece
+from infonoise_text.tokenizers.pairs import PairCoder, PairTokenizer
+
+DEFAULT_VOCABULARY = 4096
+_PAIR_TOKENS = 5_000_000  # tokens that pairs are learnt from at most
+_READ = 1 << 20  # tokens read at a time
+
+
+def prepare(
+    documents: Documents,
+    out: Path,
+    *,
+    tokenizer: Tokenizer | None = None,
+    vocab_size: int | None = None,
+    pair_bits: int | None = None,
+    semantic: bool = False,
+    overwrite: bool = False,
+) -> Corpus:
+    """Tokenise `documents` into the folder `out`.
+
+    tokenizer: what to use; by default sentencepiece, trained on the train split.
+    vocab_size: of that training; by default 4096, or the largest power of two below that the
+        corpus supports.
+    pair_bits: learn pairs of tokens on top until there are 2^pair_bits.
+    semantic: learn the semantic code book too.
+    overwrite: replace a corpus that is already there.
+
+    Raises InputError for what is wrong with the documents, the settings or `out`; then, and after
+    an interruption, `out` is as it was.
+    """
+    if tokenizer is not None and vocab_size is not None:
+        raise InputError(
+            "--vocab-size and --tokenizer together: a given tokenizer has its own size"
+        )
+    _refuse(out, overwrite)
+    division = Division.of(documents)
+    if tokenizer is None:
+        tokenizer = _trained(documents, division, vocab_size)
+    with whole_folder(out) as draft:
+        manifest = _tokenise(documents, division, tokenizer, draft)
+        if pair_bits is not None:
+            tokenizer, manifest = _fill(tokenizer, pair_bits, manifest, draft)
+        tokenizer.save(draft)
+        write_json(draft / MANIFEST_FILE, manifest.to_json())
+        if semantic:
+            book = semantic_codes(
+                _mapped(draft, "train", manifest), tokenizer.size, tokenizer.unknown
+            )
+            book.save(draft / SEMANTIC_FILE, tokenizer.digest)
+    return Corpus.open(out)
+
+
+def _trained(documents: Documents, division: Division, vocab_size: int | None) -> Tokenizer:
+    def texts() -> Iterator[str]:
+        for text in documents:
+            yield from (piece for split, piece in division.pieces(text) if split == "train")
+
+    name = documents.name
+    if vocab_size is not None:
+        return train_sentencepiece(texts(), vocab_size, input_name=name)
+    try:
+        return train_sentencepiece(texts(), DEFAULT_VOCABULARY, input_name=name)
+    except VocabularyError as error:
+        if error.limit is None:
+            raise
+        limit = error.limit
+    # Too little text for 4096 pieces, or (in scripts of many characters) too few pieces for it.
+    below = 1 << limit.bit_length() - 1
+    size = below if limit < DEFAULT_VOCABULARY else below * 2
+    try:
+        return train_sentencepiece(texts(), size, input_name=name)
+    except VocabularyError:
+        return train_sentencepiece(texts(), limit, input_name=name)
+
+
+class _Writer:
+    """Appends the ids of one split to its file and counts."""
+
+    def __init__(self, path: Path, dtype: str) -> None:
+        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._file: IO[bytes] = path.open("wb")
+        self._sha256 = hashlib.sha256()
+        self.documents = self.tokens = self.bytes = 0
+
+    def write(self, ids: NDArray[np.integer] | list[int]) -> None:
+        content = np.asarray(ids, self._dtype).tobytes()
+        self._file.write(content)
+        self._sha256.update(content)
+        self.tokens += len(ids)
+
+    def close(self) -> SplitCounts:
+        self._file.close()
+        return SplitCounts(self.documents, self.tokens, self.bytes, self._sha256.hexdigest())
+
+
+@contextmanager
+def _writers(folder: Path, dtype: str) -> Iterator[dict[str, _Writer]]:
+    writers = {split: _Writer(folder / ids_file(split), dtype) for split in SPLITS}
+    try:
+        yield writers
+    finally:
+        for writer in writers.values():
+            writer.close()
+
+
+def _tokenise(
+    documents: Documents, division: Division, tokenizer: Tokenizer, draft: Path
+) -> Manifest:
+    dtype = _dtype(tokenizer.size)
+    end = [] if tokenizer.end is None else [tokenizer.end]
+    changed = 0
+    with (
+        _writers(draft, dtype) as writers,
+        progress(division.total, "bytes tokenised") as reporter,
+    ):
+        for text in documents:
+            for split, piece in division.pieces(text):
+                ids = tokenizer.encode(piece)
+                changed += tokenizer.decode(ids) != piece
+                writer, size = writers[split], len(piece.encode())
+                writer.write(ids + end)
+                writer.documents += 1
+                writer.bytes += size
+                reporter.advance(size)
+        splits = {split: writer.close() for split, writer in writers.items()}
+    if sum(counts.bytes for counts in splits.values()) != division.total:
+        raise InputError(f"{documents.name} changed while it was read; prepare it again")
+    split_by = "stretch" if division.by_stretch else "document"
+    return Manifest(documents.name, split_by, dtype, changed, _about(tokenizer), splits)
+
+
+def _fill(
+    tokenizer: Tokenizer, bits: int, manifest: Manifest, draft: Path
+) -> tuple[Tokenizer, Manifest]:
+    """Learn pairs from the train split and write all splits anew in them."""
+    if tokenizer.end is None:
+        raise InputError(
+            f"--pair-bits with {tokenizer.name}: this tokenizer has no token for the end of a"
+            " document, across which no pair may reach; give another one"
+        )
+    if not 1 <= bits <= 24:
+        raise InputError(f"--pair-bits {bits}: give 1 to 24 bits")
+    train = _mapped(draft, "train", manifest)[:_PAIR_TOKENS]
+    coder = PairCoder.learn(train, tokenizer.size, bits, tokenizer.end)
+    del train  # some systems replace no file that is still mapped
+    filled = PairTokenizer(tokenizer, coder)
+    dtype = _dtype(filled.size)
+    again = draft / "again"
+    again.mkdir()
+    with _writers(again, dtype) as writers:
+        for split, writer in writers.items():
+            for codes in coder.encode_stream(_chunks(_mapped(draft, split, manifest))):
+                writer.write(codes)
+        written = {split: writer.close() for split, writer in writers.items()}
+    splits = {}
+    for split, counts in manifest.splits.items():
+        (again / ids_file(split)).replace(draft / ids_file(split))
+        new = written[split]
+        splits[split] = replace(counts, tokens=new.tokens, sha256=new.sha256)
+    again.rmdir()
+    return filled, replace(manifest, dtype=dtype, tokenizer=_about(filled), splits=splits)
+
+
+def _mapped(draft: Path, split: str, manifest: Manifest) -> NDArray[np.integer]:
+    dtype = np.dtype(manifest.dtype).newbyteorder("<")
+    if not manifest.splits[split].tokens:
+        return np.empty(0, dtype)
+    return np.memmap(draft / ids_file(split), dtype, "r")
+
+
+def _chunks(ids: NDArray[np.integer]) -> Iterable[NDArray[np.integer]]:
+    return (ids[start : start + _READ] for start in range(0, len(ids), _READ))
+
+
+def _dtype(size: int) -> str:
+    return "uint16" if size <= 1 << 16 else "uint32"
+
+
+def _about(tokenizer: Tokenizer) -> dict[str, str | int | None]:
+    return {
+        "name": tokenizer.name,
+        "digest": tokenizer.digest,
+        "size": tokenizer.size,
+        "unknown": tokenizer.unknown,
+        "end": tokenizer.end,
+    }
+
+
+def _refuse(out: Path, overwrite: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file: give a folder")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not (out / MANIFEST_FILE).is_file():
+        # Only a folder that prepare made is ever replaced.
+        raise InputError(f"--out {out} holds other things than a corpus: give another folder")
+    if not overwrite:
+        raise InputError(f"--out {out} holds a corpus: give another folder or --overwrite")

@@ -1,0 +1,258 @@
+"""What a model of text is worth: a likelihood bound, and what is wrong with its samples."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from infonoise_core.analytic.exact import BinarySource, exact_profile
+from infonoise_core.app.results import Measure
+from infonoise_core.errors import InputError
+from infonoise_core.evaluation.held_out import HeldOutError
+from infonoise_core.rng import Stream, generator
+from infonoise_core.training.task import Batch
+from infonoise_text.codes.book import Codes
+from infonoise_text.data.corpus import Split
+from infonoise_text.models.denoiser import SIGMA_DATA, evidence
+from infonoise_text.sampling.text import SIGMA_LAST
+
+# Examples that the denoiser sees at a time.
+_CHUNK = 128
+# Windows below which the coefficient of the control variate would itself be guesswork.
+_CONTROLLED = 16
+
+
+@dataclass(frozen=True)
+class Bound:
+    """An upper bound on the mean -log p of a token in nats, and its standard error."""
+
+    nats: float
+    stderr: float
+
+    @property
+    def bits(self) -> float:
+        """Per token."""
+        return self.nats / math.log(2)
+
+    @property
+    def perplexity(self) -> float:
+        """Of a token: e to the nats."""
+        return math.exp(self.nats)
+
+    def bits_per_byte(self, tokens_per_byte: float) -> tuple[float, float]:
+        """The bound and its error; it compares tokenizers."""
+        scale = tokens_per_byte / math.log(2)
+        return self.nats * scale, self.stderr * scale
+
+
+# A denoiser's bound on windows that are fixed, and how it is made for windows (n, L).
+BoundOf = Callable[[nn.Module], Bound]
+MakeBound = Callable[[Tensor], BoundOf]
+
+
+class SecondPass(nn.Module):
+    """A denoiser asked twice: the second time it sees what it believed the first time.
+
+    It is a function of x and sigma alone, so what bounds hold for a denoiser hold for it.
+    """
+
+    def __init__(self, denoiser: nn.Module) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+
+    def forward(self, x: Tensor, sigma: Tensor, logits: bool = False, **condition: Any) -> Tensor:
+        """The denoiser's second answer (n, L, m) to x (n, L, m), sigma (n,) and its conditions.
+
+        logits: its log-odds instead.
+        """
+        first = self.denoiser(x, sigma, **condition)
+        second: Tensor = self.denoiser(x, sigma, previous=first, logits=logits, **condition)
+        return second
+
+
+class LikelihoodBound:
+    """Upper bound on the negative log-likelihood of windows of tokens, exact in continuous time.
+
+    Kingma et al. 2021 with discrete data and I-MMSE: the cross entropy of the bits given x at the
+    lowest level, plus the integral of squared error / sigma^2 over log sigma up to sigma_max, plus
+    the KL divergence there from a Gaussian with the mean and variance of fair bits. Levels and
+    noises are fixed, so all denoisers meet the same. Independent fair bits cost a known amount;
+    what these noises happen to cost them beyond it is taken out of every bound by regression over
+    windows (a control variate).
+
+    ids: (n, L).  known: (L,) bool, tokens that are given and cost nothing.
+    """
+
+    def __init__(
+        self,
+        ids: Tensor,
+        book: Codes,
+        sigma_max: float,
+        *,
+        sigma_0: float = SIGMA_LAST,
+        known: Tensor | None = None,
+        levels: int = 16,
+        seed: int = 0,
+    ) -> None:
+        if not 0 < sigma_0 < sigma_max:
+            raise InputError(
+                f"--sigma-max {sigma_max:g}: bits are already told from each other at"
+                f" {sigma_0:g}; give a higher one"
+            )
+        x0 = book.encode(ids).to(torch.float32)
+        unknown = ids.shape[1]
+        self._condition: dict[str, Tensor] = {}
+        if known is not None:
+            unknown -= int(known.sum())
+            self._condition = {"known": known.expand(ids.shape), "clean": x0}
+        if unknown < 1:
+            raise InputError("every token is given, so there is nothing to bound: leave some out")
+        self._tokens, self._sigma_0 = unknown, sigma_0
+        self._prior = 0.5 * unknown * book.bits * math.log1p((SIGMA_DATA / sigma_max) ** 2)
+        batch = Batch(x0, self._condition)
+        self._error = HeldOutError(batch, sigma_0, sigma_max, levels, seed, _CHUNK)
+        noise = generator(seed, Stream.EVALUATE, levels)
+        self._x0, self._x = x0, x0 + sigma_0 * torch.randn(x0.shape, generator=noise)
+        exact = exact_profile(BinarySource(1, 0.0, 1.0), sigma_0, sigma_max, bins=256).entropy()
+        self._control = self._error(_FairBits()).rate_integral - exact * unknown * book.bits
+
+    def __call__(self, denoiser: nn.Module) -> Bound:
+        """Evaluate on the fixed levels and noises; levels + 1 evaluations for each window."""
+        nats = self._error(denoiser).rate_integral + self._last_nats(denoiser) + self._prior
+        return controlled(nats, self._control, self._tokens)
+
+    @torch.no_grad()
+    def _last_nats(self, denoiser: nn.Module) -> Tensor:
+        """(n,) cross entropy of the bits given x at the lowest level."""
+        device = next(denoiser.parameters()).device
+        parts = []
+        for start in range(0, len(self._x), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            x, x0 = self._x[rows].to(device), self._x0[rows].to(device)
+            condition = {name: v[rows].to(device) for name, v in self._condition.items()}
+            log_odds = denoiser(
+                x, x.new_full((len(x),), self._sigma_0), logits=True, **condition
+            ).to(torch.float32)
+            nats = functional.binary_cross_entropy_with_logits(log_odds, x0, reduction="none")
+            if "known" in condition:
+                nats = nats * ~condition["known"][..., None]
+            parts.append(nats.flatten(1).sum(1).cpu().to(torch.float64))
+        return torch.cat(parts)
+
+
+def controlled(nats: Tensor, control: Tensor, tokens: int) -> Bound:
+    """The mean cost of a token, what chance does to it taken out as far as it does the same to the
+    control.
+
+    nats: (n,) of windows of `tokens` tokens.  control: (n,) of mean 0, on the same noises.
+    """
+    n, free = len(nats), len(nats) - 1
+    if n >= _CONTROLLED:
+        shift = control - control.mean()
+        slope = (nats * shift).sum() / shift.square().sum()
+        nats, free = nats - slope * control, n - 2
+    variance = float((nats - nats.mean()).square().sum()) / (free * n)
+    return Bound(float(nats.mean()) / tokens, math.sqrt(variance) / tokens)
+
+
+class _FairBits(nn.Module):
+    """The posterior mean of fair bits that know nothing of each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.zeros(()))
+
+    def forward(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        known: Tensor | None = None,
+        clean: Tensor | None = None,
+    ) -> Tensor:
+        """Of x's shape."""
+        denoised = evidence(x, sigma).sigmoid()
+        if known is None or clean is None:
+            return denoised
+        return torch.where(known[..., None], clean, denoised)
+
+
+def held_out_windows(split: Split, length: int, windows: int) -> Tensor:
+    """(n, length) ids of n <= `windows` windows that do not overlap, spread over the split.
+
+    InputError where the split has room for less than two: an error bar needs them.
+    """
+    there = split.windows(length)
+    if there < 2:
+        raise InputError(
+            f"the {split.name} split has {len(split)} tokens, one window of {length}: an error bar"
+            " needs two; give a shorter length or prepare more text"
+        )
+    chosen = np.unique(np.linspace(0, there - 1, min(windows, there)).round().astype(np.int64))
+    return torch.from_numpy(split.window(chosen * length, length)).to(torch.int64)
+
+
+def per_byte(bound: Bound, tokens_per_byte: float) -> dict[str, float]:
+    """The measures of every model of text, with their standard errors."""
+    bits, stderr = bound.bits_per_byte(tokens_per_byte)
+    return {
+        "bits_per_byte": bits,
+        "bits_per_byte_stderr": stderr,
+        "nats_per_token": bound.nats,
+        "nats_per_token_stderr": bound.stderr,
+    }
+
+
+class TextEvaluation:
+    """Bits per byte of averaged weights on fixed held-out windows, levels and noises.
+
+    split: never the training split.  windows: how many at most.  passes: 2 lets the denoiser see
+    its own first answer, at twice the evaluations.  make_bound: of windows (n, L), in place of
+    `LikelihoodBound`.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        book: Codes,
+        length: int,
+        sigma_max: float,
+        *,
+        windows: int = 64,
+        passes: int = 1,
+        seed: int = 0,
+        make_bound: MakeBound | None = None,
+    ) -> None:
+        if passes not in (1, 2):
+            raise InputError(f"--passes {passes}: give 1 or 2")
+        self.passes = passes
+        self.floors: Mapping[str, float] = {}
+        ids = held_out_windows(split, length, windows)
+        if make_bound is None:
+            self._bound: BoundOf = LikelihoodBound(ids, book, sigma_max, seed=seed)
+        else:
+            self._bound = make_bound(ids)
+        self._tokens_per_byte = split.counts.tokens / max(split.counts.bytes, 1)
+
+    def bound(self, denoiser: nn.Module) -> Bound:
+        """Per token."""
+        return self._bound(SecondPass(denoiser) if self.passes == 2 else denoiser)
+
+    def __call__(self, denoiser: nn.Module) -> dict[str, float]:
+        """Bits per byte and nats per token, with standard errors."""
+        return per_byte(self.bound(denoiser), self._tokens_per_byte)
+
+    def measures(self) -> list[Measure]:
+        """What the numbers are, for tables and reports."""
+        explanation = (
+            "Upper bound on the negative log-likelihood of held-out text, from the squared error of"
+            " the averaged weights on a fixed set of noise levels and noises"
+        )
+        return [
+            Measure("bits_per_byte", "bits per byte", f"{explanation}, per byte of UTF-8."),
+            Measure("nats_per_token", "nats per token", f"{explanation}, per token."),
+        ]

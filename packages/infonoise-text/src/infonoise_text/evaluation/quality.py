@@ -1,0 +1,76 @@
+"""Generated tokens as text, and what is measured of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import Tensor
+
+from infonoise_text.evaluation.diversity import distinct, unigram_entropy
+from infonoise_text.evaluation.ngram import NGram
+from infonoise_text.sampling.text import Generated
+from infonoise_text.tokenizers.load import Tokenizer
+
+# Texts -> a number: a language model's perplexity, MAUVE.
+TextMeasure = Callable[[list[str]], float]
+
+
+def texts_of(tokenizer: Tokenizer, ids: Tensor) -> list[str]:
+    """(n, L) ids -> the n texts."""
+    return [tokenizer.decode(row) for row in ids.tolist()]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Of windows of text.
+
+    perplexity: of an n-gram model of the training split.  entropy: of the tokens of one window,
+    nats; beside the perplexity always, for that falls where text repeats itself.  distinct: share
+    of different n-grams for n = 1, 2, 3.  invalid: share of codes that belong to no token.  nfe:
+    network evaluations for each window.  others: what needs a library of its own.
+    """
+
+    perplexity: float
+    entropy: float
+    distinct: tuple[float, ...]
+    invalid: float
+    nfe: int
+    others: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, object]:
+        """The measures by name."""
+        return asdict(self)
+
+
+class Judge:
+    """Measures windows of text.
+
+    model: of the training split.  measures: name -> of texts.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, model: NGram, measures: dict[str, TextMeasure] | None = None
+    ) -> None:
+        self._tokenizer, self._model, self._measures = tokenizer, model, measures or {}
+
+    @property
+    def others(self) -> Sequence[str]:
+        """Names of the measures of texts."""
+        return list(self._measures)
+
+    def __call__(self, found: Generated) -> Quality:
+        """Codes without a token are the unknown one, as a reader would meet it."""
+        orders = range(1, min(3, found.ids.shape[1]) + 1)
+        texts = texts_of(self._tokenizer, found.ids) if self._measures else []
+        return Quality(
+            perplexity=self._model.perplexity(found.ids.numpy()),
+            entropy=unigram_entropy(found.ids),
+            distinct=tuple(distinct(found.ids, n) for n in orders),
+            invalid=float(found.invalid.to(torch.float64).mean()),
+            nfe=found.nfe,
+            others={name: measure(texts) for name, measure in self._measures.items()},
+        )
+
+    def data(self, ids: Tensor) -> Quality:
+        """Of held-out windows, ids (n, L): what a perfect model would be given."""
+        return self(Generated(ids, torch.zeros_like(ids, dtype=torch.bool), 0))

@@ -1,0 +1,39 @@
+"""What n-gram models of a corpus make of it: the numbers to put beside a network's."""
+
+import numpy as np
+
+from infonoise_core.errors import InputError
+from infonoise_text.data.corpus import Corpus
+from infonoise_text.evaluation.ngram import Ids, NGram, bits_per_symbol
+
+# Tokens that are read of a split at most: counts of more take gigabytes.
+_MOST = 20_000_000
+
+
+def split_bytes(corpus: Corpus, name: str, most: int = _MOST) -> Ids:
+    """(N,) uint8: the documents of a split one after the other, as UTF-8, from its first `most`
+    tokens.
+    """
+    ids, tokenizer = corpus.split(name).ids[:most], corpus.tokenizer
+    # No id is -1, so a tokenizer without an end gives one piece.
+    ends = np.flatnonzero(ids == (-1 if tokenizer.end is None else tokenizer.end)) + 1
+    texts = (tokenizer.decode(part.tolist()) for part in np.split(ids, ends))
+    return np.frombuffer("".join(texts).encode(), np.uint8)
+
+
+def byte_references(corpus: Corpus, held_out: str = "valid", order: int = 6) -> list[float]:
+    """Held-out bits per byte of byte n-gram models of orders 1 to `order`, as `byte_ids` and NGram
+    give them; they see across the ends of documents.
+    """
+    train, rest = split_bytes(corpus, "train"), split_bytes(corpus, held_out)
+    if not len(train) or not len(rest):
+        raise InputError(f"{corpus.folder}: the train or the {held_out} split is empty")
+    model = NGram(train, 256, order)
+    return [bits_per_symbol(model.nats(rest, k)) for k in range(1, order + 1)]
+
+
+def token_model(corpus: Corpus, order: int = 3, most: int = _MOST) -> NGram:
+    """An n-gram model of the training split's tokens: the perplexity of generated text where no
+    language model is at hand.
+    """
+    return NGram(corpus.split("train").ids[:most], corpus.tokenizer.size, order)

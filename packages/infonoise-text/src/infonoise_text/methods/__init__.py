@@ -1,0 +1,1 @@
+"""What is trained on text: diffusion of bits and baselines."""

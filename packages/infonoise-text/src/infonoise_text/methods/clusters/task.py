@@ -1,0 +1,69 @@
+"""Windows of a corpus as clusters and tokens to be denoised together."""
+
+from torch import Tensor, nn
+
+from infonoise_core.errors import InputError
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.schedules.registry import Setting, make_schedule
+from infonoise_core.training.task import Batch, Losses
+from infonoise_text.data.corpus import Corpus, Split
+from infonoise_text.methods.bits import Objective, TextTask, bit_profile
+from infonoise_text.methods.clusters.book import ClusterBook, per_bit, per_kind
+from infonoise_text.methods.clusters.schedule import BothSchedules
+
+
+def cluster_book(corpus: Corpus, objective: Objective, clusters: int) -> ClusterBook:
+    """The objective's codes of a corpus that has the semantic book, with clusters ahead."""
+    return ClusterBook(corpus.codes(objective.codes), corpus.codes("semantic"), clusters)
+
+
+class ClusterTask(TextTask):
+    """A TextTask at levels sigma (n, 2); given tokens come with their clusters."""
+
+    def __init__(
+        self, split: Split, book: ClusterBook, denoiser: nn.Module, objective: Objective
+    ) -> None:
+        super().__init__(split, book, denoiser, objective)
+        self.widths = book.widths
+
+    def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
+        """The mean loss over all bits of an example, each kind's error weighted for its own level,
+        and (n, 2) the plain sums of squared errors.
+        """
+        x0 = batch.x0
+        x = x0 + per_bit(sigma, self.widths) * eps
+        logits, unknown = self._answer(denoiser, batch, x, sigma)
+        error = per_kind((logits.sigmoid() - x0).square() * unknown, self.widths)
+        if self.objective.loss == "edm":
+            return Losses((self._weight(sigma) * error).sum(1) / self.dim, error.detach())
+        return Losses(self._nats(logits, x0, unknown) / self.dim, error.detach())
+
+
+def make_schedules(
+    name: str, objective: Objective, split: Split, book: ClusterBook, updates: int
+) -> BothSchedules:
+    """The schedule of that name for clusters, and another for tokens.
+
+    updates: of the run that they are made for.
+    """
+    channel = VarianceExploding(objective.sigma_min, objective.sigma_max)
+    first, second = book.widths
+    parts = (slice(0, first), slice(first, first + second))
+    clusters, tokens = (
+        make_schedule(
+            name,
+            Setting(
+                channel, objective.weighting(), updates, objective.length * width,
+                bit_profile(split, book, objective.length, channel, part),
+            ),
+        )
+        for width, part in zip(book.widths, parts, strict=True)
+    )  # fmt: skip
+    return BothSchedules(clusters, tokens)
+
+
+def check_method(clusters: int | None, method: str) -> None:
+    """InputError for clusters beside a baseline."""
+    if clusters is not None and method != "bits":
+        raise InputError(f"--clusters {clusters} with --method {method}: only bits have clusters")

@@ -1,0 +1,180 @@
+"""Diffusion of learned embeddings with a softmax over tokens, as in CDCD (Dieleman et al. 2022,
+arXiv 2211.15089): noise on vectors of fixed length, cross entropy, and D = the mean embedding.
+
+The log-odds of independent tokens are added to what the network says, as those of bits are in
+`model`, so both start from what single places tell. There is no second pass.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from infonoise_core.app.results import Measure
+from infonoise_core.evaluation.held_out import HeldOutError
+from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.rng import Stream, generator
+from infonoise_core.sampling.churn import Churn
+from infonoise_core.sampling.generate import generate_chunks
+from infonoise_core.training.task import Batch, Losses
+from infonoise_text.data.corpus import Split
+from infonoise_text.data.windows import Windows
+from infonoise_text.evaluation.bound import Bound, held_out_windows, per_byte
+from infonoise_text.methods.tokens import cross_entropy, likelihood_measures
+from infonoise_text.models.transformer import NoiseEmbedding, Trunk, TrunkConfig
+from infonoise_text.sampling.text import Generated
+
+# Numbers of an embedding, or as many as the trunk is wide if that is less.
+CHANNELS = 64
+# Lowest level of sampling and of the bound. Embeddings are about 11 apart, so that tokens are told
+# from each other long before.
+SIGMA_LAST = 0.3
+# Windows that the denoiser sees at a time.
+_CHUNK = 32
+
+
+class EmbeddingDenoiser(nn.Module):
+    """x = e(token) + sigma eps -> the mean embedding, its tokens weighted by a softmax."""
+
+    def __init__(self, size: int, trunk: TrunkConfig) -> None:
+        super().__init__()
+        self.size, self.channels = size, min(CHANNELS, trunk.width)
+        self.embedding = nn.Parameter(torch.randn(size, self.channels))
+        self.patch = nn.Linear(self.channels, trunk.width)
+        self.noise = NoiseEmbedding(trunk.width)
+        self.trunk = Trunk(trunk)
+        self.out = nn.Linear(trunk.width, size)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def table(self) -> Tensor:
+        """(V, channels) embeddings, each of length sqrt(channels)."""
+        return functional.normalize(self.embedding, dim=1) * math.sqrt(self.channels)
+
+    def forward(
+        self, x: Tensor, sigma: Tensor, ids: Tensor | None = None, logits: bool = False
+    ) -> Tensor:
+        """x (n, L, channels), sigma (n,) -> the mean embedding, or logits (n, L, V).
+
+        ids: (n, L), then x is unit noise that is put on their embeddings.
+        """
+        table = self.table()
+        level = sigma.to(torch.float32)[:, None, None]
+        if ids is not None:
+            x = table[ids] + level * x
+        scaled = x / (level.square() + 1).sqrt()
+        mixed = self.trunk(self.patch(scaled), self.noise(level.flatten().log()))
+        # Below this level single places tell all, and the quotient would leave float32's range.
+        evidence = x @ table.T / level.clamp_min(SIGMA_LAST / 2).square()
+        found: Tensor = self.out(mixed).to(torch.float32) + evidence
+        return found if logits else found.softmax(-1) @ table
+
+
+class EmbeddingTask:
+    """Learn windows of text by the cross entropy of their tokens given noisy embeddings."""
+
+    def __init__(
+        self, split: Split, denoiser: EmbeddingDenoiser, length: int, stride: int | None = None
+    ) -> None:
+        self.windows = Windows(split, length, stride)
+        self.denoiser: nn.Module = denoiser
+        self.channels = denoiser.channels
+        self.dim = length * denoiser.channels
+        self._plain = denoiser
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def batch(self, index: np.ndarray) -> Batch:
+        # The embeddings are the network's; what is drawn here is noise of their shape.
+        ids = self.windows.ids(index).long()
+        return Batch(torch.zeros(*ids.shape, self.channels), {"ids": ids})
+
+    def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
+        """Nats per token, and the squared error of the mean embedding."""
+        ids = batch.condition["ids"]
+        logits = denoiser(eps, sigma, ids=ids, logits=True)
+        with torch.no_grad():
+            table = self._plain.table()
+            error = (logits.softmax(-1) @ table - table[ids]).square().flatten(1).sum(1)
+        return Losses(cross_entropy(logits, ids).mean(1), error)
+
+
+class EmbeddingEvaluation:
+    """Bits per byte of averaged weights on held-out windows: the bound of `LikelihoodBound`, for
+    embeddings as they have been learned.
+    """
+
+    def __init__(
+        self, split: Split, length: int, sigma_max: float, *, windows: int = 64, seed: int = 0
+    ) -> None:
+        self.floors: Mapping[str, float] = {}
+        self._ids = held_out_windows(split, length, windows)
+        self._sigma_max, self._seed = sigma_max, seed
+        self._tokens_per_byte = split.counts.tokens / max(split.counts.bytes, 1)
+
+    @torch.no_grad()
+    def bound(self, denoiser: EmbeddingDenoiser) -> Bound:
+        """Per token."""
+        ids, length = self._ids, self._ids.shape[1]
+        x0 = denoiser.table().cpu()[ids]
+        error = HeldOutError(Batch(x0), SIGMA_LAST, self._sigma_max, 16, self._seed, _CHUNK)
+        rng = generator(self._seed, Stream.EVALUATE, 16)
+        last = self._last(denoiser, torch.randn(x0.shape, generator=rng))
+        # The KL divergence from a Gaussian of variance sigma_max^2 + 1, exact for this length.
+        prior = 0.5 * length * denoiser.channels * math.log1p(self._sigma_max**-2)
+        nats = (error(denoiser).rate_integral + last + prior) / length
+        return Bound(float(nats.mean()), float(nats.std()) / math.sqrt(len(nats)))
+
+    def _last(self, denoiser: EmbeddingDenoiser, noise: Tensor) -> Tensor:
+        """(n,) cost of the tokens given their embeddings at the lowest level."""
+        device = denoiser.embedding.device
+        parts = []
+        for start in range(0, len(noise), _CHUNK):
+            ids = self._ids[start : start + _CHUNK].to(device)
+            sigma = torch.full((len(ids),), SIGMA_LAST, device=device)
+            logits = denoiser(noise[start : start + _CHUNK].to(device), sigma, ids, logits=True)
+            parts.append(cross_entropy(logits, ids).sum(1).cpu())
+        return torch.cat(parts).to(torch.float64)
+
+    def __call__(self, denoiser: nn.Module) -> dict[str, float]:
+        """Bits per byte and nats per token, with standard errors."""
+        if not isinstance(denoiser, EmbeddingDenoiser):
+            raise TypeError(f"{type(denoiser).__name__} where embeddings were trained")
+        denoiser.eval()
+        return per_byte(self.bound(denoiser), self._tokens_per_byte)
+
+    def measures(self) -> list[Measure]:
+        """What the numbers are, for tables and reports."""
+        return likelihood_measures(exact=False)
+
+
+@torch.no_grad()
+def sample(
+    denoiser: EmbeddingDenoiser,
+    n: int,
+    length: int,
+    sigmas: Tensor,
+    *,
+    solver: str = "euler",
+    churn: Churn | None = None,
+    s_noise: float = 1.003,
+    seed: int = 0,
+    chunk: int = _CHUNK,
+) -> Generated:
+    """n windows (n, length); of each place, the token whose embedding is nearest in the end.
+
+    sigmas: (k,) descending.
+    """
+    chunks = list(
+        generate_chunks(
+            denoiser, (length, denoiser.channels), n, sigmas, solver=solver, churn=churn,
+            s_noise=s_noise, seed=seed, chunk=chunk,
+        )
+    )  # fmt: skip
+    table = denoiser.table().cpu()
+    ids = torch.cat([(part.x @ table.T).argmax(-1) for part in chunks])
+    return Generated(ids, torch.zeros_like(ids, dtype=torch.bool), chunks[-1].nfe)

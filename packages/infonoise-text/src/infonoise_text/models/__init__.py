@@ -1,0 +1,1 @@
+"""Networks for bits and the denoiser made of them."""

@@ -1,0 +1,119 @@
+"""Bits under Gaussian noise: the one place where evidence and network are added."""
+
+import torch
+from torch import Tensor, nn
+
+from infonoise_core.errors import InputError
+from infonoise_text.models.transformer import BitTransformer, TrunkConfig
+
+# x0 is 0 or 1; the network and the prior noise see it around this value.
+CENTRE = 0.5
+# Standard deviation of a fair bit.
+SIGMA_DATA = 0.5
+# Largest log-odds that a single bit's evidence is given: an error rate of 1e-13.
+CLIP = 30.0
+# Log-odds of bits that are given: their probability is 1 to every digit of float32.
+CERTAIN = 100.0
+
+
+def evidence(x: Tensor, sigma: Tensor) -> Tensor:
+    """Log-odds of each bit from its own noisy value, (x - 1/2) / sigma^2 clipped, in float32.
+
+    x: (n, ...).  sigma: (n,), or of as many dimensions as x.
+    """
+    square = sigma.to(torch.float32).square()
+    if square.dim() == 1:
+        square = square.reshape(-1, *(1,) * (x.dim() - 1))
+    return ((x.to(torch.float32) - CENTRE) / square).clamp(-CLIP, CLIP)
+
+
+class BitDenoiser(nn.Module):
+    """D(x, sigma) = sigmoid(network + evidence), the probability that each bit is 1.
+
+    For x = x0 + sigma eps and a fair bit that knows nothing of the others the log-odds are exactly
+    (x - 1/2) / sigma^2 (a matched filter; CoBit, Batzolis et al. 2026); the network adds what the
+    other bits tell. Before training it adds nothing.
+
+    Conditions, each (n, ...) or left out:
+    previous: (n, L, m) what an earlier pass believed (self-conditioning, Chen et al. 2022); left
+    out, it is 1/2 everywhere.
+    known, clean: (n, L) bool and (n, L, m) bits of the tokens that are given; the rest of `clean`
+    is not read. Whatever x and `previous` hold there, the network sees the clean bits, and D is
+    they. Tokens that are not `known` are unknown, so `known` all False is no condition at all.
+    """
+
+    def __init__(self, network: BitTransformer) -> None:
+        super().__init__()
+        self.network = network
+        self.bits = network.bits
+
+    def forward(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        previous: Tensor | None = None,
+        known: Tensor | None = None,
+        clean: Tensor | None = None,
+        logits: bool = False,
+    ) -> Tensor:
+        """x (n, L, m), sigma (n,) -> D (n, L, m) in float32, or its log-odds with `logits`."""
+        self._check(x, sigma)
+        given, sign = _given(x, known, clean)
+        level = self._per_bit(sigma.to(torch.float32))
+        spread = (level.square() + SIGMA_DATA**2).sqrt()
+        signal = (x.to(torch.float32) - CENTRE) / spread
+        belief = torch.zeros_like(signal) if previous is None else 2 * previous.float() - 1
+        residual = self.network(
+            # A given bit looks like one without noise, which both channels show as -1 or 1.
+            torch.where(given, sign, signal),
+            torch.where(given, sign, belief),
+            given[..., 0],
+            sigma.to(torch.float32).log(),
+        )
+        log_odds = residual.to(torch.float32) + evidence(x, level)
+        if logits:
+            return torch.where(given, CERTAIN * sign, log_odds)
+        return torch.where(given, (sign + 1) / 2, log_odds.sigmoid())
+
+    def logits(self, x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
+        """(n, L, m) log-odds of the bits; what is given has ±100."""
+        log_odds: Tensor = self(x, sigma, logits=True, **condition)
+        return log_odds
+
+    def _per_bit(self, sigma: Tensor) -> Tensor:
+        """The levels as they meet x."""
+        return sigma[:, None, None]
+
+    def _check(self, x: Tensor, sigma: Tensor) -> None:
+        if x.dim() != 3 or x.shape[2] != self.bits:
+            raise InputError(
+                f"x of shape {tuple(x.shape)}: give (examples, tokens, {self.bits}), the bits of"
+                " one token in the last dimension"
+            )
+        self._check_levels(x, sigma)
+
+    def _check_levels(self, x: Tensor, sigma: Tensor) -> None:
+        if sigma.shape != x.shape[:1]:
+            raise InputError(
+                f"sigma of shape {tuple(sigma.shape)} for x of shape {tuple(x.shape)}:"
+                " give one noise level per example"
+            )
+
+
+def _given(x: Tensor, known: Tensor | None, clean: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Where bits are given, (n, L, 1), and -1 or 1 for them, of x's shape or one for all."""
+    if known is None:
+        return x.new_zeros((*x.shape[:2], 1), dtype=torch.bool), x.new_zeros((), dtype=torch.float)
+    if known.shape != x.shape[:2] or clean is None or clean.shape != x.shape:
+        raise InputError(
+            f"known {tuple(known.shape)} for x of shape {tuple(x.shape)}: give one flag per token,"
+            " and with it `clean`, bits of the shape of x"
+        )
+    return known[..., None], 2 * clean.to(torch.float32) - 1
+
+
+def make_denoiser(bits: int, trunk: TrunkConfig, seed: int) -> BitDenoiser:
+    """A freshly initialised denoiser of tokens of `bits` bits, the same for the same seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return BitDenoiser(BitTransformer(bits, trunk))

@@ -1,0 +1,1 @@
+"""New text from trained models."""

@@ -1,0 +1,146 @@
+"""Text from a trained denoiser: from nothing, behind a prompt, or around what is given."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from infonoise_core.errors import InputError
+from infonoise_core.sampling.churn import Churn
+from infonoise_core.sampling.generate import SamplerConfig, generate_chunks
+from infonoise_core.sampling.guidance import guided
+from infonoise_core.sampling.solvers import SOLVERS, Solver
+from infonoise_text.codes.book import Codes
+from infonoise_text.data.spans import Given
+from infonoise_text.models.denoiser import CENTRE
+
+# Level of the last call: a bit alone is wrong once in 5e9 there, and lower ones would be idle.
+SIGMA_LAST = 0.08
+
+
+@dataclass(frozen=True)
+class TextSampler(SamplerConfig):
+    """How text is generated."""
+
+    lead: float = 0.0
+    """of a run with clusters: share of its way that the clusters' level has made when that of the
+    tokens begins"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.lead <= 1:
+            raise InputError(f"--lead {self.lead:g}: give a share between 0 and 1")
+
+
+class Generated(NamedTuple):
+    """ids: (n, L) int64.  invalid: (n, L) bool, where the bits were no token's code and `ids` holds
+    the unknown id.  nfe: network evaluations that were made for each example.
+    """
+
+    ids: Tensor
+    invalid: Tensor
+    nfe: int
+
+
+def generate_ids(
+    denoiser: nn.Module,
+    book: Codes,
+    n: int,
+    length: int,
+    sigmas: Tensor,
+    *,
+    solver: str = "euler",
+    churn: Churn | None = None,
+    s_noise: float = 1.003,
+    seed: int = 0,
+    chunk: int = 64,
+    given: Given | None = None,
+    guidance: float = 1.0,
+    carry: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Generated:
+    """n windows of `length` tokens (n, length), on the CPU.
+
+    denoiser: a BitDenoiser.  sigmas: (k,) descending.  solver: a name in core's SOLVERS.
+    given: tokens that stand where they are in every window.  guidance: of the given tokens, 1 for
+    none; more costs two evaluations a call, and that without the tokens starts from no belief,
+    because the carried one has seen them.  carry: hand what each call believed to the next
+    (self-conditioning), at no further evaluation.
+    """
+    if solver not in SOLVERS:
+        raise InputError(f"--solver {solver}: no such solver; give one of {', '.join(SOLVERS)}")
+    condition = {} if given is None else given_condition(given, book, n, length)
+    check_guidance(given, guidance)
+    if n < 1:
+        raise InputError(f"--n {n}: give at least 1")
+    calls = Calls(denoiser, length, guidance, carry, SOLVERS[solver])
+    denoiser.eval()
+    chunks = generate_chunks(
+        calls, (length, book.bits), n, sigmas, solver=calls.start, churn=churn, s_noise=s_noise,
+        seed=seed, chunk=chunk, condition=condition, progress=progress, origin=CENTRE,
+        device=next(denoiser.parameters()).device,
+    )  # fmt: skip
+    # Bits take m times the room of ids, so no more than a chunk of them is kept.
+    decoded = [book.decode(part.x > CENTRE) for part in chunks]
+    ids, invalid = (torch.cat(parts) for parts in zip(*decoded, strict=True))
+    return Generated(ids, invalid, calls.nfe)
+
+
+def check_guidance(given: Given | None, guidance: float) -> None:
+    """InputError for guidance by tokens of which none is given."""
+    if given is None and guidance != 1:
+        raise InputError(
+            f"--guidance {guidance:g} without given tokens: give a prompt, or leave it"
+        )
+
+
+def given_condition(given: Given, book: Codes, n: int, length: int) -> dict[str, Tensor]:
+    """A denoiser's `known` (n, length) and `clean` (n, length, m), the same in all n windows."""
+    if given.ids.shape != (length,) or given.known.shape != (length,):
+        raise InputError(f"{len(given.ids)} tokens with what is given, in windows of {length}")
+    clean = book.encode(given.ids).to(torch.float32)
+    return {
+        "known": given.known.expand(n, length),
+        "clean": clean.expand(n, length, book.bits),
+    }
+
+
+class Calls:
+    """A denoiser to solve with: guided, its beliefs carried from call to call, what is given put
+    back, and evaluations counted.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        length: int,
+        guidance: float,
+        carry: bool,
+        solver: Callable[[], Solver],
+    ) -> None:
+        self._network, self._carry, self._solver = network, carry, solver
+        nothing = torch.zeros(1, length, dtype=torch.bool, device=next(network.parameters()).device)
+        self._denoiser = guided(self._evaluate, guidance, known=nothing, previous=None)
+        self._previous: Tensor | None = None
+        self.nfe = 0
+
+    def start(self) -> Solver:
+        """A solver for the next chunk, which knows nothing of the one before."""
+        self._previous, self.nfe = None, 0
+        return self._solver()
+
+    def __call__(self, x: Tensor, sigma: Tensor, **condition: Any) -> Tensor:
+        denoised = self._denoiser(x, sigma, previous=self._previous, **condition)
+        if "known" in condition:
+            # Guidance reaches beyond the given bits too.
+            denoised = torch.where(condition["known"][..., None], condition["clean"], denoised)
+        if self._carry:
+            self._previous = denoised.clamp(0, 1)
+        return denoised
+
+    def _evaluate(self, x: Tensor, sigma: Tensor, **condition: Any) -> Tensor:
+        self.nfe += 1
+        denoised: Tensor = self._network(x, sigma, **condition)
+        return denoised

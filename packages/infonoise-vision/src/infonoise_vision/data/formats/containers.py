@@ -1,0 +1,225 @@
+"""Named files in a folder, a zip or tar archives: listed once, read in order."""
+
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from lzma import LZMAError
+from pathlib import Path, PurePosixPath
+from typing import Protocol, Self
+
+from infonoise_core.errors import InputError
+from infonoise_vision.data.formats.source import Content
+
+DATASET_JSON = "dataset.json"
+# Label files beside the images of a WebDataset shard.
+NOTES = (".cls", ".json")
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
+
+
+class Container(Protocol):
+    """Files by place, in reading order.
+
+    path: of the folder or archive.  names: (n,) with slashes, without hidden files.  notes: place
+    -> contents of the files that may hold labels.
+    """
+
+    path: Path
+    names: list[str]
+    notes: dict[int, bytes]
+
+    def where(self, place: int) -> str:
+        """What to call a file in a message."""
+
+    def contents(self, places: Sequence[int]) -> Iterator[Content]:
+        """The bytes of the files at ascending `places`; in place of one that cannot be read, the
+        error that says so. Raises InputError where none can be read any more.
+        """
+
+
+class Folder:
+    """All files below a folder, sorted by path."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        found = (file.relative_to(path).parts for file in _walk(path))
+        self.names = ["/".join(parts) for parts in sorted(found)]
+        self.notes: dict[int, bytes] = {}
+        if DATASET_JSON in self.names:
+            self.notes[self.names.index(DATASET_JSON)] = (path / DATASET_JSON).read_bytes()
+
+    def where(self, place: int) -> str:
+        return str(self.path / self.names[place])
+
+    def contents(self, places: Sequence[int]) -> Iterator[Content]:
+        return (read_file(self.path / self.names[place]) for place in places)
+
+
+class Zip:
+    """All files in a zip archive, sorted by path."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._opened() as archive:
+            names = (info.filename for info in archive.infolist() if not info.is_dir())
+            self.names = sorted(filter(is_shown, names), key=lambda name: name.split("/"))
+            self.notes = {
+                i: archive.read(name)
+                for i, name in enumerate(self.names)
+                if PurePosixPath(name).name == DATASET_JSON
+            }
+
+    def where(self, place: int) -> str:
+        return f"{self.path}, {self.names[place]}"
+
+    def contents(self, places: Sequence[int]) -> Iterator[Content]:
+        with self._opened() as archive:
+            for place in places:
+                yield self._content(archive, place)
+
+    def _content(self, archive: zipfile.ZipFile, place: int) -> Content:
+        try:
+            with _zip_errors(self.where(place)):
+                return archive.read(self.names[place])
+        except InputError as error:
+            return error
+
+    @contextmanager
+    def _opened(self) -> Iterator[zipfile.ZipFile]:
+        with _zip_errors(str(self.path)), zipfile.ZipFile(self.path) as archive:
+            yield archive
+
+
+class Tars:
+    """All files in tar archives, plain or compressed, in the order they were packed."""
+
+    def __init__(self, path: Path, shards: Sequence[Path]) -> None:
+        self.path, self.shards = path, tuple(shards)
+        self.names: list[str] = []
+        self.notes: dict[int, bytes] = {}
+        self._shard: list[int] = []
+        for number, shard in enumerate(self.shards):
+            with _tar_errors(shard):
+                for name, archive, member in _members(shard):
+                    if PurePosixPath(name).suffix in NOTES:
+                        self.notes[len(self.names)] = _content(archive, member)
+                    self.names.append(name)
+                    self._shard.append(number)
+
+    def where(self, place: int) -> str:
+        return f"{self.shards[self._shard[place]]}, {self.names[place]}"
+
+    def shard(self, place: int) -> int:
+        """Number of the archive a file lies in."""
+        return self._shard[place]
+
+    def contents(self, places: Sequence[int]) -> Iterator[Content]:
+        wanted = iter(places)
+        goal = next(wanted, None)
+        place = 0
+        for shard in self.shards:
+            # One that cannot be read ends all: what follows in its shard is lost too.
+            with _tar_errors(shard):
+                for _, archive, member in _members(shard):
+                    if place == goal:
+                        yield _content(archive, member)
+                        goal = next(wanted, None)
+                        if goal is None:
+                            return
+                    place += 1
+
+
+def read_file(file: Path) -> Content:
+    """The bytes of a file, or the error that it cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        return InputError(f"{file}: cannot be read ({error.strerror}); mend or remove the file")
+
+
+def sound(contents: Iterator[Content]) -> Iterator[bytes]:
+    """The same, but the first error is raised."""
+    for content in contents:
+        if isinstance(content, InputError):
+            raise content
+        yield content
+
+
+def is_tar(path: Path) -> bool:
+    """Whether a file's name says that it is a tar archive."""
+    return path.name.lower().endswith(TAR_SUFFIXES)
+
+
+def is_shown(name: str) -> bool:
+    """Whether a path is no hidden file, nor what macOS leaves in archives."""
+    parts = PurePosixPath(name).parts
+    return not any(part.startswith(".") or part == "__MACOSX" for part in parts if part != ".")
+
+
+class _Header(tarfile.TarInfo):
+    """tarfile takes a missing or incomplete header for the end; but an archive ends with zeros."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        if len(buf) != tarfile.BLOCKSIZE:
+            raise tarfile.ReadError("its end is missing")
+        return super().frombuf(buf, encoding, errors)
+
+
+def _members(shard: Path) -> Iterator[tuple[str, tarfile.TarFile, tarfile.TarInfo]]:
+    """Regular files of one archive, front to back: compressed ones can be read no other way."""
+    with tarfile.open(shard, "r|*", tarinfo=_Header) as archive:
+        while (member := archive.next()) is not None:
+            name = member.name.removeprefix("./")
+            if member.isreg() and is_shown(name):
+                yield name, archive, member
+            # A kilobyte each, which tarfile would keep.
+            archive.members.clear()  # type: ignore[attr-defined]
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    stream = archive.extractfile(member)
+    content = stream.read() if stream is not None else b""
+    if len(content) != member.size:
+        raise tarfile.ReadError("unexpected end of data")
+    return content
+
+
+@contextmanager
+def _tar_errors(shard: Path) -> Iterator[None]:
+    """What tarfile raises, wherever in a shard, as one line."""
+    try:
+        yield
+    except (tarfile.TarError, EOFError, zlib.error, LZMAError, OSError) as error:
+        raise _damaged(str(shard), error) from error
+
+
+@contextmanager
+def _zip_errors(where: str) -> Iterator[None]:
+    """What zipfile raises as one line."""
+    try:
+        yield
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
+        raise _damaged(where, error) from error
+    except RuntimeError as error:  # what zipfile raises for a password
+        raise InputError(f"{where}: {error}; unpack it first") from error
+
+
+def _damaged(where: str, error: Exception) -> InputError:
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    return InputError(f"{where}: damaged or cut short ({reason}); fetch or write it again")
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    visited = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(root)
+        if real in visited:  # a link to a folder already seen, perhaps back up
+            folders.clear()
+            continue
+        visited.add(real)
+        # macOS leaves copies named ._cat.png in archives, below __MACOSX or beside the images.
+        folders[:] = sorted(f for f in folders if is_shown(f))
+        yield from (Path(root, name) for name in files if not name.startswith("."))

@@ -1,0 +1,149 @@
+"""An .npz archive -> arrays of images and labels, checked; pickled objects are never read."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
+
+from infonoise_core.errors import InputError
+from infonoise_vision.data.formats.source import Arrays, Labels, Opened, index_labels
+
+IMAGE_KEYS = ("images", "x_train", "x", "data", "arr_0")
+LABEL_KEYS = ("labels", "y_train", "y")
+TRAIN_KEY, TEST_KEY, TEST_LABEL_KEY = "x_train", "x_test", "y_test"
+LEVELS_KEY = "levels"
+
+
+def read_archive(path: Path) -> Opened:
+    """Read and check an archive written by numpy.savez: images, and perhaps labels and levels.
+
+    Images: the key `images`, `x_train`, `x`, `data` or `arr_0`, else the only array; (n, h, w),
+    (n, h, w, c) or (n, c, h, w), where the smaller of the two outer numbers counts the channels.
+    Whole numbers 0..255 are grey levels, truth values are two levels, real numbers are used as
+    they are. Labels: the key `labels`, `y_train` or `y`, (n,), whole numbers or text.
+    Levels: the key `levels`, one number, for grey levels other than 256. With `x_train` there may
+    be `x_test` and `y_test`.
+    """
+    with path.open("rb") as file:  # numpy leaves a file open that it cannot read
+        try:
+            archive = np.load(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: not an .npz archive; write it with numpy.savez") from error
+        if not isinstance(archive, NpzFile):
+            raise InputError(f"{path}: holds one bare array; write it with numpy.savez(images=...)")
+        with archive:
+            key = _image_key(path, archive.files)
+            label_key = next((key for key in LABEL_KEYS if key in archive.files), None)
+            train = _read(path, archive, key, label_key)
+            if key != TRAIN_KEY or TEST_KEY not in archive.files:
+                return Opened(train)
+            label_key = TEST_LABEL_KEY if TEST_LABEL_KEY in archive.files else None
+            return Opened(train, _read(path, archive, TEST_KEY, label_key))
+
+
+def _read(path: Path, archive: NpzFile, key: str, label_key: str | None) -> Arrays:
+    where = f"{path}, array '{key}'"
+    stored = _channels_first(where, _member(path, archive, key))
+    labels, classes = _labels(path, archive, label_key, len(stored))
+    if stored.dtype.kind == "f":
+        return Arrays(path.stem, _real(where, stored), None, labels, classes)
+    levels = 2 if stored.dtype.kind == "b" else _levels(path, archive)
+    return Arrays(path.stem, _grey(where, stored, levels), levels, labels, classes)
+
+
+def _image_key(path: Path, keys: list[str]) -> str:
+    known = [key for key in IMAGE_KEYS if key in keys]
+    others = [key for key in keys if key not in (*LABEL_KEYS, TEST_LABEL_KEY, LEVELS_KEY)]
+    if known:
+        return known[0]
+    if len(others) == 1:
+        return others[0]
+    holds = f"holds {', '.join(others)}" if others else "holds no images"
+    raise InputError(f"{path}: {holds}; store the images under the key 'images'")
+
+
+def _member(path: Path, archive: NpzFile, key: str) -> NDArray[Any]:
+    try:
+        array = archive[key]
+    except ValueError as error:  # what numpy raises for arrays of Python objects
+        raise InputError(
+            f"{path}, array '{key}': holds Python objects, which are never read; "
+            "store numbers (numpy.stack makes one array of equal images)"
+        ) from error
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}, array '{key}': damaged; write the archive again") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path}: '{key}' is no array; write the archive with numpy.savez")
+    return array
+
+
+def _channels_first(where: str, images: NDArray[Any]) -> NDArray[Any]:
+    """(n, h, w), (n, h, w, c) or (n, c, h, w) -> (n, c, h, w)."""
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.ndim == 4 and images.shape[3] < images.shape[1]:
+        images = np.moveaxis(images, 3, 1)
+    elif images.ndim != 4 or images.shape[3] == images.shape[1]:
+        raise InputError(
+            f"{where}: has shape {images.shape}; reshape it to (images, height, width), "
+            "(images, height, width, channels) or (images, channels, height, width)"
+        )
+    if 0 in images.shape:
+        raise InputError(f"{where}: has shape {images.shape}, so no pixels; store images in it")
+    return images
+
+
+def _real(where: str, images: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, refused below
+        real = np.ascontiguousarray(images, np.float32)
+    bad = np.flatnonzero(~np.isfinite(real).reshape(len(real), -1).all(axis=1))
+    if len(bad):
+        raise InputError(
+            f"{where}: {len(bad)} images hold NaN or infinite values, first at index {bad[0]}; "
+            "mend or remove them"
+        )
+    return real
+
+
+def _grey(where: str, images: NDArray[Any], levels: int | None) -> NDArray[np.uint8]:
+    if images.dtype.kind not in "bui":
+        raise InputError(f"{where}: has type {images.dtype}; store whole or real numbers")
+    top = (levels or 256) - 1
+    low, high = int(images.min()), int(images.max())
+    if low < 0 or high > top:
+        raise InputError(
+            f"{where}: has values {low}..{high}, but grey levels run from 0 to {top}; "
+            "rescale them, or store floats to use the values as they are"
+        )
+    return np.ascontiguousarray(images, np.uint8)
+
+
+def _levels(path: Path, archive: NpzFile) -> int | None:
+    if LEVELS_KEY not in archive.files:
+        return None
+    stored = _member(path, archive, LEVELS_KEY)
+    if stored.size != 1 or stored.dtype.kind not in "ui" or not 2 <= int(stored.item()) <= 256:
+        raise InputError(f"{path}, array '{LEVELS_KEY}': store one whole number from 2 to 256")
+    return int(stored.item())
+
+
+def _labels(
+    path: Path, archive: NpzFile, key: str | None, count: int
+) -> tuple[Labels, tuple[str, ...]]:
+    if key is None:
+        return None, ()
+    stored = _member(path, archive, key)
+    if stored.shape not in ((count,), (count, 1)):
+        raise InputError(
+            f"{path}, array '{key}': has shape {stored.shape} for {count} images; "
+            "store one label per image"
+        )
+    if stored.dtype.kind not in "buiU":
+        raise InputError(
+            f"{path}, array '{key}': has type {stored.dtype}; store whole numbers or text"
+        )
+    return index_labels(f"{path}, array '{key}'", stored)

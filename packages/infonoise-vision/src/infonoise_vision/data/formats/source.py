@@ -1,0 +1,208 @@
+"""What every reader of a format gives: images that can be taken in part, and their labels."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infonoise_core.errors import InputError
+from infonoise_core.training.data.records import BadRecords
+
+Bytes = NDArray[np.uint8]
+Pixels = Bytes | NDArray[np.float32]
+Labels = NDArray[np.int64] | None
+Rows = NDArray[np.int64]
+# Of a file: its bytes, or the error that it cannot be read.
+Content = bytes | InputError
+Progress = Callable[[int, int], None]
+# Shape -> array of bytes to fill: in memory, or in a file.
+NewArray = Callable[[tuple[int, ...]], Bytes]
+
+# Images looked at together where all are gone through: flat memory whatever their number.
+CHUNK = 1024
+
+
+class Read(NamedTuple):
+    """pixels: (n, c, h, w).  levels: their number of grey levels, or None.  rows: (n,) where they
+    stand in the source: those asked for, but for bad ones.
+    """
+
+    pixels: Pixels
+    levels: int | None
+    rows: Rows
+
+
+class Source(Protocol):
+    """A set of images."""
+
+    @property
+    def name(self) -> str:
+        """For reports."""
+
+    @property
+    def labels(self) -> Labels:
+        """(n,) class index of each image, or None."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names; empty without labels."""
+
+    def __len__(self) -> int: ...
+
+    def read(
+        self,
+        rows: Rows,
+        size: int | None,
+        new: NewArray,
+        progress: Progress | None,
+        bad: BadRecords,
+    ) -> "Read":
+        """Images at ascending `rows`.
+
+        size: cut the centred square out and bring it to size x size.  new: makes the array that
+        image files are decoded into.  bad: counts the files that cannot be read.
+        """
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a path or name holds: training images, and the held-out ones where it says which."""
+
+    train: Source
+    held_out: Source | None = None
+
+    def __post_init__(self) -> None:
+        if self.held_out is None or self.held_out.labels is None:
+            return
+        if self.held_out.classes != self.train.classes:
+            raise InputError(
+                f"{self.train.name}: has {len(self.train.classes)} classes for training and"
+                f" {len(self.held_out.classes)} for testing, or others; name one of the two parts"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """Images that are an array already.
+
+    images: (n, c, h, w), uint8 for whole numbers, float32 for real ones.
+    levels: number of grey levels, where the format tells; else None.
+    """
+
+    name: str
+    images: Pixels
+    levels: int | None = None
+    labels: Labels = None
+    classes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(
+        self,
+        rows: Rows,
+        size: int | None,
+        new: NewArray,
+        progress: Progress | None,
+        bad: BadRecords,
+    ) -> Read:
+        pixels = self.images[rows]
+        if size is not None and pixels.shape[2:] != (size, size):
+            from infonoise_vision.data.formats.decode import resize_array
+
+            pixels = resize_array(pixels, size)
+        if self.levels is not None or pixels.dtype != np.uint8:
+            return Read(pixels, self.levels, rows)
+        grey = np.asarray(pixels, np.uint8)
+        return Read(grey, black_or_white(grey), rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Images in files of their own, in a folder or an archive.
+
+    where: (n,) what to call each in a message.  contents: ascending rows -> their bytes, or the
+    error of one that cannot be read.
+    """
+
+    name: str
+    where: Sequence[str]
+    contents: Callable[[Rows], Iterator[Content]]
+    labels: Labels = None
+    classes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+    def read(
+        self,
+        rows: Rows,
+        size: int | None,
+        new: NewArray,
+        progress: Progress | None,
+        bad: BadRecords,
+    ) -> Read:
+        from infonoise_vision.data.formats.decode import decode_files
+
+        where = [self.where[i] for i in rows]
+        pixels, kept = decode_files(where, self.contents(rows), size, new, progress, bad)
+        return Read(pixels, black_or_white(pixels), rows[kept])
+
+
+def in_memory(shape: tuple[int, ...]) -> Bytes:
+    """An array to fill."""
+    return np.empty(shape, np.uint8)
+
+
+def black_or_white(pixels: Bytes) -> int:
+    """Number of grey levels: 2 where pixels are 0 and 1, or 0 and 255, and nothing else; then they
+    are made 0 and 1 in place. Else 256.
+    """
+    top = max(int(part.max()) for part in chunks(pixels))
+    if top not in (1, 255):
+        return 256
+    if not all(((part == 0) | (part == top)).all() for part in chunks(pixels)):
+        return 256
+    if all(part.all() for part in chunks(pixels)):
+        return 256
+    for part in chunks(pixels):
+        np.floor_divide(part, top, out=part)
+    return 2
+
+
+def chunks(pixels: Bytes) -> Iterator[Bytes]:
+    """Views of CHUNK images each."""
+    return (pixels[i : i + CHUNK] for i in range(0, len(pixels), CHUNK))
+
+
+def index_labels(
+    where: str, stored: NDArray[Any] | Sequence[int] | Sequence[str]
+) -> tuple[Labels, tuple[str, ...]]:
+    """Class index of each label, and the class names: the distinct labels, sorted.
+
+    Where all are -1 there are no labels; InputError for a negative number among others.
+    """
+    stored = np.asarray(stored)
+    if stored.dtype.kind == "i" and len(stored) and stored.min() < 0:
+        if (stored == -1).all():
+            return None, ()
+        raise InputError(
+            f"{where}: has label {stored.min()}, and a number below 0 stands for no class; give"
+            " every image a class from 0 on, or none"
+        )
+    names, index = np.unique(stored, return_inverse=True)
+    return index.reshape(-1).astype(np.int64), tuple(str(name) for name in names)
+
+
+def named_labels(
+    where: str, labels: NDArray[np.int64], classes: tuple[str, ...]
+) -> tuple[Rows, tuple[str, ...]]:
+    """Labels that count into `classes`; InputError for one that is no index of them."""
+    wrong = labels[(labels < 0) | (labels >= len(classes))]
+    if len(wrong):
+        raise InputError(
+            f"{where}: has label {wrong[0]} for {len(classes)} classes; mend the labels"
+        )
+    return labels, classes

@@ -1,0 +1,285 @@
+"""Files -> examples: whatever `formats` can open becomes an ImageSet for training and one held out.
+
+Nothing here knows a format; `source` says what their readers have in common.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from infonoise_core.errors import InputError
+from infonoise_core.training.data.records import BadRecords
+from infonoise_vision.data.formats.source import (
+    Labels,
+    NewArray,
+    Opened,
+    Pixels,
+    Progress,
+    Rows,
+    Source,
+    chunks,
+    in_memory,
+)
+from infonoise_vision.data.open import open_source
+from infonoise_vision.data.split import check_held_out, divide
+
+Index = int | slice | Sequence[int] | NDArray[np.int64] | Tensor
+MIN_IMAGES = 8
+_COLOURS = 3
+# ITU-R BT.601, as Pillow's convert("L") has it.
+_LUMA = np.array([0.299, 0.587, 0.114])
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images as grey levels or as real numbers, in memory or mapped from a prepared file.
+
+    name: of the source, for reports.
+    pixels: (n, channels, height, width), uint8 where `levels` is set, else float32.
+    levels: number of grey levels of discrete images (2 binarised, 17 scikit-learn's digits,
+        256 bytes); None where real numbers are used as they are.
+    labels: (n,) int64 class index, or None.
+    classes: class names; empty without labels.
+    scale: what the model's values are multiplied with.
+    """
+
+    name: str
+    pixels: Pixels
+    levels: int | None
+    labels: Labels = None
+    classes: tuple[str, ...] = ()
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 4:
+            raise InputError(
+                f"{self.name}: pixels have shape {self.pixels.shape}; "
+                "give (images, channels, height, width)"
+            )
+        wanted = np.float32 if self.levels is None else np.uint8
+        if self.pixels.dtype != wanted:
+            raise InputError(
+                f"{self.name}: pixels are {self.pixels.dtype} with levels={self.levels}; "
+                "give uint8 with levels, float32 without"
+            )
+        if self.labels is not None and self.labels.shape != (len(self),):
+            raise InputError(
+                f"{self.name}: labels have shape {self.labels.shape} for {len(self)} images; "
+                "give one label per image"
+            )
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one image."""
+        _, c, h, w = self.pixels.shape
+        return c, h, w
+
+    @property
+    def dim(self) -> int:
+        """Number of values of one image, channels * height * width."""
+        c, h, w = self.shape
+        return c * h * w
+
+    def x0(self, index: Index) -> Tensor:
+        """Images as the model sees them, (b, c, h, w) float32; one number gives b = 1.
+
+        Discrete images: 2 * pixel / (levels - 1) - 1, so that they fill [-1, 1]; times `scale`.
+        """
+        if isinstance(index, slice):
+            rows = np.arange(*index.indices(len(self)))
+        else:
+            rows = np.atleast_1d(np.asarray(index))
+        # Only these rows leave a mapped file.
+        pixels = torch.from_numpy(np.asarray(self.pixels[rows])).to(torch.float32)
+        unit = pixels if self.levels is None else pixels * 2 / (self.levels - 1) - 1
+        return self.scale * unit
+
+    def take(self, rows: Rows) -> "ImageSet":
+        """The images at `rows`, in that order."""
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(self, pixels=self.pixels[rows], labels=labels)
+
+    def split(self, held_out: float | None = None, seed: int = 0) -> tuple["ImageSet", "ImageSet"]:
+        """Training and held-out images: disjoint, in their old order, the same for one `seed`.
+
+        held_out: a share, a number of images, or None for a fifth, at most 10,000. All copies of
+        an image, whatever their labels, fall on one side (`division.divide`). Raises InputError
+        where one side would be empty.
+        """
+        train, chosen = divide(self.name, self.pixels, held_out, seed)
+        return self.take(train), self.take(chosen)
+
+
+def to_bytes(x0: Tensor | NDArray[np.float32], levels: int | None = None) -> NDArray[np.uint8]:
+    """Images (n, c, h, w) in [-1, 1] -> (n, h, w, c) bytes to show or save; the inverse of x0.
+
+    levels: number of grey levels to round to before they are spread over 0..255, so that level k
+    becomes round(255 k / (levels - 1)); None means 256. Values beyond [-1, 1] are clipped, and a
+    ValueError is raised for NaN, which no grey level can show.
+    """
+    x0 = torch.as_tensor(x0).detach().to("cpu", torch.float32)
+    if x0.isnan().any():
+        raise ValueError("images to show hold NaN: the model or the sampler has diverged")
+    top = (levels or 256) - 1
+    grey = ((x0.clamp(-1, 1) + 1) / 2 * top).round()
+    shown: NDArray[np.uint8] = (grey * 255 / top).round().to(torch.uint8).movedim(1, -1).numpy()
+    return np.ascontiguousarray(shown)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How images are read.
+
+    size: cut the centred square out of each image and bring it to size x size.
+    limit: keep that many images, evenly spaced through the source.
+    binarize: pixels above this share of the brightest become 1, all others 0 (after resizing, and
+        after colours were turned to grey).
+    progress: called with (done, total) while image files are decoded.
+    bad: counts image files that cannot be read, which are left out; without, the first is an error.
+
+    Raises InputError for what makes no sense.
+    """
+
+    size: int | None = None
+    limit: int | None = None
+    binarize: float | None = None
+    progress: Progress | None = None
+    bad: BadRecords | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and self.size < 1:
+            raise InputError(
+                f"--size {self.size}: give the side of the square in pixels, 1 or more"
+            )
+        if self.limit is not None and self.limit < MIN_IMAGES:
+            raise InputError(f"--limit {self.limit}: at least {MIN_IMAGES} images are needed")
+        if self.binarize is not None and not 0 <= self.binarize < 1:
+            raise InputError(
+                f"--binarize {self.binarize:g}: give a share of the brightest, from 0 to below 1"
+            )
+
+
+def load_images(
+    source: str | Path | None = None,
+    *,
+    size: int | None = None,
+    limit: int | None = None,
+    binarize: float | None = None,
+    progress: Progress | None = None,
+) -> ImageSet:
+    """The training images of `source`; see `formats.open_source` and `Reading`.
+
+    Byte images with no values but 0 and 1, or 0 and 255, are binarised images: levels = 2.
+    Raises InputError for whatever cannot be read, with the file or key at fault.
+    """
+    reading = Reading(size, limit, binarize, progress)
+    return image_set(opened_enough(source).train, reading)
+
+
+def load_split(
+    source: str | Path | None = None,
+    *,
+    size: int | None = None,
+    limit: int | None = None,
+    binarize: float | None = None,
+    held_out: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    refuse_unused: bool = False,
+) -> tuple[ImageSet, ImageSet]:
+    """Training and held-out images of `source`: its own test images where it has some, else as
+    many random ones as `held_out` says (see `ImageSet.split`). `limit` holds for each of the two.
+
+    refuse_unused: raise InputError for a `held_out` that the test images make void.
+    """
+    reading = Reading(size, limit, binarize, progress)
+    check_held_out(held_out)
+    opened = opened_enough(source)
+    if refuse_unused:
+        refuse_void(opened, held_out)
+    train = image_set(opened.train, reading)
+    if opened.held_out is None:
+        return train.split(held_out, seed)
+    test = image_set(opened.held_out, reading)
+    refuse_unlike(train, test)
+    return train, test
+
+
+def opened_enough(source: str | Path | None) -> Opened:
+    """`open_source`, with InputError for too few images."""
+    opened = open_source(source)
+    count = len(opened.train) + (0 if opened.held_out is None else len(opened.held_out))
+    if count < MIN_IMAGES:
+        raise InputError(f"{source}: holds {count} images; at least {MIN_IMAGES} are needed")
+    return opened
+
+
+def image_set(source: Source, reading: Reading, new: NewArray = in_memory) -> ImageSet:
+    """Read a source; `new` makes the array that image files are decoded into."""
+    count = len(source)
+    # Evenly spaced, so that sorted classes all stay in.
+    kept = min(count, reading.limit or count)
+    rows = np.arange(kept) * count // kept
+    bad = BadRecords(0) if reading.bad is None else reading.bad
+    pixels, levels, rows = source.read(rows, reading.size, new, reading.progress, bad)
+    if len(rows) < MIN_IMAGES and bad.limit:
+        raise InputError(f"{source.name}: {len(rows)} images can be read; {MIN_IMAGES} are needed")
+    if reading.binarize is not None and (levels != 2 or pixels.shape[1] == _COLOURS):
+        pixels, levels = _thresholded(source.name, pixels, levels, reading.binarize, new), 2
+    labels = None if source.labels is None else source.labels[rows]
+    return ImageSet(source.name, pixels, levels, labels, source.classes)
+
+
+def refuse_void(opened: Opened, held_out: float | None) -> None:
+    """InputError where a number to hold out is given, but there are test images."""
+    if held_out is not None and opened.held_out is not None:
+        raise InputError(
+            f"--held-out {held_out:g}: {opened.train.name} has {len(opened.held_out)} test images"
+            " of its own, which are held out; leave it out, or name the part to train on"
+        )
+
+
+def refuse_unlike(train: ImageSet, test: ImageSet) -> None:
+    """InputError where one network cannot serve both."""
+    for what, one, other in (
+        ("shape", train.shape, test.shape),
+        ("number of grey levels", train.levels, test.levels),
+    ):
+        if one != other:
+            raise InputError(
+                f"{train.name}: the {what} of training images is {one}, of test images {other};"
+                " bring them together with --size or --binarize, or name one of the two parts"
+            )
+
+
+def _thresholded(
+    name: str, pixels: Pixels, levels: int | None, share: float, new: NewArray
+) -> NDArray[np.uint8]:
+    """(n, 1, h, w) of grey or colours, (n, c, h, w) of any other number of channels."""
+    if levels is None or pixels.dtype != np.uint8:
+        raise InputError(f"{name}: holds real numbers, for which --binarize has no scale")
+    grey = np.asanyarray(pixels, np.uint8)
+    if not grey.flags.writeable:
+        raise InputError(f"{name}: is prepared already; prepare it again with --binarize")
+    if grey.shape[1] == _COLOURS:
+        grey = _luma(grey, new)
+    for part in chunks(grey):
+        part[...] = part > share * (levels - 1)
+    return grey
+
+
+def _luma(colours: NDArray[np.uint8], new: NewArray) -> NDArray[np.uint8]:
+    """(n, 3, h, w) -> (n, 1, h, w): the brightness of ITU-R BT.601, rounded."""
+    n, _, height, width = colours.shape
+    grey = new((n, 1, height, width))
+    for part, image in zip(chunks(grey), chunks(colours), strict=True):
+        part[:, 0] = np.rint(np.tensordot(image, _LUMA, (1, 0)))
+    return grey

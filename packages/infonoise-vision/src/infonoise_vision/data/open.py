@@ -1,0 +1,120 @@
+"""What a path or a name holds, and which reader knows it."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from infonoise_core.errors import InputError
+from infonoise_vision.data.formats.containers import Container, Folder, Tars
+from infonoise_vision.data.formats.source import Arrays, Opened
+
+DIGITS = "digits"
+TRAIN_FOLDERS = ("train", "training")
+TEST_FOLDERS = ("test", "testing", "val", "valid", "validation")
+
+
+def open_source(source: str | Path | None = None) -> Opened:
+    """Training images of `source`, and the held-out ones where it says which those are.
+
+    source: None or "digits" for scikit-learn's 8x8 digits; "hf:NAME" for a Hugging Face dataset; a
+    file: .npz, .zip (EDM's, or any of image files), .tar (WebDataset, plain or compressed; CIFAR-10
+    as handed out), IDX; or a folder: of image files, with subfolders as classes or EDM's
+    dataset.json, of tar shards, of IDX files, of CIFAR-10's batches, one that `prepare` wrote, or
+    one that `save_to_disk` wrote.
+    """
+    if source is None or source == DIGITS:
+        return Opened(read_digits())
+    from infonoise_vision.data.formats import huggingface as hub
+
+    if str(source).startswith(hub.PREFIX):
+        return hub.read_hub(str(source).removeprefix(hub.PREFIX))
+    path = Path(source)
+    if path.is_dir():
+        return _open_folder(path)
+    if not path.exists():
+        raise InputError(
+            f"{source}: not found; give a folder of images, an archive, hf:NAME or 'digits'"
+        )
+    return _open_file(path)
+
+
+def read_digits() -> Arrays:
+    """scikit-learn's bundled digits: 1,797 images of 8x8 in 17 grey levels, 10 classes."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    pixels = digits.images[:, None].astype(np.uint8)
+    names = tuple(str(name) for name in digits.target_names)
+    return Arrays(DIGITS, pixels, 17, digits.target.astype(np.int64), names)
+
+
+def _open_folder(folder: Path) -> Opened:
+    from infonoise_vision.data.formats import cifar, containers, idx, packed
+    from infonoise_vision.data.formats import huggingface as hub
+    from infonoise_vision.data.formats.labels import is_image
+
+    if packed.is_packed(folder):
+        return Opened(*packed.read_packed(folder))
+    if hub.is_saved(folder):
+        return hub.read_saved(folder)
+    files = containers.Folder(folder)
+    if any(is_image(name) for name in files.names):
+        return _open_images(folder, files)
+    if idx.idx_files(folder):
+        return idx.read_idx_folder(folder)
+    if cifar.is_cifar(files):
+        return cifar.read_cifar(files)
+    shards = sorted(file for file in folder.iterdir() if containers.is_tar(file))
+    return _open_tars(folder, shards) if shards else _open_images(folder, files)
+
+
+def _open_images(folder: Path, files: Container) -> Opened:
+    """Image files, in one set or in the two folders train and test."""
+    from infonoise_vision.data.formats.labels import encoded_images, is_image
+
+    name = folder.resolve().name
+    top = sorted({file.partition("/")[0] for file in files.names if is_image(file)})
+    train = [f for f in top if f.lower() in TRAIN_FOLDERS and (folder / f).is_dir()]
+    test = [f for f in top if f.lower() in TEST_FOLDERS and (folder / f).is_dir()]
+    if len(train) == len(test) == 1 and len(top) == 2:
+        parts = [Folder(folder / part) for part in (train[0], test[0])]
+        return Opened(*(encoded_images(part, name) for part in parts))
+    return Opened(encoded_images(files, name))
+
+
+def _open_tars(folder: Path, shards: list[Path]) -> Opened:
+    """Tar shards; those whose name has a test folder's as a word are held out, unless all are."""
+    from infonoise_vision.data.formats.labels import encoded_images
+
+    test = [shard for shard in shards if _is_test(shard.name)]
+    train = [s for s in shards if s not in test]
+    groups = [train, test] if train and test else [shards]
+    name = folder.resolve().name
+    return Opened(*(encoded_images(Tars(folder, group), name) for group in groups))
+
+
+def _is_test(name: str) -> bool:
+    words = set(re.findall("[a-z]+", name.lower()))
+    return not words.isdisjoint(TEST_FOLDERS) and words.isdisjoint(TRAIN_FOLDERS)
+
+
+def _open_file(path: Path) -> Opened:
+    from infonoise_vision.data.formats import cifar, containers, idx, npz
+    from infonoise_vision.data.formats.labels import encoded_images
+
+    if path.suffix.lower() == ".npz":
+        return npz.read_archive(path)
+    if idx.is_idx(path):
+        return Opened(idx.read_idx(path))
+    if path.suffix.lower() == ".zip":
+        return Opened(encoded_images(containers.Zip(path), path.stem))
+    if containers.is_tar(path):
+        files = containers.Tars(path, [path])
+        if cifar.is_cifar(files):
+            return cifar.read_cifar(files)
+        return Opened(encoded_images(files, path.name.partition(".")[0]))
+    raise InputError(
+        f"{path}: not a kind of file read here; give a folder of images, an .npz, .zip, .tar or IDX"
+        " file, hf:NAME or 'digits'"
+    )

@@ -1,0 +1,67 @@
+"""What is known of a set of images before anything is learned: bounds of its profile."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from infonoise_core.analytic.priors import independent_symbol_profile, linear_profile
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_vision.data.formats.source import chunks
+from infonoise_vision.data.images import ImageSet
+
+# Images with more grey levels count as continuous.
+FEW_LEVELS = 64
+# Numbers and images that variances are taken from, at most.
+_NUMBERS, _IMAGES = 2**27, 8192
+
+
+def pixel_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRateProfile | None:
+    """The profile of pixels that know nothing of each other, each with its own frequencies of grey
+    levels; None for real-valued images and for so many levels that noise hardly tells the two
+    apart.
+    """
+    if images.levels is None or images.levels > FEW_LEVELS:
+        return None
+    n, levels = len(images), images.levels
+    counts = np.zeros((images.dim, levels))
+    for part in chunks(np.asarray(images.pixels, np.uint8)):
+        flat = part.reshape(len(part), -1)
+        for level in range(levels):
+            counts[:, level] += (flat == level).sum(0)
+    # One example's worth of doubt, so that a level which was never seen stays possible.
+    table = (torch.from_numpy(counts) + 1 / levels) / (n + 1)
+    values = images.scale * torch.linspace(-1, 1, levels, dtype=torch.float64)
+    return independent_symbol_profile(channel, table, values[:, None])
+
+
+def cosine_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRateProfile | None:
+    """The profile of the best denoiser that shrinks each coefficient of the cosine transform, over
+    columns, rows and channels, by itself: an upper bound on that of the images; None where they are
+    all alike.
+
+    From the variances of at most 8192 of them, evenly spaced.
+    """
+    number = min(len(images), _IMAGES, max(256, _NUMBERS // images.dim))
+    rows = np.linspace(0, len(images) - 1, number).astype(np.int64)
+    bases = [cosines(side) for side in images.shape]
+    total = square = torch.zeros(images.shape, dtype=torch.float64)
+    for start in range(0, number, 256):
+        x0 = images.x0(rows[start : start + 256]).double()
+        coefficients = torch.einsum("nchw,ac,bh,dw->nabd", x0, *bases)
+        total, square = total + coefficients.sum(0), square + coefficients.square().sum(0)
+    mean, second = total / number, square / number
+    variances = second - mean.square()
+    # Less than that is rounding.
+    variances[variances < 1e-10 * second] = 0
+    return linear_profile(channel, variances.flatten()) if variances.any() else None
+
+
+def cosines(side: int) -> Tensor:
+    """(side, side) orthonormal: a row for each frequency of the cosine transform (DCT-II)."""
+    places, frequency = torch.arange(side, dtype=torch.float64), torch.arange(side)[:, None]
+    waves: Tensor = torch.cos(math.pi / side * (places + 0.5) * frequency)
+    return functional.normalize(waves, dim=1)

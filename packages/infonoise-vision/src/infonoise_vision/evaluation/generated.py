@@ -1,0 +1,239 @@
+"""Which images are generated and which real ones they are compared with: as many of both."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.training.progress import Reporter
+from infonoise_vision.data.formats.source import CHUNK, Rows
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.models.conditions import Condition
+from infonoise_vision.sampling.trained import TrainedRun
+
+# Which real images generated ones are compared with.
+Reference = Literal["held-out", "train"]
+WORDS: dict[Reference, str] = {"held-out": "held-out", "train": "training"}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """As many generated as real images, all of scale 1; those of grey levels are kept as bytes.
+
+    generated: by the run.  reference: real ones it is compared with, of the part `against`.
+    other: real ones of the other part, for the floor; None where that has not so many.
+    truth, hidden: of completed images, what they were, and (n, 1, h, w) true at pixels that were
+    not known; else None.  label: (n,) true classes of completed images.
+    """
+
+    generated: ImageSet
+    reference: ImageSet
+    other: ImageSet | None
+    nfe: int
+    truth: ImageSet | None = None
+    hidden: Tensor | None = None
+    label: Tensor | None = None
+    against: Reference = "held-out"
+
+    @property
+    def n(self) -> int:
+        """How many images were generated."""
+        return len(self.generated)
+
+    @property
+    def tag(self) -> str:
+        """What names of measures end in: the number, and that images are compared with training
+        images, where others could have been asked for.
+        """
+        free = self.truth is None
+        return f"{count(self.n)}_train" if free and self.against == "train" else count(self.n)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which images are drawn and compared.
+
+    told: the part whose classes and conditions the run is told, at `rows` (n,).  reference, other,
+    against: as in `Drawn`.  notes: what was asked for and is not to be had, a line each.
+    """
+
+    told: ImageSet
+    rows: Rows
+    reference: ImageSet
+    other: ImageSet | None
+    against: Reference
+    notes: tuple[str, ...]
+
+
+def plan(
+    images: ImageSet,
+    held_out: ImageSet,
+    samples: int,
+    seed: int,
+    *,
+    against: Reference = "held-out",
+    completing: bool = False,
+) -> Plan:
+    """As many images as there are real ones to compare with, at most `samples`.
+
+    completing: held-out images are completed, and compared with training images: with themselves
+    they would share what is known.  Else a run with classes is told those of the reference.
+    """
+    against = "train" if completing else against
+    parts: dict[Reference, ImageSet] = {"held-out": held_out, "train": images}
+    besides: Reference = "held-out" if against == "train" else "train"
+    bounds = (len(images), len(held_out)) if completing else (len(parts[against]),)
+    n = min(samples, *bounds)
+    rng = np.random.default_rng(seed)
+    rows = {name: np.sort(rng.permutation(len(part))[:n]) for name, part in parts.items()}
+    taken = {name: _taken(part, rows[name]) for name, part in parts.items() if len(part) >= n}
+    notes = [_cut(samples, n, parts, against, completing)] if n < samples else []
+    if besides not in taken:
+        notes.append(
+            f"nothing stands beside the distances: there are {len(parts[besides])}"
+            f" {WORDS[besides]} images, fewer than {n}"
+        )
+    told: Reference = "held-out" if completing else against
+    return Plan(parts[told], rows[told], taken[against], taken.get(besides), against, tuple(notes))
+
+
+def _taken(part: ImageSet, rows: Rows) -> ImageSet:
+    return replace(part if len(rows) == len(part) else part.take(rows), scale=1.0)
+
+
+def _cut(
+    samples: int, n: int, parts: dict[Reference, ImageSet], against: Reference, completing: bool
+) -> str:
+    line = f"--samples {samples}: {n} images are drawn, as many as there are"
+    if completing:
+        return f"{line} of held-out and of training images"
+    line += f" {WORDS[against]} images"
+    if against == "held-out" and len(parts["train"]) > n:
+        line += f"; --reference train has {len(parts['train'])}"
+    return line
+
+
+def draw(
+    run: TrainedRun,
+    images: ImageSet,
+    held_out: ImageSet,
+    samples: int,
+    config: SamplerConfig,
+    reporter: Reporter,
+    *,
+    condition: Condition | None = None,
+    method: str = "trained",
+) -> Drawn:
+    """Generate as many images as there are held-out ones, at most `samples`; or complete held-out
+    images, by a `condition`. The values are kept as they come out.
+    """
+    chosen = plan(images, held_out, samples, config.seed, completing=condition is not None)
+    return draw_plan(run, chosen, config, reporter, condition=condition, method=method)
+
+
+def draw_plan(
+    run: TrainedRun,
+    chosen: Plan,
+    config: SamplerConfig,
+    reporter: Reporter,
+    *,
+    condition: Condition | None = None,
+    method: str = "trained",
+    rounded: bool = False,
+) -> Drawn:
+    """The images of a plan.  rounded: to the grey levels of the data, as `sample` saves them; one
+    byte a value is kept.
+    """
+    part = _classed(run, chosen.told, chosen.rows)
+    told, denoiser = _told(run, part, chosen.rows, config, condition, method)
+    pixels, nfe = _pixels(run, chosen, told, denoiser, config, reporter, rounded)
+    levels = chosen.told.levels if rounded else None
+    drawn = Drawn(
+        ImageSet("generated", pixels, levels), chosen.reference, chosen.other, nfe,
+        against=chosen.against,
+    )  # fmt: skip
+    # What was made of a class in turn has no truth of its own.
+    if condition is None or part is not chosen.told:
+        return drawn
+    label = None if part.labels is None else torch.from_numpy(part.labels[chosen.rows])
+    hidden = torch.ones(1, 1, 1, 1, dtype=torch.bool).expand(len(pixels), 1, *run.shape[1:])
+    if "known" in told:
+        hidden = told["known"] == 0
+    return replace(drawn, truth=chosen.other, hidden=hidden, label=label)
+
+
+def _classed(run: TrainedRun, part: ImageSet, rows: Rows) -> ImageSet:
+    """The part; with each class in turn at `rows`, where it has none and the run is told some."""
+    tells = run.objective.conditional or run.objective.condition == "label"
+    if part.labels is not None or not tells:
+        return part
+    labels = np.zeros(len(part), np.int64)
+    labels[rows] = np.arange(len(rows)) % len(run.classes)
+    return replace(part, labels=labels, classes=run.classes)
+
+
+def _told(
+    run: TrainedRun,
+    part: ImageSet,
+    rows: Rows,
+    config: SamplerConfig,
+    condition: Condition | None,
+    method: str,
+) -> tuple[dict[str, Tensor], Denoiser]:
+    told = run.objective.context(part, rows, config.seed)
+    if condition is None:
+        return told, run.steered(config.guidance, config.seed, run.null())
+    if run.objective.condition is None:
+        label = None if part.labels is None else torch.from_numpy(part.labels[rows])
+        rng = torch.Generator().manual_seed(config.seed)
+        told |= condition.observe(part.x0(rows), label, rng)
+    return told, run.completing(method, condition, config)
+
+
+def _pixels(
+    run: TrainedRun,
+    chosen: Plan,
+    told: dict[str, Tensor],
+    denoiser: Denoiser,
+    config: SamplerConfig,
+    reporter: Reporter,
+    rounded: bool,
+) -> tuple[NDArray[np.uint8] | NDArray[np.float32], int]:
+    """(n, c, h, w) grey levels or values of scale 1, and calls of the denoiser for each image."""
+    n, levels, scale = len(chosen.rows), chosen.told.levels, chosen.told.scale
+    as_levels = rounded and levels is not None
+    pixels = np.empty((n, *run.shape), np.uint8 if as_levels else np.float32)
+    chunks = run.sampling(config).chunks(
+        denoiser, run.shape, n, told, run.device, lambda done, _: reporter.advance(done)
+    )
+    start = nfe = 0
+    for part in chunks:
+        x, nfe = part.x / scale, part.nfe
+        if levels is not None:
+            x = x.clamp(-1, 1)
+            if rounded:
+                x = ((x + 1) / 2 * (levels - 1)).round()
+        pixels[start : start + len(x)] = x.numpy()
+        start += len(x)
+    return pixels, nfe
+
+
+def features(images: ImageSet, of: Callable[[Tensor], Tensor]) -> Tensor:
+    """(n, d) of a whole set, part by part.  of: images (b, c, h, w) in [-1, 1] -> (b, d)."""
+    return torch.cat([of(x) for x in in_parts(images)])
+
+
+def in_parts(images: ImageSet) -> Iterator[Tensor]:
+    """Images (b, c, h, w) of a set, CHUNK at a time."""
+    return (images.x0(slice(i, i + CHUNK)) for i in range(0, len(images), CHUNK))
+
+
+def count(n: int) -> str:
+    """For names: 256, 10k."""
+    return f"{n // 1000}k" if n >= 1000 and n % 1000 == 0 else str(n)

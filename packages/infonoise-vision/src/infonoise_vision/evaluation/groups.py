@@ -1,0 +1,94 @@
+"""Where noise destroys which part of the images: the profile split over Haar bands or channels.
+
+Both splits are orthonormal, so the parts of the squared error, and of the rate, sum to the whole.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from infonoise_core.errors import InputError
+from infonoise_core.processes.channel import Channel
+from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation.bound import Context, no_context
+
+By = Literal["haar", "channel"]
+BINS = 48
+_COLOURS = ("red", "green", "blue")
+
+
+def haar_bands(x: Tensor) -> dict[str, Tensor]:
+    """(n, c, h, w) -> orthonormal Haar coefficients by scale (n, ...): "detail 2" in cells of 2x2
+    pixels, "detail 4" and so on, as long as both sides are even, then what is left, "coarse 8".
+    """
+    bands, side = {}, 1
+    while x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0:
+        side *= 2
+        top, bottom = x[:, :, 0::2], x[:, :, 1::2]
+        rows = [(top + bottom) / 2**0.5, (top - bottom) / 2**0.5]
+        quarters = [
+            (row[..., 0::2] + sign * row[..., 1::2]) / 2**0.5 for row in rows for sign in (1, -1)
+        ]
+        x = quarters[0]
+        bands[f"detail {side}"] = torch.stack(quarters[1:], 1)
+    if not bands:
+        raise InputError(
+            f"images of {x.shape[3]}x{x.shape[2]} pixels have no Haar bands: sides must be even"
+        )
+    return {**bands, f"coarse {side}": x}
+
+
+def channels(x: Tensor) -> dict[str, Tensor]:
+    """(n, c, h, w) -> each channel (n, h, w)."""
+    c = x.shape[1]
+    names = _COLOURS if c == 3 else tuple(f"channel {i}" for i in range(c))
+    return dict(zip(names, x.unbind(1), strict=True))
+
+
+SPLITS: dict[By, Callable[[Tensor], dict[str, Tensor]]] = {"haar": haar_bands, "channel": channels}
+
+
+@torch.no_grad()
+def grouped_profile(
+    denoiser: Denoiser,
+    images: ImageSet,
+    channel: Channel,
+    by: By,
+    draws: int = 256,
+    *,
+    context: Context = no_context,
+    device: torch.device | None = None,
+    progress: Callable[[], None] | None = None,
+) -> EntropyRateProfile:
+    """The profile of a denoiser's errors on `images`, with the rate of each group.
+
+    draws: noisy images per bin, taken in turn, at levels spread evenly in log sigma.
+    """
+    if draws < 2:
+        raise InputError(f"--draws {draws}: give at least 2, to know the error")
+    edges, rng = channel.edges(BINS), torch.Generator().manual_seed(0)
+    rates, errors, groups = [], [], []
+    for i, (low, high) in enumerate(edges.log().unfold(0, 2, 1).tolist()):
+        rows = (i * draws + torch.arange(draws)).numpy() % len(images)
+        x0, told = images.x0(rows), context(images, rows)
+        share = (torch.randperm(draws, generator=rng) + torch.rand(draws, generator=rng)) / draws
+        sigma = torch.exp(low + (high - low) * share)
+        x = x0 + sigma.reshape(-1, 1, 1, 1) * torch.randn(x0.shape, generator=rng)
+        keywords = {k: v.to(device) for k, v in told.items()}
+        error = denoiser(x.to(device), sigma.to(device), **keywords).cpu() - x0
+        square = sigma.double().square()
+        parts = {k: v.double().flatten(1).square().sum(1) for k, v in SPLITS[by](error).items()}
+        groups.append({k: float((v / square).mean()) for k, v in parts.items()})
+        rate = error.double().flatten(1).square().sum(1) / square
+        rates.append(float(rate.mean()))
+        errors.append(float(rate.std()) / draws**0.5)
+        if progress is not None:
+            progress()
+    rate, stderr = (torch.tensor(column, dtype=torch.float64) for column in (rates, errors))
+    split = {k: torch.tensor([g[k] for g in groups], dtype=torch.float64) for k in groups[0]}
+    count = torch.full_like(rate, float(draws))
+    return EntropyRateProfile(edges, rate, stderr, count, images.dim, groups=split)

@@ -1,0 +1,248 @@
+"""What is known of an image while the rest is drawn: a region, a coarse image, or its class.
+
+One knob covers the usual estimators (Batzolis et al. 2021, arXiv 2111.13606): beside the image x
+at noise level sigma the network sees the condition y at a level of its own, c sigma.  c = 0: y is
+never noised, and the best network is the true conditional denoiser.  0 < c < 1: both are noised,
+at two speeds.  c = 1: joint diffusion; where y is a region this is the method of replacement.
+With c > 0 the condition is noised anew at every call of the sampler, and even a perfect network
+draws from another law than the true posterior: little for small c and stochastic samplers, far for
+c = 1.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from infonoise_core.errors import InputError
+from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
+
+KINDS = ("hidden-half", "hidden-box", "superres", "label")
+Shape = tuple[int, int, int]
+
+
+class Condition(Protocol):
+    """What is known of images (n, c, h, w), and how.
+
+    channels: planes of y.
+    """
+
+    channels: int
+
+    def observe(
+        self, x0: Tensor, label: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """given (n, channels, h, w): y as planes; known (n, 1, h, w), where y is x0 itself: 1 where
+        it is given and 0 elsewhere.
+        """
+
+    def noise(self, given: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Unit noise of y, as planes; drawn where the generator is."""
+
+    def project(self, x0: Tensor, seen: Mapping[str, Tensor]) -> Tensor:
+        """The nearest image to x0 that agrees with y: A+ y + (1 - A+ A) x0."""
+
+
+class Region:
+    """A part of the image is known: all but the lower half, or all but a random rectangle."""
+
+    def __init__(self, shape: Shape, *, box: bool) -> None:
+        self.channels, self.box = shape[0], box
+
+    def observe(
+        self, x0: Tensor, label: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        n, _, h, w = x0.shape
+        if not self.box:
+            known = lower_half_hidden(h, w, x0.device).to(x0).expand(n, 1, h, w)
+        else:
+            at = x0.device if generator is None else generator.device
+            draws = torch.rand(4, n, generator=generator, device=at).to(x0.device)
+            known = 1 - (
+                _between(draws[0], draws[1], h)[:, None, :, None]
+                * _between(draws[2], draws[3], w)[:, None, None, :]
+            )
+        return region(x0, known)
+
+    def noise(self, given: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return _randn(given.shape, given, generator)
+
+    def project(self, x0: Tensor, seen: Mapping[str, Tensor]) -> Tensor:
+        return torch.where(seen["known"] > 0, seen["given"], x0)
+
+
+class Coarse:
+    """The means of factor x factor cells are known."""
+
+    def __init__(self, shape: Shape, factor: int) -> None:
+        if factor < 2 or shape[1] % factor or shape[2] % factor:
+            raise InputError(
+                f"--factor {factor}: images of {shape[2]}x{shape[1]} pixels have no such cells;"
+                " give a whole number from 2 that divides both sides"
+            )
+        self.channels, self.factor = shape[0], factor
+
+    def observe(
+        self, x0: Tensor, label: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        return {"given": self.enlarge(functional.avg_pool2d(x0, self.factor))}
+
+    def noise(self, given: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        n, c, h, w = given.shape
+        return self.enlarge(_randn((n, c, h // self.factor, w // self.factor), given, generator))
+
+    def project(self, x0: Tensor, seen: Mapping[str, Tensor]) -> Tensor:
+        return x0 + seen["given"] - self.enlarge(functional.avg_pool2d(x0, self.factor))
+
+    def enlarge(self, means: Tensor) -> Tensor:
+        """Means of cells (n, c, h / factor, w / factor) -> (n, c, h, w), each at all its pixels."""
+        return functional.interpolate(means, scale_factor=self.factor, mode="nearest")
+
+
+class ClassPlanes:
+    """The class is known: one plane per class, 1 in its own and 0 in the others."""
+
+    def __init__(self, shape: Shape, classes: int) -> None:
+        if not classes:
+            raise InputError("--condition label: the images have no labels; give some that do")
+        self.channels = classes
+
+    def observe(
+        self, x0: Tensor, label: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        if label is None:
+            raise InputError("a run with --condition label needs the class of every image")
+        rows = functional.one_hot(label, self.channels).to(x0)
+        return {"given": rows[:, :, None, None].expand(-1, -1, *x0.shape[2:])}
+
+    def noise(self, given: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        # One number for a whole plane: independent ones would average out.
+        return _randn((*given.shape[:2], 1, 1), given, generator).expand_as(given)
+
+    def project(self, x0: Tensor, seen: Mapping[str, Tensor]) -> Tensor:
+        raise InputError("a class is no linear part of an image: it cannot be projected on")
+
+
+def make_condition(kind: str, shape: Shape, factor: int, classes: int) -> Condition:
+    """The condition of that name for images of `shape` (c, h, w)."""
+    if kind == "superres":
+        return Coarse(shape, factor)
+    if kind == "label":
+        return ClassPlanes(shape, classes)
+    if kind not in KINDS:
+        raise InputError(f"--condition {kind}: no such condition; give one of {', '.join(KINDS)}")
+    return Region(shape, box=kind == "hidden-box")
+
+
+def region(x0: Tensor, known: Tensor) -> dict[str, Tensor]:
+    """What `Region.observe` gives, for any known (n, 1, h, w) of 0 and 1."""
+    return {"given": x0 * known, "known": known}
+
+
+def lower_half_hidden(h: int, w: int, device: torch.device | None = None) -> Tensor:
+    """(1, 1, h, w): 1 in the upper half; the middle row of an odd height is hidden."""
+    known = torch.zeros(1, 1, h, w, device=device)
+    known[:, :, : h // 2] = 1
+    return known
+
+
+class ConditionedDenoiser(EDMDenoiser):
+    """D(x, sigma, given, known, ...) -> E[x0 | x at sigma, y at c sigma].
+
+    noise: c.  The network gets y, scaled to about unit variance, and a plane that says where it is
+    given.  Known pixels of x tell nothing beyond y and are not looked at; in the result they are
+    those of y, so no error is counted there.
+    """
+
+    def __init__(self, network: nn.Module, sigma_data: float = 0.5, noise: float = 0.0) -> None:
+        super().__init__(network, sigma_data)
+        self.noise = noise
+
+    def forward(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        given: Tensor | None = None,
+        known: Tensor | None = None,
+        given_noise: Tensor | None = None,
+        withheld: Tensor | None = None,
+        **rest: Any,
+    ) -> Tensor:
+        """given, known: as `Condition.observe` gives them.  given_noise: unit noise of y, needed
+        where c > 0.  withheld: (n,) where y is not shown at all, so that known pixels are neither
+        shown nor asked for.
+        """
+        if given is None or (self.noise and given_noise is None):
+            missing = "condition" if given is None else "noise of its condition"
+            raise InputError(f"this network was trained with a condition: give the {missing}")
+        level = (self.noise * sigma.to(torch.float32)).reshape(-1, 1, 1, 1)
+        seen = given if given_noise is None else given + level * given_noise
+        seen = seen / (level.square() + self.sigma_data**2).sqrt()
+        shown = seen.new_ones(len(x), 1, *x.shape[2:]) if known is None else known
+        if withheld is not None:
+            shown = shown.masked_fill(withheld.reshape(-1, 1, 1, 1), 0)
+        planes = torch.cat([seen * shown, shown], 1)
+        hidden = x if known is None else x * (1 - known)
+        denoised = super().forward(hidden, sigma, given=planes, **rest)
+        return denoised if known is None else torch.where(known > 0, given, denoised)
+
+
+def renoised(denoiser: Denoiser, condition: Condition, seed: int) -> Denoiser:
+    """The denoiser with fresh noise of the condition at every call, the same for a seed."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def denoise(x: Tensor, sigma: Tensor, **seen: Any) -> Tensor:
+        noise = condition.noise(seen["given"], generator)
+        return denoiser(x, sigma, **{**seen, "given_noise": noise})
+
+    return denoise
+
+
+def null_space(denoiser: Denoiser, condition: Condition) -> Denoiser:
+    """An unconditional denoiser made to agree with y (DDNM: Wang et al. 2022, arXiv 2212.00490):
+    what y says of the estimate is replaced by y, the rest is left to the network.  No training.
+    """
+
+    def denoise(x: Tensor, sigma: Tensor, **seen: Any) -> Tensor:
+        rest = {k: v for k, v in seen.items() if k not in ("given", "known")}
+        return condition.project(denoiser(x, sigma, **rest), seen)
+
+    return denoise
+
+
+def replaced(denoiser: Denoiser, condition: Condition, seed: int) -> Denoiser:
+    """An unconditional denoiser that sees known pixels noised as the others are: c = 1."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def denoise(x: Tensor, sigma: Tensor, **seen: Any) -> Tensor:
+        if "known" not in seen:
+            raise InputError("replacement needs known pixels: give --method ddnm")
+        rest = {k: v for k, v in seen.items() if k not in ("given", "known")}
+        level = sigma.to(x).reshape(-1, 1, 1, 1)
+        noised = seen["given"] + level * condition.noise(seen["given"], generator)
+        whole = denoiser(torch.where(seen["known"] > 0, noised, x), sigma, **rest)
+        return condition.project(whole, seen)
+
+    return denoise
+
+
+def _between(start: Tensor, size: Tensor, side: int) -> Tensor:
+    """(n, side): 1 on a stretch of a quarter of the side to all of it, which some quarter takes."""
+    length = (side * (0.25 + size)).round().clamp(1, side)
+    first = (start * (side - length + 1)).floor()[:, None]
+    places = torch.arange(side, device=start.device)
+    return ((places >= first) & (places < first + length[:, None])).to(start.dtype)
+
+
+def _randn(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:
+    at = like.device if generator is None else generator.device
+    return torch.randn(shape, generator=generator, device=at).to(like)
+
+
+def check_noise(noise: float) -> None:
+    """InputError for a c that is no ratio of noise levels."""
+    if not 0 <= noise < math.inf:
+        raise InputError(f"--condition-noise {noise:g}: give 0 or more, usually 0, 0.1 or 1")

@@ -1,0 +1,93 @@
+"""Networks by name, from a laptop's to EDM's: one table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from infonoise_core.errors import InputError
+from infonoise_vision.models.dit import DiT
+from infonoise_vision.models.edm_unet import ADM, DDPMPP, EDMUNet, Form
+from infonoise_vision.models.unet import UNet, level_sides, preset
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a network must fit: image shape (c, h, w), number of classes, length of the augment
+    label and channels of a given image (0 for none), and dropout (None for the preset's own).
+    """
+
+    shape: Shape
+    classes: int = 0
+    augment: int = 0
+    dropout: float | None = None
+    given: int = 0
+
+
+def small(given: Inputs) -> nn.Module:
+    """A U-Net that grows with the image."""
+    return UNet(
+        given.shape, **preset(given.shape),
+        dropout=given.dropout or 0.0, classes=given.classes, augment=given.augment,
+        given=given.given,
+    )  # fmt: skip
+
+
+def edm(
+    form: Form, width: int, multipliers: tuple[int, ...], blocks: int, dropout: float
+) -> Callable[[Inputs], nn.Module]:
+    """An EDM U-Net. DDPM++ attends at 16x16, ADM at 32x32 and below (EDM, table 7); where the image
+    has no such level, at the largest below.
+    """
+
+    def make(given: Inputs) -> nn.Module:
+        sides = level_sides(given.shape, len(multipliers))
+        attention = [side for side in sides if side <= 32]
+        if not form.all_attend:
+            attention = [side for side in sides if side <= 16][:1]
+        return EDMUNet(
+            given.shape, form, width, multipliers, blocks, attention,
+            dropout if given.dropout is None else given.dropout, given.classes, given.augment,
+            given.given,
+        )  # fmt: skip
+
+    return make
+
+
+def dit(width: int, depth: int, heads: int) -> Callable[[Inputs], nn.Module]:
+    """A diffusion transformer on patches of 2x2."""
+
+    def make(given: Inputs) -> nn.Module:
+        return DiT(
+            given.shape, width, depth, heads, 2,
+            given.dropout or 0.0, given.classes, given.augment, given.given,
+        )  # fmt: skip
+
+    return make
+
+
+NETWORKS: dict[str, Callable[[Inputs], nn.Module]] = {
+    # 0.2 to 1.5 M parameters up to 32x32: two CPU cores.
+    "small": small,
+    # 2 M: two CPU cores, slowly.
+    "dit-tiny": dit(128, 6, 4),
+    # 7 M: a desktop GPU.
+    "ddpmpp-small": edm(DDPMPP, 64, (1, 2, 2), 2, 0.1),
+    # 33 M: DiT-S/2 of the paper.
+    "dit-small": dit(384, 12, 6),
+    # 55.7 M: EDM's for CIFAR-10.
+    "ddpmpp-cifar10": edm(DDPMPP, 128, (2, 2, 2), 4, 0.13),
+    # 61.8 M: EDM's for FFHQ at 64x64.
+    "ddpmpp-ffhq64": edm(DDPMPP, 128, (1, 2, 2, 2), 4, 0.05),
+    # 295.9 M: EDM's for ImageNet at 64x64.
+    "adm-imagenet64": edm(ADM, 192, (1, 2, 3, 4), 3, 0.1),
+}
+
+
+def make_network(name: str, given: Inputs) -> nn.Module:
+    """A fresh network of that name, with torch's global generator; InputError for unknown names."""
+    if name not in NETWORKS:
+        raise InputError(f"--network {name}: no such network; give one of {', '.join(NETWORKS)}")
+    return NETWORKS[name](given)

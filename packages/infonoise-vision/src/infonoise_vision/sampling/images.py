@@ -1,0 +1,152 @@
+"""Generated images: one for each seed, and as a PNG or a folder of them."""
+
+import io
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from infonoise_core.errors import InputError
+from infonoise_core.files import whole_folder
+from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.rng import Stream, generator
+from infonoise_core.sampling.churn import Churn
+from infonoise_core.sampling.solvers import Sample, solve
+from infonoise_vision.data.images import to_bytes
+
+# Endings of pictures that are not written here.
+_OTHERS = frozenset({".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".svg", ".pdf"})
+# Of --seeds: more are a slip of the pen.
+_MOST_SEEDS = 10_000_000
+
+
+def parse_seeds(text: str) -> list[int]:
+    """ "0-3,7" -> [0, 1, 2, 3, 7]."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if found is None or int(found[2] or found[1]) < int(found[1]):
+            raise InputError(f"--seeds {text}: give numbers and ranges, such as 0-63,100")
+        more = range(int(found[1]), int(found[2] or found[1]) + 1)
+        if len(seeds) + len(more) > _MOST_SEEDS:
+            raise InputError(f"--seeds {text}: names more than {_MOST_SEEDS:,} images")
+        seeds += more
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"--seeds {text}: names a seed twice")
+    return seeds
+
+
+def generate_seeds(
+    denoiser: Denoiser,
+    shape: tuple[int, ...],
+    seeds: list[int],
+    sigmas: Tensor,
+    *,
+    solver: str,
+    churn: Churn | None,
+    s_noise: float,
+    chunk: int,
+    condition: Mapping[str, Tensor],
+    device: torch.device,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Sample]:
+    """One image of `shape` per seed, in chunks on the CPU, whatever seeds stand beside it.
+
+    sigmas: (k,) descending.  condition: keyword arguments of the denoiser, a row for each seed.
+    device: where the denoiser is.  progress: called with (images just done, all).
+    """
+    for start in range(0, len(seeds), chunk):
+        rows = slice(start, min(start + chunk, len(seeds)))
+        rngs = [generator(seed, Stream.SAMPLE, 0) for seed in seeds[rows]]
+        noise = torch.stack([torch.randn(shape, generator=rng) for rng in rngs])
+        sample = solve(
+            denoiser, (float(sigmas[0]) * noise).to(device), sigmas, solver,
+            churn=churn, s_noise=s_noise, generator=rngs,
+            condition={k: v[rows].to(device) for k, v in condition.items()},
+        )  # fmt: skip
+        yield Sample(sample.x.cpu(), sample.nfe)
+        if progress is not None:
+            progress(rows.stop - start, len(seeds))
+
+
+def check_out(out: Path, overwrite: bool) -> None:
+    """InputError for a file or folder that must not be replaced."""
+    if out.suffix.lower() in _OTHERS:
+        raise InputError(f"--out {out}: give NAME.png for a grid, or the name of a folder")
+    if out.suffix.lower() == ".png" and out.is_dir():
+        raise InputError(f"--out {out} is a folder: give a file name")
+    blocking = next((path for path in out.parents if path.is_file()), None)
+    if blocking is not None:
+        raise InputError(f"--out {out}: {blocking} is a file; give another folder")
+    if not out.exists():
+        return
+    if not overwrite:
+        raise InputError(f"--out {out} exists: give another name or --overwrite")
+    if out.suffix.lower() == ".png":
+        return
+    if not out.is_dir() or any(p.suffix != ".png" or p.is_dir() for p in out.iterdir()):
+        raise InputError(f"--out {out}: is no folder of PNGs, and is not replaced: give another")
+
+
+def write_grid(
+    out: Path, x0: Tensor, columns: int | None = None, levels: int | None = None
+) -> None:
+    """All images (n, c, h, w) in one PNG, whole or not at all.  levels: grey levels of the data."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.tmp")
+    temporary.write_bytes(png_grid(x0, columns=columns, levels=levels))
+    temporary.replace(out)
+
+
+def write_folder(out: Path, images: Iterable[tuple[str, Tensor]], levels: int | None = None) -> int:
+    """A folder with one PNG per name and image (c, h, w), whole or not at all; returns how many.
+
+    levels: grey levels of the data.
+    """
+    number = 0
+    with whole_folder(out) as folder:
+        for name, image in images:
+            (folder / f"{name}.png").write_bytes(png(image, levels))
+            number += 1
+    return number
+
+
+def png(image: Tensor, levels: int | None = None) -> bytes:
+    """A PNG of one image (c, h, w), pixel by pixel, rounded to so many grey levels."""
+    pixels = to_bytes(image[None], levels)[0]
+    if pixels.shape[2] not in (1, 3):
+        pixels = np.concatenate(np.split(pixels, pixels.shape[2], axis=2), axis=1)
+    out = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(out, format="PNG")
+    return out.getvalue()
+
+
+def png_grid(
+    x0: Tensor, zoom: int | None = None, columns: int | None = None, levels: int | None = None
+) -> bytes:
+    """A PNG of images (n, c, h, w) side by side, one pixel apart, enlarged so that small ones can
+    be seen.  Channels that are neither grey nor colour stand in a row, in grey.
+    """
+    images = to_bytes(x0, levels)
+    if images.shape[3] not in (1, 3):
+        images = np.concatenate(np.split(images, images.shape[3], axis=3), axis=2)
+    n, h, w, c = images.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    sheet = np.full((rows * (h + 1) + 1, columns * (w + 1) + 1, c), 128, dtype=np.uint8)
+    for i, image in enumerate(images):
+        top, left = (i // columns) * (h + 1) + 1, (i % columns) * (w + 1) + 1
+        sheet[top : top + h, left : left + w] = image
+    picture = Image.fromarray(sheet[..., 0] if c == 1 else sheet)
+    zoom = zoom or max(1, 640 // picture.width)
+    picture = picture.resize(
+        (zoom * picture.width, zoom * picture.height), Image.Resampling.NEAREST
+    )
+    out = io.BytesIO()
+    picture.save(out, format="PNG")
+    return out.getvalue()

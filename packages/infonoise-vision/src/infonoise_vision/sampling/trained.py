@@ -1,0 +1,192 @@
+"""A finished run: its settings, its averaged network and what it takes to use them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infonoise_core.app.train import profile_of, read_run_of
+from infonoise_core.errors import InputError
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
+from infonoise_core.sampling.churn import Churn
+from infonoise_core.sampling.generate import SamplerConfig, generate_chunks
+from infonoise_core.sampling.guidance import guided
+from infonoise_core.sampling.solvers import Sample
+from infonoise_core.training.engines.torch import pick_device
+from infonoise_core.training.loop import load_denoiser
+from infonoise_vision.data.fingerprint import refuse_others
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.data.split import SHARE
+from infonoise_vision.methods.diffusion import Objective
+from infonoise_vision.models.conditions import Condition, null_space, renoised, replaced
+
+COMMAND = "infonoise-vision train"
+METHODS = ("trained", "ddnm", "replace")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """A run's sampler: noise levels and the rest of a command's options.
+
+    sigmas: (k,) descending.  churn: relative increase of noise at a level; None for none.
+    """
+
+    config: SamplerConfig
+    sigmas: Tensor
+    churn: Churn | None
+
+    def chunks(
+        self,
+        denoiser: Denoiser,
+        shape: tuple[int, int, int],
+        n: int,
+        condition: Mapping[str, Tensor],
+        device: torch.device,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Iterator[Sample]:
+        """n images of `shape` in chunks on the CPU; InputError where they are not finite.
+
+        condition: keyword arguments of the denoiser, (n, ...) each.  device: where the denoiser
+        is.  progress: called with (images just done, n).
+        """
+        config = self.config
+        for part in generate_chunks(
+            denoiser, shape, n, self.sigmas, solver=config.solver, churn=self.churn,
+            s_noise=config.s_noise, seed=config.seed, chunk=config.chunk,
+            condition=condition, progress=progress, device=device,
+        ):  # fmt: skip
+            yield refuse_nan(part)
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """denoiser: the averaged weights, on their device."""
+
+    path: Path
+    settings: dict[str, Any]
+    objective: Objective
+    denoiser: EDMDenoiser
+    step: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one image."""
+        c, h, w = self.settings["images"]["shape"]
+        return c, h, w
+
+    @property
+    def levels(self) -> int | None:
+        """Grey levels of the images; None for real numbers."""
+        levels: int | None = self.settings["images"].get("levels")
+        return levels
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names, whether the run was trained with them or not."""
+        return tuple(self.settings["images"].get("classes", ()))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the denoiser is."""
+        return next(self.denoiser.parameters()).device
+
+    @property
+    def channel(self) -> VarianceExploding:
+        """The noise levels that the run was trained on."""
+        return VarianceExploding(self.objective.sigma_min, self.objective.sigma_max)
+
+    def sampling(self, config: SamplerConfig) -> Sampling:
+        """The options of a command, for this run's noise levels and profile."""
+        profile = profile_of(self.path) if config.needs_profile else None
+        low, high = self.objective.sigma_min, self.objective.sigma_max
+        return Sampling(config, config.sigmas(low, high, profile), config.churning(profile))
+
+    def condition(self) -> Condition | None:
+        """What is known of an image, as the run was trained."""
+        return self.objective.known(self.shape, len(self.classes))
+
+    def steered(self, scale: float, seed: int, null: Mapping[str, Tensor]) -> Denoiser:
+        """The run's denoiser under guidance, its condition noised anew at every call.
+
+        null: what stands for "no condition", one row (1, ...) of each argument. InputError for a
+        scale other than 1 where there is none.
+        """
+        denoiser = self._noising(seed)
+        if scale == 1:
+            return denoiser
+        if not null:
+            raise InputError(
+                f"--guidance {scale:g}: {self.path} has nothing to be guided by; train with"
+                " --conditional or --condition, and a share without it"
+            )
+        return guided(denoiser, scale, **null)
+
+    def null(self) -> dict[str, Tensor]:
+        """No class, and no condition, as far as the run was trained to go without: one row of each.
+
+        label: (1,), the index after the last class.  withheld: (1,) true.
+        """
+        null: dict[str, Tensor] = {}
+        if self.objective.conditional and self.objective.label_dropout:
+            null["label"] = torch.tensor([len(self.classes)], device=self.device)
+        if self.objective.condition is not None and self.objective.condition_dropout:
+            null["withheld"] = torch.ones(1, dtype=torch.bool, device=self.device)
+        return null
+
+    def completing(self, method: str, condition: Condition, config: SamplerConfig) -> Denoiser:
+        """A denoiser that takes what is known of an image, by one of METHODS."""
+        if method not in METHODS:
+            raise InputError(f"--method {method}: no such method; give one of {', '.join(METHODS)}")
+        if method == "trained":
+            if self.objective.condition is None:
+                raise InputError(
+                    f"{self.path}: was trained without --condition; give --method ddnm"
+                )
+            return self.steered(config.guidance, config.seed, self.null())
+        if self.objective.condition is not None:
+            raise InputError(
+                f"{self.path}: was trained with --condition {self.objective.condition}, and"
+                f" --method {method} is for runs without; leave it out"
+            )
+        free = self.steered(config.guidance, config.seed, self.null())
+        if method == "ddnm":
+            return null_space(free, condition)
+        return replaced(free, condition, config.seed)
+
+    def images(self, data: str | None = None) -> tuple[ImageSet, ImageSet]:
+        """The images of the run, training and held out, from `data` where they have moved;
+        InputError for others.
+        """
+        data = data or str(self.settings["data"])
+        images, held_out = self.objective.load(data)
+        refuse_others(data, self.path, self.settings["images"], images, held_out)
+        return images, held_out
+
+    def _noising(self, seed: int) -> Denoiser:
+        condition = self.condition()
+        if condition is None or not self.objective.condition_noise:
+            return self.denoiser
+        return renoised(self.denoiser, condition, seed)
+
+
+def open_trained(run: Path, device: str = "auto") -> TrainedRun:
+    """The run in the folder `run`; InputError where there is none."""
+    settings = read_run_of(COMMAND, run)
+    # What runs from before the option was there held out.
+    objective = Objective(**{"held_out": SHARE, **settings["objective"]})
+    shape = tuple(settings["images"]["shape"])
+    classes = len(settings["images"].get("classes", ()))
+    denoiser = objective.denoiser(shape, classes, seed=0)
+    step = load_denoiser(run, denoiser)
+    return TrainedRun(run, settings, objective, denoiser.to(pick_device(device)).eval(), step)
+
+
+def refuse_nan(sample: Sample) -> Sample:
+    """The sample; InputError where it holds NaN or infinite values."""
+    if not sample.x.isfinite().all():
+        raise InputError("the run's images are not finite; train again with a lower --lr")
+    return sample
