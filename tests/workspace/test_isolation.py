@@ -23,7 +23,10 @@ EXTRAS = {
 DOMAINS = {"infonoise_vision", "infonoise_text", "infonoise_bio"}
 
 # Behind these doors the extras may be imported.
-DOORS = ("infonoise_core.training", "infonoise_core.plot", "infonoise_core.commands.cli")
+DOORS = tuple(
+    f"infonoise_core.{room}"
+    for room in ("app", "commands", "config", "hub", "integrations", "plot", "training")
+)
 
 LIST_MODULES = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
 

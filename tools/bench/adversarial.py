@@ -202,8 +202,12 @@ def wasted(setting: Setting, density: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Cell:
-    """One field of the table.  wasted: the worst of the seeds.  held: whether any of them still
-    ran under the warm-up law.  warmup: what that law wastes.
+    """One field of the table.
+
+    Attributes:
+        wasted: The worst of the seeds.
+        held: Whether any of them still ran under the warm-up law.
+        warmup: What that law wastes.
     """
 
     setting: str

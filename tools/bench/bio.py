@@ -93,8 +93,10 @@ SCHEDULES = Comparison(
 class Landing:
     """Where a law learned on one encoding and scale lies.
 
-    median: of the learned profile over that of the closed form.  learned, edm, uniform: share of
-    the closed form's density that each law's density covers.
+    Attributes:
+        median: Of the learned profile over that of the closed form.
+        learned, edm, uniform: Share of the closed form's density that each law's density
+            covers.
     """
 
     closed: Sequence[float]

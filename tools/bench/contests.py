@@ -110,7 +110,8 @@ class Outcome:
 def bench(comparison: Comparison, quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
     """The comparison's table, after running what is not there yet.
 
-    seed: not used, a comparison has seeds of its own.
+    Args:
+        seed: Not used, a comparison has seeds of its own.
     """
     outcome = Outcome(results(comparison, quick, tick))
     return Section(comparison.title, [_table(comparison, outcome)], _goals(comparison, outcome))

@@ -17,7 +17,9 @@ Array = NDArray[np.float64]
 class HostBuffers:
     """K log-sigma bins with the last `depth` squared errors each, copied to the host every step.
 
-    beta: weight of the new bin means at a refresh.  threshold, order: of the onset gate.
+    Args:
+        beta: Weight of the new bin means at a refresh.
+        threshold, order: Of the onset gate.
     """
 
     def __init__(

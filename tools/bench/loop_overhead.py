@@ -34,7 +34,11 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Work:
-    """What every loop does: so many steps on these images.  clock: seconds of what is counted."""
+    """What every loop does: so many steps on these images.
+
+    Attributes:
+        clock: Seconds of what is counted.
+    """
 
     images: ImageSet
     seed: int

@@ -33,7 +33,8 @@ GAP_DRAWS, GAP_DRAWS_QUICK = 256, 8
 class Estimator:
     """A way to complete images.
 
-    noise: c of the run trained for it; None for the run without a condition.
+    Attributes:
+        noise: C of the run trained for it; None for the run without a condition.
     """
 
     name: str
@@ -52,8 +53,12 @@ ESTIMATORS = (
 
 @dataclass(frozen=True)
 class Completed:
-    """Of held-out images.  real: accuracy on the images as they were.  gap: nats, and its standard
-    error, where there is one.  updates: of the run.
+    """Of held-out images.
+
+    Attributes:
+        real: Accuracy on the images as they were.
+        gap: nats, and its standard error, where there is one.
+        updates: Of the run.
     """
 
     rmse: float
@@ -130,7 +135,11 @@ def completed(
     judge: Classifier,
     gap_draws: int,
 ) -> Completed:
-    """Held-out images whose lower half is drawn anew.  sets: training and held-out images."""
+    """Held-out images whose lower half is drawn anew.
+
+    Args:
+        sets: Training and held-out images.
+    """
     images, held_out = sets
     condition = make_condition(HIDDEN, run.shape, run.objective.factor, len(run.classes))
     drawn = draw(

@@ -48,7 +48,10 @@ _PEAK = Path(__file__).with_name("peak.py")
 class Use:
     """What a command took.
 
-    peak: bytes of memory at most.  read, written: bytes of its files.  lines: of progress.
+    Attributes:
+        peak: Bytes of memory at most.
+        read, written: Bytes of its files.
+        lines: Of progress.
     """
 
     number: int

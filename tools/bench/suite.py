@@ -38,9 +38,10 @@ Tick = Callable[[str], None]
 class Suite:
     """One bench command.
 
-    name: of its files in docs/benchmarks, and of `hatch run bench:NAME`.  sections: name ->
-    (quick, seed, tick) -> what was measured.  threaded: sections whose tensors are large enough for
-    more than one thread.
+    Attributes:
+        name: Of its files in docs/benchmarks, and of `hatch run bench:NAME`.
+        sections: Name -> (quick, seed, tick) -> what was measured.
+        threaded: Sections whose tensors are large enough for more than one thread.
     """
 
     name: str
@@ -51,8 +52,10 @@ class Suite:
     def measure(
         self, names: list[str], quick: bool, seed: int = SEED, resume: bool = False
     ) -> dict[str, Any]:
-        """Run the sections of these names; plain JSON types.  resume: read those that were finished
-        before.
+        """Run the sections of these names; plain JSON types.
+
+        Args:
+            resume: Read those that were finished before.
         """
         threads = torch.get_num_threads()
         sections = {}

@@ -28,9 +28,13 @@ def design_from_given(
     """n new sequences as codes (chunk, L): of a causal network from the 5' end on, of another by
     the first-hitting sampler of masked diffusion.
 
-    calls: of the network for each sequence, 1 to L, if it is not causal: fewer than L let several
-    bases come to light at once, each as if alone.  A causal one is called L times.
-    InputError for a label or a number that was not seen in training.
+    Args:
+        calls: Of the network for each sequence, 1 to L, if it is not causal: fewer than L let
+            several bases come to light at once, each as if alone.  A causal one is called L
+            times.
+
+    Raises:
+        InputError: For a label or a number that was not seen in training.
     """
     length = model.config.length
     calls = length if calls is None else calls

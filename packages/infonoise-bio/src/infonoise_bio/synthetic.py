@@ -27,10 +27,13 @@ _WIDEST = 10
 class Planted:
     """A window that may hold a motif.
 
-    consensus: the motif, A C G T.  purity: probability of the consensus base, the others share the
-    rest.  start: first base of the window.  jitter: places the motif may stand at are start ..
-    start + jitter, all alike.  chance: that it is there at all.  both_strands: half of the time its
-    reverse complement.
+    Attributes:
+        consensus: The motif, A C G T.
+        purity: Probability of the consensus base, the others share the rest.
+        start: First base of the window.
+        jitter: Places the motif may stand at are start .. start + jitter, all alike.
+        chance: That it is there at all.
+        both_strands: Half of the time its reverse complement.
     """
 
     consensus: str

@@ -75,7 +75,8 @@ def draw_history(
     """A density per unit log sigma as it changed: noise levels upwards, training from left to
     right, darker where more is drawn.
 
-    densities: one of sigma's length for each step.
+    Args:
+        densities: One of sigma's length for each step.
     """
     from matplotlib.colors import LogNorm
 

@@ -13,8 +13,9 @@ _NODES = 128
 class ScalarSource(Source):
     """Independent symbols, each one of the numbers `values` (K,).
 
-    probabilities: (K,) or (positions, K), rows adding up to 1.  mmse by Gauss-Hermite quadrature
-    over the noise around each value.
+    Args:
+        probabilities: (K,) or (positions, K), rows adding up to 1.  mmse by Gauss-Hermite
+            quadrature over the noise around each value.
     """
 
     def __init__(self, values: Tensor, probabilities: Tensor, positions: int | None = None) -> None:

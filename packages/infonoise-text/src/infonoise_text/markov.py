@@ -14,8 +14,12 @@ from infonoise_text.models.denoiser import CERTAIN
 class MarkovSource:
     """A stationary first-order Markov chain of V tokens.
 
-    transition: (V, V), row v the law of what follows v.  stationary: (V,).  entropy_rate: nats per
-    token, given all before it.
+    Args:
+        transition: (V, V), row v the law of what follows v.
+
+    Attributes:
+        stationary: (V,).
+        entropy_rate: Nats per token, given all before it.
     """
 
     def __init__(self, transition: Tensor) -> None:

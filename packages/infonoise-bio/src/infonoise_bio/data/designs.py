@@ -24,9 +24,14 @@ def read_designs(
     """n sequences of a file, drawn at random where there are more, of the length and with the
     classes of `like`.
 
-    Labels are taken if every sequence has one in its header.  label: only this class is taken where
-    there are labels; without them all are taken to be of it.
-    InputError names a sequence of another length, or of a class that is not there.
+    Labels are taken if every sequence has one in its header.
+
+    Args:
+        label: Only this class is taken where there are labels; without them all are taken to be
+            of it.
+
+    Raises:
+        InputError: Names a sequence of another length, or of a class that is not there.
     """
     rows, ids, labels = bytearray(), list[str](), list[str | None]()
     for record in read_source(path, Reading(), Counts()):

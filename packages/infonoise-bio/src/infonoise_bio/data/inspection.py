@@ -155,7 +155,9 @@ def inspect_file(
     """Lines of a report, and in one line what would stop a training on this file, or None.
 
     The file is read once, record by record (a second time, to name a record whose id is taken).
-    window: the length that examples shall have; sequences must not be shorter.
+
+    Args:
+        window: The length that examples shall have; sequences must not be shorter.
     """
     reading = reading or Reading()
     counts, found = Counts(), Inspection(split_column, label)

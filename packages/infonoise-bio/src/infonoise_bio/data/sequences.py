@@ -37,14 +37,16 @@ _LARGEST = float(np.finfo(np.float32).max)
 class SequenceSet:
     """Sequences of one length L; every array may be a memory map.
 
-    source: where they come from, for reports.
-    codes: (n, L) uint8, A C G T as 0 1 2 3, and 4 for a base that is not known.
-    ids: (n,) text.
-    split: (n,) uint8, index into split.SPLITS: train, val, test.
-    labels: (n,) int64 index into `classes`, or None.
-    numbers: (n, len(number_names)) float32, or None.
-    lower: (n, L) whether a base was in lower case, or None where that was not kept.
-    counts: what was met in reading.  notes: what was decided, one line each.
+    Attributes:
+        source: Where they come from, for reports.
+        codes: (n, L) uint8, A C G T as 0 1 2 3, and 4 for a base that is not known.
+        ids: (n,) text.
+        split: (n,) uint8, index into split.SPLITS: train, val, test.
+        labels: (n,) int64 index into `classes`, or None.
+        numbers: (n, len(number_names)) float32, or None.
+        lower: (n, L) whether a base was in lower case, or None where that was not kept.
+        counts: What was met in reading.
+        notes: What was decided, one line each.
     """
 
     source: str
@@ -118,9 +120,13 @@ def load_sequences(
 ) -> SequenceSet:
     """Read a file into memory, one byte per base.
 
-    label, numbers: names of the fields that hold the class and the numbers of a sequence: columns
-    of a table, key=value words of a FASTA header, qualifiers of a GenBank feature.
-    InputError names the record at fault, in one line.
+    Args:
+        label, numbers: Names of the fields that hold the class and the numbers of a sequence:
+            columns of a table, key=value words of a FASTA header, qualifiers of a GenBank
+            feature.
+
+    Raises:
+        InputError: Names the record at fault, in one line.
     """
     reading, windowing = reading or Reading(), windowing or Windowing()
     splitting = splitting or Splitting()

@@ -46,9 +46,11 @@ class BitsPerBase:
 class LikelihoodBound:
     """Bound on -log p of fixed sequences, on fixed noise levels and noises.
 
-    batch: x0 (n, C, L) with its condition; bases that are masked or given cost nothing and do not
-    count.  frequencies: (4,) of the independent bases it starts from: those of the training set.
-    levels: noise levels per sequence.
+    Args:
+        batch: x0 (n, C, L) with its condition; bases that are masked or given cost nothing and
+            do not count.
+        frequencies: (4,) of the independent bases it starts from: those of the training set.
+        levels: Noise levels per sequence.
     """
 
     def __init__(

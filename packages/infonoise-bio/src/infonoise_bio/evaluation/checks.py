@@ -125,8 +125,11 @@ class Window:
 class Anchors:
     """What sequences are compared with: as many as there are generated ones of each kind.
 
-    held_out, generated: codes.  markov: of a chain fitted to the training set, the order that is
-    best on held-out sequences.  real: of the training set.
+    Attributes:
+        held_out, generated: codes.
+        markov: Of a chain fitted to the training set, the order that is best on held-out
+            sequences.
+        real: Of the training set.
     """
 
     train: Codes

@@ -17,10 +17,11 @@ DEFAULT_K = 16
 class Nearness:
     """How near (n,) sequences come to the training set.
 
-    containment: mean share of a sequence's k-mers that occur in training, on either strand.
-    longest: (n,) bases of the longest stretch made of such k-mers, 0 where there is none; the
-    length of the longest common substring where that is k or more and all its k-mers come from one
-    sequence, else an upper bound of it.
+    Attributes:
+        containment: Mean share of a sequence's k-mers that occur in training, on either strand.
+        longest: (n,) bases of the longest stretch made of such k-mers, 0 where there is none;
+            the length of the longest common substring where that is k or more and all its
+            k-mers come from one sequence, else an upper bound of it.
     """
 
     containment: float

@@ -60,9 +60,10 @@ def grouped_profile(
 ) -> Grouped:
     """Errors on sequences codes (n, L), which are `batch` as points with their conditions.
 
-    draws: noisy sequences per bin of noise levels.  The errors of independent bases of
-    `frequencies` (4,) are measured on the same noises: their difference, integrated, is how many
-    bits the network saves (`bound` has the theory), and hardly noisy.
+    Args:
+        draws: Noisy sequences per bin of noise levels.  The errors of independent bases of
+            `frequencies` (4,) are measured on the same noises: their difference, integrated, is
+            how many bits the network saves (`bound` has the theory), and hardly noisy.
     """
     if draws < 2:
         raise InputError(f"--draws {draws}: give at least 2, to know the error")

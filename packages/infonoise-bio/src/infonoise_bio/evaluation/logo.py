@@ -36,7 +36,11 @@ def letter_heights(codes: Codes) -> NDArray[np.float64]:
 
 
 def draw_logo(ax: "Axes", codes: Codes, top: float | None = None) -> None:
-    """Letters of each position stacked, the most frequent on top.  top: of the axis, in bits."""
+    """Letters of each position stacked, the most frequent on top.
+
+    Args:
+        top: Of the axis, in bits.
+    """
     heights = letter_heights(codes)
     top = top or 1.02 * max(0.05, float(heights.sum(1).max()))
     for position, column in enumerate(heights):

@@ -25,8 +25,9 @@ STRENGTH = 40.0
 class MarkovChain:
     """P(base | the `order` bases before it); at the start as many as there are.
 
-    tables: for j = 0 .. order, (laws, 4^j, 4) probabilities after j bases; laws is 1 for a chain
-    that is the same everywhere, L for one by position.
+    Attributes:
+        tables: For j = 0 .. order, (laws, 4^j, 4) probabilities after j bases; laws is 1 for a
+            chain that is the same everywhere, L for one by position.
     """
 
     order: int
@@ -38,8 +39,9 @@ class MarkovChain:
         return len(self.tables[0]) > 1
 
     def nats(self, codes: Codes) -> NDArray[np.float64]:
-        """(n,) -log probability of sequences (n, L). A masked base costs nothing, and what comes
-        after it is judged by the bases since.
+        """(n,) -log probability of sequences (n, L).
+
+        A masked base costs nothing, and what comes after it is judged by the bases since.
         """
         total = np.zeros(len(codes))
         for position in range(codes.shape[1]):
@@ -71,8 +73,9 @@ def fit_markov(
 ) -> MarkovChain:
     """A chain of the bases of (n, L).
 
-    strength: how many bases' worth the chain of one order less counts after each context; below
-    order 0 lie equal chances.
+    Args:
+        strength: How many bases' worth the chain of one order less counts after each context;
+            below order 0 lie equal chances.
     """
     if not 0 <= order <= 12 or not strength > 0:
         raise InputError(

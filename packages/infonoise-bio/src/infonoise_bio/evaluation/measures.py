@@ -101,7 +101,9 @@ def assess(
 ) -> Assessment:
     """All rows; the bound is measured on all held-out sequences, given their labels.
 
-    own: whether `generated` are the run's; of what made others nothing is known, and no bound.
+    Args:
+        own: Whether `generated` are the run's; of what made others nothing is known, and no
+            bound.
     """
     objective = run.objective
     evaluation = DnaEvaluation(

@@ -24,9 +24,12 @@ _PRECISION = 1000
 class Scanner:
     """A matrix with its threshold.
 
-    name: id and name in the file.  scores: (width, 4) log2 odds of A C G T.  threshold: the least
-    score of a hit; a random place and strand of the background has it with probability `rate`.
-    strand: where it is looked for.
+    Attributes:
+        name: Id and name in the file.
+        scores: (width, 4) log2 odds of A C G T.
+        threshold: The least score of a hit; a random place and strand of the background has it
+            with probability `rate`.
+        strand: Where it is looked for.
     """
 
     name: str
@@ -75,7 +78,9 @@ def read_scanners(
     """Matrices of a JASPAR file, all or those whose id or name is in `names`, searched for on
     `strand`.
 
-    rate: false positives per place and strand, over independent bases of `background` (A C G T).
+    Args:
+        rate: False positives per place and strand, over independent bases of `background` (A C
+            G T).
     """
     if not 0 < rate < 1:
         raise InputError(f"--motif-rate {rate:g}: give a false-positive rate between 0 and 1")

@@ -26,7 +26,11 @@ def write_page(
     profile: EntropyRateProfile | None,
     about: Mapping[str, str],
 ) -> None:
-    """Write the page all or nothing. table: header and rows as text.  about: facts of the run."""
+    """Write the page all or nothing. table: header and rows as text.
+
+    Args:
+        about: Facts of the run.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("infonoise_bio.evaluation", "."),
         autoescape=True,

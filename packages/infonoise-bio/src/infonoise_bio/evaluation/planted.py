@@ -29,8 +29,11 @@ def planted_rows(
     order: int,
     seed: int = 0,
 ) -> list[Row]:
-    """Each set with the class of each sequence.  bits: of the model, if it is known.  order: of the
-    Markov chain, one for each class.
+    """Each set with the class of each sequence.
+
+    Args:
+        bits: Of the model, if it is known.
+        order: Of the Markov chain, one for each class.
     """
     rng = np.random.default_rng(seed)
     rows = []

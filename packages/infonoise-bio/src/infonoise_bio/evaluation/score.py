@@ -25,8 +25,10 @@ _PARTS = 4
 
 @dataclass(frozen=True)
 class Score:
-    """Bound on -log p of one sequence: nats, over `bases` known ones.  stderr: of the estimate,
-    from the noises that were drawn, in bits per base.
+    """Bound on -log p of one sequence: nats, over `bases` known ones.
+
+    Attributes:
+        stderr: Of the estimate, from the noises that were drawn, in bits per base.
     """
 
     id: str

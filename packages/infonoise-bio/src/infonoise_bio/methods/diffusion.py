@@ -25,8 +25,9 @@ from infonoise_core.training.task import Batch, Losses, squared_x0_error
 class Hiding:
     """What is kept from the model now and then, so that it learns to do without or with more.
 
-    drop: share of examples without their label, and of those without their numbers.  infill: share
-    of examples whose bases are given but for one stretch, or in one stretch.
+    Attributes:
+        drop: Share of examples without their label, and of those without their numbers.
+        infill: Share of examples whose bases are given but for one stretch, or in one stretch.
     """
 
     drop: float = 0.1

@@ -21,8 +21,10 @@ _GROUPS, _FLAGS = 2, 2
 class Conditions:
     """What a model can be told beside the noisy sequence.
 
-    classes: names of the labels; label len(classes) means "not given".  activities: names of the
-    numbers, NaN means "not given".  mean, std: of each number, to bring it to unit size.
+    Attributes:
+        classes: Names of the labels; label len(classes) means "not given".
+        activities: Names of the numbers, NaN means "not given".
+        mean, std: Of each number, to bring it to unit size.
     """
 
     classes: tuple[str, ...] = ()
@@ -226,7 +228,8 @@ class IndependentBases(nn.Module):
 
     Same arguments as BaseDenoiser; label and activity tell it nothing.
 
-    frequencies: (4,) of A C G T.
+    Args:
+        frequencies: (4,) of A C G T.
     """
 
     log_prior: Tensor

@@ -23,11 +23,14 @@ from infonoise_core.profiles.profile import EntropyRateProfile
 class Encoding:
     """Four points, one for each base.
 
-    name: as on the command line.  scale: what all coordinates were multiplied with.
-    codebook: (4, C) float64, the points of A C G T, all equally far from `origin`.
-    origin: what lies in every channel of a base that is not known; the mean of the four points.
-    common: what may be taken off every coordinate without a change to the posterior.
-    order, sign: complement takes x to sign[c] * x[order[c]] in channel c.
+    Attributes:
+        name: As on the command line.
+        scale: What all coordinates were multiplied with.
+        codebook: (4, C) float64, the points of A C G T, all equally far from `origin`.
+        origin: What lies in every channel of a base that is not known; the mean of the four
+            points.
+        common: What may be taken off every coordinate without a change to the posterior.
+        order, sign: Complement takes x to sign[c] * x[order[c]] in channel c.
     """
 
     name: str
@@ -57,7 +60,8 @@ class Encoding:
     def decode(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The nearest base of x (n, C, L), as codes (n, L) uint8.
 
-        mask: (n, L), False where the base is not known: it stays masked.
+        Args:
+            mask: (n, L), False where the base is not known: it stays masked.
         """
         codes = self._likeness(x).argmax(1).to(torch.uint8)
         return codes if mask is None else codes.masked_fill(~mask, MASKED)
@@ -65,11 +69,14 @@ class Encoding:
     def logits(self, x: Tensor, sigma: Tensor, log_prior: Tensor | None = None) -> Tensor:
         """(n, 4, L) log of the posterior of independent bases, up to a term that they share.
 
-        x: (n, C, L) = x0 + sigma eps.  sigma: (n,).  log_prior: (4,), (4, L) or (n, 4, L) natural
-        logarithms of the base frequencies, equal ones by default.
-
         For points equally far from the origin, Bayes' rule is <x - origin, point> / sigma^2 plus
         the prior: a matched filter.
+
+        Args:
+            x: (n, C, L) = x0 + sigma eps.
+            sigma: (n,).
+            log_prior: (4,), (4, L) or (n, 4, L) natural logarithms of the base frequencies,
+                equal ones by default.
         """
         logits = self._likeness(x) / sigma.to(x)[:, None, None].square()
         if log_prior is None:
@@ -105,7 +112,8 @@ class Encoding:
     ) -> EntropyRateProfile:
         """Profile of `length` independent bases: what noise destroys before anything is learned.
 
-        frequencies: (4,) of A C G T, or (length, 4); equal by default.
+        Args:
+            frequencies: (4,) of A C G T, or (length, 4); equal by default.
         """
         table = torch.full((4,), 0.25) if frequencies is None else frequencies
         if self.name == "bits" and _bits_are_independent(table):

@@ -37,7 +37,9 @@ class DnaSampler(SamplerConfig):
 class Sampling:
     """How the solver goes from noise to sequences.
 
-    sigmas: (k,) descending.  guidance: 1 for none; needs a condition.
+    Attributes:
+        sigmas: (k,) descending.
+        guidance: 1 for none; needs a condition.
     """
 
     sigmas: Tensor
@@ -53,7 +55,9 @@ class Sampling:
 class Wanted:
     """What the sequences shall be like; None where the model may choose.
 
-    label: name of a class.  activity: numbers by name; NaN stands for those left out.
+    Attributes:
+        label: Name of a class.
+        activity: Numbers by name; NaN stands for those left out.
     """
 
     label: str | None = None
@@ -62,7 +66,8 @@ class Wanted:
     def condition(self, denoiser: BaseDenoiser) -> dict[str, Tensor]:
         """One row of each condition asked for: label (1,), activity (1, k).
 
-        InputError for a class or a number that was not seen in training.
+        Raises:
+            InputError: For a class or a number that was not seen in training.
         """
         known = denoiser.config.conditions
         condition: dict[str, Tensor] = {}

@@ -18,7 +18,8 @@ _STENCIL = torch.arange(-2, 4)
 class CategoricalSource(Source):
     """`positions` independent symbols, each a vector with `high` at the symbol and `low` elsewhere.
 
-    probabilities: (K,) for all positions, or (positions, K).  dim = positions * K.
+    Args:
+        probabilities: (K,) for all positions, or (positions, K).  dim = positions * K.
     """
 
     def __init__(

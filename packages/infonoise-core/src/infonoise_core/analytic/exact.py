@@ -17,8 +17,10 @@ from infonoise_core.profiles.profile import EntropyRateProfile, log_edges
 class Source(ABC):
     """A law of x0 whose posterior mean under Gaussian noise is known.
 
-    dim: dimensions of one example.  entropy: nats, of a discrete law Shannon's, of one with a
-    density the differential entropy; None where there is neither.
+    Attributes:
+        dim: Dimensions of one example.
+        entropy: nats, of a discrete law Shannon's, of one with a density the differential
+            entropy; None where there is neither.
     """
 
     dim: int
@@ -71,7 +73,10 @@ class GaussianSource(Source):
 class BinarySource(Source):
     """`dim` independent symbols, each low or high.
 
-    The posterior is a tanh (a matched filter).  probability: of high, one for all or (dim,).
+    The posterior is a tanh (a matched filter).
+
+    Args:
+        probability: Of high, one for all or (dim,).
     """
 
     def __init__(

@@ -22,12 +22,14 @@ _WORK = 2**18
 class MixtureSource(Source):
     """sum_k p_k N(means_k, std_k^2 I): points with std 0, a code book of symbols among them.
 
-    means: (K, dim).  std: one for all or (K,), all zero or all positive.  probabilities: (K,),
-    equal by default.
-
     mmse is exact, by quadrature, in one dimension, for points on a line, and for points all equally
     far from each other, in each case also blurred by one std; else it is sampled with quasi-random
     numbers, the same in every call, and mmse_stderr gives the error.
+
+    Args:
+        means: (K, dim).
+        std: One for all or (K,), all zero or all positive.
+        probabilities: (K,), equal by default.
     """
 
     def __init__(

@@ -41,10 +41,12 @@ def independent_symbol_profile(
     An upper bound on the rate of any data with these symbol frequencies, and nearly all of it where
     symbols are nearly independent (bases of DNA).
 
-    probabilities: (K,), or (positions, K) where they differ between positions.  embedding: OneHot,
-    the default, or the vectors of the symbols (K, width); for bits [[low], [high]].  positions:
-    symbols of one example.  The mmse is exact for one-hot vectors, numbers and all other codes
-    whose symbols are equally far apart; for other codes it is sampled, and stderr says how well.
+    Args:
+        probabilities: (K,), or (positions, K) where they differ between positions.
+        embedding: OneHot, the default, or the vectors of the symbols (K, width); for bits
+            [[low], [high]].  positions: symbols of one example.  The mmse is exact for one-hot
+            vectors, numbers and all other codes whose symbols are equally far apart; for other
+            codes it is sampled, and stderr says how well.
     """
     table = symbol_table(probabilities, positions)
     embedding = OneHot() if embedding is None else embedding
@@ -78,7 +80,9 @@ def linear_profile(channel: Channel, variances: Tensor, bins: int = 64) -> Entro
     variances: the best linear denoiser of one coefficient at a time is a denoiser. It is close
     where the basis leaves coefficients little to tell of each other, such as the cosines of images.
 
-    variances: (dim,) of the coefficients, at least 0.  Each bin is averaged over log sigma exactly.
+    Args:
+        variances: (dim,) of the coefficients, at least 0.  Each bin is averaged over log sigma
+            exactly.
     """
     if variances.dim() != 1 or not bool((variances >= 0).all() & variances.isfinite().all()):
         raise InputError("variances of a linear profile: give one finite number >= 0 a coefficient")
@@ -94,8 +98,10 @@ def linear_profile(channel: Channel, variances: Tensor, bins: int = 64) -> Entro
 class EmpiricalBayesDenoiser:
     """E[x0 | x] if the data were exactly these examples: weights softmax(-|x - x_i|^2 / 2 sigma^2).
 
-    examples: (n, ...).  It is the denoiser of a network that has memorised its training set; as a
-    guess about data *like* the examples, let every noisy example exclude its own source.
+    Args:
+        examples: (n, ...).  It is the denoiser of a network that has memorised its training
+            set; as a guess about data *like* the examples, let every noisy example exclude its
+            own source.
     """
 
     def __init__(self, examples: Tensor) -> None:
@@ -108,7 +114,11 @@ class EmpiricalBayesDenoiser:
     def __call__(
         self, x: Tensor, sigma: Tensor, own: Tensor | None = None, **condition: Any
     ) -> Tensor:
-        """x (n, ...), sigma (n,) -> x0.  own: (n,) index of the example that gets no weight."""
+        """x (n, ...), sigma (n,) -> x0.
+
+        Args:
+            own: (n,) index of the example that gets no weight.
+        """
         return self.posterior(x, sigma, own)[0].reshape(x.shape).to(x.dtype)
 
     def posterior(
@@ -171,12 +181,14 @@ def empirical_bayes_profile(
     own denoiser (the linear one is fitted to the other half of the examples). Repeats of an example
     stay in: they are the data's own.
 
-    x0: (n, ...), in random order.  examples: how many of the first are used.  draws: noisy examples
-    per bin, taken in turn from half of them.
-
     At low noise, where no other example is near, the bound is loose. `implied` tells where: it is
     the posterior variance that the best denoiser claims, and equals its error where that is right.
     `raw` is the rate before the ceiling.
+
+    Args:
+        x0: (n, ...), in random order.
+        examples: How many of the first are used.
+        draws: Noisy examples per bin, taken in turn from half of them.
     """
     x0 = x0[:examples]
     _check_examples(x0, 4)
@@ -211,9 +223,12 @@ def measure_profile(
     On held-out examples it is an upper bound on the true rate; on training examples it may lie
     below, and the gap between the two is memorisation.
 
-    x0: (n, ...).  draws: noisy examples per bin, taken from x0 in turn, at noise levels spread
-    evenly over the bin in log sigma.  condition: the denoiser's keyword arguments, (n, ...) each.
-    progress: called with 1 after each bin.
+    Args:
+        x0: (n, ...).
+        draws: Noisy examples per bin, taken from x0 in turn, at noise levels spread evenly over
+            the bin in log sigma.
+        condition: The denoiser's keyword arguments, (n, ...) each.
+        progress: Called with 1 after each bin.
     """
     _check_examples(x0, 1)
     edges = channel.edges(bins)

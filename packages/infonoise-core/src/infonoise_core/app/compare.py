@@ -87,10 +87,14 @@ class CompareConfig:
 class Subject:
     """What a domain brings to a comparison.
 
-    about: a description of the data, with their `name`.  setting: what the schedules are made for;
-    the updates in it do not count.  make_task: seed -> a task with a fresh network.  exhibit: what
-    to show of a trained denoiser.  real: title -> held-out data to show beside.  settings: the
-    command and its options, `CompareConfig`'s left out.  versions: of the domain's package.
+    Attributes:
+        about: A description of the data, with their `name`.
+        setting: What the schedules are made for; the updates in it do not count.
+        make_task: Seed -> a task with a fresh network.
+        exhibit: What to show of a trained denoiser.
+        real: Title -> held-out data to show beside.
+        settings: The command and its options, `CompareConfig`'s left out.
+        versions: Of the domain's package.
     """
 
     about: Mapping[str, Any]

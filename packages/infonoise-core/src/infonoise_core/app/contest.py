@@ -34,10 +34,11 @@ PLANNED = 0.9
 class Contest:
     """What is compared.
 
-    make_task: seed -> a task with a freshly initialised network.  make_schedules: name -> schedule
-    for a run of that many updates.  evaluate: the measures of averaged weights, the same for every
-    schedule.
-    finish: called with (schedule, seed, denoiser) after a run, for samples.
+    Attributes:
+        make_task: Seed -> a task with a freshly initialised network.
+        make_schedules: Name -> schedule for a run of that many updates.
+        evaluate: The measures of averaged weights, the same for every schedule.
+        finish: Called with (schedule, seed, denoiser) after a run, for samples.
     """
 
     make_task: Callable[[int], Task]

@@ -29,10 +29,15 @@ _ALL_REDUCE, _PREFETCH, _LIVE = 500_000_000, 50_000_000, 1_000_000_000
 class Memory:
     """Bytes of one process.
 
-    weights: in fp32, with the part that ZeRO updates.  average: whole on every process.
-    optimizer: Adam's two moments.  buffers: gradients and buckets that stay allocated.
-    backward, update: what comes on top in the backward pass (gradients, buckets, weights gathered
-    at stage 3) and in the update.  copies: autocast's bf16 weights.  activations: of a micro-batch.
+    Attributes:
+        weights: In fp32, with the part that ZeRO updates.
+        average: Whole on every process.
+        optimizer: Adam's two moments.
+        buffers: Gradients and buckets that stay allocated.
+        backward, update: What comes on top in the backward pass (gradients, buckets, weights
+            gathered at stage 3) and in the update.
+        copies: autocast's bf16 weights.
+        activations: Of a micro-batch.
     """
 
     weights: int
@@ -60,8 +65,10 @@ def estimate(
 ) -> Memory:
     """Memory of a process that trains `parameters` numbers under `engine`.
 
-    activations: bytes of a micro-batch (`activation_bytes`).  Not counted: what the device's
-    context and libraries take, an operation's temporaries, holes between allocations, the batch.
+    Args:
+        activations: Bytes of a micro-batch (`activation_bytes`).  Not counted: what the
+            device's context and libraries take, an operation's temporaries, holes between
+            allocations, the batch.
     """
     if min(parameters, processes) < 1 or activations < 0:
         raise InputError(
@@ -131,12 +138,14 @@ def _deepspeed(whole: int, part: int, engine: EngineConfig) -> dict[str, int]:
 def activation_bytes(denoiser: nn.Module, batch: Batch, precision: str = "fp32") -> int:
     """Bytes that the forward pass of a micro-batch leaves for the gradients, without running it.
 
-    batch: of the micro-batch's size; its values do not matter. Tensors stand for their shapes
-    (torch's fake tensors), so a network of any size can be asked, on the meta device too. Counted
-    are distinct storages that are alive after the forward pass and grow with the batch, itself
-    included: weights and their bf16 copies are not among them. The kernels are those of the CPU,
-    where attention keeps no matrix of weights unless it drops some out. What a block computes again
-    (--activation-checkpointing) is not alive by then.
+    Args:
+        batch: Of the micro-batch's size; its values do not matter. Tensors stand for their
+            shapes (torch's fake tensors), so a network of any size can be asked, on the meta
+            device too. Counted are distinct storages that are alive after the forward pass and
+            grow with the batch, itself included: weights and their bf16 copies are not among
+            them. The kernels are those of the CPU, where attention keeps no matrix of weights
+            unless it drops some out. What a block computes again (--activation-checkpointing)
+            is not alive by then.
     """
     one, two = (_left_by_forward(denoiser, batch, copies, precision) for copies in (1, 2))
     return two - one

@@ -17,8 +17,9 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Measure:
-    """name: its key in every evaluation; `<name>_stderr` beside it is its standard error.  Lower is
-    better.
+    """name: its key in every evaluation; `<name>_stderr` beside it is its standard error.
+
+    Lower is better.
     """
 
     name: str
@@ -30,7 +31,9 @@ class Measure:
 class Arm:
     """One schedule trained from one seed.
 
-    evaluations: measures by `step`.  density: (sigma, draws per unit log sigma) it ended with.
+    Attributes:
+        evaluations: Measures by `step`.
+        density: (sigma, draws per unit log sigma) it ended with.
     """
 
     schedule: str
@@ -44,8 +47,10 @@ class Arm:
 
 @dataclass(frozen=True)
 class Results:
-    """What `compare` found.  measures: the first is the one that updates-to-target are counted
-    in.
+    """What `compare` found.
+
+    Attributes:
+        measures: The first is the one that updates-to-target are counted in.
     """
 
     data: dict[str, Any]

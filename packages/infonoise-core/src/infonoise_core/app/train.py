@@ -43,9 +43,11 @@ class Evaluation(Protocol):
 class Run:
     """What a domain hands over to be trained.
 
-    settings: what must be the same for the run to go on (`run_settings`).  about: the data in a few
-    words.  furnish: writes what else has to lie in the run's folder, such as a tokenizer.
-    exhibit: samples of a denoiser, which go to samples/ at every evaluation.
+    Attributes:
+        settings: What must be the same for the run to go on (`run_settings`).
+        about: The data in a few words.
+        furnish: Writes what else has to lie in the run's folder, such as a tokenizer.
+        exhibit: Samples of a denoiser, which go to samples/ at every evaluation.
     """
 
     task: Task
@@ -80,9 +82,10 @@ class TrainOptions(Protocol):
 def run_training(run: Run, options: TrainOptions) -> None:
     """Train, going on with what is there, and print the last measures.
 
-    options: the command's dataclass, which is written beside the run as config.yaml, to be given
-    again with --config.
-    Call it after every check of the user's input: from here on an earlier run may be replaced.
+    Args:
+        options: The command's dataclass, which is written beside the run as config.yaml, to be
+            given again with --config. Call it after every check of the user's input: from here
+            on an earlier run may be replaced.
     """
     config, out = options.train, options.out
     engine = make_engine(options.engine)

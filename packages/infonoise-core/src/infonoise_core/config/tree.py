@@ -19,7 +19,8 @@ class ConfigTree:
     """The settings of `kind`, a dataclass of dataclasses, each still without a value, with its
     default or with what was put there since.
 
-    base: an instance to start from in place of the defaults.
+    Args:
+        base: An instance to start from in place of the defaults.
     """
 
     def __init__(self, kind: type, base: object | None = None) -> None:

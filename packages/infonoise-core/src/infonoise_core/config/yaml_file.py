@@ -12,7 +12,8 @@ from infonoise_core.training.config import settings_of
 def to_yaml(config: Any, leave_out: Iterable[str] = ()) -> str:
     """A command's dataclass as YAML, which `read_config` takes back.
 
-    leave_out: fields of the command that a later run should not inherit, such as overwrite.
+    Args:
+        leave_out: Fields of the command that a later run should not inherit, such as overwrite.
     """
     import yaml
 

@@ -17,11 +17,14 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 @dataclass(frozen=True)
 class HeldOut:
-    """rate_integral: (n,) nats per example, the integral of squared error / sigma^2 over log sigma.
+    """What a denoiser pays for the information between two noise levels, by example.
 
-    Its mean estimates what the denoiser pays for the information between the two levels; with the
-    terms at both ends it is a bound on the negative log-likelihood (Kingma et al. 2021, eq. 15 and
-    17).
+    The mean estimates it; with the terms at both ends it is a bound on the negative log-likelihood
+    (Kingma et al. 2021, eq. 15 and 17).
+
+    Attributes:
+        rate_integral: (n,) nats per example, the integral of squared error / sigma^2 over log
+            sigma.
     """
 
     rate_integral: Tensor

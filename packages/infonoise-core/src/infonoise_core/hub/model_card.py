@@ -27,9 +27,11 @@ def model_card(
 ) -> str:
     """Markdown, with the front matter that the hub reads.
 
-    about: rows of the table, the name of the data among them.  measures: of the last evaluation,
-    which came after `measured_at` optimizer steps, `<name>_stderr` beside a name that has one.
-    commands: how to get and to use it.
+    Args:
+        about: Rows of the table, the name of the data among them.
+        measures: Of the last evaluation, which came after `measured_at` optimizer steps,
+            `<name>_stderr` beside a name that has one.
+        commands: How to get and to use it.
     """
     parts = [
         _front_matter(tags),

@@ -129,7 +129,11 @@ def deliver(
     """Let `fill` write a folder and bring it to the target, whole or not at all; returns a line
     about where it is.
 
-    package: see `repository`. InputError before anything is computed where the target is not free.
+    Args:
+        package: See `repository`.
+
+    Raises:
+        InputError: Before anything is computed where the target is not free.
     """
     repo = repository(target, package)
     if repo is None:
@@ -150,7 +154,8 @@ def fetch(
 ) -> tuple[Card, str]:
     """Bring a shared folder's files into `folder`, checked; its card, and where it came from.
 
-    only: names of files that are wanted; None for all of them.
+    Args:
+        only: Names of files that are wanted; None for all of them.
     """
     repo = repository(source, package)
     if repo is not None:

@@ -119,7 +119,8 @@ class Repository:
 def repository(text: str, package: str) -> Repository | None:
     """Of "hf:OWNER/NAME" or "hf:OWNER/NAME@REVISION"; None for a folder.
 
-    package: the one whose extra [hub] brings what is needed.
+    Args:
+        package: The one whose extra [hub] brings what is needed.
     """
     if not text.startswith(PREFIX):
         return None

@@ -19,8 +19,12 @@ Prediction = Literal["x0", "epsilon", "v", "velocity", "score", "F"]
 class Channel(ABC):
     """A family of Gaussian channels indexed by a coordinate u.
 
-    sigma_min, sigma_max: the span of noise-to-signal ratios that schedules and grids cover, in the
-    data's own unit.  coordinate_dtype: of the levels that schedules draw.
+    Args:
+        sigma_min, sigma_max: The span of noise-to-signal ratios that schedules and grids cover,
+            in the data's own unit.
+
+    Attributes:
+        coordinate_dtype: Of the levels that schedules draw.
     """
 
     coordinate_dtype: ClassVar[torch.dtype] = torch.float32
@@ -93,12 +97,14 @@ class Channel(ABC):
     ) -> Tensor:
         """Turn the squared error of another prediction into the squared error of x0.
 
-        u, squared_error: (n,), the error summed over an example's dimensions. `epsilon` is the unit
-        noise, `v` = a eps - b x0 (Salimans & Ho 2022), `velocity` = +-(eps - x0) of a flow with
-        a + b = 1 (either direction), `score` = grad log p(x_u) = -eps/b, and `F` the raw output of
-        a network under EDM's preconditioning, whose sigma_data it needs (Karras et al. 2022, eq. 7:
-        D = c_skip x_u/a + c_out F). Solve each definition together with x_u = a x0 + b eps for x0;
-        the factor of the prediction in that solution enters squared.
+        Args:
+            u, squared_error: (n,), the error summed over an example's dimensions. `epsilon` is
+                the unit noise, `v` = a eps - b x0 (Salimans & Ho 2022), `velocity` = +-(eps -
+                x0) of a flow with a + b = 1 (either direction), `score` = grad log p(x_u) =
+                -eps/b, and `F` the raw output of a network under EDM's preconditioning, whose
+                sigma_data it needs (Karras et al. 2022, eq. 7: D = c_skip x_u/a + c_out F).
+                Solve each definition together with x_u = a x0 + b eps for x0; the factor of the
+                prediction in that solution enters squared.
         """
         a, b = self.signal(u), self.noise(u)
         match prediction:

@@ -20,8 +20,9 @@ class Denoiser(Protocol):
 class EDMDenoiser(nn.Module):
     """D = c_skip x + c_out F(c_in x, c_noise, **condition) (Karras et al. 2022, eq. 7 and table 1).
 
-    network: F, called with x of unit variance and c_noise = log(sigma)/4 of shape (n,).
-    sigma_data: standard deviation of one data dimension.
+    Args:
+        network: F, called with x of unit variance and c_noise = log(sigma)/4 of shape (n,).
+        sigma_data: Standard deviation of one data dimension.
     """
 
     def __init__(self, network: nn.Module, sigma_data: float = 0.5) -> None:

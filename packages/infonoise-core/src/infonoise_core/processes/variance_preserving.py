@@ -48,6 +48,7 @@ class CosineCurve:
 
     def time(self, sigma: Tensor) -> Tensor:
         """(theta - theta_0) / speed; the tangent of that difference needs no subtraction.
+
         Any shape.
         """
         start = self._speed * self.offset
@@ -82,6 +83,7 @@ class LinearBetaCurve:
 
     def time(self, sigma: Tensor) -> Tensor:
         """The positive root of the quadratic B(t) = log(1 + sigma^2), without its cancellation.
+
         Any shape.
         """
         total = torch.log1p(sigma.square())
@@ -92,9 +94,10 @@ class LinearBetaCurve:
 class VariancePreserving(Channel):
     """x_t = a x0 + b eps with a^2 + b^2 = 1; the coordinate is a time t in [0, 1], noise at t = 1.
 
-    curve: CosineCurve(offset) or LinearBetaCurve(beta_min, beta_max).
-    sigma_min, sigma_max: by default the curve's values at t = 0.001 and at t = 1, or 0.999 where
-    the curve has no signal left at 1: one step in a thousand from either end.
+    Args:
+        curve: CosineCurve(offset) or LinearBetaCurve(beta_min, beta_max).
+        sigma_min, sigma_max: By default the curve's values at t = 0.001 and at t = 1, or 0.999
+            where the curve has no signal left at 1: one step in a thousand from either end.
     """
 
     def __init__(
@@ -136,7 +139,9 @@ class DiscreteDDPM(Channel):
 
     A sigma belongs to the step nearest in log sigma. A table may end without signal (zero terminal
     SNR, Lin et al. 2024): that last step has sigma = inf and is never drawn.
-    sigma_min, sigma_max: by default the table's lowest and highest finite levels.
+
+    Args:
+        sigma_min, sigma_max: By default the table's lowest and highest finite levels.
     """
 
     coordinate_dtype: ClassVar[torch.dtype] = torch.int64

@@ -27,7 +27,9 @@ class Plateau:
     """A stretch of noise levels over which the rate is constant, and its value: the dimension, from
     above.
 
-    stderr: from sampling.  sigma_min, sigma_max: its ends.
+    Attributes:
+        stderr: From sampling.
+        sigma_min, sigma_max: Its ends.
     """
 
     dimension: float
@@ -141,8 +143,9 @@ def svd_gap(
     al. 2022). The values come in units of what pure noise gives on average; 1 before the first and
     0 after the last take part in the search, so that k = d and k = 0 are possible answers.
 
-    perturbations: of each point, 4 d by default.  condition: the denoiser's keyword arguments,
-    (n, ...) each.
+    Args:
+        perturbations: Of each point, 4 d by default.
+        condition: The denoiser's keyword arguments, (n, ...) each.
     """
     _check(x0, sigma)
     d = x0[0].numel()
@@ -205,8 +208,9 @@ def intrinsic_dimension(
 ) -> Dimension:
     """All three readings at points x0 (n, ...): SVD gap, Jacobian trace, and the profile's plateau.
 
-    sigma: small against the data's features and large enough for the denoiser to be right there; by
-    default the geometric middle of the profile's plateau.
+    Args:
+        sigma: Small against the data's features and large enough for the denoiser to be right
+            there; by default the geometric middle of the profile's plateau.
     """
     flat = None if profile is None else plateau(profile)
     if sigma is None:

@@ -33,9 +33,11 @@ class RateEstimator:
     sigma^2, makes `sum rate * width` the integral without a binning error wherever draws are
     log-uniform inside a bin, as InfoNoise's are.
 
-    edges: (K+1,) sigma.  horizon: observations after which a bin's past weighs 1/e.  dim:
-    dimensions of an example; with it the ceiling rate <= dim holds.  groups: names of the parts
-    that an error may be split into.
+    Args:
+        edges: (K+1,) sigma.
+        horizon: Observations after which a bin's past weighs 1/e.  dim: dimensions of an
+            example; with it the ceiling rate <= dim holds.
+        groups: Names of the parts that an error may be split into.
     """
 
     def __init__(
@@ -63,8 +65,11 @@ class RateEstimator:
     ) -> None:
         """Add n observations; non-finite and negative ones are left out.
 
-        sigma: (n,).  squared_error: (n,), or (n, G) split over the groups.  implied_error: (n,) the
-        posterior variance that the denoiser itself implies, for the calibration gate.
+        Args:
+            sigma: (n,).
+            squared_error: (n,), or (n, G) split over the groups.
+            implied_error: (n,) the posterior variance that the denoiser itself implies, for the
+                calibration gate.
         """
         self._check(sigma, squared_error)
         if squared_error.device != self._increment.device:

@@ -25,14 +25,16 @@ class EntropyRateProfile:
     rate.
 
     All on the CPU, float64:
-    edges: (K+1,) ascending bin edges in sigma.
-    rate: (K,) nats per unit log sigma and example, averaged over the bin in log sigma.
-    stderr: (K,) its standard error, inf where nothing was seen.
-    count: (K,) observations that went in.
-    dim: dimensions of one example, if known.
-    raw: (K,) rate with nothing that `dim` bounds cut off, where it was estimated.
-    implied: (K,) rate by the denoiser's own posterior variance, nan where unknown.
-    groups: name -> (K,) parts of the rate, which add up to it.
+
+    Attributes:
+        edges: (K+1,) ascending bin edges in sigma.
+        rate: (K,) nats per unit log sigma and example, averaged over the bin in log sigma.
+        stderr: (K,) its standard error, inf where nothing was seen.
+        count: (K,) observations that went in.
+        dim: Dimensions of one example, if known.
+        raw: (K,) rate with nothing that `dim` bounds cut off, where it was estimated.
+        implied: (K,) rate by the denoiser's own posterior variance, nan where unknown.
+        groups: Name -> (K,) parts of the rate, which add up to it.
     """
 
     edges: Tensor

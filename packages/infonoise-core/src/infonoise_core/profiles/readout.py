@@ -115,7 +115,8 @@ def information_gap(
     if both profiles were measured with the same noise. With learned denoisers use profiles of
     held-out examples (`measure_profile`).
 
-    bound: the entropy of C, or another value that I(X; C) cannot exceed.
+    Args:
+        bound: The entropy of C, or another value that I(X; C) cannot exceed.
     """
     low = max(float(profile.edges[0]), float(conditional.edges[0]))
     high = min(float(profile.edges[-1]), float(conditional.edges[-1]))

@@ -50,7 +50,8 @@ def band_churn(
     """gamma where between q_low and q_high of the profile's entropy lies below the level, 0
     elsewhere (the entropy-gated churn of CoBit, Batzolis et al. 2026).
 
-    gate: multiplies the rate before the quantiles are taken.
+    Args:
+        gate: Multiplies the rate before the quantiles are taken.
     """
     if not 0 <= q_low < q_high <= 1:
         raise InputError(f"quantiles {q_low:g} and {q_high:g}: give 0 <= q_low < q_high <= 1")
@@ -62,8 +63,9 @@ def band_churn(
 def rate_churn(profile: EntropyRateProfile, gamma: float, gate: Gate | None = None) -> Churn:
     """gamma * rate(sigma) / (largest rate): most noise where most information is decided.
 
-    gate: multiplies the rate; without one, continuous data are churned most at the lowest levels,
-    where their rate has its plateau.
+    Args:
+        gate: Multiplies the rate; without one, continuous data are churned most at the lowest
+            levels, where their rate has its plateau.
     """
     _check(gamma)
     believed = gated(profile, gate)

@@ -31,8 +31,11 @@ def first_hitting(
 
     Hidden symbols come to light at times that are uniform and independent, so their order is
     random, and the network, which reads no time, is asked only when one does: `length` calls.
-    law: symbols (n, length) and which are hidden (n, length) -> logits (n, length, V) of the hidden
-    ones.  calls: 1 to length; fewer let several symbols come to light at once, each as if alone.
+
+    Args:
+        law: Symbols (n, length) and which are hidden (n, length) -> logits (n, length, V) of
+            the hidden ones.
+        calls: 1 to length; fewer let several symbols come to light at once, each as if alone.
     """
     turn = torch.rand(n, length, generator=generator, dtype=torch.float64).argsort(1).argsort(1)
     call = (turn * calls).div(length, rounding_mode="floor")
@@ -48,7 +51,8 @@ def left_to_right(
 ) -> Tensor:
     """(n, length) symbols of an autoregressive model, with a call for each.
 
-    law: the symbols so far (n, i), i from 0 -> logits (n, V) of the next.
+    Args:
+        law: The symbols so far (n, i), i from 0 -> logits (n, V) of the next.
     """
     symbols = torch.zeros(n, length, dtype=torch.long)
     for i in range(length):

@@ -136,12 +136,13 @@ def generate_chunks(
 ) -> Iterator[Sample]:
     """n examples of `shape` in chunks of at most `chunk`, each on the CPU; memory stays flat.
 
-    sigmas: (k,) descending noise levels.  condition: keyword arguments of the denoiser, each
-    (n, ...), cut like the examples.  origin: the centre of the data, where the first noise is put.
-    device: where the denoiser is; that of its parameters if it is a module.  progress: called with
-    (examples just done, n).
-    Noise is drawn on the CPU, so a seed and a chunk size give the same examples on every device up
-    to rounding.
+    Args:
+        sigmas: (k,) descending noise levels.
+        condition: Keyword arguments of the denoiser, each (n, ...), cut like the examples.
+        origin: The centre of the data, where the first noise is put.
+        device: Where the denoiser is; that of its parameters if it is a module.
+        progress: Called with (examples just done, n). Noise is drawn on the CPU, so a seed and
+            a chunk size give the same examples on every device up to rounding.
     """
     device = device or _device_of(denoiser)
     if isinstance(denoiser, nn.Module):

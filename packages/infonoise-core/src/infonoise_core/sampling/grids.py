@@ -44,9 +44,12 @@ def entropic_grid(
 
     The integral of the rate over log sigma, cut to [sigma_min, sigma_max] (the profile's own ends
     by default), is inverted at equal steps; beyond the profile nothing is known and no level is
-    spent but the end itself.  gate: multiplies the rate; the entropy of continuous data has no end
-    at low noise, so they need one.  karras: 0 to 1 blends towards the Karras grid, linearly in log
-    sigma.
+    spent but the end itself.
+
+    Args:
+        gate: Multiplies the rate; the entropy of continuous data has no end at low noise, so
+            they need one.
+        karras: 0 to 1 blends towards the Karras grid, linearly in log sigma.
     """
     low, high = _ends(profile, n, sigma_min, sigma_max)
     edges, rate = _cut(gated(profile, gate), low, high)

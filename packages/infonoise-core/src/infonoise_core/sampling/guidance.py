@@ -12,10 +12,12 @@ from infonoise_core.processes.denoiser import Denoiser
 def guided(denoiser: Denoiser, scale: float, **null: Any) -> Denoiser:
     """D_null + scale (D_condition - D_null) (Ho & Salimans 2022, eq. 6 with scale = 1 + w).
 
-    null: the keyword arguments that stand for "no condition"; they replace those of the same name
-    in the second call, all others stay.  A tensor of one row stands for every example.  scale: 1
-    is the denoiser itself and costs one call; 0 ignores the condition; more than 1 sharpens it,
-    at two calls.
+    Args:
+        null: The keyword arguments that stand for "no condition"; they replace those of the
+            same name in the second call, all others stay.  A tensor of one row stands for every
+            example.
+        scale: 1 is the denoiser itself and costs one call; 0 ignores the condition; more than 1
+            sharpens it, at two calls.
     """
     if not math.isfinite(scale):
         raise InputError(f"guidance scale {scale}: give a finite number, 1 for none")

@@ -114,15 +114,18 @@ def solve(
 ) -> Sample:
     """Carry x from noise level sigmas[0] down to 0; nfe counts the calls of the denoiser.
 
-    x: (n, ...) = x0 + sigmas[0] eps, so pure noise of that size to generate; half precision is
-    raised to float32.
-    sigmas: (k,) descending, without the final 0.  solver: a name in SOLVERS or a callable that
-    makes one.
-    churn: relative noise increase per level, added fresh with factor s_noise before the step
-    (Karras et al. 2022, algorithm 2; churn.py has some), drawn where the generator lives.
-    generator: of the fresh noise; a sequence has one for each of the n examples, so that what comes
-    of one does not depend on those beside it.
-    condition: keyword arguments of the denoiser.  progress: called with (steps done, steps in all).
+    Args:
+        x: (n, ...) = x0 + sigmas[0] eps, so pure noise of that size to generate; half precision
+            is raised to float32.
+        sigmas: (k,) descending, without the final 0.
+        solver: A name in SOLVERS or a callable that makes one.
+        churn: Relative noise increase per level, added fresh with factor s_noise before the
+            step (Karras et al. 2022, algorithm 2; churn.py has some), drawn where the generator
+            lives.
+        generator: Of the fresh noise; a sequence has one for each of the n examples, so that
+            what comes of one does not depend on those beside it.
+        condition: Keyword arguments of the denoiser.
+        progress: Called with (steps done, steps in all).
     """
     levels = _levels(sigmas)
     gammas = _gammas(churn, levels)

@@ -27,8 +27,9 @@ class Schedule(Protocol):
     ) -> Tensor:
         """(n,) noise levels in the channel's coordinate.
 
-        ranks: this rank and how many share the strata, torch.distributed's by default; (0, 1) draws
-        a whole batch, of which every rank that draws alike may take its part.
+        Args:
+            ranks: This rank and how many share the strata, torch.distributed's by default; (0,
+                1) draws a whole batch, of which every rank that draws alike may take its part.
         """
 
     def observe(self, u: Tensor, squared_error: Tensor) -> None:
@@ -55,8 +56,9 @@ class Schedule(Protocol):
 class FixedLaw(ABC):
     """A law of log sigma that does not change, cut to the channel's span.
 
-    stratified: draw one level from each of n equally likely strata (interleaved over ranks),
-    shuffled; otherwise independently.
+    Args:
+        stratified: Draw one level from each of n equally likely strata (interleaved over
+            ranks), shuffled; otherwise independently.
     """
 
     def __init__(self, channel: Channel, stratified: bool = True) -> None:

@@ -140,10 +140,11 @@ def training_density(
     """(K,) density per unit log sigma, proportional to (gate * rate / weight)^power, integrating to
     1; None when the profile gives no usable one (zero, or not finite).
 
-    weight: the loss weight to divide out, or None to leave it in.  power: 1 is the published rate
-    law, 1/2 the flatter one of CoBit (Batzolis et al. 2026). Where what is left to learn at a level
-    falls with the draws it gets, as k / n, the sum of k / n is least for n in proportion to the
-    root of k.
+    Args:
+        weight: The loss weight to divide out, or None to leave it in.
+        power: 1 is the published rate law, 1/2 the flatter one of CoBit (Batzolis et al. 2026).
+            Where what is left to learn at a level falls with the draws it gets, as k / n, the
+            sum of k / n is least for n in proportion to the root of k.
     """
     target = (gate(profile) * profile.rate).clamp_min(0)
     if weight is not None:

@@ -49,23 +49,25 @@ class InfoNoise(TableLaw):
     steps. A refresh whose profile is not usable leaves a learned density as it is; before one, with
     `dim`, the draws are put around the data's scale. `status` says so.
 
-    warmup: the law before anything is known, and of the exploration floor.
-    weight: the loss weight of the training objective, which the density divides out.
-    gate: keeps draws from the low-noise end, see `allocation`; `slope_gate()` by default.
-    power: 1 draws in proportion to the rate over the weight, 1/2 to its root.
-    refresh_every: optimizer steps between refreshes; a refresh is a collective under
-    torch.distributed.
-    warmup_steps, transition: optimizer steps.
-    bins: cells of the log-sigma grid.
-    horizon: observations after which a bin's past weighs 1/e.
-    min_count: effective observations that make a bin count as filled.
-    dim: dimensions of one example; it bounds the rate where the estimate is noisy.
-    compensate: whether to divide the weight out; without, training effort goes as rate * weight.
-    prior: a profile known before training (closed form, or from the data alone), which a bin's own
-    observations outweigh as they pass `min_count`.
-    ceiling: a profile that the truth cannot exceed, such as that of independent symbols: what a
-    network's errors show above it is its own weakness, and draws no updates.
-    groups: names of the parts into which `observe` gets its errors split.
+    Args:
+        warmup: The law before anything is known, and of the exploration floor.
+        weight: The loss weight of the training objective, which the density divides out.
+        gate: Keeps draws from the low-noise end, see `allocation`; `slope_gate()` by default.
+        power: 1 draws in proportion to the rate over the weight, 1/2 to its root.
+        refresh_every: Optimizer steps between refreshes; a refresh is a collective under
+            torch.distributed.
+        warmup_steps, transition: Optimizer steps.
+        bins: Cells of the log-sigma grid.
+        horizon: Observations after which a bin's past weighs 1/e.
+        min_count: Effective observations that make a bin count as filled.
+        dim: Dimensions of one example; it bounds the rate where the estimate is noisy.
+        compensate: Whether to divide the weight out; without, training effort goes as rate *
+            weight.
+        prior: A profile known before training (closed form, or from the data alone), which a
+            bin's own observations outweigh as they pass `min_count`.
+        ceiling: A profile that the truth cannot exceed, such as that of independent symbols:
+            what a network's errors show above it is its own weakness, and draws no updates.
+        groups: Names of the parts into which `observe` gets its errors split.
     """
 
     def __init__(
@@ -224,8 +226,10 @@ class InfoNoise(TableLaw):
         return dim is not None and known.entropy() >= _ALL_LOST * dim * float(known.width.sum())
 
     def _hold(self, known: EntropyRateProfile) -> None:
-        """Nothing was learned of where information is lost. Yet an error without structure tells
-        the data's scale, and a first guess around it beats a wide warm-up law.
+        """Nothing was learned of where information is lost.
+
+        Yet an error without structure tells the data's scale, and a first guess around it beats a
+        wide warm-up law.
         """
         self._held = "the losses show no information anywhere that the gate lets through"
         dim = self.estimator.dim

@@ -13,8 +13,9 @@ VERSION = 1
 class LossHistory:
     """A ring of the `depth` most recent losses per bin; observing never waits for the device.
 
-    edges: (K+1,) sigma. Under torch.distributed every rank keeps the losses it saw, and `merge`
-    pools their moments.
+    Args:
+        edges: (K+1,) sigma. Under torch.distributed every rank keeps the losses it saw, and
+            `merge` pools their moments.
     """
 
     def __init__(self, edges: Tensor, depth: int = 10) -> None:

@@ -33,9 +33,12 @@ from infonoise_core.schedules.infonoise import InfoNoise
 class Setting:
     """What a schedule is made for.
 
-    updates: length of the run.  dim: dimensions of an example.  symbols: of discrete data, the
-    profile its symbols would have if they knew nothing of each other.  linear: what the best linear
-    denoiser of the data's coefficients leaves unknown.
+    Attributes:
+        updates: Length of the run.
+        dim: Dimensions of an example.
+        symbols: Of discrete data, the profile its symbols would have if they knew nothing of
+            each other.
+        linear: What the best linear denoiser of the data's coefficients leaves unknown.
     """
 
     channel: Channel

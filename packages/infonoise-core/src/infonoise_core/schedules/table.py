@@ -11,8 +11,10 @@ from infonoise_core.schedules.fixed import FixedLaw, uniforms
 class TableLaw:
     """Density per unit log sigma, constant over each of K bins; it starts as the base law's.
 
-    base: the law before anything is learned.  bins: cells of the log-sigma grid (the channel may
-    give fewer).  stratified: as in FixedLaw.
+    Args:
+        base: The law before anything is learned.
+        bins: Cells of the log-sigma grid (the channel may give fewer).
+        stratified: As in FixedLaw.
     """
 
     def __init__(
@@ -40,7 +42,8 @@ class TableLaw:
     ) -> Tensor:
         """(n,) noise levels in the channel's coordinate: inverse cdf, log-uniform inside a bin.
 
-        ranks: as in `law.Schedule.sample`.
+        Args:
+            ranks: As in `law.Schedule.sample`.
         """
         p = uniforms(n, device, generator, self.stratified, ranks)
         if p.device != self._lines.device:

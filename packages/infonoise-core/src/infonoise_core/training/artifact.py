@@ -42,7 +42,8 @@ def is_artefact(folder: Path) -> bool:
 def seal(folder: Path, kind: Kind, program: str, about: Mapping[str, Any]) -> Card:
     """Write card.json about the files in `folder`; returns what it holds.
 
-    about: plain values that are told of the model or the profile.
+    Args:
+        about: Plain values that are told of the model or the profile.
     """
     names = sorted(
         path.relative_to(folder).as_posix()
@@ -64,7 +65,8 @@ def seal(folder: Path, kind: Kind, program: str, about: Mapping[str, Any]) -> Ca
 def read_card(folder: Path, name: str | None = None) -> Card:
     """What card.json says; InputError where there is none or it is none of ours.
 
-    name: the folder's, for people.
+    Args:
+        name: The folder's, for people.
     """
     name = name or str(folder)
     path = folder / CARD_FILE
@@ -103,7 +105,8 @@ def verify(folder: Path, card: Card, name: str | None = None) -> None:
 def load_weights(folder: Path, denoiser: nn.Module) -> int:
     """Put a shared model's weights into `denoiser`; returns its optimizer steps.
 
-    InputError for damaged weights, and for those of another network.
+    Raises:
+        InputError: For damaged weights, and for those of another network.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file

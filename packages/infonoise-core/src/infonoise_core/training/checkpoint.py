@@ -44,8 +44,10 @@ def save(
     """Write `folder/step-<step>` and drop all but the `keep` newest checkpoints and that of step
     `best`. One process at a time may write into a folder.
 
-    parts: name -> tree of dicts, lists, tensors and plain values.  info: plain values for the
-    manifest.  OSError when the disk is full; what was there before is untouched.
+    Args:
+        parts: Name -> tree of dicts, lists, tensors and plain values.
+        info: Plain values for the manifest.  OSError when the disk is full; what was there
+            before is untouched.
     """
     folder.mkdir(parents=True, exist_ok=True)
     final = path_of(folder, step)
@@ -131,7 +133,10 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def newest(folder: Path) -> int | None:
     """The step of the newest checkpoint that is whole; None when there is none at all.
 
-    Damaged ones are passed over with a warning; InputError when all are damaged.
+    Damaged ones are passed over with a warning;
+
+    Raises:
+        InputError: When all are damaged.
     """
     for step in steps(folder):
         try:

@@ -14,8 +14,9 @@ Keep = Callable[[int], float]
 def power_keep(std: float) -> Keep:
     """A window that grows with training: weight of step tau at step t proportional to tau^gamma.
 
-    std: width of the window relative to the training time so far (Karras et al. 2024, EDM2, eq.
-    121-123), so one setting suits a run of any length.
+    Args:
+        std: Width of the window relative to the training time so far (Karras et al. 2024, EDM2,
+            eq. 121-123), so one setting suits a run of any length.
     """
     exponent = _gamma(std) + 1
     return lambda step: float((1 - 1 / step) ** exponent)
@@ -31,8 +32,9 @@ def plain_keep(decay: float) -> Keep:
 class WeightAverage:
     """A copy of a model that follows its weights; its state is the model's, each of the same shape.
 
-    keep: share of the average that is kept at each optimizer step; 0 at step 1, which copies the
-    weights.
+    Args:
+        keep: Share of the average that is kept at each optimizer step; 0 at step 1, which
+            copies the weights.
     """
 
     def __init__(self, model: nn.Module, keep: Keep) -> None:

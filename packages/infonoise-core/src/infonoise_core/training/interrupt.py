@@ -33,8 +33,9 @@ class Flag:
 
 @contextmanager
 def sigterm() -> Iterator[Flag]:
-    """A flag that SIGTERM raises, in place of ending the process. Outside the main thread, where
-    Python takes no signals, it never rises.
+    """A flag that SIGTERM raises, in place of ending the process.
+
+    Outside the main thread, where Python takes no signals, it never rises.
     """
     flag = Flag()
     if threading.current_thread() is not threading.main_thread():

@@ -30,8 +30,9 @@ class Logger(Protocol):
 class TensorBoard:
     """Event files in out/tensorboard, for `tensorboard --logdir`.
 
-    step: the last one that counts; what an earlier process wrote of later ones is hidden, since it
-    is done again.
+    Args:
+        step: The last one that counts; what an earlier process wrote of later ones is hidden,
+            since it is done again.
     """
 
     def __init__(self, out: Path, step: int = 0) -> None:
@@ -64,8 +65,10 @@ class TensorBoard:
 class WeightsAndBiases:
     """A run at Weights & Biases, where the environment says how: WANDB_MODE, WANDB_PROJECT, ...
 
-    out: the run's folder, which keeps its name there, so that a run that was cut short goes on.
-    config: its settings, as plain values.
+    Args:
+        out: The run's folder, which keeps its name there, so that a run that was cut short goes
+            on.
+        config: Its settings, as plain values.
     """
 
     def __init__(self, out: Path, config: Mapping[str, Any] | None = None) -> None:
@@ -107,6 +110,7 @@ def open_loggers(
     names: tuple[str, ...], out: Path, step: int = 0, config: Mapping[str, Any] | None = None
 ) -> Iterator[list[Logger]]:
     """The loggers of these names for a run that has done `step` steps, closed at the end.
+
     InputError for a name that is none, or needs a package that is not there.
     """
     check_names(names)

@@ -50,8 +50,13 @@ Show = Callable[[nn.Module, int], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """denoiser: the averaged weights, in evaluation mode.  schedule: with what it has learned.
-    evaluations: one entry per evaluation, with its `step`."""
+    """What training leaves.
+
+    Attributes:
+        denoiser: The averaged weights, in evaluation mode.
+        schedule: With what it has learned.
+        evaluations: One entry per evaluation, with its `step`.
+    """
 
     denoiser: nn.Module
     schedule: Schedule
@@ -80,8 +85,10 @@ def train(
     metrics.jsonl, checkpoints/, profile.json. On SIGTERM it saves and raises Stopped, a SystemExit
     with code 0. A step whose loss or gradient is not finite is skipped.
 
-    show: called after each evaluation, for samples.  workers: threads that call task.batch for the
-    micro-batches to come.  log_to: see `loggers`.
+    Args:
+        show: Called after each evaluation, for samples.
+        workers: Threads that call task.batch for the micro-batches to come.
+        log_to: See `loggers`.
     """
     engine = engine or TorchEngine()
     check_division(config, engine)

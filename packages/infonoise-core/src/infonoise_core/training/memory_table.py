@@ -31,11 +31,15 @@ def memory_table(
 ) -> Table:
     """One row per engine and ZeRO stage, in GiB or MiB.
 
-    gradients: with buckets, and what DeepSpeed gathers and copies.  activations: with bf16 copies
-    of the weights.
+    gradients: with buckets, and what DeepSpeed gathers and copies.
 
-    parameters: a number such as 133.5M, or a run's folder.  activations, gpu: sizes such as 24GiB,
-    or empty. InputError for what is neither.
+    Args:
+        activations: With bf16 copies of the weights.
+        parameters: A number such as 133.5M, or a run's folder.
+        activations, gpu: Sizes such as 24GiB, or empty.
+
+    Raises:
+        InputError: For what is neither.
     """
     number = _in_run(Path(parameters)) if Path(parameters).is_dir() else count(parameters)
     kept_back = size(activations, "--activations") if activations else 0

@@ -22,8 +22,10 @@ _LEVELS = 64
 class Metrics:
     """The lines of a run's metrics file, and what happened on the device between them.
 
-    Every rank holds the lines; rank 0 writes them, and tells its `loggers`.  skip_limit: steps in a
-    row without a finite gradient that are borne.
+    Every rank holds the lines; rank 0 writes them, and tells its `loggers`.
+
+    Args:
+        skip_limit: Steps in a row without a finite gradient that are borne.
     """
 
     def __init__(self, path: Path, engine: Engine, skip_limit: int) -> None:
@@ -58,8 +60,9 @@ class Metrics:
         self._norms.append(norm)
 
     def log(self, step: int, status: str) -> str:
-        """Write the means since the last line; returns them in a few words. InputError after too
-        many steps in a row that had to be skipped. Collective.
+        """Write the means since the last line; returns them in a few words.
+
+        InputError after too many steps in a row that had to be skipped. Collective.
         """
         rows = self._rows().cpu()
         self._losses, self._norms = [], []

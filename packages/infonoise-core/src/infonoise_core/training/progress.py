@@ -69,8 +69,10 @@ class _Lines:
 def progress(
     total: float, label: str, seconds: float = 10.0, shown: bool = True
 ) -> Iterator[Reporter]:
-    """A reporter for `total` units of work: a bar if stderr is a terminal, else a line every
-    `seconds`.  shown: whether to say anything, for one of several processes should.
+    """A reporter for `total` units of work: a bar on a terminal, else a line every `seconds`.
+
+    Args:
+        shown: Whether to say anything, for one of several processes should.
     """
     if not shown:
         yield Silent()

@@ -43,11 +43,16 @@ from infonoise_core.training.state import CHECKPOINTS
 class Domain:
     """What a domain says of its models.
 
-    program: its command and package.  version: the package's.  command: what makes its runs.
-    data: name of the data, by a run's settings.  about: rows of the page's table, by the same.
-    use: words of a command on the folder `model`.  tags: for the hub.  open: what its other
-    commands open a run with; raises for what it does not understand.  keep: names of further files
-    and folders that go along where a run has them.
+    Attributes:
+        program: Its command and package.
+        version: The package's.
+        command: What makes its runs.
+        data: Name of the data, by a run's settings.
+        about: Rows of the page's table, by the same.
+        use: Words of a command on the folder `model`.
+        tags: For the hub.
+        open: What its other commands open a run with; raises for what it does not understand.
+        keep: Names of further files and folders that go along where a run has them.
     """
 
     program: str

@@ -29,8 +29,9 @@ CHECKPOINTS = "checkpoints"
 
 @dataclass(frozen=True)
 class RunState:
-    """Everything that changes while a run goes on. Random numbers are not among it: they are a
-    function of (seed, step, place in the batch).
+    """Everything that changes while a run goes on.
+
+    Random numbers are not among it: they are a function of (seed, step, place in the batch).
     """
 
     out: Path

@@ -46,7 +46,9 @@ class Losses(NamedTuple):
 class Task(Protocol):
     """A data set with a denoiser to train on it.
 
-    denoiser: the module with the parameters.  dim: dimensions of one example.
+    Attributes:
+        denoiser: The module with the parameters.
+        dim: Dimensions of one example.
     """
 
     denoiser: nn.Module

@@ -31,7 +31,9 @@ class Decoded(NamedTuple):
 class Codes(Protocol):
     """Ids of tokens <-> bits.
 
-    size: how many tokens.  bits: of each.
+    Attributes:
+        size: How many tokens.
+        bits: Of each.
     """
 
     size: int
@@ -47,9 +49,10 @@ class Codes(Protocol):
 class CodeBook:
     """Ids of `size` tokens <-> codes of `bits` bits.
 
-    codes: (size,) whole numbers below 2^bits, all different.
-    unknown: the id that a code without a token decodes to.
-    name: of the kind of code, for reports.
+    Args:
+        codes: (size,) whole numbers below 2^bits, all different.
+        unknown: The id that a code without a token decodes to.
+        name: Of the kind of code, for reports.
     """
 
     def __init__(self, codes: Tensor, bits: int, unknown: int, name: str) -> None:
@@ -86,7 +89,11 @@ class CodeBook:
         return Decoded(ids.masked_fill(invalid, self.unknown), invalid)
 
     def save(self, path: Path, tokenizer: str) -> None:
-        """Write one file.  tokenizer: the digest of the tokenizer whose ids these are."""
+        """Write one file.
+
+        Args:
+            tokenizer: The digest of the tokenizer whose ids these are.
+        """
         about = {"version": VERSION, "name": self.name, "bits": self.bits}
         about |= {"unknown": self.unknown, "tokenizer": tokenizer}
         # One entry, because safetensors writes several in any order.

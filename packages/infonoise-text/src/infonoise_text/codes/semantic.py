@@ -27,8 +27,10 @@ _ROUNDS = 20
 def semantic_codes(ids: NDArray[np.integer], size: int, unknown: int = 0) -> CodeBook:
     """The semantic code book of a corpus.
 
-    ids: (n,) the corpus, memory-mapped or not; the first 20 million tokens are read.
-    size: of the vocabulary.  unknown: see CodeBook.
+    Args:
+        ids: (n,) the corpus, memory-mapped or not; the first 20 million tokens are read.
+        size: Of the vocabulary.
+        unknown: See CodeBook.
     """
     vectors = token_vectors(cooccurrence(ids, size))
     bits = bits_for(size)

@@ -29,8 +29,11 @@ Positions = NDArray[np.integer] | list[int]
 class SplitCounts:
     """What a split holds.
 
-    documents: how many.  tokens: how many ids, the ends of documents among them.
-    bytes: of the documents in UTF-8.  sha256: of the file of ids.
+    Attributes:
+        documents: How many.
+        tokens: How many ids, the ends of documents among them.
+        bytes: Of the documents in UTF-8.
+        sha256: Of the file of ids.
     """
 
     documents: int
@@ -43,9 +46,12 @@ class SplitCounts:
 class Manifest:
     """What a prepared corpus is made of.
 
-    source: name of the corpus.  split_by: "document", or "stretch" where there were fewer than
-    three documents and each was cut instead.  dtype: of the ids, "uint16" or "uint32".
-    changed: documents that the tokenizer does not give back exactly.
+    Attributes:
+        source: Name of the corpus.
+        split_by: "document", or "stretch" where there were fewer than three documents and each
+            was cut instead.
+        dtype: Of the ids, "uint16" or "uint32".
+        changed: Documents that the tokenizer does not give back exactly.
     """
 
     source: str
@@ -94,7 +100,9 @@ def ids_file(split: str) -> str:
 class Split:
     """The ids of one split, one document after the other, memory-mapped.
 
-    name: of the split, for messages.  ids: (tokens,) uint16 or uint32, read-only.
+    Args:
+        name: Of the split, for messages.
+        ids: (tokens,) uint16 or uint32, read-only.
     """
 
     def __init__(self, name: str, ids: NDArray[np.integer], counts: SplitCounts) -> None:
@@ -134,7 +142,10 @@ class Split:
 class Corpus:
     """A folder that `infonoise-text prepare` wrote.
 
-    folder: where it lies.  manifest: what it is made of.  tokenizer: that of its ids.
+    Args:
+        folder: Where it lies.
+        manifest: What it is made of.
+        tokenizer: That of its ids.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, tokenizer: Tokenizer) -> None:

@@ -34,7 +34,8 @@ _DAMAGE = (OSError, EOFError, tarfile.TarError, lzma.LZMAError, zlib.error)
 class Documents:
     """Texts that can be read any number of times, in the same order; empty ones are left out.
 
-    name: of the source, for reports.
+    Attributes:
+        name: Of the source, for reports.
     """
 
     name: str

@@ -37,8 +37,11 @@ def open_corpus(data: str, options: CorpusOptions, *, semantic: bool = False) ->
     """The corpus at `data`: a prepared folder, or any source of `open_documents`.
 
     The latter is prepared into a cache ($INFONOISE_CACHE, else ~/.cache/infonoise), under a name
-    that its content and the options give, and found there the next time.  semantic: with the
-    semantic code book; a prepared folder without one is refused where the book is asked for.
+    that its content and the options give, and found there the next time.
+
+    Args:
+        semantic: With the semantic code book; a prepared folder without one is refused where
+            the book is asked for.
     """
     if (Path(data) / MANIFEST_FILE).is_file():
         return _checked(Path(data), options)

@@ -29,7 +29,9 @@ def random_spans(n: int, length: int, share: float, device: torch.device) -> Ten
 class Given(NamedTuple):
     """The tokens of one window that are given.
 
-    ids: (length,) int64, anything where nothing is given.  known: (length,) bool.
+    Attributes:
+        ids: (length,) int64, anything where nothing is given.
+        known: (length,) bool.
     """
 
     ids: Tensor
@@ -50,8 +52,9 @@ def gaps(parts: Sequence[Sequence[int]], length: int, size: int | None = None) -
     """Parts of a window of `length` with gaps between them; a part may be empty, so a gap can be
     first or last.
 
-    size: tokens of each gap, and what room is left is unknown too, behind the last part; without
-    it the gaps share all room.
+    Args:
+        size: Tokens of each gap, and what room is left is unknown too, behind the last part;
+            without it the gaps share all room.
     """
     if len(parts) < 2:
         raise InputError("no gap to fill: mark one in the text")

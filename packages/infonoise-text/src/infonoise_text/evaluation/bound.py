@@ -68,7 +68,8 @@ class SecondPass(nn.Module):
     def forward(self, x: Tensor, sigma: Tensor, logits: bool = False, **condition: Any) -> Tensor:
         """The denoiser's second answer (n, L, m) to x (n, L, m), sigma (n,) and its conditions.
 
-        logits: its log-odds instead.
+        Args:
+            logits: Its log-odds instead.
         """
         first = self.denoiser(x, sigma, **condition)
         second: Tensor = self.denoiser(x, sigma, previous=first, logits=logits, **condition)
@@ -85,7 +86,9 @@ class LikelihoodBound:
     what these noises happen to cost them beyond it is taken out of every bound by regression over
     windows (a control variate).
 
-    ids: (n, L).  known: (L,) bool, tokens that are given and cost nothing.
+    Args:
+        ids: (n, L).
+        known: (L,) bool, tokens that are given and cost nothing.
     """
 
     def __init__(
@@ -149,7 +152,9 @@ def controlled(nats: Tensor, control: Tensor, tokens: int) -> Bound:
     """The mean cost of a token, what chance does to it taken out as far as it does the same to the
     control.
 
-    nats: (n,) of windows of `tokens` tokens.  control: (n,) of mean 0, on the same noises.
+    Args:
+        nats: (n,) of windows of `tokens` tokens.
+        control: (n,) of mean 0, on the same noises.
     """
     n, free = len(nats), len(nats) - 1
     if n >= _CONTROLLED:
@@ -184,7 +189,8 @@ class _FairBits(nn.Module):
 def held_out_windows(split: Split, length: int, windows: int) -> Tensor:
     """(n, length) ids of n <= `windows` windows that do not overlap, spread over the split.
 
-    InputError where the split has room for less than two: an error bar needs them.
+    Raises:
+        InputError: Where the split has room for less than two: an error bar needs them.
     """
     there = split.windows(length)
     if there < 2:
@@ -210,9 +216,11 @@ def per_byte(bound: Bound, tokens_per_byte: float) -> dict[str, float]:
 class TextEvaluation:
     """Bits per byte of averaged weights on fixed held-out windows, levels and noises.
 
-    split: never the training split.  windows: how many at most.  passes: 2 lets the denoiser see
-    its own first answer, at twice the evaluations.  make_bound: of windows (n, L), in place of
-    `LikelihoodBound`.
+    Args:
+        split: Never the training split.
+        windows: How many at most.
+        passes: 2 lets the denoiser see its own first answer, at twice the evaluations.
+        make_bound: Of windows (n, L), in place of `LikelihoodBound`.
     """
 
     def __init__(

@@ -21,7 +21,8 @@ def language_model(source: str, device: str = "cpu") -> TextMeasure:
     """The generative perplexity by a causal language model: exp of the mean cost of its own tokens,
     each given those before it in the text.
 
-    source: folder of a Hugging Face causal model with its tokenizer, or a name on the hub.
+    Args:
+        source: Folder of a Hugging Face causal model with its tokenizer, or a name on the hub.
     """
     library = require("transformers", "lm", f"--lm {source}: a causal language model")
     try:

@@ -76,7 +76,8 @@ def _denoised(denoiser: nn.Module, x: Tensor, sigma: Tensor, device: torch.devic
 def _members(by: By, length: int, bits: int, ahead: int) -> tuple[list[str], Tensor]:
     """Names of the parts, and (L m, parts) with a 1 where a bit of a window belongs to one.
 
-    ahead: bits of a token that are its cluster's.
+    Args:
+        ahead: Bits of a token that are its cluster's.
     """
     place = torch.arange(length * bits)
     if by == "bit":

@@ -22,8 +22,10 @@ Ids = NDArray[np.integer]
 class _Level(NamedTuple):
     """All k-grams of one length k.
 
-    keys: (M,) sorted, context's number * size + last token; a k-gram's number is its place.
-    counts: (M,).  total, types: (contexts,) c(h) and T(h).
+    Attributes:
+        keys: (M,) sorted, context's number * size + last token; a k-gram's number is its place.
+        counts: (M,).
+        total, types: (contexts,) c(h) and T(h).
     """
 
     keys: NDArray[np.int64]
@@ -35,7 +37,9 @@ class _Level(NamedTuple):
 class NGram:
     """A model of sequences of ids 0 .. size-1, from the counts of one long sequence.
 
-    ids: (N,).  order: length of the longest n-gram, so of its context plus one.
+    Args:
+        ids: (N,).
+        order: Length of the longest n-gram, so of its context plus one.
     """
 
     def __init__(self, ids: Ids, size: int, order: int) -> None:
@@ -62,7 +66,8 @@ class NGram:
     def nats(self, ids: Ids, order: int | None = None) -> NDArray[np.float64]:
         """(..., L) -log p of each id given those before it in its row of (..., L).
 
-        order: of a shorter model, which is part of this one.
+        Args:
+            order: Of a shorter model, which is part of this one.
         """
         tokens = np.asarray(ids, np.int64)
         p = np.full(tokens.shape, 1 / self.size)

@@ -24,10 +24,14 @@ def texts_of(tokenizer: Tokenizer, ids: Tensor) -> list[str]:
 class Quality:
     """Of windows of text.
 
-    perplexity: of an n-gram model of the training split.  entropy: of the tokens of one window,
-    nats; beside the perplexity always, for that falls where text repeats itself.  distinct: share
-    of different n-grams for n = 1, 2, 3.  invalid: share of codes that belong to no token.  nfe:
-    network evaluations for each window.  others: what needs a library of its own.
+    Attributes:
+        perplexity: Of an n-gram model of the training split.
+        entropy: Of the tokens of one window, nats; beside the perplexity always, for that falls
+            where text repeats itself.
+        distinct: Share of different n-grams for n = 1, 2, 3.
+        invalid: Share of codes that belong to no token.  nfe: network evaluations for each
+            window.
+        others: What needs a library of its own.
     """
 
     perplexity: float
@@ -45,7 +49,9 @@ class Quality:
 class Judge:
     """Measures windows of text.
 
-    model: of the training split.  measures: name -> of texts.
+    Args:
+        model: Of the training split.
+        measures: Name -> of texts.
     """
 
     def __init__(

@@ -59,7 +59,8 @@ class EmbeddingDenoiser(nn.Module):
     ) -> Tensor:
         """x (n, L, channels), sigma (n,) -> the mean embedding, or logits (n, L, V).
 
-        ids: (n, L), then x is unit noise that is put on their embeddings.
+        Args:
+            ids: (n, L), then x is unit noise that is put on their embeddings.
         """
         table = self.table()
         level = sigma.to(torch.float32)[:, None, None]
@@ -167,7 +168,8 @@ def sample(
 ) -> Generated:
     """n windows (n, length); of each place, the token whose embedding is nearest in the end.
 
-    sigmas: (k,) descending.
+    Args:
+        sigmas: (k,) descending.
     """
     chunks = list(
         generate_chunks(

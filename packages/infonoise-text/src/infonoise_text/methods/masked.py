@@ -68,7 +68,8 @@ def sample(
 ) -> Generated:  # fmt: skip
     """n windows by the first-hitting sampler (`infonoise_core.sampling.discrete`).
 
-    calls: one for each token if None; fewer let several tokens come to light at once.
+    Args:
+        calls: One for each token if None; fewer let several tokens come to light at once.
     """
     calls = length if calls is None else calls
     if not 1 <= calls <= length:

@@ -70,8 +70,10 @@ class Baseline(Protocol):
 class TokenBaseline:
     """Without noise levels.
 
-    make: vocabulary and sizes -> a network.  measure: what its text costs.  sampler: network,
-    windows, tokens of each, calls, seed -> text.
+    Attributes:
+        make: Vocabulary and sizes -> a network.
+        measure: What its text costs.
+        sampler: network, windows, tokens of each, calls, seed -> text.
     """
 
     make: Callable[[int, TrunkConfig], nn.Module]

@@ -53,7 +53,8 @@ class TokenTransformer(nn.Module):
 class TokenTask:
     """Learn windows of text by a cost of whole tokens. Noise levels are given, and not used.
 
-    cost: of windows in nats; what is random in it comes from torch's global generator.
+    Args:
+        cost: Of windows in nats; what is random in it comes from torch's global generator.
     """
 
     def __init__(

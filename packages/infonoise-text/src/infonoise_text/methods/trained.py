@@ -48,7 +48,8 @@ CLUSTERS_FILE = "clusters.safetensors"
 def furnish(out: Path, tokenizer: Tokenizer, book: CodeBook, tree: CodeBook | None = None) -> None:
     """Write into a run's folder what `open_trained` needs beside the weights.
 
-    tree: whose first bits are the clusters', of a run that has them.
+    Args:
+        tree: Whose first bits are the clusters', of a run that has them.
     """
     (out / TOKENIZER_FOLDER).mkdir(exist_ok=True)
     tokenizer.save(out / TOKENIZER_FOLDER)
@@ -117,7 +118,8 @@ class TrainedRun:
     ) -> Evaluation:
         """Bits per byte of a split, as its method measures them.
 
-        path: of a run with clusters, by default both kinds at the same level.
+        Args:
+            path: Of a run with clusters, by default both kinds at the same level.
         """
         objective = self.objective
         if isinstance(self.book, ClusterBook):

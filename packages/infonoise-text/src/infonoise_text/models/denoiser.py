@@ -19,7 +19,9 @@ CERTAIN = 100.0
 def evidence(x: Tensor, sigma: Tensor) -> Tensor:
     """Log-odds of each bit from its own noisy value, (x - 1/2) / sigma^2 clipped, in float32.
 
-    x: (n, ...).  sigma: (n,), or of as many dimensions as x.
+    Args:
+        x: (n, ...).
+        sigma: (n,), or of as many dimensions as x.
     """
     square = sigma.to(torch.float32).square()
     if square.dim() == 1:

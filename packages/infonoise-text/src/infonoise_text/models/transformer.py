@@ -24,9 +24,13 @@ _MULTIPLE = 64
 class TrunkConfig:
     """Sizes of a trunk.
 
-    width: of a position.  blocks, heads: how many.  shared: one modulation network for all blocks,
-    each with offsets of its own; without, one per block, which costs a third of all parameters.
-    dropout: of what attention and SwiGLU add.  causal: positions see no later ones.
+    Attributes:
+        width: Of a position.
+        blocks, heads: How many.
+        shared: One modulation network for all blocks, each with offsets of its own; without,
+            one per block, which costs a third of all parameters.
+        dropout: Of what attention and SwiGLU add.
+        causal: Positions see no later ones.
     """
 
     width: int
@@ -76,8 +80,9 @@ def preset(name: str, dropout: float | None = None) -> TrunkConfig:
 class NoiseEmbedding(nn.Module):
     """log(sigma) (n,) -> (n, width): sinusoids at fixed frequencies, then two linear layers.
 
-    levels: more than one where several noise levels together say how noisy an example is; then
-    log(sigma) is (n, levels).
+    Args:
+        levels: More than one where several noise levels together say how noisy an example is;
+            then log(sigma) is (n, levels).
     """
 
     frequencies: Tensor
@@ -201,8 +206,10 @@ class BitTransformer(nn.Module):
     """What the evidence of single bits lacks: (n, L, m) to be added to their log-odds; exactly zero
     before training.
 
-    bits: m, of one token.  levels: how many noise levels an example has.  Reads, for each bit, the
-    scaled noisy value and the belief of an earlier pass, and for each token whether it is known.
+    Args:
+        bits: m, of one token.
+        levels: How many noise levels an example has.  Reads, for each bit, the scaled noisy
+            value and the belief of an earlier pass, and for each token whether it is known.
     """
 
     def __init__(self, bits: int, trunk: TrunkConfig, levels: int = 1) -> None:

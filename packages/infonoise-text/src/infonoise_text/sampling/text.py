@@ -63,11 +63,15 @@ def generate_ids(
 ) -> Generated:
     """n windows of `length` tokens (n, length), on the CPU.
 
-    denoiser: a BitDenoiser.  sigmas: (k,) descending.  solver: a name in core's SOLVERS.
-    given: tokens that stand where they are in every window.  guidance: of the given tokens, 1 for
-    none; more costs two evaluations a call, and that without the tokens starts from no belief,
-    because the carried one has seen them.  carry: hand what each call believed to the next
-    (self-conditioning), at no further evaluation.
+    Args:
+        denoiser: A BitDenoiser.
+        sigmas: (k,) descending.
+        solver: A name in core's SOLVERS.
+        given: Tokens that stand where they are in every window.
+        guidance: Of the given tokens, 1 for none; more costs two evaluations a call, and that
+            without the tokens starts from no belief, because the carried one has seen them.
+        carry: Hand what each call believed to the next (self-conditioning), at no further
+            evaluation.
     """
     if solver not in SOLVERS:
         raise InputError(f"--solver {solver}: no such solver; give one of {', '.join(SOLVERS)}")

@@ -150,8 +150,9 @@ def train_sentencepiece(
 ) -> SentencePiece:
     """A unigram model (Kudo, arXiv 1804.10959) with byte fallback that gives every text back.
 
-    texts: documents; their lines are what it is trained on.
-    Raises InputError where the texts do not support `vocab_size` pieces, with the size that works.
+    Args:
+        texts: documents; their lines are what it is trained on. Raises InputError where the
+            texts do not support `vocab_size` pieces, with the size that works.
     """
     if vocab_size < 1:
         raise VocabularyError(f"--vocab-size {vocab_size}: give a size such as 4096")
@@ -185,7 +186,11 @@ def train_sentencepiece(
 
 
 class VocabularyError(InputError):
-    """A corpus does not support a vocabulary.  limit: the size that works, or None if none does."""
+    """A corpus does not support a vocabulary.
+
+    Args:
+        limit: The size that works, or None if none does.
+    """
 
     def __init__(self, message: str, limit: int | None = None) -> None:
         super().__init__(message)

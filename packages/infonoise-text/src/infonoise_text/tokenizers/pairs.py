@@ -35,9 +35,10 @@ _CHUNK = 1 << 20  # tokens merged at a time in a stream
 class PairCoder:
     """Token ids <-> codes 0 .. 2^k - 1, none of them without a meaning.
 
-    size: of the first vocabulary, whose ids keep their value.
-    merges: (n, 2) int32; row i says which two symbols the code size + i stands for.
-    barrier: an id that is never merged, such as the end of a document.
+    Args:
+        size: Of the first vocabulary, whose ids keep their value.
+        merges: (n, 2) int32; row i says which two symbols the code size + i stands for.
+        barrier: An id that is never merged, such as the end of a document.
     """
 
     def __init__(self, size: int, merges: Ids, barrier: int | None = None) -> None:

@@ -112,8 +112,9 @@ def run_evaluate(config: Evaluate) -> None:
 
 
 def _out(config: Evaluate) -> Path:
-    """Where to write. To measure a run anew replaces what was found before; a file of the user's is
-    another matter.
+    """Where to write.
+
+    To measure a run anew replaces what was found before; a file of the user's is another matter.
     """
     if config.out is None:
         return config.run / EVALUATION_FILE

@@ -78,9 +78,11 @@ def labels(run: TrainedRun, name: str | None, places: Sequence[int]) -> dict[str
     """What a run is told of the classes of n images: the one named, none, or that in turn of each
     one's place, or seed.
 
-    Keyword arguments of its denoiser, (n, ...) each; empty for a run without classes. InputError
-    for a name that it does not know, where it knows no classes at all, and for none where it was
-    never trained without.
+    Keyword arguments of its denoiser, (n, ...) each; empty for a run without classes.
+
+    Raises:
+        InputError: For a name that it does not know, where it knows no classes at all, and for
+            none where it was never trained without.
     """
     classes, objective = run.classes, run.objective
     if not (objective.conditional or objective.condition == "label"):

@@ -114,8 +114,10 @@ def condition_gap(
 
     The bound is the entropy of the classes, where they are all that is told.
 
-    null: the run's, one row (1,) of each argument.  draws: noisy images per bin of a profile.
-    progress: called with 1 after each of 2 BINS bins.
+    Args:
+        null: The run's, one row (1,) of each argument.
+        draws: Noisy images per bin of a profile.
+        progress: Called with 1 after each of 2 BINS bins.
     """
     rows = np.arange(min(len(held_out), 4096))
     x0 = held_out.x0(rows).to(run.device)

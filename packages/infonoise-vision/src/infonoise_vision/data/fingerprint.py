@@ -51,7 +51,9 @@ def refuse_others(
 ) -> None:
     """InputError where images are not those that the settings of a run say.
 
-    known: what `recorded` said.  data: where the images are from.
+    Args:
+        known: What `recorded` said.
+        data: Where the images are from.
     """
     found = describe(images, held_out)
     differs = next((k for k in found if k != "name" and k in known and found[k] != known[k]), None)
@@ -72,8 +74,9 @@ def recorded(
 ) -> dict[str, Any]:
     """What the settings of a run say of its images.
 
-    begun: what those of the run that is to go on say, or nothing. Raises InputError where other
-    images stand in the place of its own.
+    Args:
+        begun: What those of the run that is to go on say, or nothing. Raises InputError where
+            other images stand in the place of its own.
     """
     found = describe(images, held_out)
     if any(found[k] != begun.get(k) for k in found):

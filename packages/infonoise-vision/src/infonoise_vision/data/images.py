@@ -110,9 +110,10 @@ class ImageSet:
     def split(self, held_out: float | None = None, seed: int = 0) -> tuple["ImageSet", "ImageSet"]:
         """Training and held-out images: disjoint, in their old order, the same for one `seed`.
 
-        held_out: a share, a number of images, or None for a fifth, at most 10,000. All copies of
-        an image, whatever their labels, fall on one side (`division.divide`). Raises InputError
-        where one side would be empty.
+        Args:
+            held_out: A share, a number of images, or None for a fifth, at most 10,000. All
+                copies of an image, whatever their labels, fall on one side (`division.divide`).
+                Raises InputError where one side would be empty.
         """
         train, chosen = divide(self.name, self.pixels, held_out, seed)
         return self.take(train), self.take(chosen)
@@ -121,9 +122,10 @@ class ImageSet:
 def to_bytes(x0: Tensor | NDArray[np.float32], levels: int | None = None) -> NDArray[np.uint8]:
     """Images (n, c, h, w) in [-1, 1] -> (n, h, w, c) bytes to show or save; the inverse of x0.
 
-    levels: number of grey levels to round to before they are spread over 0..255, so that level k
-    becomes round(255 k / (levels - 1)); None means 256. Values beyond [-1, 1] are clipped, and a
-    ValueError is raised for NaN, which no grey level can show.
+    Args:
+        levels: Number of grey levels to round to before they are spread over 0..255, so that
+            level k becomes round(255 k / (levels - 1)); None means 256. Values beyond [-1, 1]
+            are clipped, and a ValueError is raised for NaN, which no grey level can show.
     """
     x0 = torch.as_tensor(x0).detach().to("cpu", torch.float32)
     if x0.isnan().any():
@@ -198,7 +200,8 @@ def load_split(
     """Training and held-out images of `source`: its own test images where it has some, else as
     many random ones as `held_out` says (see `ImageSet.split`). `limit` holds for each of the two.
 
-    refuse_unused: raise InputError for a `held_out` that the test images make void.
+    Args:
+        refuse_unused: Raise InputError for a `held_out` that the test images make void.
     """
     reading = Reading(size, limit, binarize, progress)
     check_held_out(held_out)

@@ -17,11 +17,12 @@ TEST_FOLDERS = ("test", "testing", "val", "valid", "validation")
 def open_source(source: str | Path | None = None) -> Opened:
     """Training images of `source`, and the held-out ones where it says which those are.
 
-    source: None or "digits" for scikit-learn's 8x8 digits; "hf:NAME" for a Hugging Face dataset; a
-    file: .npz, .zip (EDM's, or any of image files), .tar (WebDataset, plain or compressed; CIFAR-10
-    as handed out), IDX; or a folder: of image files, with subfolders as classes or EDM's
-    dataset.json, of tar shards, of IDX files, of CIFAR-10's batches, one that `prepare` wrote, or
-    one that `save_to_disk` wrote.
+    Args:
+        source: None or "digits" for scikit-learn's 8x8 digits; "hf:NAME" for a Hugging Face
+            dataset; a file: .npz, .zip (EDM's, or any of image files), .tar (WebDataset, plain
+            or compressed; CIFAR-10 as handed out), IDX; or a folder: of image files, with
+            subfolders as classes or EDM's dataset.json, of tar shards, of IDX files, of
+            CIFAR-10's batches, one that `prepare` wrote, or one that `save_to_disk` wrote.
     """
     if source is None or source == DIGITS:
         return Opened(read_digits())

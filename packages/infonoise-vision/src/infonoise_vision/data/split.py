@@ -37,9 +37,10 @@ def target(name: str, n: int, held_out: float | None) -> int:
 def divide(name: str, pixels: Pixels, held_out: float | None, seed: int) -> tuple[Rows, Rows]:
     """Rows (k,) to train on and rows (n - k,) to hold out, ascending, the same for one seed.
 
-    pixels: (n, c, h, w).  All copies of an image fall on one side, so that the held-out one has
-    `target` images, or a few less where copies do not fit (more only where even the smallest group
-    of copies is bigger).
+    Args:
+        pixels: (n, c, h, w).  All copies of an image fall on one side, so that the held-out one
+            has `target` images, or a few less where copies do not fit (more only where even the
+            smallest group of copies is bigger).
     """
     groups: dict[bytes, list[int]] = {}
     for row, image in enumerate(pixels):

@@ -29,9 +29,12 @@ class Pictures:
 def read_pictures(source: Path, shape: tuple[int, int, int]) -> Pictures:
     """An image file, or all those in a folder, as images of `shape` (c, h, w).
 
-    The centred square is cut out and brought to h = w pixels; colours become grey (ITU-R 601) for
-    a run on grey images, and grey fills all channels of one on colours. InputError for what cannot
-    be read, and for pictures of another size where the run's images are no squares.
+    The centred square is cut out and brought to h = w pixels; colours become grey (ITU-R 601) for a
+    run on grey images, and grey fills all channels of one on colours.
+
+    Raises:
+        InputError: For what cannot be read, and for pictures of another size where the run's
+            images are no squares.
     """
     if not source.exists():
         raise InputError(f"{source}: not found; give an image or a folder of images")
@@ -71,8 +74,9 @@ def _decoded(file: Path, height: int, width: int) -> Bytes:
 def known_part(mask: str, shape: tuple[int, int, int]) -> Tensor:
     """(1, 1, h, w) of 0 and 1: where a picture is known.
 
-    mask: the part to fill in, lower, upper, left or right half or the box in the middle; or an
-    image file, white where it is to be filled.
+    Args:
+        mask: The part to fill in, lower, upper, left or right half or the box in the middle; or
+            an image file, white where it is to be filled.
     """
     _, h, w = shape
     known = torch.ones(1, 1, h, w)

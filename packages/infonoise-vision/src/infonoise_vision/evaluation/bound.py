@@ -56,8 +56,12 @@ class LikelihoodBound:
     prior; below that level nothing is left to learn, and a denoiser is not charged for it.
     Real-valued images get the density of the data blurred by sigma_0 = sigma_min.
 
-    context: what the denoiser is told of each image; pixels that are among it cost nothing, and
-    bits are counted per dim of the others.  hidden: (n,) the number of these in each image.
+    Args:
+        context: What the denoiser is told of each image; pixels that are among it cost nothing,
+            and bits are counted per dim of the others.
+
+    Attributes:
+        hidden: (n,) the number of these in each image.
     """
 
     def __init__(
@@ -171,7 +175,8 @@ def energy_distance(first: Tensor, second: Tensor) -> float:
 def energy_of_sets(first: ImageSet, second: ImageSet, device: torch.device | None = None) -> float:
     """The same of images of scale 1, taken from their sets in parts.
 
-    device: where distances are computed; the CPU by default.
+    Args:
+        device: Where distances are computed; the CPU by default.
     """
     return _energy(Part(len(first), first.x0), Part(len(second), second.x0), device)
 
@@ -214,8 +219,10 @@ class ImageEvaluation:
     """Both measures of averaged weights, on fixed held-out images, levels, noises and starting
     points.
 
-    samples: images of the distance.  limit: held-out images of the bound, at most; drawn once.
-    context: what the denoiser is told; images are generated as it says of training images.
+    Args:
+        samples: Images of the distance.
+        limit: held-out images of the bound, at most; drawn once.
+        context: What the denoiser is told; images are generated as it says of training images.
     """
 
     def __init__(

@@ -104,8 +104,9 @@ class Inception:
     """Images (n, c, h, w) in [-1, 1] -> (n, 2048) on the CPU: pooled features of FID's Inception
     network.
 
-    weights: the file that torch-fidelity downloads.  channels: of the images, 1 or 3.  InputError
-    where the network cannot be built.
+    Args:
+        weights: The file that torch-fidelity downloads.
+        channels: Of the images, 1 or 3.  InputError where the network cannot be built.
     """
 
     def __init__(self, weights: Path, channels: int, device: torch.device) -> None:

@@ -26,10 +26,13 @@ WORDS: dict[Reference, str] = {"held-out": "held-out", "train": "training"}
 class Drawn:
     """As many generated as real images, all of scale 1; those of grey levels are kept as bytes.
 
-    generated: by the run.  reference: real ones it is compared with, of the part `against`.
-    other: real ones of the other part, for the floor; None where that has not so many.
-    truth, hidden: of completed images, what they were, and (n, 1, h, w) true at pixels that were
-    not known; else None.  label: (n,) true classes of completed images.
+    Attributes:
+        generated: By the run.
+        reference: Real ones it is compared with, of the part `against`.
+        other: Real ones of the other part, for the floor; None where that has not so many.
+        truth, hidden: Of completed images, what they were, and (n, 1, h, w) true at pixels that
+            were not known; else None.
+        label: (n,) true classes of completed images.
     """
 
     generated: ImageSet
@@ -59,8 +62,10 @@ class Drawn:
 class Plan:
     """Which images are drawn and compared.
 
-    told: the part whose classes and conditions the run is told, at `rows` (n,).  reference, other,
-    against: as in `Drawn`.  notes: what was asked for and is not to be had, a line each.
+    Attributes:
+        told: The part whose classes and conditions the run is told, at `rows` (n,).  reference,
+            other, against: as in `Drawn`.
+        notes: What was asked for and is not to be had, a line each.
     """
 
     told: ImageSet
@@ -82,8 +87,10 @@ def plan(
 ) -> Plan:
     """As many images as there are real ones to compare with, at most `samples`.
 
-    completing: held-out images are completed, and compared with training images: with themselves
-    they would share what is known.  Else a run with classes is told those of the reference.
+    Args:
+        completing: held-out images are completed, and compared with training images: with
+            themselves they would share what is known.  Else a run with classes is told those of
+            the reference.
     """
     against = "train" if completing else against
     parts: dict[Reference, ImageSet] = {"held-out": held_out, "train": images}
@@ -147,8 +154,11 @@ def draw_plan(
     method: str = "trained",
     rounded: bool = False,
 ) -> Drawn:
-    """The images of a plan.  rounded: to the grey levels of the data, as `sample` saves them; one
-    byte a value is kept.
+    """The images of a plan.
+
+    Args:
+        rounded: To the grey levels of the data, as `sample` saves them; one byte a value is
+            kept.
     """
     part = _classed(run, chosen.told, chosen.rows)
     told, denoiser = _told(run, part, chosen.rows, config, condition, method)
@@ -225,7 +235,11 @@ def _pixels(
 
 
 def features(images: ImageSet, of: Callable[[Tensor], Tensor]) -> Tensor:
-    """(n, d) of a whole set, part by part.  of: images (b, c, h, w) in [-1, 1] -> (b, d)."""
+    """(n, d) of a whole set, part by part.
+
+    Args:
+        of: Images (b, c, h, w) in [-1, 1] -> (b, d).
+    """
     return torch.cat([of(x) for x in in_parts(images)])
 
 

@@ -66,7 +66,8 @@ def grouped_profile(
 ) -> EntropyRateProfile:
     """The profile of a denoiser's errors on `images`, with the rate of each group.
 
-    draws: noisy images per bin, taken in turn, at levels spread evenly in log sigma.
+    Args:
+        draws: Noisy images per bin, taken in turn, at levels spread evenly in log sigma.
     """
     if draws < 2:
         raise InputError(f"--draws {draws}: give at least 2, to know the error")

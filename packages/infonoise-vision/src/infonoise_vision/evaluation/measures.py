@@ -21,8 +21,10 @@ from infonoise_vision.evaluation.generated import WORDS, Drawn, features, in_par
 class Row:
     """A measure of a run.
 
-    floor: between real and real (for an accuracy, on the true images), None where there is none.
-    better: lower or higher.
+    Attributes:
+        floor: Between real and real (for an accuracy, on the true images), None where there is
+            none.
+        better: Lower or higher.
     """
 
     name: str
@@ -55,13 +57,18 @@ def classifier_rows(drawn: Drawn, classifier: Classifier) -> list[Row]:
 def inception_rows(drawn: Drawn, of: Callable[[Tensor], Tensor]) -> list[Row]:
     """FID, KID, precision and recall in Inception features.
 
-    of: images (n, c, h, w) in [-1, 1] -> (n, d), those of `fidelity.Inception`.
+    Args:
+        of: Images (n, c, h, w) in [-1, 1] -> (n, d), those of `fidelity.Inception`.
     """
     return _distances("inception", "fid", drawn, of, "FID's Inception network")
 
 
 def energy_rows(drawn: Drawn, device: torch.device) -> list[Row]:
-    """The energy distance in pixels.  device: where it is computed."""
+    """The energy distance in pixels.
+
+    Args:
+        device: Where it is computed.
+    """
     generated, reference, other = drawn.generated, drawn.reference, drawn.other
     return [
         Row(

@@ -22,7 +22,12 @@ Record = dict[str, Any]
 def write_page(
     path: Path, run: TrainedRun, images: Mapping[str, bytes], rows: list[list[str]]
 ) -> None:
-    """One file that opens offline.  images: caption -> PNG.  rows: of the table of measures."""
+    """One file that opens offline.
+
+    Args:
+        images: Caption -> PNG.
+        rows: Of the table of measures.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("infonoise_vision.evaluation", "."),
         autoescape=True,

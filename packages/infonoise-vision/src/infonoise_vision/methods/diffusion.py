@@ -106,8 +106,9 @@ class Objective:
     def load(self, data: str, *, refuse_unused: bool = False) -> tuple[ImageSet, ImageSet]:
         """Training and held-out images, the same ones for the same data.
 
-        refuse_unused: raise InputError for a `held_out` where the data have test images; without,
-        those are held out all the same.
+        Args:
+            refuse_unused: Raise InputError for a `held_out` where the data have test images;
+                without, those are held out all the same.
         """
         train, held_out = load_split(
             data, self.size, self.binarize, self.held_out, refuse_unused=refuse_unused
@@ -199,10 +200,11 @@ class Objective:
 class ImageTask:
     """Denoise images with EDM's objective: w(sigma) |D(x0 + sigma eps, sigma) - x0|^2 / dim.
 
-    conditional: give the class as `label` (n,); in a share `label_dropout` of the examples the
-    null label, which is the number of classes.  augment: probability of `augment.draw`; only flips
-    where images have few grey levels.  condition: what is known of an image besides; withheld in a
-    share `condition_dropout`.
+    Args:
+        conditional: Give the class as `label` (n,); in a share `label_dropout` of the examples
+            the null label, which is the number of classes.
+        augment: Probability of `augment.draw`; only flips where images have few grey levels.
+        condition: What is known of an image besides; withheld in a share `condition_dropout`.
     """
 
     def __init__(

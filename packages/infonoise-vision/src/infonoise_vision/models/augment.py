@@ -24,10 +24,13 @@ _SHIFT = 0.125
 class Transforms:
     """What is done to each of n images; all zero means nothing.
 
-    mirror, flip: (n,) 0 or 1, left to right and upside down.  scale: (n,) times 0.2 octaves.
-    angle: (n,) radians, counter-clockwise as the image is looked at.  stretch, direction: (n,)
-    times 0.2 octaves along `direction` (radians), shrunk by as much across it.  shift: (n, 2) to
-    the right and down, times an eighth of the width and height.
+    Attributes:
+        mirror, flip: (n,) 0 or 1, left to right and upside down.
+        scale: (n,) times 0.2 octaves.
+        angle: (n,) radians, counter-clockwise as the image is looked at.
+        stretch, direction: (n,) times 0.2 octaves along `direction` (radians), shrunk by as
+            much across it.
+        shift: (n, 2) to the right and down, times an eighth of the width and height.
     """
 
     mirror: Tensor
@@ -64,7 +67,8 @@ def draw(
     """n random transforms, each part with probability p; with p > 0 half of all are mirrored, and
     half of all stretches are along rows or columns.
 
-    exact: flips only, which keep pixel values (for images of few grey levels).
+    Args:
+        exact: Flips only, which keep pixel values (for images of few grey levels).
     """
     if not 0 <= p <= 1:
         raise InputError(f"--augment {p}: give a probability between 0 and 1, like 0.12")

@@ -27,7 +27,8 @@ Shape = tuple[int, int, int]
 class Condition(Protocol):
     """What is known of images (n, c, h, w), and how.
 
-    channels: planes of y.
+    Attributes:
+        channels: Planes of y.
     """
 
     channels: int
@@ -152,9 +153,10 @@ def lower_half_hidden(h: int, w: int, device: torch.device | None = None) -> Ten
 class ConditionedDenoiser(EDMDenoiser):
     """D(x, sigma, given, known, ...) -> E[x0 | x at sigma, y at c sigma].
 
-    noise: c.  The network gets y, scaled to about unit variance, and a plane that says where it is
-    given.  Known pixels of x tell nothing beyond y and are not looked at; in the result they are
-    those of y, so no error is counted there.
+    Args:
+        noise: c.  The network gets y, scaled to about unit variance, and a plane that says
+            where it is given.  Known pixels of x tell nothing beyond y and are not looked at;
+            in the result they are those of y, so no error is counted there.
     """
 
     def __init__(self, network: nn.Module, sigma_data: float = 0.5, noise: float = 0.0) -> None:

@@ -71,8 +71,11 @@ class TransformerBlock(nn.Module):
 class DiT(nn.Module):
     """Raw network F(x, c_noise, label, augment, given) -> x's shape; zero before training.
 
-    shape: (c, h, w) of one image; `patch` divides h and w.  width: of a token, a multiple of 4 and
-    of `heads`.  depth: blocks.  classes, augment, given, dropout: as in `model.UNet`.
+    Args:
+        shape: (c, h, w) of one image; `patch` divides h and w.
+        width: Of a token, a multiple of 4 and of `heads`.
+        depth: blocks.
+        classes, augment, given, dropout: As in `model.UNet`.
     """
 
     positions: Tensor

@@ -31,12 +31,13 @@ from infonoise_vision.models.unet import (
 class Form:
     """What sets DDPM++ and ADM apart.
 
-    modulated: the embedding scales and shifts inside a block; else it only shifts.
-    residual_scale: of every sum of a block with its shortcut.
-    projected: the shortcut has a 1x1 convolution wherever the block resamples.
-    head_channels: channels of an attention head; None means one head.
-    all_attend: on the way up every block of an attending level attends; else only the last.
-    label_after: a label is added after the embedding's linear layers; else before.
+    Attributes:
+        modulated: The embedding scales and shifts inside a block; else it only shifts.
+        residual_scale: Of every sum of a block with its shortcut.
+        projected: The shortcut has a 1x1 convolution wherever the block resamples.
+        head_channels: Channels of an attention head; None means one head.
+        all_attend: On the way up every block of an attending level attends; else only the last.
+        label_after: A label is added after the embedding's linear layers; else before.
     """
 
     modulated: bool
@@ -165,9 +166,10 @@ class Block(nn.Module):
 class EDMUNet(nn.Module):
     """Raw network F(x, c_noise, label, augment, given) -> x's shape; zero before training.
 
-    form: DDPMPP or ADM.  The other arguments are those of `model.UNet`; `blocks` is the number on
-    the way down, and there is one more per level on the way up. Besides the resolutions in
-    `attention`, one block at the bottom attends, in both forms.
+    Args:
+        form: DDPMPP or ADM.  The other arguments are those of `model.UNet`; `blocks` is the
+            number on the way down, and there is one more per level on the way up. Besides the
+            resolutions in `attention`, one block at the bottom attends, in both forms.
     """
 
     def __init__(

@@ -38,8 +38,10 @@ def small(given: Inputs) -> nn.Module:
 def edm(
     form: Form, width: int, multipliers: tuple[int, ...], blocks: int, dropout: float
 ) -> Callable[[Inputs], nn.Module]:
-    """An EDM U-Net. DDPM++ attends at 16x16, ADM at 32x32 and below (EDM, table 7); where the image
-    has no such level, at the largest below.
+    """An EDM U-Net.
+
+    DDPM++ attends at 16x16, ADM at 32x32 and below (EDM, table 7); where the image has no such
+    level, at the largest below.
     """
 
     def make(given: Inputs) -> nn.Module:

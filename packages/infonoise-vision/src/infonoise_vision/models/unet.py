@@ -68,7 +68,9 @@ def refuse_unknown(
 ) -> None:
     """InputError for a condition that the network was not built for.
 
-    label: (n,) class.  augment: (n, a) augment label.  None where it is not given.
+    Args:
+        label: (n,) class.
+        augment: (n, a) augment label.  None where it is not given.
     """
     if label is not None and not labelled:
         raise InputError("label given to a network without classes: build it with classes=N")
@@ -216,15 +218,17 @@ def with_given(x: Tensor, given: Tensor | None, channels: int) -> Tensor:
 class UNet(nn.Module):
     """Raw network F(x, c_noise, label, augment, given) -> x's shape; zero before training.
 
-    shape: (c, h, w) of one image, any h and w.  width: channels at full resolution.
-    multipliers: channels of each level as multiples of width; each level has half the side.
-    blocks: residual blocks per level on the way down, and again on the way up.
-    attention: the resolutions (longer side of the image there) whose blocks attend.
-    classes: number of class labels, 0 for none; label `classes` means "not given".
-    augment: length of the augment label, 0 for none (see `augment`).
-    given: channels of an image that is a condition, 0 for none (see `conditions`).
-
     Raises InputError for sizes that cannot be built, and where `attention` names no level.
+
+    Args:
+        shape: (c, h, w) of one image, any h and w.
+        width: Channels at full resolution.
+        multipliers: Channels of each level as multiples of width; each level has half the side.
+        blocks: Residual blocks per level on the way down, and again on the way up.
+        attention: The resolutions (longer side of the image there) whose blocks attend.
+        classes: Number of class labels, 0 for none; label `classes` means "not given".
+        augment: Length of the augment label, 0 for none (see `augment`).
+        given: Channels of an image that is a condition, 0 for none (see `conditions`).
     """
 
     def __init__(

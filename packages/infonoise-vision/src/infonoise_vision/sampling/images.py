@@ -26,7 +26,7 @@ _MOST_SEEDS = 10_000_000
 
 
 def parse_seeds(text: str) -> list[int]:
-    """ "0-3,7" -> [0, 1, 2, 3, 7]."""
+    """The numbers that a text such as "0-3,7" names: [0, 1, 2, 3, 7]."""
     seeds: list[int] = []
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
@@ -57,8 +57,11 @@ def generate_seeds(
 ) -> Iterator[Sample]:
     """One image of `shape` per seed, in chunks on the CPU, whatever seeds stand beside it.
 
-    sigmas: (k,) descending.  condition: keyword arguments of the denoiser, a row for each seed.
-    device: where the denoiser is.  progress: called with (images just done, all).
+    Args:
+        sigmas: (k,) descending.
+        condition: Keyword arguments of the denoiser, a row for each seed.
+        device: Where the denoiser is.
+        progress: Called with (images just done, all).
     """
     for start in range(0, len(seeds), chunk):
         rows = slice(start, min(start + chunk, len(seeds)))
@@ -96,7 +99,11 @@ def check_out(out: Path, overwrite: bool) -> None:
 def write_grid(
     out: Path, x0: Tensor, columns: int | None = None, levels: int | None = None
 ) -> None:
-    """All images (n, c, h, w) in one PNG, whole or not at all.  levels: grey levels of the data."""
+    """All images (n, c, h, w) in one PNG, whole or not at all.
+
+    Args:
+        levels: Grey levels of the data.
+    """
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.tmp")
     temporary.write_bytes(png_grid(x0, columns=columns, levels=levels))
@@ -106,7 +113,8 @@ def write_grid(
 def write_folder(out: Path, images: Iterable[tuple[str, Tensor]], levels: int | None = None) -> int:
     """A folder with one PNG per name and image (c, h, w), whole or not at all; returns how many.
 
-    levels: grey levels of the data.
+    Args:
+        levels: Grey levels of the data.
     """
     number = 0
     with whole_folder(out) as folder:

@@ -32,7 +32,9 @@ METHODS = ("trained", "ddnm", "replace")
 class Sampling:
     """A run's sampler: noise levels and the rest of a command's options.
 
-    sigmas: (k,) descending.  churn: relative increase of noise at a level; None for none.
+    Attributes:
+        sigmas: (k,) descending.
+        churn: Relative increase of noise at a level; None for none.
     """
 
     config: SamplerConfig
@@ -50,8 +52,10 @@ class Sampling:
     ) -> Iterator[Sample]:
         """n images of `shape` in chunks on the CPU; InputError where they are not finite.
 
-        condition: keyword arguments of the denoiser, (n, ...) each.  device: where the denoiser
-        is.  progress: called with (images just done, n).
+        Args:
+            condition: Keyword arguments of the denoiser, (n, ...) each.
+            device: Where the denoiser is.
+            progress: Called with (images just done, n).
         """
         config = self.config
         for part in generate_chunks(
@@ -112,8 +116,11 @@ class TrainedRun:
     def steered(self, scale: float, seed: int, null: Mapping[str, Tensor]) -> Denoiser:
         """The run's denoiser under guidance, its condition noised anew at every call.
 
-        null: what stands for "no condition", one row (1, ...) of each argument. InputError for a
-        scale other than 1 where there is none.
+        Args:
+            null: What stands for "no condition", one row (1, ...) of each argument.
+
+        Raises:
+            InputError: For a scale other than 1 where there is none.
         """
         denoiser = self._noising(seed)
         if scale == 1:

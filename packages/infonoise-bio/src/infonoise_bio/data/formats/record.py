@@ -84,7 +84,10 @@ def read_genbank(path: Path, counts: Counts, feature: str | None = None) -> Iter
     """Records of a GenBank file, with the regions of features of type `feature`.
 
     A promoter may be written as a feature of that type, or as a `regulatory` one of that class:
-    both are found. InputError at the end if there was none in the whole file.
+    both are found.
+
+    Raises:
+        InputError: At the end if there was none in the whole file.
     """
     kinds: Counter[str] = Counter()
     name, found = "", 0

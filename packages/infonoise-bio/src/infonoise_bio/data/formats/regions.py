@@ -36,7 +36,9 @@ class Part:
 class Region:
     """A feature or an interval: parts in the order in which they are read, from 5' to 3'.
 
-    where: how error messages call it.  fields: what the file says of it.
+    Attributes:
+        where: How error messages call it.
+        fields: What the file says of it.
     """
 
     parts: tuple[Part, ...]
@@ -139,8 +141,9 @@ def _clipped(letters: bytes, part: Part, edge: Edge) -> bytes | None:
 def window_name(record: str, parts: tuple[Part, ...], length: int) -> str:
     """Like NC_000932.1:383-1444(-): 1-based, both ends included, in reading order.
 
-    length: of a circular record, so that positions beyond the origin are those of the record; 0
-    for a linear one.
+    Args:
+        length: Of a circular record, so that positions beyond the origin are those of the
+            record; 0 for a linear one.
     """
     names = []
     for part in parts:

@@ -10,11 +10,12 @@ from infonoise_core.training.data.records import Record
 class HuggingFaceSource:
     """The rows of a data set, by their number.
 
-    dataset: a folder that `save_to_disk` wrote, or a name on the hub.
-    split: which one, where there are several.
-    columns: the ones to read; None for all.
-
     Images and the like come as they are stored, in bytes: to decode them is the task's.
+
+    Args:
+        dataset: A folder that `save_to_disk` wrote, or a name on the hub.
+        split: Which one, where there are several.
+        columns: The ones to read; None for all.
     """
 
     def __init__(

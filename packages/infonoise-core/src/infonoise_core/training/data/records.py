@@ -29,10 +29,11 @@ class Source(Protocol):
 class BadRecords:
     """Counts the records that cannot be used, names the first few, and gives up after too many.
 
-    limit: how many different ones are borne; 0 stops at the first.
-    say: takes each line for the log.
-
     Counted are the records this process has met, each once, however often it comes.
+
+    Args:
+        limit: How many different ones are borne; 0 stops at the first.
+        say: Takes each line for the log.
     """
 
     def __init__(self, limit: int = 0, say: Callable[[str], None] | None = None) -> None:

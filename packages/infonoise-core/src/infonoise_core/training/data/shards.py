@@ -112,8 +112,11 @@ def _choices(inside: str, pattern: str) -> list[str]:
 class _Index:
     """Where the members of a shard lie: a few arrays, as there may be many millions.
 
-    names: (bytes,) the keys one after the other, in UTF-8.  name_ends: (records,).
-    endings: those that occur.  offset, size: (records, endings), size -1 where there is none.
+    Args:
+        names: (bytes,) the keys one after the other, in UTF-8.
+        name_ends: (records,).
+        endings: Those that occur.
+        offset, size: (records, endings), size -1 where there is none.
     """
 
     def __init__(

@@ -37,10 +37,12 @@ BUCKET = 50_000_000
 class DeepSpeedEngine(Ranks):
     """DeepSpeed behind the engine's methods.
 
-    precision: with bf16 the network computes under autocast; the weights that ZeRO splits stay in
-    fp32.  zero: stage; 0 is data parallel, 1 splits the optimizer's state, 2 also gradients, 3 also
-    weights, which are gathered at each step for their average, whose copy is whole on every
-    process.
+    Args:
+        precision: With bf16 the network computes under autocast; the weights that ZeRO splits
+            stay in fp32.
+        zero: stage; 0 is data parallel, 1 splits the optimizer's state, 2 also gradients, 3
+            also weights, which are gathered at each step for their average, whose copy is whole
+            on every process.
     """
 
     def __init__(

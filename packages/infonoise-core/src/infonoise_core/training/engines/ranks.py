@@ -22,8 +22,11 @@ _PATIENCE = timedelta(hours=2)
 class Ranks:
     """This process among those a launcher (torchrun, deepspeed) has started; alone without one.
 
-    device: "auto" takes the GPU of this process if there is one, else the CPU.  rank, world: this
-    process and how many there are.
+    Args:
+        device: "auto" takes the GPU of this process if there is one, else the CPU.
+
+    Attributes:
+        rank, world: This process and how many there are.
     """
 
     def __init__(self, device: str = "auto") -> None:
@@ -102,7 +105,8 @@ def _leave() -> None:
 def pick_device(name: str, local: int | None = None) -> torch.device:
     """A torch device from its name; InputError when there is no such device here.
 
-    local: number of this process on its machine, which chooses among several GPUs.
+    Args:
+        local: Number of this process on its machine, which chooses among several GPUs.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

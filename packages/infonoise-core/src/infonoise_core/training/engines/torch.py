@@ -29,8 +29,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """How a run is carried out. What is learned depends on it by rounding only, so a run may go on
-    under another one.
+    """How a run is carried out.
+
+    What is learned depends on it by rounding only, so a run may go on under another one.
     """
 
     engine: Literal["torch", "deepspeed"] = "torch"
@@ -64,8 +65,10 @@ class EngineConfig:
 class Engine(Protocol):
     """One optimizer step at a time.
 
-    device: where batches go.  rank, world: this process and how many there are.  accumulate:
-    micro-batches per optimizer step.
+    Attributes:
+        device: Where batches go.
+        rank, world: This process and how many there are.  accumulate: micro-batches per
+            optimizer step.
     """
 
     device: torch.device

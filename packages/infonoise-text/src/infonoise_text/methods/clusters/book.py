@@ -16,8 +16,10 @@ class ClusterBook:
     A token's cluster is where it stands in the top levels of the semantic tree, so it is a function
     of the token and says nothing new: the entropy of both together is that of the tokens.
 
-    tokens: the code that is read back.  tree: of the same tokens, whose first bits are the
-    clusters'.  clusters: how many, a power of two.
+    Args:
+        tokens: The code that is read back.
+        tree: Of the same tokens, whose first bits are the clusters'.
+        clusters: How many, a power of two.
     """
 
     def __init__(self, tokens: CodeBook, tree: CodeBook, clusters: int) -> None:

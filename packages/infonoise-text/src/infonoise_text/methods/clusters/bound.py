@@ -37,8 +37,10 @@ class PathBound:
     Levels and noises are fixed; what these noises happen to cost fair bits that know nothing of
     each other is taken out (see `LikelihoodBound`).
 
-    ids: (n, L).  path: (k, 2) levels of clusters and tokens, between which the path is straight in
-    log sigma; k >= 2.
+    Args:
+        ids: (n, L).
+        path: (k, 2) levels of clusters and tokens, between which the path is straight in log
+            sigma; k >= 2.
     """
 
     def __init__(
@@ -138,7 +140,8 @@ def cluster_evaluation(
 ) -> TextEvaluation:
     """Bits per byte by the bound along a path (k, 2), on windows of `length` tokens.
 
-    split, windows, passes: see `TextEvaluation`.
+    Args:
+        split, windows, passes: See `TextEvaluation`.
     """
     return TextEvaluation(
         split, book, length, float(path[0].max()), windows=windows, passes=passes,

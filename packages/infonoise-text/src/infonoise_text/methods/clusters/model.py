@@ -12,8 +12,9 @@ from infonoise_text.models.transformer import BitTransformer, TrunkConfig
 class ClusterDenoiser(BitDenoiser):
     """A BitDenoiser whose bits are of two kinds and whose network is told the level of each.
 
-    widths: bits of a token's cluster and of the token itself.  sigma: (n, 2), the levels of
-    clusters and tokens, or (n,) for the same of both.
+    Args:
+        widths: Bits of a token's cluster and of the token itself. sigma: (n, 2), the levels of
+            clusters and tokens, or (n,) for the same of both.
     """
 
     def __init__(self, network: BitTransformer, widths: tuple[int, int]) -> None:
@@ -47,7 +48,8 @@ class ClusterDenoiser(BitDenoiser):
 def make_cluster_denoiser(widths: tuple[int, int], trunk: TrunkConfig, seed: int) -> BitDenoiser:
     """A freshly initialised denoiser, the same for the same seed.
 
-    widths: bits of a token's cluster and of the token itself.
+    Args:
+        widths: Bits of a token's cluster and of the token itself.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -66,9 +66,11 @@ def joint_path(sampler: TextSampler, sigma_max: float, profiles: Profiles) -> Te
     """(steps, 2) levels of clusters and tokens.
 
     Each kind goes along the sampler's grid by its own profile, which for the entropic one means
-    that every step removes as large a share of the entropy of either.  With a lead, clusters have
+    that every step removes as large a share of the entropy of either. With a lead, clusters have
     made that share of their way when tokens begin; 1 is clusters first, then tokens.
-    profiles: of clusters and tokens.
+
+    Args:
+        profiles: Of clusters and tokens.
     """
     grids = torch.stack([sampler.sigmas(SIGMA_LAST, sigma_max, p) for p in profiles], dim=1)
     n, lead = len(grids), sampler.lead
@@ -107,9 +109,10 @@ def generate_along(
 ) -> Generated:
     """n windows of `length` tokens (n, length), on the CPU, along a path (k, 2).
 
-    gammas: (k, 2), see `joint_churn`.  Of the sampler it takes s_noise, seed, chunk and guidance;
-    steps are of first order.  given: tokens that stand where they are in every window, with their
-    clusters.
+    Args:
+        gammas: (k, 2), see `joint_churn`.  Of the sampler it takes s_noise, seed, chunk and
+            guidance; steps are of first order.
+        given: Tokens that stand where they are in every window, with their clusters.
     """
     check_solver(sampler)
     check_guidance(given, sampler.guidance)

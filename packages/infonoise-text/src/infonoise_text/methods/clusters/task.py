@@ -45,7 +45,8 @@ def make_schedules(
 ) -> BothSchedules:
     """The schedule of that name for clusters, and another for tokens.
 
-    updates: of the run that they are made for.
+    Args:
+        updates: Of the run that they are made for.
     """
     channel = VarianceExploding(objective.sigma_min, objective.sigma_max)
     first, second = book.widths

@@ -22,8 +22,10 @@ TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 class Container(Protocol):
     """Files by place, in reading order.
 
-    path: of the folder or archive.  names: (n,) with slashes, without hidden files.  notes: place
-    -> contents of the files that may hold labels.
+    Attributes:
+        path: Of the folder or archive.
+        names: (n,) with slashes, without hidden files.
+        notes: Place -> contents of the files that may hold labels.
     """
 
     path: Path

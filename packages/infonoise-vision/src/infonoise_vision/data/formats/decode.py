@@ -45,10 +45,11 @@ def decode_files(
     """Decode files in order -> (k, c, h, w) made by `new`, and which of the n files these are; c is
     1 if every image is grey, else 3.
 
-    where: (n,) names for messages. `progress(done, total)` is called after each file.  bad: counts
-    the files that cannot be read, or have another size than the first.  Raises InputError where
-    there are too many of them, or no other, and where the values of more than 8 bits have no one
-    scale, or one that leaves all images nearly black.
+    Args:
+        where: (n,) names for messages. `progress(done, total)` is called after each file.
+        bad: Counts the files that cannot be read, or have another size than the first.  Raises
+            InputError where there are too many of them, or no other, and where the values of
+            more than 8 bits have no one scale, or one that leaves all images nearly black.
     """
     pixels: Bytes | None = None
     kept: list[int] = []

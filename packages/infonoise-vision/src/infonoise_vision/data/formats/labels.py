@@ -25,8 +25,10 @@ def encoded_images(container: Container, name: str) -> Encoded:
 
     Labels: of dataset.json, as EDM's dataset_tool writes it, where there is one; else of the .cls
     or .json files beside the images, as in a WebDataset; else the first-level subfolders, where
-    there are two or more. A dataset.json without labels means none. InputError where some images
-    have a label and others none.
+    there are two or more. A dataset.json without labels means none.
+
+    Raises:
+        InputError: Where some images have a label and others none.
     """
     names = container.names
     places = [i for i, name in enumerate(names) if is_image(name)]

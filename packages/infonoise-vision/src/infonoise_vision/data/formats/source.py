@@ -61,8 +61,10 @@ class Source(Protocol):
     ) -> "Read":
         """Images at ascending `rows`.
 
-        size: cut the centred square out and bring it to size x size.  new: makes the array that
-        image files are decoded into.  bad: counts the files that cannot be read.
+        Args:
+            size: Cut the centred square out and bring it to size x size.
+            new: Makes the array that image files are decoded into.
+            bad: Counts the files that cannot be read.
         """
 
 
@@ -87,8 +89,9 @@ class Opened:
 class Arrays:
     """Images that are an array already.
 
-    images: (n, c, h, w), uint8 for whole numbers, float32 for real ones.
-    levels: number of grey levels, where the format tells; else None.
+    Attributes:
+        images: (n, c, h, w), uint8 for whole numbers, float32 for real ones.
+        levels: Number of grey levels, where the format tells; else None.
     """
 
     name: str
@@ -123,8 +126,9 @@ class Arrays:
 class Encoded:
     """Images in files of their own, in a folder or an archive.
 
-    where: (n,) what to call each in a message.  contents: ascending rows -> their bytes, or the
-    error of one that cannot be read.
+    Attributes:
+        where: (n,) what to call each in a message.
+        contents: Ascending rows -> their bytes, or the error of one that cannot be read.
     """
 
     name: str
@@ -182,7 +186,10 @@ def index_labels(
 ) -> tuple[Labels, tuple[str, ...]]:
     """Class index of each label, and the class names: the distinct labels, sorted.
 
-    Where all are -1 there are no labels; InputError for a negative number among others.
+    Where all are -1 there are no labels;
+
+    Raises:
+        InputError: For a negative number among others.
     """
     stored = np.asarray(stored)
     if stored.dtype.kind == "i" and len(stored) and stored.min() < 0:
