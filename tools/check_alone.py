@@ -26,7 +26,7 @@ PACKAGES = (CORE, "infonoise-vision", "infonoise-text", "infonoise-bio")
 # What core imports more than numpy and torch for.
 DOORS = ("training", "plot", "cli", "integrations", "__main__")
 
-QUICK = "--updates 4 --batch 4 --save-every 4 --eval-every 0 --out run"
+QUICK = "--steps 4 --batch-size 4 --save-every 4 --eval-every 0 --out run"
 JOBS = {
     "infonoise-vision": (
         f"train digits {QUICK}",

@@ -10,7 +10,7 @@ from infonoise_bio.alphabet import letters_of
 from infonoise_bio.cli import main
 
 LENGTH = 24
-QUICK = ["--strand", "forward", "--updates", "6", "--batch", "8", "--save-every", "3"]
+QUICK = ["--strand", "forward", "--steps", "6", "--batch-size", "8", "--save-every", "3"]
 
 
 def _random_texts(n: int, length: int = LENGTH, seed: int = 0) -> list[str]:

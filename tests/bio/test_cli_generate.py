@@ -180,7 +180,18 @@ def two_kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_label_asked_for_is_what_comes_out(two_kinds, tmp_path, run, verb):
     """From the header of the training file to the bases of the designs."""
     out = tmp_path / "out"
-    how = ["--label", "kind", "--strand", "forward", "--updates", 30, "--batch", 32, "--lr", 0.005]
+    how = [
+        "--label",
+        "kind",
+        "--strand",
+        "forward",
+        "--steps",
+        30,
+        "--batch-size",
+        32,
+        "--lr",
+        0.005,
+    ]
     assert run(verb, two_kinds, "--out", out, *how, "--eval-every", 0, "--ema", 0.01)[0] == 0
     runs = [out] if verb == "train" else [out / "masked", out / "autoregressive"]
     for model in runs:

@@ -125,8 +125,8 @@ def test_profile_of_the_run_and_by_group(trained, tmp_path, run):
 
 def test_compare_shows_sequences(data, tmp_path, run, random_texts):
     out = tmp_path / "compare"
-    code, told, _ = run("compare", data, "--out", out, "--strand", "both", "--updates", 2,
-                        "--batch", 8, "--schedules", "edm,infonoise")  # fmt: skip
+    code, told, _ = run("compare", data, "--out", out, "--strand", "both", "--steps", 2,
+                        "--batch-size", 8, "--schedules", "edm,infonoise")  # fmt: skip
     assert code == 0
     assert "The best fixed law is edm" in told
     page = (out / "report.html").read_text()
@@ -137,7 +137,7 @@ def test_compare_shows_sequences(data, tmp_path, run, random_texts):
 
 def test_baselines_are_measured_beside_chains(data, tmp_path, quick, refused, run):
     out = tmp_path / "baselines"
-    command = ["baselines", data, "--out", out, "--label", "label", *quick[:4], "--batch", 8]
+    command = ["baselines", data, "--out", out, "--label", "label", *quick[:4], "--batch-size", 8]
     code, told, _ = run(*command)
     assert code == 0
     found = strict(out / "baselines.json")

@@ -193,7 +193,7 @@ def test_hiding_is_drawn_from_the_global_generator_alone():
 def test_the_setting_holds_the_profile_of_independent_bases_with_measured_composition(name):
     data = demo_sequences(500).part("train")
     objective = Objective("forward", encoding=name)
-    setting = objective.setting(100, data)
+    setting = objective.schedule_context(100, data)
     p = base_frequencies(data.codes, "forward")
     entropy = 60 * float(-(p * p.log()).sum())
     # The integral over 0.002 .. 80; what is beyond 80 is below 60 * 4 / (2 * 80^2) nats.
@@ -253,8 +253,8 @@ def test_a_short_run_gets_below_independent_bases_and_not_below_the_entropy(tmp_
     task = objective.task(training, seed=0)
     start = evaluation(task.denoiser)
     assert start["bits_per_base"] == pytest.approx(evaluation.independent, abs=1e-5)
-    schedule = make_schedule("infonoise", objective.setting(80, training))
-    config = TrainConfig(updates=80, batch=64, eval_every=80, lr_warmup=10)
+    schedule = make_schedule("infonoise", objective.schedule_context(80, training))
+    config = TrainConfig(steps=80, batch_size=64, eval_every=80, lr_warmup=10)
     end = train(task, schedule, config, tmp_path, evaluate=evaluation).evaluations[-1]
     entropy = np.mean([s.entropy() for s in DEMO.values()]) / 60 / math.log(2)
     assert end["bits_per_base"] < evaluation.independent - 5 * end["bits_per_base_stderr"]

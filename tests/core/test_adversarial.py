@@ -20,7 +20,9 @@ def test_the_gate_of_the_tables_is_the_default() -> None:
 
 @pytest.mark.parametrize("setting", adversarial.QUICK, ids=lambda setting: setting.name)
 @pytest.mark.parametrize("scenario", adversarial.SCENARIOS)
-def test_at_most_half_the_draws_are_wasted(setting: adversarial.Setting, scenario: str) -> None:
+def test_at_most_half_the_draws_are_wasted(
+    setting: adversarial.ScheduleContext, scenario: str
+) -> None:
     """An error of sigma^2 bears no trace of the data, so there the warm-up law is all there is."""
     (cell,) = adversarial.table([DEFAULT], [scenario], [setting], seeds=[7])
     if scenario == "answers x":

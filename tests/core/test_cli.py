@@ -176,7 +176,7 @@ def test_estimate_memory_of_a_run(tmp_path: Path, capsys) -> None:
     [
         ["1.5X"], ["none"], ["-3M"], ["0"], ["nan"], ["1e30"],
         ["1M", "--gpu", "24"], ["1M", "--gpu", "much"], ["1M", "--activations", "-1GiB"],
-        ["1M", "--processes", "0"], ["1M", "--accumulate", "0"],
+        ["1M", "--processes", "0"], ["1M", "--grad-accum", "0"],
     ],
 )  # fmt: skip
 def test_estimates_of_what_is_no_size(arguments: list[str], capsys) -> None:

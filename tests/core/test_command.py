@@ -7,7 +7,7 @@ import pytest
 from tyro.conf import Positional
 
 from infonoise_core.app import command
-from infonoise_core.errors import InputError, ToldError
+from infonoise_core.errors import InputError, ReportedError
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def test_of_several_processes_one_tells_a_mistake_in_the_options(
 
 def test_what_another_process_tells_is_not_said_again(capsys) -> None:
     def refuse(config: Any) -> None:
-        raise ToldError("as the first one says")
+        raise ReportedError("as the first one says")
 
     assert command.run("prog", "1", {"go": (Options, refuse)}, ["go", "here"]) == 2
     assert capsys.readouterr().err == ""

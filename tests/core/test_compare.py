@@ -25,13 +25,13 @@ from infonoise_core import (
     VarianceExploding,
     edm_weight,
 )
-from infonoise_core.app import contest as compare
-from infonoise_core.app.contest import (
+from infonoise_core.app import comparison as compare
+from infonoise_core.app.comparison import (
     EVALUATIONS,
     PLANNED,
-    Contest,
+    Comparison,
     good_threads,
-    run_contest,
+    run_comparison,
     updates_within,
 )
 from infonoise_core.app.results import Arm
@@ -40,7 +40,9 @@ from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 
 CHANNEL = VarianceExploding(0.02, 20.0)
-CONFIG = TrainConfig(updates=12, batch=8, lr=1e-2, log_every=4, eval_every=4, save_every=3, keep=1)
+CONFIG = TrainConfig(
+    steps=12, batch_size=8, lr=1e-2, log_every=4, eval_every=4, save_every=3, keep=1
+)
 HELD_OUT = HeldOutError(Batch(torch.tensor([[1.0, 1.0], [-1.0, -1.0]] * 4)), 0.05, 20.0, levels=4)
 
 
@@ -92,12 +94,12 @@ def evaluate(denoiser: nn.Module) -> dict[str, float]:
     return {"nats": HELD_OUT(denoiser).nats}
 
 
-def contest(
+def comparison(
     schedules: dict[str, Callable[[int], Schedule]],
     tasks: list[Points] | None = None,
     finished: list[tuple[str, int]] | None = None,
-) -> Contest:
-    """tasks and finished are filled in as the contest goes on."""
+) -> Comparison:
+    """tasks and finished are filled in as the comparison goes on."""
 
     def make_task(seed: int) -> Points:
         task = Points(seed)
@@ -110,14 +112,14 @@ def contest(
         if finished is not None:
             finished.append((name, seed))
 
-    return Contest(make_task, schedules, evaluate, finish, device="cpu")
+    return Comparison(make_task, schedules, evaluate, finish, device="cpu")
 
 
 BOTH = {"normal": fixed, "adaptive": adaptive}
 
 
 def test_one_law_under_two_names_gives_one_result(tmp_path: Path) -> None:
-    arms = run_contest(contest({"a": fixed, "b": fixed}), CONFIG, 2, tmp_path)
+    arms = run_comparison(comparison({"a": fixed, "b": fixed}), CONFIG, 2, tmp_path)
     a0, a1, b0, b1 = arms
     assert [arm.schedule for arm in arms] == ["a", "a", "b", "b"]
     assert [arm.seed for arm in arms] == [0, 1, 0, 1]
@@ -130,7 +132,7 @@ def test_one_law_under_two_names_gives_one_result(tmp_path: Path) -> None:
 def test_only_the_noise_levels_differ_between_schedules(tmp_path: Path) -> None:
     """Initial weights, examples and noises are the same in every step."""
     tasks: list[Points] = []
-    run_contest(contest({"normal": fixed, "uniform": lambda n: LogUniform(CHANNEL),
+    run_comparison(comparison({"normal": fixed, "uniform": lambda n: LogUniform(CHANNEL),
                          "adaptive": adaptive}, tasks), CONFIG, 1, tmp_path)  # fmt: skip
     first = tasks[0]
     assert len(tasks) == 3
@@ -148,7 +150,7 @@ def test_only_the_noise_levels_differ_between_schedules(tmp_path: Path) -> None:
 
 def test_an_arm_tells_what_its_schedule_did(tmp_path: Path) -> None:
     finished: list[tuple[str, int]] = []
-    normal, learned = run_contest(contest(BOTH, finished=finished), CONFIG, 1, tmp_path)
+    normal, learned = run_comparison(comparison(BOTH, finished=finished), CONFIG, 1, tmp_path)
     assert finished == [("normal", 0), ("adaptive", 0)]
     assert (normal.fixed, learned.fixed) == (True, False)
     assert normal.profile is None
@@ -191,23 +193,23 @@ def test_a_contest_cut_at_any_commit_ends_the_same(
 ) -> None:
     """Everything reaches its place by a rename; here each one in turn is the last thing done.
 
-    Checkpoints, metrics and profiles of the resumed contest are those of the uninterrupted one, and
-    so is the result.
+    Checkpoints, metrics and profiles of the resumed comparison are those of the uninterrupted one,
+    and so is the result.
     """
     short = replace(CONFIG, updates=6, log_every=3, eval_every=3)
-    whole = run_contest(contest(BOTH), short, 1, tmp_path / "whole")
+    whole = run_comparison(comparison(BOTH), short, 1, tmp_path / "whole")
     files = read_all(tmp_path / "whole")
     for at in range(1, 100):
         out = tmp_path / f"{at}"
         with monkeypatch.context() as patch:
             patch.setattr(os, "replace", crashing(os.replace, at, before))
             try:
-                run_contest(contest(BOTH), short, 1, out)
+                run_comparison(comparison(BOTH), short, 1, out)
             except Killed:
                 pass
             else:
                 break
-        assert run_contest(contest(BOTH), short, 1, out) == whole
+        assert run_comparison(comparison(BOTH), short, 1, out) == whole
         found = read_all(out)
         assert {name: found.pop(name, None) for name in files} == files
         # An older checkpoint that was to be removed may be left over, and nothing else.
@@ -220,10 +222,10 @@ def read_all(folder: Path) -> dict[str, bytes]:
 
 
 def test_finished_runs_are_not_trained_again(tmp_path: Path) -> None:
-    whole = run_contest(contest(BOTH), CONFIG, 1, tmp_path)
+    whole = run_comparison(comparison(BOTH), CONFIG, 1, tmp_path)
     tasks: list[Points] = []
     finished: list[tuple[str, int]] = []
-    assert run_contest(contest(BOTH, tasks, finished), CONFIG, 1, tmp_path) == whole
+    assert run_comparison(comparison(BOTH, tasks, finished), CONFIG, 1, tmp_path) == whole
     assert all(task.seen == [] for task in tasks)
     assert finished == [("normal", 0), ("adaptive", 0)]  # samples are made anew
 
@@ -238,7 +240,7 @@ class Clock:
         return self.now
 
 
-def timed_contest(clock: Clock, update: float, evaluation: float) -> Contest:
+def timed_contest(clock: Clock, update: float, evaluation: float) -> Comparison:
     class Slow(Points):
         def losses(self, *args: Any) -> Losses:
             clock.now += update
@@ -248,7 +250,7 @@ def timed_contest(clock: Clock, update: float, evaluation: float) -> Contest:
         clock.now += evaluation
         return evaluate(denoiser)
 
-    return Contest(Slow, BOTH, slow_evaluate, lambda *_: None, device="cpu")
+    return Comparison(Slow, BOTH, slow_evaluate, lambda *_: None, device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -274,20 +276,20 @@ def test_a_budget_that_is_too_short_says_what_would_do(monkeypatch: pytest.Monke
     clock = Clock()
     monkeypatch.setattr(compare, "time", SimpleNamespace(perf_counter=clock.perf_counter))
     slow = timed_contest(clock, 0.1, 1.0)
-    with pytest.raises(InputError, match=r"--budget 20s is too short .* or --updates") as caught:
+    with pytest.raises(InputError, match=r"--budget 20s is too short .* or --steps") as caught:
         updates_within(slow, CONFIG, 2, 20)
     enough = float(str(caught.value).split("give at least ")[1].split("s")[0])
     assert updates_within(slow, CONFIG, 2, enough) >= 60
 
 
 def test_measuring_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network that is timed is a throwaway: the contest after it is the same as without."""
+    """The network that is timed is a throwaway: the comparison after it is the same as without."""
     clock = Clock()
     monkeypatch.setattr(compare, "time", SimpleNamespace(perf_counter=clock.perf_counter))
-    expected: list[Arm] = run_contest(contest(BOTH), CONFIG, 1, tmp_path / "one")
+    expected: list[Arm] = run_comparison(comparison(BOTH), CONFIG, 1, tmp_path / "one")
     timed = timed_contest(clock, 0.001, 0.1)
     updates_within(timed, CONFIG, 2, 60)
-    assert run_contest(timed, CONFIG, 1, tmp_path / "two") == expected
+    assert run_comparison(timed, CONFIG, 1, tmp_path / "two") == expected
 
 
 @pytest.mark.parametrize(("alone", "together", "good"), [(0.1, 0.05, 2), (0.1, 0.08, 1), (1, 9, 1)])
@@ -305,6 +307,6 @@ def test_more_threads_must_be_worth_it(
             clock.now += alone if threads[0] == 1 else together
             return super().losses(*args)
 
-    contest = Contest(Timed, BOTH, evaluate, lambda *_: None, device="cpu")
-    assert good_threads(contest, CONFIG) == good
+    comparison = Comparison(Timed, BOTH, evaluate, lambda *_: None, device="cpu")
+    assert good_threads(comparison, CONFIG) == good
     assert threads == [2]

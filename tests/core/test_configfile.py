@@ -30,7 +30,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         if self.updates < 1:
-            raise InputError(f"--updates {self.updates}: give at least 1")
+            raise InputError(f"--steps {self.updates}: give at least 1")
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def test_the_nearest_source_wins(
         "preset": ["--preset", "large"],
         "config": ["--config", str(file)],
         "set": ["--set", f"loop.updates={by['set']}"],
-        "option": ["--updates", str(by["option"])],
+        "option": ["--steps", str(by["option"])],
     }
     # In whatever order they stand.
     argv = [a for name in sorted(given_by) for a in arguments[name]]
@@ -278,7 +278,7 @@ def test_the_last_assignment_counts() -> None:
         ("lr: 1\n---\nlr: 2", "line 2: but found another document; give valid YAML"),
         ("lr: !!python/object:os.x 1", "line 1: could not determine a constructor for the tag"),
         ("lr: \x07", "give valid YAML"),
-        ("updates: 0", "--updates 0: give at least 1"),
+        ("updates: 0", "--steps 0: give at least 1"),
     ],
 )
 def test_a_file_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -315,9 +315,9 @@ class Two:
         (["--set", "size=[1"], "--set size=[1: net.size is '[1', which is not of type {None}|INT"),
         (["--set", "updates"], "--set updates: give a setting and its value, such as --set seed="),
         (["--set", "loop=3"], "loop is a group; give one of loop.updates, loop.lr, loop.decay"),
-        (["--set", "updates=0"], "--updates 0: give at least 1"),
+        (["--set", "updates=0"], "--steps 0: give at least 1"),
         (["--set"], "--set"),
-        (["--updatez", "3"], "error: there is no option --updatez; did you mean --updates?; see p"),
+        (["--updatez", "3"], "error: there is no option --updatez; did you mean --steps?; see p"),
         (["--net.size_=3"], "there is no option --net.size_; did you mean --net.size?"),
         (["--confg", "a.yaml"], "there is no option --confg; did you mean --config?"),
         (["--quite-another"], "there is no option --quite-another; see prog train --help"),
@@ -340,7 +340,7 @@ def test_an_unknown_option_is_named_though_another_is_missing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run("train", "--updatez", "3") == 2  # no --out
-    assert "no option --updatez; did you mean --updates?" in capsys.readouterr().err
+    assert "no option --updatez; did you mean --steps?" in capsys.readouterr().err
     assert run("two", "--preset", "small") == 2
     assert "there is no option --preset; did you mean --set?" in capsys.readouterr().err
 

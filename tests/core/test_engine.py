@@ -102,7 +102,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_accumulation_changes_only_rounding(single: Path, tmp_path: Path) -> None:
-    run(tmp_path / "run", accumulate=4)
+    run(tmp_path / "run", grad_accum=4)
     assert_same_run(tmp_path / "run", single)
 
 
@@ -123,7 +123,7 @@ def test_a_run_of_two_processes_goes_on_to_the_same_bits(pair: Path) -> None:
 def test_one_process_goes_on_for_two(
     pair: Path, single: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(pair / "2-to-1", accumulate=2)
+    run(pair / "2-to-1", grad_accum=2)
     assert "going on from step 30, saved by engine torch, world 2" in capsys.readouterr().err
     assert_same_run(pair / "2-to-1", single)
 
@@ -201,10 +201,10 @@ def test_activation_checkpointing_needs_blocks() -> None:
 
 
 def test_batches_that_do_not_divide_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--batch 32 does not divide into 1 processes of 5"):
-        run(tmp_path, accumulate=5)
-    with pytest.raises(InputError, match="--accumulate 0"):
-        EngineConfig(accumulate=0)
+    with pytest.raises(InputError, match="--batch-size 32 does not divide into 1 processes of 5"):
+        run(tmp_path, grad_accum=5)
+    with pytest.raises(InputError, match="--grad-accum 0"):
+        EngineConfig(grad_accum=0)
 
 
 def test_strata_of_a_whole_batch_are_drawn_alike_on_every_rank() -> None:

@@ -43,7 +43,7 @@ def test_a_higher_stage_keeps_less_and_more_processes_need_no_more(
     parameters: int, processes: int, precision: Any, accumulate: int
 ) -> None:
     engines = [
-        EngineConfig(engine="deepspeed", zero=z, precision=precision, accumulate=accumulate)
+        EngineConfig(engine="deepspeed", zero=z, precision=precision, grad_accum=accumulate)
         for z in STAGES[:3]
     ]
     found = [estimate(parameters, engine, processes) for engine in engines]

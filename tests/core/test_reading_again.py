@@ -52,7 +52,7 @@ def test_every_position_once_whatever_the_ranks_workers_and_restarts(
             return [*zip(range(start, start + count), read, strict=True)]
 
         plan = micro_batches(
-            batch, range(resumed_at, steps), rank=rank, world=world, accumulate=accumulate
+            batch, range(resumed_at, steps), rank=rank, world=world, grad_accum=accumulate
         )
         with Prefetch(fetch, plan, workers) as batches:
             for pairs in batches:
@@ -111,7 +111,7 @@ def test_a_run_over_shards_with_bad_records_goes_on_to_the_same_bits(tmp_path: P
         members[6] = ("6.txt", b"no numbers")
         write_tar(tmp_path / f"{shard}.tar", members)
     pattern = f"{tmp_path}/{{0..2}}.tar"
-    config = TrainConfig(updates=12, batch=8, save_every=5, log_every=5, eval_every=0)
+    config = TrainConfig(steps=12, batch_size=8, save_every=5, log_every=5, eval_every=0)
     channel = VarianceExploding(0.02, 20.0)
 
     def run(out: str, seen: list[int], stop_after: int = 10**9) -> dict[str, torch.Tensor]:

@@ -124,8 +124,8 @@ def picture(level: int) -> bytes:
 
 def test_the_page_is_whole_and_loads_nothing(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    exhibits = {"edm": picture(1), "held out": picture(2), "infonoise": "ACGT <tag>\nACGT"}
-    write_report(path, FOUND, exhibits)
+    samples = {"edm": picture(1), "held out": picture(2), "infonoise": "ACGT <tag>\nACGT"}
+    write_report(path, FOUND, samples)
     assert list(tmp_path.iterdir()) == [path]
     page = Page(path.read_text())
     header, body = rows(FOUND)

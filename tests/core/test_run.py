@@ -42,10 +42,10 @@ class HeldOut:
         return [Measure("one", "the one", "One.")]
 
 
-def start(out: Path, exhibit: Callable[[nn.Module], str | bytes], **changes: Any) -> None:
+def start(out: Path, samples: Callable[[nn.Module], str | bytes], **changes: Any) -> None:
     config = replace(CONFIG, updates=20, eval_every=10, **changes)
     settings = {"command": "test", "batch": config.batch}
-    run = Run(TwoPoints(), schedule(), HeldOut(), settings, "two points", exhibit=exhibit)
+    run = Run(TwoPoints(), schedule(), HeldOut(), settings, "two points", samples=samples)
     run_training(run, TrainOptions(out, train=config))
 
 
@@ -65,7 +65,7 @@ def test_a_run_leaves_its_settings_samples_and_last_measures(tmp_path: Path, cap
 
 def test_a_batch_that_does_not_divide_makes_no_folder(tmp_path: Path) -> None:
     run = Run(TwoPoints(), schedule(), HeldOut(), {}, "two points")
-    options = TrainOptions(tmp_path / "run", engine=EngineConfig(device="cpu", accumulate=5))
+    options = TrainOptions(tmp_path / "run", engine=EngineConfig(device="cpu", grad_accum=5))
     with pytest.raises(InputError, match="does not divide"):
         run_training(run, options)
     assert not (tmp_path / "run").exists()

@@ -9,7 +9,7 @@ from infonoise_core.evaluation.held_out import HeldOutError
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 
-CONFIG = TrainConfig(updates=60, batch=32, log_every=10, eval_every=20, save_every=25, keep=3)
+CONFIG = TrainConfig(steps=60, batch_size=32, log_every=10, eval_every=20, save_every=25, keep=3)
 
 
 class Net(nn.Module):

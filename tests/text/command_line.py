@@ -4,7 +4,7 @@ from typing import Any
 
 from infonoise_text.cli import main
 
-QUICK = ["--length", "12", "--batch", "8", "--updates", "6", "--save-every", "3"]
+QUICK = ["--length", "12", "--batch-size", "8", "--steps", "6", "--save-every", "3"]
 # A few levels, so that verbs take no time.
 STEPS = ["--steps", "5"]
 

@@ -90,7 +90,7 @@ def fit(method: str, ids: Tensor, path: Path, updates: int) -> nn.Module:
     network = baseline.network(V, SIZES, 0)
     task = TokenTask(split_of(ids), network, L, baseline.measure.training, stride=L)
     config = TrainConfig(
-        updates=updates, batch=64, lr=5e-3, lr_warmup=10, lr_schedule="cosine", eval_every=0,
+        steps=updates, batch_size=64, lr=5e-3, lr_warmup=10, lr_schedule="cosine", eval_every=0,
         save_every=updates,
     )  # fmt: skip
     schedule = LogUniform(VarianceExploding(0.01, 10.0))

@@ -263,7 +263,7 @@ def trained(out: Path, config: TrainConfig, seed: int = 0, **options: Any) -> nn
     objective = Objective(length=L, infill=0.0)
     denoiser = make_cluster_denoiser(BOOK.widths, TrunkConfig(24, 2, 2), seed)
     task = ClusterTask(text(3000), BOOK, denoiser, objective)
-    schedule = make_schedules("infonoise", objective, text(3000), BOOK, config.updates)
+    schedule = make_schedules("infonoise", objective, text(3000), BOOK, config.steps)
     engine = TorchEngine("cpu")
     return train(task, schedule, config, out, engine=engine, **options).denoiser
 
@@ -272,7 +272,7 @@ def trained(out: Path, config: TrainConfig, seed: int = 0, **options: Any) -> nn
 def test_a_run_learns_that_clusters_follow_from_tokens(tmp_path: Path) -> None:
     """Its bound falls below what the token's bits alone cost, so the cluster's bits are nearly
     free, and stays above the entropy of the source, both beyond 4 standard errors."""
-    config = TrainConfig(updates=250, batch=64, lr=1e-2, lr_warmup=10, eval_every=0)
+    config = TrainConfig(steps=250, batch_size=64, lr=1e-2, lr_warmup=10, eval_every=0)
     denoiser = trained(tmp_path, config)
     ids = CHAIN.sample(1000, L, rng(9))
     found = PathBound(ids, BOOK, equal_path(80.0))(denoiser)
@@ -283,7 +283,7 @@ def test_a_run_learns_that_clusters_follow_from_tokens(tmp_path: Path) -> None:
 
 def test_a_run_that_was_cut_short_ends_with_the_same_bits(tmp_path: Path) -> None:
     """Weights and both profiles."""
-    config = TrainConfig(updates=8, batch=16, lr_warmup=2, save_every=4, eval_every=6)
+    config = TrainConfig(steps=8, batch_size=16, lr_warmup=2, save_every=4, eval_every=6)
 
     def fail(denoiser: nn.Module) -> dict[str, float]:
         raise KeyboardInterrupt

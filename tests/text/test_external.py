@@ -114,7 +114,7 @@ def test_evaluate_prints_both(
 ) -> None:
     pytest.importorskip("mauve")
     corpus = prepare(Documents("t", lambda: iter(topics)), tmp_path / "c", tokenizer=tokenizer)
-    quick = ["--length", "8", "--batch", "4", "--updates", "6", "--eval-every", "0"]
+    quick = ["--length", "8", "--batch-size", "4", "--steps", "6", "--eval-every", "0"]
     assert main(["train", str(corpus.folder), "--out", str(tmp_path / "run"), *quick]) == 0
     out = tmp_path / "e.json"
     options = ["--windows", "4", "--n", "8", "--steps", "3", "--churns", "0.0", "--out", str(out)]

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 # 3 is no multiple of the schedule's refresh of 5 steps: increments are pending when it saves.
 UPDATES, SAVED = 6, 3
 QUICK = [
-    "--length", "8", "--batch", "8", "--updates", str(UPDATES), "--save-every", str(SAVED),
+    "--length", "8", "--batch-size", "8", "--steps", str(UPDATES), "--save-every", str(SAVED),
     "--eval-every", "0", "--log-every", "1", "--lr-warmup", "2", "--device", "cpu",
 ]  # fmt: skip
 # What processes draw for themselves left out: which examples see a first pass, and given tokens.

@@ -6,7 +6,7 @@ import pytest
 
 from infonoise_text.cli import main
 
-QUICK = ["--length", "12", "--batch", "8", "--updates", "6", "--save-every", "3"]
+QUICK = ["--length", "12", "--batch-size", "8", "--steps", "6", "--save-every", "3"]
 KINDS = {
     "bits": [],
     "semantic": ["--codes", "semantic", "--schedule", "edm"],

@@ -57,7 +57,7 @@ def test_one_command_works_from_nothing(
     text = tmp_path / "text.txt"
     text.write_text("".join(f"line {i} of the text, and {i * i}\n" for i in range(400)))
     out = tmp_path / "out"
-    options = ("--vocab-size", "300", "--length", "8", "--updates", "2", "--batch", "4")
+    options = ("--vocab-size", "300", "--length", "8", "--steps", "2", "--batch-size", "4")
     code, printed, err = run(capsys, "train", text, "--out", out, *options)
     assert code == 0, err
     assert "bits per byte" in printed
@@ -178,7 +178,7 @@ def test_profile_by_parts(trained: Path, tmp_path: Path, capsys: Any) -> None:
 def test_compare_reports_with_text(codes: str, corpus: Path, tmp_path: Path, capsys: Any) -> None:
     out = tmp_path / "out"
     code, _, err = run(
-        capsys, "compare", corpus, "--out", out, "--updates", "2", "--batch", "4", "--length",
+        capsys, "compare", corpus, "--out", out, "--steps", "2", "--batch-size", "4", "--length",
         "6", "--schedules", "edm,infonoise", "--codes", codes,
     )  # fmt: skip
     assert code == 0, err

@@ -16,7 +16,7 @@ from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.weighting import edm_weight
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.infonoise import Schedule
-from infonoise_core.schedules.registry import Setting, make_schedule
+from infonoise_core.schedules.registry import ScheduleContext, make_schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import PROFILE_FILE, train
@@ -257,7 +257,7 @@ def corpus(topics, tokenizer, tmp_path_factory) -> Corpus:
 @pytest.mark.parametrize("codes", ["binary", "semantic"])
 def test_an_objective_makes_setting_and_task_of_a_corpus(corpus: Corpus, codes: str) -> None:
     objective = Objective(length=16, codes=codes, sigma_min=0.02, sigma_max=40.0)
-    setting = objective.setting(100, corpus)
+    setting = objective.schedule_context(100, corpus)
     assert (setting.channel.sigma_min, setting.channel.sigma_max) == (0.02, 40.0)
     assert (setting.updates, setting.dim) == (100, 16 * 9)
     sigma = torch.tensor([0.1, 1.0])
@@ -306,7 +306,7 @@ def ready(
     task = TextTask(split, book, make_denoiser(2, sizes, seed), objective)
     channel = VarianceExploding(objective.sigma_min, objective.sigma_max)
     symbols = bit_profile(split, book, L, channel)
-    setting = Setting(channel, objective.weighting(), updates, task.dim, symbols)
+    setting = ScheduleContext(channel, objective.weighting(), updates, task.dim, symbols)
     return task, make_schedule("infonoise", setting)
 
 
@@ -315,7 +315,9 @@ def test_a_short_run_learns_what_bits_tell_of_each_other(loss: str, tmp_path: Pa
     """Its bound falls below what bits cost that know nothing of each other, frequencies and all,
     and stays above the entropy of the source: both beyond 4 standard errors of the bound."""
     task, schedule = ready(80, loss=loss, infill=0.0)
-    config = TrainConfig(updates=80, batch=64, lr=1e-2, lr_warmup=10, eval_every=0, save_every=80)
+    config = TrainConfig(
+        steps=80, batch_size=64, lr=1e-2, lr_warmup=10, eval_every=0, save_every=80
+    )
     denoiser = train(task, schedule, config, tmp_path, engine=ENGINE).denoiser
     ids = CHAIN.sample(200, L, torch.Generator().manual_seed(9))
     found = LikelihoodBound(ids, binary_codes(4), 80.0)(denoiser)
@@ -330,7 +332,7 @@ def test_a_trained_bound_comes_within_a_tenth_of_the_truth_and_never_below(tmp_p
     wide = TrunkConfig(width=48, blocks=2, heads=2)
     task, schedule = ready(1200, sizes=wide, infill=0.0)
     config = TrainConfig(
-        updates=1200, batch=128, lr=4e-3, lr_warmup=20, lr_schedule="cosine", eval_every=0
+        steps=1200, batch_size=128, lr=4e-3, lr_warmup=20, lr_schedule="cosine", eval_every=0
     )
     denoiser = train(task, schedule, config, tmp_path, engine=ENGINE).denoiser
     ids = CHAIN.sample(1000, L, torch.Generator().manual_seed(9))
@@ -349,7 +351,9 @@ def test_a_trained_bound_comes_within_a_tenth_of_the_truth_and_never_below(tmp_p
 def test_a_run_that_was_cut_short_ends_with_the_same_bits(tmp_path: Path) -> None:
     """First passes, spans, levels, noises and the profile: all are those of the run that was not,
     and no example is met twice or left out."""
-    config = TrainConfig(updates=8, batch=16, lr_warmup=2, save_every=4, eval_every=6, log_every=2)
+    config = TrainConfig(
+        steps=8, batch_size=16, lr_warmup=2, save_every=4, eval_every=6, log_every=2
+    )
 
     def fail(denoiser: nn.Module) -> dict[str, float]:
         raise KeyboardInterrupt
@@ -370,7 +374,7 @@ def test_a_run_that_was_cut_short_ends_with_the_same_bits(tmp_path: Path) -> Non
 
 def test_held_out_text_never_enters_the_profile(tmp_path: Path) -> None:
     """A run that is evaluated on other text at every step measures the same profile."""
-    config = TrainConfig(updates=6, batch=32, lr_warmup=2, save_every=6, eval_every=1)
+    config = TrainConfig(steps=6, batch_size=32, lr_warmup=2, save_every=6, eval_every=1)
     noise = split_of(torch.randint(0, 4, (40, L)), "valid")
     evaluation = TextEvaluation(noise, binary_codes(4), L, 80.0)
     train(*ready(6), config, tmp_path / "a", engine=ENGINE, evaluate=evaluation)

@@ -14,9 +14,9 @@ from PIL import Image
 
 from infonoise_vision.cli import main
 
-QUICK = ["--batch", "8", "--save-every", "3"]
-COMPARED = ["--updates", "2", "--batch", "8", "--schedules", "edm"]
-TRAINING = ["--updates", "6", "--batch", "8", "--eval-every", "0", "--save-every", "3"]
+QUICK = ["--batch-size", "8", "--save-every", "3"]
+COMPARED = ["--steps", "2", "--batch-size", "8", "--schedules", "edm"]
+TRAINING = ["--steps", "6", "--batch-size", "8", "--eval-every", "0", "--save-every", "3"]
 KINDS = {
     "plain": [],
     "classes": ["--conditional", "--schedule", "edm"],
@@ -101,7 +101,7 @@ def strict() -> Callable[[str], Any]:
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on the digits: six updates, so that the profile was refreshed once."""
     out = tmp_path_factory.mktemp("digits") / "run"
-    assert main(["train", "digits", "--out", str(out), "--updates", "6", *QUICK]) == 0
+    assert main(["train", "digits", "--out", str(out), "--steps", "6", *QUICK]) == 0
     return out
 
 
@@ -128,7 +128,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (w / "run.png").mkdir()
     (w / "stranger" / "thesis.tex").write_text("thesis")
     with contextlib.chdir(w):
-        train = ["train", "good.npz", "--updates", "6", *QUICK, "--out"]
+        train = ["train", "good.npz", "--steps", "6", *QUICK, "--out"]
         assert main([*train, "run"]) == 0
         assert main([*train, "plain", "--schedule", "edm"]) == 0
         assert main(["compare", "good.npz", *COMPARED, "--out", "comparison"]) == 0

@@ -14,7 +14,7 @@ from infonoise_vision.cli import main
 
 OPTIONS = {
     "train": ["--out", "--schedule", "--device", "--overwrite", "--size", "--sigma-min", "--weight",
-              "--updates", "--batch", "--lr", "--seed", "--save-every", "--condition",
+              "--steps", "--batch-size", "--lr", "--seed", "--save-every", "--condition",
               "--condition-noise"],
     "sample": ["--out", "--n", "--steps", "--solver", "--grid", "--seed", "--overwrite", "--class",
                "--seeds", "--guidance"],
@@ -24,7 +24,7 @@ OPTIONS = {
     "report": ["--out", "--data", "--overwrite"],
     "evaluate": ["--data", "--samples", "--device", "--cache", "--inception-weights", "--complete"],
     "profile": ["--out", "--overwrite", "--by", "--gap", "--draws"],
-    "compare": ["--out", "--schedules", "--budget", "--updates", "--seeds", "--seed", "--overwrite",
+    "compare": ["--out", "--schedules", "--budget", "--steps", "--seeds", "--seed", "--overwrite",
                 "--size", "--sigma-max"],
 }  # fmt: skip
 

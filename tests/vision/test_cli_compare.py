@@ -14,7 +14,7 @@ from infonoise_core.schedules.registry import SCHEDULES
 from infonoise_vision.cli import main
 
 # As the comparison of the fixtures was made.
-COMPARED = ["--updates", "2", "--batch", "8", "--schedules", "edm"]
+COMPARED = ["--steps", "2", "--batch-size", "8", "--schedules", "edm"]
 
 
 class Loads(HTMLParser):
@@ -95,7 +95,7 @@ def test_compare_answers_for_any_kind_of_data(
 ) -> None:
     out = tmp_path / "out"
     argv = ["compare", str(any_data), "--out", str(out), "--schedules", "edm,infonoise"]
-    assert main([*argv, "--updates", "6", "--batch", "8"]) == 0
+    assert main([*argv, "--steps", "6", "--batch-size", "8"]) == 0
     captured = capsys.readouterr()
     check_comparison(strict, out, captured.out, ["edm", "infonoise"], list(range(1, 7)))
     assert f"report: {out / 'report.html'}" in captured.out
@@ -106,7 +106,7 @@ def test_compare_on_digits(
     tmp_path: Path, strict: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    argv = ["compare", "--schedules", "infonoise,edm", "--updates", "2", "--batch", "16"]
+    argv = ["compare", "--schedules", "infonoise,edm", "--steps", "2", "--batch-size", "16"]
     assert main([*argv, "--out", str(out)]) == 0
     check_comparison(strict, out, capsys.readouterr().out, ["infonoise", "edm"], [1, 2])
 
@@ -116,7 +116,7 @@ def test_compare_on_digits_at_length(
     tmp_path: Path, strict: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert main(["compare", "--updates", "24", "--out", str(out)]) == 0
+    assert main(["compare", "--steps", "24", "--out", str(out)]) == 0
     names = ["edm", "log-uniform", "infonoise"]
     check_comparison(strict, out, capsys.readouterr().out, names, list(range(2, 25, 2)))
 
@@ -129,7 +129,16 @@ def test_compare_with_a_budget(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out"
-    argv = ["compare", str(grey), "--budget", "20s", "--batch", "8", "--schedules", "edm,infonoise"]
+    argv = [
+        "compare",
+        str(grey),
+        "--budget",
+        "20s",
+        "--batch-size",
+        "8",
+        "--schedules",
+        "edm,infonoise",
+    ]
     assert main([*argv, "--out", str(out)]) == 0
     updates = strict((out / "updates.json").read_text())["updates"]
     assert updates >= 60
@@ -146,7 +155,7 @@ def test_several_seeds_and_any_schedule(
     out = tmp_path / "out"
     names = ["laplace", "cdcd"]
     argv = ["compare", str(grey), "--schedules", ",".join(names), "--seeds", "2", "--seed", "5"]
-    assert main([*argv, "--updates", "3", "--batch", "8", "--out", str(out)]) == 0
+    assert main([*argv, "--steps", "3", "--batch-size", "8", "--out", str(out)]) == 0
     results = strict((out / "results.json").read_text())
     assert [(arm["schedule"], arm["seed"]) for arm in results["arms"]] == [
         (name, seed) for name in names for seed in (5, 6)
@@ -157,7 +166,16 @@ def test_several_seeds_and_any_schedule(
 
 
 def test_the_same_seed_gives_the_same_results(tmp_path: Path, grey: Path) -> None:
-    argv = ["compare", str(grey), "--schedules", "edm,infonoise", "--updates", "5", "--batch", "8"]
+    argv = [
+        "compare",
+        str(grey),
+        "--schedules",
+        "edm,infonoise",
+        "--steps",
+        "5",
+        "--batch-size",
+        "8",
+    ]
     for name in ("one", "two"):
         assert main([*argv, "--out", str(tmp_path / name)]) == 0
     for file in ("results.json", "report.html"):
@@ -177,8 +195,8 @@ def test_a_schedule_under_two_names_ends_the_same_twice(
         monkeypatch.setitem(SCHEDULES, f"{name}-twin", SCHEDULES[name])  # type: ignore[arg-type]
         names += [name, f"{name}-twin"]
     out = tmp_path / "out"
-    argv = ["compare", str(grey), "--schedules", ",".join(names), "--updates", "6"]
-    assert main([*argv, "--batch", "8", "--out", str(out)]) == 0
+    argv = ["compare", str(grey), "--schedules", ",".join(names), "--steps", "6"]
+    assert main([*argv, "--batch-size", "8", "--out", str(out)]) == 0
     arms = strict((out / "results.json").read_text())["arms"]
     for first, second in (arms[:2], arms[2:]):
         del first["schedule"], second["schedule"]
@@ -186,7 +204,7 @@ def test_a_schedule_under_two_names_ends_the_same_twice(
     assert arms[0]["evaluations"] != arms[2]["evaluations"]
 
 
-COMPARE = ["compare", "good.npz", "--out", "new", "--updates", "6"]
+COMPARE = ["compare", "good.npz", "--out", "new", "--steps", "6"]
 OVER_COMPARISON = ["compare", "good.npz", "--out", "comparison", "--overwrite"]
 MISTAKES: list[tuple[list[str], list[str]]] = [
     # The data
@@ -199,7 +217,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["compare", "good.npz", "--out", "cut comparison", *COMPARED, "--seeds", "2"],
      ["cut comparison", "seeds was 1 and is 2"]),
     # With --overwrite a mistake must not cost the earlier run
-    ([*OVER_COMPARISON, "--updates", "0"], ["--updates 0"]),
+    ([*OVER_COMPARISON, "--steps", "0"], ["--steps 0"]),
     ([*OVER_COMPARISON, "--budget", "1s"], ["--budget 1s", "give at least"]),
     (["compare", "twins.npz", "--out", "comparison", "--overwrite"], ["twins"]),
     # Options
@@ -209,7 +227,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     ([*COMPARE, "--budget", "soon"], ["--budget soon", "3m"]),
     ([*COMPARE, "--budget", "0s"], ["--budget 0s"]),
     ([*COMPARE, "--seeds", "0"], ["--seeds 0"]),
-    ([*COMPARE, "--batch", "0"], ["--batch 0"]),
+    ([*COMPARE, "--batch-size", "0"], ["--batch-size 0"]),
     ([*COMPARE, "--seed", "-1"], ["--seed -1"]),
     ([*COMPARE, "--device", "abacus"], ["--device abacus"]),
     ([*COMPARE, "--sigma-min", "80"], ["--sigma-min 80"]),

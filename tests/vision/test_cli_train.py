@@ -11,7 +11,7 @@ from infonoise_core import EntropyRateProfile
 from infonoise_vision.cli import main
 
 # As the runs of the fixtures were trained.
-QUICK = ["--batch", "8", "--save-every", "3"]
+QUICK = ["--batch-size", "8", "--save-every", "3"]
 
 
 def test_train_leaves_a_run(digits: Path, strict: Callable[[str], Any]) -> None:
@@ -37,7 +37,7 @@ def test_train_leaves_a_run(digits: Path, strict: Callable[[str], Any]) -> None:
 
 
 def test_a_run_that_was_moved_goes_on(tmp_path: Path, grey: Path) -> None:
-    argv = ["train", str(grey), "--updates", "6", *QUICK]
+    argv = ["train", str(grey), "--steps", "6", *QUICK]
     assert main([*argv, "--out", str(tmp_path / "one")]) == 0
     done = (tmp_path / "one" / "done.json").read_text()
     shutil.move(tmp_path / "one", tmp_path / "two")
@@ -49,9 +49,9 @@ def test_a_run_that_was_moved_goes_on(tmp_path: Path, grey: Path) -> None:
 
 def test_overwrite_starts_anew(tmp_path: Path, grey: Path, strict: Callable[[str], Any]) -> None:
     out = tmp_path / "out"
-    argv = ["train", str(grey), "--batch", "8", "--out", str(out)]
-    assert main([*argv, "--updates", "2"]) == 0
-    assert main([*argv, "--updates", "3", "--overwrite"]) == 0
+    argv = ["train", str(grey), "--batch-size", "8", "--out", str(out)]
+    assert main([*argv, "--steps", "2"]) == 0
+    assert main([*argv, "--steps", "3", "--overwrite"]) == 0
     assert strict((out / "config.json").read_text())["train"]["updates"] == 3
     assert [p.name for p in (out / "checkpoints").iterdir()] == ["step-00000003"]
 
@@ -77,12 +77,12 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     ([*TRAIN, "--sigma-data", "0"], ["--sigma-data 0"]),
     ([*TRAIN, "--weight", "heavy"], ["--weight heavy", "edm or unit"]),
     ([*TRAIN, "--size", "0"], ["--size 0"]),
-    ([*TRAIN, "--updates", "0"], ["--updates 0"]),
-    ([*TRAIN, "--batch", "-1"], ["--batch -1"]),
+    ([*TRAIN, "--steps", "0"], ["--steps 0"]),
+    ([*TRAIN, "--batch-size", "-1"], ["--batch-size -1"]),
     ([*TRAIN, "--lr", "7"], ["--lr 7"]),
     ([*TRAIN, "--seed", "-1"], ["--seed -1"]),
     ([*TRAIN, "--device", "abacus"], ["--device abacus", "cpu"]),
-    ([*TRAIN, "--updates", "three"], ["--updates", "three"]),
+    ([*TRAIN, "--steps", "three"], ["--steps", "three"]),
     ([*TRAIN, "--update", "3"], ["--update"]),
     (["train", "good.npz"], ["--out"]),
     # Places of output
@@ -91,8 +91,8 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["train", "good.npz", "--out", "notes.txt"], ["notes.txt is a file"]),
     (["train", "good.npz", "--out", "notes.txt/new"], ["notes.txt", "Not a directory"]),
     (["train", "good.npz", "--out", "run"], ["run", "finished", "--overwrite"]),
-    (["train", "good.npz", "--out", "cut", "--updates", "7", *QUICK], ["cut", "updates was 6"]),
-    (["train", "more.npz", "--out", "cut", "--updates", "6", *QUICK], ["cut", "data was good.npz"]),
+    (["train", "good.npz", "--out", "cut", "--steps", "7", *QUICK], ["cut", "updates was 6"]),
+    (["train", "more.npz", "--out", "cut", "--steps", "6", *QUICK], ["cut", "data was good.npz"]),
     (["train", "good.npz", "--out", "cut comparison"], ["cut comparison", "other settings"]),
     # With --overwrite a mistake must not cost the earlier run
     ([*OVER_RUN, "--lr", "7"], ["--lr 7"]),

@@ -11,7 +11,7 @@ from infonoise_vision.data.images import ImageSet
 from infonoise_vision.methods.diffusion import Objective
 
 OPTIONS = [
-    *("--updates", "4", "--batch", "8", "--eval-every", "0", "--save-every", "2"),
+    *("--steps", "4", "--batch-size", "8", "--eval-every", "0", "--save-every", "2"),
     *("--conditional", "--label-dropout", "0.3", "--augment", "0.12", "--dropout", "0.1"),
 ]
 
@@ -77,5 +77,5 @@ def test_schedules_are_compared_with_what_the_network_is_told(tmp_path, options)
     data = tmp_path / "few"
     assert main(["prepare", "digits", "--limit", "40", "--out", str(data)]) == 0
     argv = ["compare", str(data), "--out", str(tmp_path / "out"), "--schedules", "edm", *options]
-    assert main([*argv, "--updates", "2", "--batch", "8"]) == 0
+    assert main([*argv, "--steps", "2", "--batch-size", "8"]) == 0
     assert (tmp_path / "out" / "report.html").exists()

@@ -16,7 +16,7 @@ from infonoise_vision.sampling.trained import open_trained
 
 from .conftest import grey_levels
 
-QUICK = ["--updates", "2", "--batch", "8", "--eval-every", "0", "--schedule", "edm"]
+QUICK = ["--steps", "2", "--batch-size", "8", "--eval-every", "0", "--schedule", "edm"]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_prepare_and_train_hold_the_same_images_out(tmp_path, grey, capsys, aske
 
 def test_compare_takes_it_too(tmp_path, grey):
     out = tmp_path / "out"
-    argv = ["compare", str(grey), "--out", str(out), "--updates", "2", "--batch", "8"]
+    argv = ["compare", str(grey), "--out", str(out), "--steps", "2", "--batch-size", "8"]
     assert main([*argv, "--schedules", "edm", "--held-out", "7"]) == 0
     results = json.loads((out / "results.json").read_text())
     assert '"held_out": 7' in json.dumps(results)

@@ -63,8 +63,8 @@ def train_through_kills(
     tmp_path: Path, data: str, updates: int, save_every: int, kills: int
 ) -> None:
     argv = [
-        "train", data, "--updates", str(updates), "--save-every", str(save_every), "--log-every",
-        "1", "--eval-every", str(updates // 2), "--batch", "8",
+        "train", data, "--steps", str(updates), "--save-every", str(save_every), "--log-every",
+        "1", "--eval-every", str(updates // 2), "--batch-size", "8",
     ]  # fmt: skip
     whole, out = tmp_path / "whole", tmp_path / "out"
     assert main([*argv, "--out", str(whole)]) == 0
@@ -93,7 +93,7 @@ def test_a_run_on_digits_that_is_killed_often(tmp_path: Path) -> None:
 def test_a_killed_comparison_goes_on_with_the_same_command(tmp_path: Path) -> None:
     """Killed in its first run and in its second; the finished runs are not trained again."""
     data = str(small_images(tmp_path / "data.npz"))
-    argv = ["compare", data, "--schedules", "edm,infonoise", "--updates", "12", "--batch", "8"]
+    argv = ["compare", data, "--schedules", "edm,infonoise", "--steps", "12", "--batch-size", "8"]
     whole, out = tmp_path / "whole", tmp_path / "out"
     assert main([*argv, "--out", str(whole)]) == 0
     runs = [out / "runs" / f"{name}-seed0" for name in ("edm", "infonoise")]

@@ -230,7 +230,7 @@ def test_without_classes_there_is_no_classifier(
 ) -> None:
     np.savez(tmp_path / "bare.npz", images=images(40).pixels[:, 0])
     argv = ["train", str(tmp_path / "bare.npz"), "--out", str(tmp_path / "run")]
-    assert main([*argv, "--updates", "6", "--batch", "8", "--eval-every", "0"]) == 0
+    assert main([*argv, "--steps", "6", "--batch-size", "8", "--eval-every", "0"]) == 0
     assert list(measured(tmp_path / "run")) == ["bits_per_dim_8", "energy_8"]
     assert "no classes" in capsys.readouterr().err
 

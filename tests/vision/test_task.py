@@ -95,13 +95,13 @@ def test_an_objective_that_makes_no_sense_is_refused(change: dict[str, float], o
 def test_an_objective_says_what_schedules_are_made_for() -> None:
     objective = Objective(sigma_min=0.01, sigma_max=10.0, sigma_data=0.3)
     data = images()
-    setting = objective.setting(100, data)
+    setting = objective.schedule_context(100, data)
     assert (setting.channel.sigma_min, setting.channel.sigma_max) == (0.01, 10.0)
     assert (setting.updates, setting.dim) == (100, data.dim)
     sigma = torch.tensor([0.1, 1.0])
     assert torch.equal(setting.weight(sigma), edm_weight(0.3)(sigma))
     assert torch.equal(
-        Objective(weight="unit").setting(1, data).weight(sigma), torch.ones_like(sigma)
+        Objective(weight="unit").schedule_context(1, data).weight(sigma), torch.ones_like(sigma)
     )
     assert objective.task(images(), 0).denoiser.sigma_data == 0.3
 
@@ -233,7 +233,7 @@ def test_scale_multiplies_the_data_and_nothing_else(scale: float) -> None:
     images, _ = plain.load("digits")
     larger, _ = scaled.load("digits")
     torch.testing.assert_close(larger.x0([3]), scale * images.x0([3]))
-    settings = [o.setting(100, i) for o, i in ((plain, images), (scaled, larger))]
+    settings = [o.schedule_context(100, i) for o, i in ((plain, images), (scaled, larger))]
     assert settings[0].channel.sigma_max == settings[1].channel.sigma_max
     medians = []
     for setting in settings:

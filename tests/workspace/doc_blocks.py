@@ -32,7 +32,7 @@ def run_python(code: str, name: str, variables: dict[str, Any]) -> None:
 
 
 def run_console(code: str, folder: Path, updates: int) -> str:
-    """Run the lines after `$ ` one after the other, with --updates cut to so many; what they print.
+    """Run the lines after `$ ` one after the other, with --steps cut to so many; what they print.
 
     Commands of the packages run in this interpreter's environment, whatever is on the path.
     """
@@ -40,7 +40,7 @@ def run_console(code: str, folder: Path, updates: int) -> str:
     for line in code.splitlines():
         if not line.startswith("$ "):
             continue
-        words = shlex.split(re.sub(r"--updates \d+", f"--updates {updates}", line[2:]))
+        words = shlex.split(re.sub(r"--steps \d+", f"--steps {updates}", line[2:]))
         call = [sys.executable, "-m", PROGRAMS[words[0]], *words[1:]]
         done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"

@@ -38,7 +38,8 @@ def verbs() -> dict[str, tuple[Mapping[str, command.Command], Mapping[str, Any]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "run", note)
         for module in PROGRAMS.values():
-            importlib.import_module(f"{module}.cli").main([])
+            room = f"{module}.commands" if module == "infonoise_core" else module
+            importlib.import_module(f"{room}.cli").main([])
     return found
 
 

@@ -92,7 +92,7 @@ def test_two_processes_train(launcher: str, tmp_path: Path) -> None:
         "deepspeed": [str(Path(sys.executable).with_name("deepspeed"))],
     }
     words[:1] = starts[launcher]
-    few = ["--device", "cpu", "--updates", "3", "--batch", "16", "--save-every", "2"]
+    few = ["--device", "cpu", "--steps", "3", "--batch-size", "16", "--save-every", "2"]
     env = {**os.environ, "DS_ACCELERATOR": "cpu", "TORCH_CPP_LOG_LEVEL": "ERROR"}
     if launcher == "deepspeed":
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"

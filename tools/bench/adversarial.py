@@ -28,7 +28,7 @@ SAMPLING = 0.01
 
 
 @dataclass(frozen=True)
-class Setting:
+class ScheduleContext:
     """Data with an exact denoiser, the span of the schedule, and the loss weight."""
 
     name: str
@@ -38,13 +38,15 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("1 bit", BinarySource(1), (0.05, 20.0)),
-    Setting("16 bits", BinarySource(16), (0.05, 20.0)),
-    Setting("1 bit, wide", BinarySource(1), (0.002, 80.0)),
-    Setting("16 bits, wide", BinarySource(16), (0.002, 80.0)),
-    Setting("16 bits, wide, EDM weight", BinarySource(16), (0.002, 80.0), edm_weight(1.0)),
-    Setting("Gaussian, rank 4 of 16", GaussianSource(16, rank=4), (0.01, 20.0)),
-    Setting("Gaussian, EDM weight", GaussianSource(16, 0.5), (0.002, 80.0), edm_weight(0.5)),
+    ScheduleContext("1 bit", BinarySource(1), (0.05, 20.0)),
+    ScheduleContext("16 bits", BinarySource(16), (0.05, 20.0)),
+    ScheduleContext("1 bit, wide", BinarySource(1), (0.002, 80.0)),
+    ScheduleContext("16 bits, wide", BinarySource(16), (0.002, 80.0)),
+    ScheduleContext("16 bits, wide, EDM weight", BinarySource(16), (0.002, 80.0), edm_weight(1.0)),
+    ScheduleContext("Gaussian, rank 4 of 16", GaussianSource(16, rank=4), (0.01, 20.0)),
+    ScheduleContext(
+        "Gaussian, EDM weight", GaussianSource(16, 0.5), (0.002, 80.0), edm_weight(0.5)
+    ),
 )
 
 
@@ -175,7 +177,7 @@ SCENARIOS: Mapping[str, Scenario] = {
 }
 
 
-def train(setting: Setting, scenario: Scenario, gate: Gate, seed: int) -> InfoNoise:
+def train(setting: ScheduleContext, scenario: Scenario, gate: Gate, seed: int) -> InfoNoise:
     """A schedule without exploration floor, after STEPS steps of such losses."""
     source = setting.source
     schedule = InfoNoise(
@@ -190,7 +192,7 @@ def train(setting: Setting, scenario: Scenario, gate: Gate, seed: int) -> InfoNo
     return schedule
 
 
-def wasted(setting: Setting, density: Tensor) -> float:
+def wasted(setting: ScheduleContext, density: Tensor) -> float:
     """Share of a density (64,) per unit log sigma that lies where the true one is below NOTHING."""
     exact = exact_profile(setting.source, *setting.span)
     true = training_density(exact, setting.weight, open_gate())
@@ -221,7 +223,7 @@ class Cell:
 def table(
     gates: Sequence[str] = tuple(GATES),
     scenarios: Sequence[str] = tuple(SCENARIOS),
-    settings: Sequence[Setting] = SETTINGS,
+    settings: Sequence[ScheduleContext] = SETTINGS,
     seeds: Sequence[int] = (0, 1, 2),
     tick: Callable[[str], None] = lambda text: None,
 ) -> list[Cell]:

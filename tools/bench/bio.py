@@ -67,7 +67,7 @@ SCHEDULES = Comparison(
     options=[
         str(TSS), "--strand", "forward",
         "--schedules", f"edm,log-uniform,{RIVALS},iid-oracle,infonoise,infonoise-sqrt",
-        "--updates", str(UPDATES), "--seeds", "3",
+        "--steps", str(UPDATES), "--seeds", "3",
     ],
     about="Bits per base of 512 validation sequences.",
     aims=(
@@ -121,14 +121,14 @@ def landing(sequences: SequenceSet, encoding: str, scale: float, updates: int) -
     """Train under InfoNoise with everything else at its default."""
     objective = Objective("forward", encoding=encoding, scale=scale)
     training = sequences.part("train")
-    setting = objective.setting(updates, training)
+    setting = objective.schedule_context(updates, training)
     closed = setting.symbols
     if closed is None:
         raise InputError(f"{encoding}: bases have a closed form; give an encoding of them")
     laws = {name: make_schedule(name, setting) for name in ("infonoise", "edm", "log-uniform")}
     schedule = laws["infonoise"]
     with tempfile.TemporaryDirectory() as folder:
-        config = TrainConfig(updates=updates, eval_every=0, save_every=updates)
+        config = TrainConfig(steps=updates, eval_every=0, save_every=updates)
         train(objective.task(training, 0), schedule, config, Path(folder))
         profile = EntropyRateProfile.load(Path(folder) / "profile.json")
     return Landing(
@@ -199,8 +199,8 @@ def strands(quick: bool, seed: int, tick: Tick) -> Section:
             with tempfile.TemporaryDirectory() as folder:
                 result = train(
                     objective.task(training, seed),
-                    make_schedule("infonoise", objective.setting(steps, training)),
-                    TrainConfig(updates=steps, eval_every=0, save_every=steps, seed=seed),
+                    make_schedule("infonoise", objective.schedule_context(steps, training)),
+                    TrainConfig(steps=steps, eval_every=0, save_every=steps, seed=seed),
                     Path(folder),
                     evaluate=evaluation,
                 ).evaluations[-1]

@@ -134,7 +134,7 @@ def results(comparison: Comparison, quick: bool, tick: Callable[[str], None]) ->
         options = [*comparison.options]
         if quick:
             options = _replaced(
-                options, ["--updates", str(QUICK_UPDATES), "--seeds", "1", *comparison.quick]
+                options, ["--steps", str(QUICK_UPDATES), "--seeds", "1", *comparison.quick]
             )
         call(comparison.command, ["compare", *options, "--out", str(out)], tick)
     content: dict[str, Any] = json.loads(file.read_text())

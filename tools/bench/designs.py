@@ -49,7 +49,7 @@ def quality(case: Quality, quick: bool, seed: int, tick: Tick) -> Section:
     if case.needs is not None:
         needed(case.needs)
     run = WORK / (f"{case.name}-quick" if quick else case.name)
-    updates = ["--updates", str(QUICK_UPDATES if quick else case.updates), "--seed", str(seed)]
+    updates = ["--steps", str(QUICK_UPDATES if quick else case.updates), "--seed", str(seed)]
     if not (run / "done.json").exists():
         tick("train")
         command(["train", *case.train, "--out", str(run), *updates])
@@ -172,7 +172,7 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
     if not (out / "baselines.json").exists():
         tick("masked and autoregressive")
         command([
-            "baselines", *PROMOTERS.train, "--out", str(out), "--updates", str(updates),
+            "baselines", *PROMOTERS.train, "--out", str(out), "--steps", str(updates),
             "--seed", str(seed), "--eval-every", str(updates // 12),
         ])  # fmt: skip
     found: dict[str, float] = json.loads((out / "baselines.json").read_text())

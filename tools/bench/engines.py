@@ -77,7 +77,7 @@ def learn(out: Path, processes: int, options: list[str], seed: int) -> Learned:
     start = [] if processes == 1 else ["torch.distributed.run", f"--nproc-per-node={processes}"]
     command = [
         sys.executable, "-m", *start, *(["-m"] if start else []), "infonoise_vision",
-        "train", "digits", "--out", str(out), "--updates", str(UPDATES), "--batch", "32",
+        "train", "digits", "--out", str(out), "--steps", str(UPDATES), "--batch-size", "32",
         "--log-every", "1", "--eval-every", "0", "--device", "cpu", "--seed", str(seed), *options,
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}

@@ -117,7 +117,7 @@ def ours(work: Work, schedule: Schedule) -> float:
     """Mean seconds of a step of `train`, its first few left out."""
     watch = Watch(work.clock)
     updates = work.steps + WARM
-    config = TrainConfig(updates=updates, batch=BATCH, eval_every=0, log_every=updates,
+    config = TrainConfig(steps=updates, batch_size=BATCH, eval_every=0, log_every=updates,
                          seed=work.seed)  # fmt: skip
     with tempfile.TemporaryDirectory() as out:
         train(Objective().task(work.images, work.seed), schedule, config, Path(out),

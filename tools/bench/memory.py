@@ -97,8 +97,8 @@ def _train(engine: Engine, net: Net, meter: "_Meter | None" = None) -> tuple[int
     for step in range(1, _STEPS + 1):
         if meter is not None:
             meter.restart()
-        for i in range(engine.accumulate):
-            _gradients(engine, forward, last=i == engine.accumulate - 1)
+        for i in range(engine.grad_accum):
+            _gradients(engine, forward, last=i == engine.grad_accum - 1)
         engine.step(1e-4)
         with engine.whole():
             average.update(step)

@@ -86,7 +86,7 @@ def redesign(quick: bool, seed: int, tick: Tick) -> Section:
     train = ["train", "planted", "--strand", "forward", "--infill", "0.5"]
     if not (run / "done.json").exists():
         tick("train")
-        command([*train, "--out", str(run), "--updates", str(updates), "--seed", str(seed)])
+        command([*train, "--out", str(run), "--steps", str(updates), "--seed", str(seed)])
     found = []
     for case in CASES:
         tick(f"{case.label}, {case.consensus}: {case.keep}")

@@ -124,7 +124,7 @@ def tiny_run(folder: Path, seed: int) -> Path:
     objective = Objective("forward")
     config = Train(
         folder / "run", objective, str(data), schedule="log-uniform",
-        train=TrainConfig(updates=4, batch=16, save_every=4, eval_every=0),
+        train=TrainConfig(steps=4, batch_size=16, save_every=4, eval_every=0),
     )  # fmt: skip
     sequences = config.examples.load(config.data)
     training, held_out = parts(sequences, "val")
@@ -132,7 +132,7 @@ def tiny_run(folder: Path, seed: int) -> Path:
     denoiser = make_denoiser(model, objective.code(), seed)
     run = Run(
         task=DnaTask(training, denoiser, objective.weighting(), objective.strand),
-        schedule=make_schedule(config.schedule, objective.setting(4, training)),
+        schedule=make_schedule(config.schedule, objective.schedule_context(4, training)),
         evaluation=evaluation_of(objective, training, held_out),
         settings=run_settings(
             COMMAND, config, sequences=describe(sequences), model=settings_of(model)

@@ -24,8 +24,8 @@ ADAPTIVE = "cdcd,adaptive-loss,iid-oracle,infonoise,infonoise-sqrt"
 SCHEDULES = f"edm,log-uniform,{ADAPTIVE},{','.join(SEARCHED)}"
 # About a minute each on one thread of a quiet core.
 COMPARED = 1000
-TRAINED = ("--updates", "4000", "--batch", "32", "--length", "64")
-QUICK = ("--updates", "60", "--batch", "8", "--length", "16")
+TRAINED = ("--steps", "4000", "--batch-size", "32", "--length", "64")
+QUICK = ("--steps", "60", "--batch-size", "8", "--length", "16")
 STEPS = (32, 64, 128, 256)
 
 
@@ -84,7 +84,7 @@ def schedules(quick: bool, seed: int, tick: Tick) -> Section:
         title="Schedules on Shakespeare",
         command="infonoise-text",
         options=[
-            str(data), "--schedules", SCHEDULES, "--updates", str(COMPARED), "--seeds", "3",
+            str(data), "--schedules", SCHEDULES, "--steps", str(COMPARED), "--seeds", "3",
         ],
         about="Windows of 32 tokens of 12 bits, the tiny network.",
         aims=[

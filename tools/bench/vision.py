@@ -36,7 +36,7 @@ def comparison(
         command="infonoise-vision",
         options=[
             str(DATA), "--size", str(SIZE), *options, "--schedules", schedules,
-            "--updates", str(updates), "--seeds", str(seeds),
+            "--steps", str(updates), "--seeds", str(seeds),
         ],
         aims=aims,
         needs=DATA,

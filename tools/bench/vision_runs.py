@@ -38,7 +38,7 @@ def trained(name: str, options: list[str], quick: bool, seed: int, tick: Tick) -
     """A run of that name under infonoise, trained if it is not there yet."""
     out = WORK / f"vision-run-{name}{'-quick' if quick else ''}"
     if not (out / "done.json").exists():
-        few = ["--updates", "20", "--batch", "32"] if quick else ["--updates", str(UPDATES)]
+        few = ["--steps", "20", "--batch-size", "32"] if quick else ["--steps", str(UPDATES)]
         contests.call(
             "infonoise-vision",
             ["train", data(quick, tick), "--size", str(SIZE), "--out", str(out), *few,

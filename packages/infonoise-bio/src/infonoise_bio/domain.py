@@ -46,7 +46,9 @@ def run_train(config: Train) -> None:
     training, held_out = parts(sequences, "val")
     run = Run(
         task=objective.task(training, config.train.seed),
-        schedule=make_schedule(config.schedule, objective.setting(config.train.updates, training)),
+        schedule=make_schedule(
+            config.schedule, objective.schedule_context(config.train.steps, training)
+        ),
         evaluation=evaluation_of(objective, training, held_out),
         settings=run_settings(
             COMMAND,

@@ -14,7 +14,7 @@ from infonoise_core.training.engines.torch import EngineConfig
 
 # Only the user can say where a run goes.
 _OUT: Path = tyro.MISSING
-_LAPTOP = TrainConfig(updates=4000, batch=128, lr=2e-3, eval_every=400, save_every=400)
+_LAPTOP = TrainConfig(steps=4000, batch_size=128, lr=2e-3, eval_every=400, save_every=400)
 
 
 def laptop_promoters() -> Train:
@@ -44,8 +44,8 @@ def dna_diffusion() -> Train:
         examples=Examples(label="label", windowing=Windowing(window=200)),
         engine=EngineConfig(precision="bf16"),
         train=TrainConfig(
-            updates=110_000,
-            batch=960,
+            steps=110_000,
+            batch_size=960,
             lr=1e-4,
             lr_warmup=1000,
             ema_decay=0.995,

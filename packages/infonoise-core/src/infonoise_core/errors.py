@@ -7,5 +7,5 @@ class InputError(ValueError):
     """
 
 
-class ToldError(InputError):
+class ReportedError(InputError):
     """The same mistake, where another process of the run already tells it: this one only ends."""

@@ -27,12 +27,12 @@ from infonoise_text.methods.clusters.task import (
     make_schedules,
 )
 from infonoise_text.methods.registry import BASELINES, Method
-from infonoise_text.methods.trained import BITS, COMMAND, furnish
+from infonoise_text.methods.trained import BITS, COMMAND, save_assets
 from infonoise_text.models.transformer import preset
 
 # About ten minutes on two cores.
 _TRAIN = partial(
-    TrainConfig, updates=4000, batch=32, lr_schedule="cosine", eval_every=400, save_every=400
+    TrainConfig, steps=4000, batch_size=32, lr_schedule="cosine", eval_every=400, save_every=400
 )
 
 
@@ -68,7 +68,7 @@ def run_train(config: Train) -> None:
     semantic = objective.codes == "semantic" or config.clusters is not None
     corpus = open_corpus(config.data, config.corpus, semantic=semantic)
     about = f"{corpus.manifest.splits['train'].tokens:,} tokens of {corpus.manifest.source}"
-    kit = partial(furnish, tokenizer=corpus.tokenizer, book=corpus.codes(objective.codes))
+    kit = partial(save_assets, tokenizer=corpus.tokenizer, book=corpus.codes(objective.codes))
     if config.clusters is not None:
         kit = partial(kit, tree=corpus.codes("semantic"))
     task, schedule, evaluation = _parts(config, corpus)
@@ -78,13 +78,13 @@ def run_train(config: Train) -> None:
         evaluation=evaluation,
         settings=run_settings(COMMAND, config, tokens=describe(corpus)),
         about=f"{about} in windows of {objective.length}",
-        furnish=kit,
+        save_assets=kit,
     )
     run_training(run, config)
 
 
 def _parts(config: Train, corpus: Corpus) -> tuple[Task, Schedule, Evaluation]:
-    objective, seed, updates = config.objective, config.train.seed, config.train.updates
+    objective, seed, updates = config.objective, config.train.seed, config.train.steps
     if config.clusters is not None:
         book = cluster_book(corpus, objective, config.clusters)
         train, valid = corpus.split("train"), corpus.split("valid")
@@ -98,7 +98,7 @@ def _parts(config: Train, corpus: Corpus) -> tuple[Task, Schedule, Evaluation]:
     if config.method == BITS:
         return (
             objective.task(corpus, seed),
-            make_schedule(config.schedule, objective.setting(updates, corpus)),
+            make_schedule(config.schedule, objective.schedule_context(updates, corpus)),
             evaluation_of(objective, corpus),
         )
     baseline = BASELINES[config.method]

@@ -27,7 +27,7 @@ def laptop() -> Train:
     return Train(
         _OUT,
         objective=Objective(length=128, network="small"),
-        train=TrainConfig(updates=8000, batch=32, lr_schedule="cosine"),
+        train=TrainConfig(steps=8000, batch_size=32, lr_schedule="cosine"),
     )
 
 
@@ -55,8 +55,8 @@ def _cobit(network: str, length: int, corpus: CorpusOptions) -> Train:
         engine=EngineConfig(precision="bf16"),
         objective=Objective(length=length, network=network),
         train=TrainConfig(
-            updates=1_000_000,
-            batch=512,
+            steps=1_000_000,
+            batch_size=512,
             lr=3e-4,
             lr_warmup=2500,
             lr_schedule="cosine",

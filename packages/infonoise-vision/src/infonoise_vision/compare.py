@@ -23,28 +23,28 @@ class Compare:
 
     data: Positional[str] = "digits"
     """digits (scikit-learn's, 8x8), a folder or archive of images, or hf:NAME"""
-    contest: OmitArgPrefixes[CompareConfig] = field(default_factory=CompareConfig)
+    comparison: OmitArgPrefixes[CompareConfig] = field(default_factory=CompareConfig)
     objective: OmitArgPrefixes[Objective] = field(default_factory=Objective)
 
 
 def run_compare(config: Compare) -> None:
     """Train under every schedule; write report.html and results.json, print the table."""
-    config.contest.check()
+    config.comparison.check()
     objective = config.objective
     images, held_out = objective.load(config.data, refuse_unused=True)
 
-    def exhibit(denoiser: nn.Module) -> bytes:
+    def samples(denoiser: nn.Module) -> bytes:
         return examples(objective, held_out, len(images.classes), denoiser)
 
     settings = run_settings(COMMAND, config)
     subject = Subject(
         about=describe(images, held_out),
-        setting=objective.setting(1000, images),
+        setting=objective.schedule_context(1000, images),
         make_task=partial(objective.task, images),
         evaluation=objective.evaluation(images, held_out),
-        exhibit=exhibit,
-        settings={k: v for k, v in settings.items() if k != "contest"},
+        samples=samples,
+        settings={k: v for k, v in settings.items() if k != "comparison"},
         versions={"infonoise-vision": infonoise_vision.__version__},
         real={"held-out images": png_grid(held_out.x0(slice(SHOWN)) / held_out.scale)},
     )
-    compare(subject, config.contest)
+    compare(subject, config.comparison)

@@ -42,17 +42,19 @@ def run_train(config: Train) -> None:
     begun = {} if config.overwrite else _begun(config.out)
     about = recorded(begun, config.data, config.out, images, held_out)
 
-    def exhibit(denoiser: nn.Module) -> bytes:
+    def samples(denoiser: nn.Module) -> bytes:
         return examples(objective, held_out, len(images.classes), denoiser)
 
     run = Run(
         task=objective.task(images, config.train.seed),
-        schedule=make_schedule(config.schedule, objective.setting(config.train.updates, images)),
+        schedule=make_schedule(
+            config.schedule, objective.schedule_context(config.train.steps, images)
+        ),
         evaluation=objective.evaluation(images, held_out),
         settings=run_settings(COMMAND, config, images=about),
         about=f"{len(images)} images {'x'.join(map(str, images.shape))} of {images.name},"
         f" {len(held_out)} held out",
-        exhibit=exhibit,
+        samples=samples,
     )
     run_training(run, config)
 

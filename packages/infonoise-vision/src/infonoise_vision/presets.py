@@ -23,7 +23,7 @@ _DATA: str = tyro.MISSING
 
 def laptop() -> Train:
     """Two cores, some minutes: small images, without labels."""
-    return Train(_OUT, train=TrainConfig(updates=4000, eval_every=400, save_every=400))
+    return Train(_OUT, train=TrainConfig(steps=4000, eval_every=400, save_every=400))
 
 
 def edm_cifar10() -> Train:
@@ -56,8 +56,8 @@ def _edm(
         engine=EngineConfig(precision="bf16"),
         objective=objective,
         train=TrainConfig(
-            updates=round(images / batch),
-            batch=batch,
+            steps=round(images / batch),
+            batch_size=batch,
             lr=lr,
             lr_warmup=round(warmup / batch),
             ema_half_life=half_life / batch,

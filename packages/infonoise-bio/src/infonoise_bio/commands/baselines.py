@@ -59,10 +59,10 @@ def run_baselines(config: Baselines) -> None:
         ],
     }
     # The levels that a schedule draws are not used by these models.
-    schedule = objective.setting(config.train.updates, training)
+    schedule = objective.schedule_context(config.train.steps, training)
     for kind in BASELINES:
         evaluation = BaselineBits(kind, held_out, objective.code())
-        with progress(config.train.updates, kind) as reporter:
+        with progress(config.train.steps, kind) as reporter:
             final = train(
                 baseline_task(kind, objective, training, config.train.seed),
                 make_schedule("log-uniform", schedule), config.train, config.out / kind,

@@ -33,17 +33,17 @@ class Compare:
     """FASTA, GenBank, table (.csv, .tsv) or BED file, perhaps .gz or .bgz; or planted: made-up
     promoters"""
     examples: OmitArgPrefixes[Examples] = field(default_factory=Examples)
-    contest: OmitArgPrefixes[CompareConfig] = field(default_factory=CompareConfig)
+    comparison: OmitArgPrefixes[CompareConfig] = field(default_factory=CompareConfig)
 
 
 def run_compare(config: Compare) -> None:
     """Train under every schedule; write report.html and results.json, print the table."""
-    config.contest.check()
+    config.comparison.check()
     objective = config.objective
     sequences = config.examples.load(config.data)
     training, held_out = parts(sequences, "val")
 
-    def exhibit(denoiser: nn.Module) -> str:
+    def samples(denoiser: nn.Module) -> str:
         # Schedules that learn nothing have no profile: the same grid for all.
         sampling = Sampling(karras_grid(_LEVELS, objective.sigma_min, objective.sigma_max))
         (codes,) = design(_bases(denoiser), SHOWN, sampling)
@@ -52,15 +52,15 @@ def run_compare(config: Compare) -> None:
     settings = run_settings(COMMAND, config)
     subject = Subject(
         about=describe(sequences),
-        setting=objective.setting(1000, training),
+        setting=objective.schedule_context(1000, training),
         make_task=partial(objective.task, training),
         evaluation=evaluation_of(objective, training, held_out),
-        exhibit=exhibit,
-        settings={k: v for k, v in settings.items() if k != "contest"},
+        samples=samples,
+        settings={k: v for k, v in settings.items() if k != "comparison"},
         versions={"infonoise-bio": infonoise_bio.__version__},
         real={"held-out sequences": "\n".join(letters_of(np.asarray(held_out.codes[:SHOWN])))},
     )
-    compare(subject, config.contest)
+    compare(subject, config.comparison)
 
 
 def _bases(denoiser: nn.Module) -> BaseDenoiser:

@@ -17,7 +17,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.processes.weighting import Weight, edm_weight
-from infonoise_core.schedules.registry import Setting
+from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.task import Batch, Losses, squared_x0_error
 
 
@@ -103,14 +103,16 @@ class Objective:
         a, c, g, t = frequencies.tolist()
         return ModelConfig(sequences.length, network, conditions_of(sequences), (a, c, g, t))
 
-    def setting(self, updates: int, sequences: SequenceSet) -> Setting:
+    def schedule_context(self, updates: int, sequences: SequenceSet) -> ScheduleContext:
         """What a schedule is made for."""
         channel = VarianceExploding(self.sigma_min, self.sigma_max)
         encoding = self.code()
         bases = max(1, round(float(sequences.mask.sum()) / len(sequences)))
         frequencies = base_frequencies(sequences.codes, self.strand)
         symbols = encoding.profile(channel, bases, frequencies)
-        return Setting(channel, self.weighting(), updates, bases * encoding.channels, symbols)
+        return ScheduleContext(
+            channel, self.weighting(), updates, bases * encoding.channels, symbols
+        )
 
     def task(self, sequences: SequenceSet, seed: int) -> "DnaTask":
         """The training sequences, with a fresh network."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infonoise_core.config.presets import Presets, print_presets
-from infonoise_core.errors import InputError, ToldError
+from infonoise_core.errors import InputError, ReportedError
 
 # What a launcher (torchrun, deepspeed) may start several processes of, and what goes on from its
 # last checkpoint after an interruption.
@@ -39,7 +39,7 @@ def run(
             print(f"{program} {version}")
             return 0
         _dispatch(program, commands, presets or {}, arguments)
-    except ToldError:
+    except ReportedError:
         return 2
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -95,7 +95,7 @@ def _dispatch(
     except InputError as error:
         # A launcher gives every process the same options; the first on each machine tells.
         if os.environ.get("LOCAL_RANK", "0") != "0":
-            raise ToldError(str(error)) from None
+            raise ReportedError(str(error)) from None
         raise
     if config is not None:
         function(config)
@@ -113,4 +113,4 @@ def _refuse_launcher(full_name: str, name: str) -> None:
     if name in _SHARED or local is None or world == "1":
         return
     error = f"{full_name} runs in one process: start it without the launcher"
-    raise InputError(error) if local == "0" else ToldError(error)
+    raise InputError(error) if local == "0" else ReportedError(error)

@@ -6,19 +6,20 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
 
 import infonoise_core
-from infonoise_core.app.contest import Contest, good_threads, run_contest, updates_within
-from infonoise_core.app.report import Exhibit, answer, write_report
+from infonoise_core.app.comparison import Comparison, good_threads, run_comparison, updates_within
+from infonoise_core.app.report import Samples, answer, write_report
 from infonoise_core.app.results import Results, print_table
 from infonoise_core.app.train import Evaluation
+from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
 from infonoise_core.schedules.infonoise import Schedule
-from infonoise_core.schedules.registry import Setting, make_schedule, split_names
+from infonoise_core.schedules.registry import ScheduleContext, make_schedule, split_names
 from infonoise_core.training.config import (
     TrainConfig,
     check_run,
@@ -46,11 +47,11 @@ class CompareConfig:
     """names, comma-separated"""
     budget: str = "3m"
     """time for everything, such as 90s, 3m or 1.5h; decides the number of updates"""
-    updates: int | None = None
+    steps: Annotated[int | None, formerly("updates")] = None
     """optimizer steps of each run, instead of --budget"""
     seeds: int = 1
     """runs of each schedule, from different seeds"""
-    batch: int = 128
+    batch_size: Annotated[int, formerly("batch")] = 128
     """examples per optimizer step"""
     lr: float = 2e-3
     """learning rate"""
@@ -64,7 +65,8 @@ class CompareConfig:
     def training(self, updates: int) -> TrainConfig:
         """Settings of each run: twelve evaluations, four checkpoints."""
         return TrainConfig(
-            updates=updates, batch=self.batch, lr=self.lr, lr_warmup=min(100, updates // 10),
+            steps=updates, batch_size=self.batch_size, lr=self.lr,
+            lr_warmup=min(100, updates // 10),
             seed=self.seed, eval_every=max(1, updates // 12), save_every=max(1, updates // 4),
             keep=1,
         )  # fmt: skip
@@ -78,7 +80,7 @@ class CompareConfig:
         parse_duration(self.budget)
         if self.seeds < 1:
             raise InputError(f"--seeds {self.seeds}: give at least 1")
-        self.training(60 if self.updates is None else self.updates)
+        self.training(60 if self.steps is None else self.steps)
         pick_device(self.device)
         return names
 
@@ -91,20 +93,20 @@ class Subject:
         about: A description of the data, with their `name`.
         setting: What the schedules are made for; the updates in it do not count.
         make_task: Seed -> a task with a fresh network.
-        exhibit: What to show of a trained denoiser.
+        samples: What to show of a trained denoiser.
         real: Title -> held-out data to show beside.
         settings: The command and its options, `CompareConfig`'s left out.
         versions: Of the domain's package.
     """
 
     about: Mapping[str, Any]
-    setting: Setting
+    setting: ScheduleContext
     make_task: Callable[[int], Task]
     evaluation: Evaluation
-    exhibit: Callable[[nn.Module], Exhibit]
+    samples: Callable[[nn.Module], Samples]
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
-    real: Mapping[str, Exhibit] = field(default_factory=dict)
+    real: Mapping[str, Samples] = field(default_factory=dict)
 
 
 def compare(subject: Subject, config: CompareConfig) -> Results:
@@ -113,13 +115,13 @@ def compare(subject: Subject, config: CompareConfig) -> Results:
     A comparison that was cut short goes on where it was.
     """
     names = config.check()
-    exhibits: dict[str, Exhibit] = {}
+    samples: dict[str, Samples] = {}
 
     def finish(name: str, seed: int, denoiser: nn.Module) -> None:
         if seed == config.seed:
-            exhibits[name] = subject.exhibit(denoiser)
+            samples[name] = subject.samples(denoiser)
 
-    contest = Contest(
+    comparison = Comparison(
         make_task=subject.make_task,
         make_schedules={name: _maker(name, subject.setting) for name in names},
         evaluate=subject.evaluation,
@@ -127,14 +129,16 @@ def compare(subject: Subject, config: CompareConfig) -> Results:
         device=config.device,
     )
     settings = _settings(subject, config)
-    updates = _open(config, contest, settings)
+    updates = _open(config, comparison, settings)
     runs = len(names) * config.seeds
     print(
         f"{', '.join(names)} on {subject.about['name']}: {runs} runs of {updates} updates",
         file=sys.stderr,
     )
     with progress(runs * updates, "compare") as reporter:
-        arms = run_contest(contest, config.training(updates), config.seeds, config.out, reporter)
+        arms = run_comparison(
+            comparison, config.training(updates), config.seeds, config.out, reporter
+        )
     results = Results(
         data=dict(subject.about),
         settings={**settings, "train": settings_of(config.training(updates))},
@@ -147,7 +151,7 @@ def compare(subject: Subject, config: CompareConfig) -> Results:
         },
         floors=dict(subject.evaluation.floors),
     )
-    write_report(config.out / REPORT_FILE, results, {**exhibits, **subject.real})
+    write_report(config.out / REPORT_FILE, results, {**samples, **subject.real})
     write_json(config.out / RESULTS_FILE, results.to_dict())
     print_table(results)
     print(answer(results))
@@ -161,7 +165,7 @@ def _settings(subject: Subject, config: CompareConfig) -> dict[str, Any]:
     return {**subject.settings, **own, "about": dict(subject.about)}
 
 
-def _open(config: CompareConfig, contest: Contest, settings: dict[str, Any]) -> int:
+def _open(config: CompareConfig, comparison: Comparison, settings: dict[str, Any]) -> int:
     """Make the folder of the comparison, or take one over; returns the updates of each run.
 
     The budget is measured before an earlier comparison is replaced: it may be too short. So is the
@@ -173,27 +177,27 @@ def _open(config: CompareConfig, contest: Contest, settings: dict[str, Any]) -> 
     if going_on and kept.exists():
         plan = json.loads(kept.read_text())
         torch.set_num_threads(plan["threads"])
-    elif config.updates is not None:
-        plan = {"updates": config.updates, "threads": torch.get_num_threads()}
+    elif config.steps is not None:
+        plan = {"updates": config.steps, "threads": torch.get_num_threads()}
     else:
-        plan = _plan(config, contest, began)
+        plan = _plan(config, comparison, began)
     open_run(config.out, settings, overwrite=config.overwrite, finished=RESULTS_FILE)
     write_json(kept, plan)
     return int(plan["updates"])
 
 
-def _plan(config: CompareConfig, contest: Contest, began: float) -> dict[str, int]:
+def _plan(config: CompareConfig, comparison: Comparison, began: float) -> dict[str, int]:
     short = config.training(60)
-    threads = good_threads(contest, short)
+    threads = good_threads(comparison, short)
     torch.set_num_threads(threads)
-    runs = len(contest.make_schedules) * config.seeds
+    runs = len(comparison.make_schedules) * config.seeds
     left = parse_duration(config.budget) - (time.perf_counter() - began)
-    return {"updates": updates_within(contest, short, runs, left), "threads": threads}
+    return {"updates": updates_within(comparison, short, runs, left), "threads": threads}
 
 
-def _maker(name: str, setting: Setting) -> Callable[[int], Schedule]:
+def _maker(name: str, setting: ScheduleContext) -> Callable[[int], Schedule]:
     def make(updates: int) -> Schedule:
-        return make_schedule(name, replace(setting, updates=updates))
+        return make_schedule(name, replace(setting, steps=updates))
 
     make(1000)  # what a schedule refuses is refused before the first one is trained
     return make

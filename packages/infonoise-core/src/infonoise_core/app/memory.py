@@ -78,19 +78,19 @@ def estimate(
     whole = _FP32 * parameters
     part = -(-whole // processes)
     if engine.engine == "torch":
-        held = _plain(whole, processes, engine.accumulate)
+        held = _plain(whole, processes, engine.grad_accum)
     else:
         held = _deepspeed(whole, part, engine)
     copies = _BF16 * parameters if engine.precision == "bf16" else 0
     return Memory(average=whole, copies=copies, activations=activations, **held)
 
 
-def _plain(whole: int, processes: int, accumulate: int) -> dict[str, int]:
+def _plain(whole: int, processes: int, grad_accum: int) -> dict[str, int]:
     if processes == 1:
         backward, buffers = whole, 0
     else:
         # Gradients are views of DDP's buckets, but for those that wait for the last micro-batch.
-        backward, buffers = whole if accumulate > 1 else 0, whole
+        backward, buffers = whole if grad_accum > 1 else 0, whole
     update = 0 if buffers else whole
     return {
         "weights": whole, "optimizer": 2 * whole,
@@ -101,7 +101,7 @@ def _plain(whole: int, processes: int, accumulate: int) -> dict[str, int]:
 def _deepspeed(whole: int, part: int, engine: EngineConfig) -> dict[str, int]:
     bucket = min(whole, _FP32 * BUCKET)
     # Gradients of earlier micro-batches, where they are split already.
-    waiting = part if engine.accumulate > 1 else 0
+    waiting = part if engine.grad_accum > 1 else 0
     match engine.zero:
         case 0:
             return {

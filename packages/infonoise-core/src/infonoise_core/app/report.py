@@ -12,11 +12,11 @@ from infonoise_core.plot import draw_densities, draw_profile, figure, to_svg
 from infonoise_core.profiles.profile import EntropyRateProfile
 
 # What a schedule generated: a PNG image, or text.
-Exhibit = bytes | str
+Samples = bytes | str
 
 
-def write_report(path: Path, results: Results, exhibits: Mapping[str, Exhibit]) -> None:
-    """Write the page. exhibits: title -> what to show under it."""
+def write_report(path: Path, results: Results, samples: Mapping[str, Samples]) -> None:
+    """Write the page. samples: title -> what to show under it."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("infonoise_core.app", "."),
         autoescape=True,
@@ -34,9 +34,9 @@ def write_report(path: Path, results: Results, exhibits: Mapping[str, Exhibit]) 
         profile=_profile(results),
         densities=_densities(results),
         images={
-            k: base64.b64encode(v).decode() for k, v in exhibits.items() if isinstance(v, bytes)
+            k: base64.b64encode(v).decode() for k, v in samples.items() if isinstance(v, bytes)
         },
-        texts={k: v for k, v in exhibits.items() if isinstance(v, str)},
+        texts={k: v for k, v in samples.items() if isinstance(v, str)},
     )
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(page)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from infonoise_core.app.report import Exhibit
+from infonoise_core.app.report import Samples
 from infonoise_core.app.results import Measure
 from infonoise_core.config.yaml_file import write_yaml
 from infonoise_core.errors import InputError
@@ -46,8 +46,8 @@ class Run:
     Attributes:
         settings: What must be the same for the run to go on (`run_settings`).
         about: The data in a few words.
-        furnish: Writes what else has to lie in the run's folder, such as a tokenizer.
-        exhibit: Samples of a denoiser, which go to samples/ at every evaluation.
+        save_assets: Writes what else has to lie in the run's folder, such as a tokenizer.
+        samples: Samples of a denoiser, which go to samples/ at every evaluation.
     """
 
     task: Task
@@ -55,8 +55,8 @@ class Run:
     evaluation: Evaluation
     settings: dict[str, Any]
     about: str
-    furnish: Callable[[Path], None] | None = None
-    exhibit: Callable[[nn.Module], Exhibit] | None = None
+    save_assets: Callable[[Path], None] | None = None
+    samples: Callable[[nn.Module], Samples] | None = None
 
 
 class TrainOptions(Protocol):
@@ -94,8 +94,8 @@ def run_training(run: Run, options: TrainOptions) -> None:
     def begin() -> bool:
         going_on = open_run(out, run.settings, overwrite=options.overwrite, finished=DONE_FILE)
         write_yaml(out / YAML_FILE, options, leave_out=("out", "overwrite"))
-        if run.furnish is not None:
-            run.furnish(out)
+        if run.save_assets is not None:
+            run.save_assets(out)
         return going_on
 
     going_on = engine.share(begin)
@@ -108,7 +108,7 @@ def run_training(run: Run, options: TrainOptions) -> None:
             f" ({engine.device}{processes})",
             file=sys.stderr,
         )
-    with progress(config.updates, "train", shown=first) as reporter:
+    with progress(config.steps, "train", shown=first) as reporter:
         trained = train(
             run.task, run.schedule, config, out,
             engine=engine, evaluate=run.evaluation, show=_showing(run, out), reporter=reporter,
@@ -122,12 +122,12 @@ def run_training(run: Run, options: TrainOptions) -> None:
 
 
 def _showing(run: Run, out: Path) -> Show | None:
-    exhibit = run.exhibit
-    if exhibit is None:
+    samples = run.samples
+    if samples is None:
         return None
 
     def show(denoiser: nn.Module, step: int) -> None:
-        made = exhibit(denoiser)
+        made = samples(denoiser)
         text = isinstance(made, str)
         path = out / SAMPLES / f"step-{step:08d}.{'txt' if text else 'png'}"
         path.parent.mkdir(exist_ok=True)

@@ -5,12 +5,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 
 import infonoise_core
 from infonoise_core.app import command
+from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
 from infonoise_core.plot import draw_history, draw_profiles, figure, save_figure
 from infonoise_core.profiles.dimension import plateau
@@ -115,7 +116,7 @@ class EstimateMemory:
     """of the run, all machines together"""
     precision: Literal["fp32", "bf16"] = "fp32"
     """of the network's arithmetic"""
-    accumulate: int = 1
+    grad_accum: Annotated[int, formerly("accumulate")] = 1
     """micro-batches per optimizer step and process"""
     activations: str = ""
     """of one micro-batch, such as 1.5GiB: what its forward pass leaves for the gradients"""
@@ -192,7 +193,7 @@ def run_estimate_memory(config: EstimateMemory) -> None:
 
     Console().print(
         memory_table(
-            config.parameters, config.processes, config.precision, config.accumulate,
+            config.parameters, config.processes, config.precision, config.grad_accum,
             config.activations, config.gpu,
         )
     )  # fmt: skip

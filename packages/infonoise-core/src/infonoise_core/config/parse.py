@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar, Union
 import tyro
 
 from infonoise_core.config.presets import Presets, make_preset
+from infonoise_core.config.renamed import with_new_names
 from infonoise_core.config.tree import ConfigTree, build
 from infonoise_core.config.yaml_file import put_assignment, read_config
 from infonoise_core.errors import InputError
@@ -51,6 +52,7 @@ def parse_options(
     given, _ = _tyro(sources, program, arguments, add_help=False, return_unknown_args=True)
     base = make_preset(given.preset, presets) if presets and given.preset else None
     tree = ConfigTree(kind, base)
+    arguments = with_new_names(arguments, tree.renamed())
     if given.config is not None:
         read_config(given.config, tree)
     for assignment in given.set:

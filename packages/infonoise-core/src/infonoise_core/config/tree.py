@@ -5,9 +5,11 @@ import dataclasses
 import difflib
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, TypeGuard, TypeVar, get_args, get_type_hints
 
+from infonoise_core.config.renamed import Formerly
 from infonoise_core.errors import InputError
 
 T = TypeVar("T")
@@ -26,8 +28,15 @@ class ConfigTree:
     def __init__(self, kind: type, base: object | None = None) -> None:
         self.kind = kind
         leaves = list(_leaves(kind))
-        self._types = {path: hint for path, _, hint in leaves}
-        self._options = {option: path for path, option, _ in leaves}
+        self._types = {leaf.path: leaf.hint for leaf in leaves}
+        self._options = {leaf.option: leaf.path for leaf in leaves}
+        self._renamed = {
+            (*at[:-1], old): leaf.path
+            for leaf in leaves
+            for at in (leaf.path, leaf.option)
+            for old in leaf.old
+            if (*at[:-1], old) not in self._options
+        }
         self.values: dict[FieldPath, Any] = {}
         self._groups = {path[:i] for path in self._types for i in range(1, len(path))}
         self._take_defaults((), kind, base)
@@ -42,6 +51,8 @@ class ConfigTree:
             return parts
         if parts in self._options:
             return self._options[parts]
+        if parts in self._renamed:
+            return self._renamed[parts]
         meant = [path for path in self._types if path[-len(parts) :] == parts]
         if len(meant) == 1:
             return meant[0]
@@ -75,6 +86,14 @@ class ConfigTree:
     def options(self) -> list[str]:
         """The names of the options, without their dashes in front."""
         return [dotted(option).replace("_", "-") for option in self._options]
+
+    def renamed(self) -> dict[str, str]:
+        """Old name of an option -> its name now, both without dashes in front."""
+        now = {path: option for option, path in self._options.items()}
+        return {
+            dotted(old).replace("_", "-"): dotted(now[path]).replace("_", "-")
+            for old, path in self._renamed.items()
+        }
 
     def names_in(self, path: FieldPath) -> list[str]:
         """Dotted names of the settings in a group."""
@@ -158,22 +177,32 @@ def _is_group(hint: Any) -> TypeGuard[type]:
     return isinstance(hint, type) and dataclasses.is_dataclass(hint)
 
 
+@dataclass(frozen=True)
+class _Leaf:
+    """A setting: its path, that of its option, which may be shorter, its type and old names."""
+
+    path: FieldPath
+    option: FieldPath
+    hint: Any
+    old: tuple[str, ...]
+
+
 def _leaves(
     kind: type, at: FieldPath = (), prefix: FieldPath = (), flat: bool = False
-) -> Iterator[tuple[FieldPath, FieldPath, Any]]:
-    """Path of every setting, that of its option, which may be shorter, and its type."""
+) -> Iterator[_Leaf]:
     import tyro
 
     marked = get_type_hints(kind, include_extras=True)
     for field, hint in _fields(kind):
         here = (*at, field.name)
+        marks = get_args(marked[field.name])[1:]
         if _is_group(hint):
-            marks = get_args(marked[field.name])[1:]
             omitted = flat or tyro.conf.OmitArgPrefixes in marks
             option = () if omitted else (*prefix, field.name)
             yield from _leaves(hint, here, option, omitted)
         else:
-            yield here, (*prefix, field.name), hint
+            old = tuple(n for mark in marks if isinstance(mark, Formerly) for n in mark.names)
+            yield _Leaf(here, (*prefix, field.name), hint, old)
 
 
 def _from_text(text: str, spec: Any) -> Any:

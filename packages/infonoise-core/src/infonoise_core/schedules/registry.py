@@ -30,7 +30,7 @@ from infonoise_core.schedules.infonoise import InfoNoise
 
 
 @dataclass(frozen=True)
-class Setting:
+class ScheduleContext:
     """What a schedule is made for.
 
     Attributes:
@@ -43,13 +43,13 @@ class Setting:
 
     channel: Channel
     weight: Weight
-    updates: int
+    steps: int
     dim: int
     symbols: EntropyRateProfile | None = None
     linear: EntropyRateProfile | None = None
 
 
-def _infonoise(setting: Setting, power: float | None = None) -> InfoNoise:
+def _infonoise(setting: ScheduleContext, power: float | None = None) -> InfoNoise:
     # What is known before training is where to start and what no error may exceed. Discrete data
     # leave the weight in, and continuous ones take the root (docs/decisions.md has measurements).
     discrete = setting.symbols is not None
@@ -61,7 +61,7 @@ def _infonoise(setting: Setting, power: float | None = None) -> InfoNoise:
         weight=setting.weight,
         power=power,
         refresh_every=_refresh_every(setting),
-        warmup_steps=setting.updates // 10,
+        warmup_steps=setting.steps // 10,
         dim=setting.dim,
         compensate=not discrete,
         prior=known,
@@ -78,7 +78,7 @@ def _least(
     return replace(first, rate=torch.minimum(first.rate, second.rate))
 
 
-def _iid_oracle(setting: Setting) -> FrozenProfile:
+def _iid_oracle(setting: ScheduleContext) -> FrozenProfile:
     if setting.symbols is None:
         raise InputError(
             "the schedule iid-oracle needs discrete data: leave it out for real-valued examples"
@@ -86,27 +86,27 @@ def _iid_oracle(setting: Setting) -> FrozenProfile:
     return FrozenProfile(setting.channel, setting.symbols)
 
 
-def _loss_second_moment(setting: Setting) -> LossSecondMoment:
+def _loss_second_moment(setting: ScheduleContext) -> LossSecondMoment:
     return LossSecondMoment(
         setting.channel, weight=setting.weight, refresh_every=_refresh_every(setting)
     )
 
 
-def _cdcd(setting: Setting) -> TimeWarp:
+def _cdcd(setting: ScheduleContext) -> TimeWarp:
     return TimeWarp(setting.channel, refresh_every=_refresh_every(setting))
 
 
-def _adaptive_loss(setting: Setting) -> AdaptiveLoss:
+def _adaptive_loss(setting: ScheduleContext) -> AdaptiveLoss:
     return AdaptiveLoss(
         setting.channel, weight=setting.weight, refresh_every=_refresh_every(setting)
     )
 
 
-def _refresh_every(setting: Setting) -> int:
-    return min(500, max(5, setting.updates // 100))
+def _refresh_every(setting: ScheduleContext) -> int:
+    return min(500, max(5, setting.steps // 100))
 
 
-SCHEDULES: Mapping[str, Callable[[Setting], Schedule]] = {
+SCHEDULES: Mapping[str, Callable[[ScheduleContext], Schedule]] = {
     "edm": lambda setting: LogNormal(setting.channel),
     "log-uniform": lambda setting: LogUniform(setting.channel),
     "logit-normal": lambda setting: LogitNormal(setting.channel),
@@ -125,7 +125,7 @@ SCHEDULES: Mapping[str, Callable[[Setting], Schedule]] = {
 _LOG_NORMAL = "log-normal"
 
 
-def make_schedule(name: str, setting: Setting) -> Schedule:
+def make_schedule(name: str, setting: ScheduleContext) -> Schedule:
     """The schedule of that name; InputError names those there are."""
     check_names([name], "--schedule")
     if name in SCHEDULES:

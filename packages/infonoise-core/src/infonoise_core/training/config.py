@@ -7,8 +7,9 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from infonoise_core.config.renamed import formerly, upgraded
 from infonoise_core.errors import InputError
 
 CONFIG_FILE = "config.json"
@@ -18,9 +19,9 @@ CONFIG_FILE = "config.json"
 class TrainConfig:
     """Settings of the training loop, the same in every domain."""
 
-    updates: int = 10_000
+    steps: Annotated[int, formerly("updates")] = 10_000
     """optimizer steps"""
-    batch: int = 128
+    batch_size: Annotated[int, formerly("batch")] = 128
     """examples per optimizer step, all processes together"""
     lr: float = 2e-3
     """learning rate after its warm-up"""
@@ -30,7 +31,7 @@ class TrainConfig:
     """after the warm-up: constant, or a cosine down to 0 at the last update"""
     weight_decay: float = 0.0
     """AdamW's decay of the weights"""
-    clip: float = 1.0
+    grad_clip: Annotated[float, formerly("clip")] = 1.0
     """largest gradient norm"""
     ema: float = 0.1
     """width of the weight average, relative to the run so far"""
@@ -54,7 +55,7 @@ class TrainConfig:
     """optimizer steps in a row with a loss or gradient that is not finite, before giving up"""
 
     def __post_init__(self) -> None:
-        for name in ("updates", "batch", "log_every", "save_every", "keep", "skip_limit"):
+        for name in ("steps", "batch_size", "log_every", "save_every", "keep", "skip_limit"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{_option(name)} {getattr(self, name)}: give at least 1")
         for name in ("lr_warmup", "eval_every", "seed"):
@@ -62,8 +63,8 @@ class TrainConfig:
                 raise InputError(f"--{_option(name)} {getattr(self, name)}: give 0 or more")
         if not 0 < self.lr < 1:
             raise InputError(f"--lr {self.lr:g}: give a learning rate between 0 and 1")
-        if not self.clip > 0:
-            raise InputError(f"--clip {self.clip:g}: give a gradient norm above 0")
+        if not self.grad_clip > 0:
+            raise InputError(f"--grad-clip {self.grad_clip:g}: give a gradient norm above 0")
         self._check_average()
         parse_target(self.target)
 
@@ -149,6 +150,8 @@ def read_run(run: Path) -> dict[str, Any]:
         )
     try:
         settings: dict[str, Any] = dict(json.loads(config.read_text()))
+        if isinstance(settings.get("train"), dict):
+            settings["train"] = upgraded(settings["train"], TrainConfig)
     except (ValueError, TypeError):
         raise InputError(f"{config}: damaged; train again with --overwrite") from None
     return settings

@@ -31,8 +31,8 @@ __all__ = [
     "METRICS_FILE",
     "PROFILE_FILE",
     "Evaluate",
+    "RunResult",
     "Show",
-    "Trained",
     "check_division",
     "load_denoiser",
     "train",
@@ -49,7 +49,7 @@ Show = Callable[[nn.Module, int], None]
 
 
 @dataclass(frozen=True)
-class Trained:
+class RunResult:
     """What training leaves.
 
     Attributes:
@@ -75,8 +75,8 @@ def train(
     reporter: Reporter | None = None,
     workers: int = 0,
     log_to: tuple[str, ...] = (),
-) -> Trained:
-    """Train task.denoiser for config.updates optimizer steps, or until config.target is met, going
+) -> RunResult:
+    """Train task.denoiser for config.steps optimizer steps, or until config.target is met, going
     on from the newest checkpoint in `out`.
 
     Everything random is a function of (seed, step, place in the batch): a run that was killed and
@@ -102,7 +102,7 @@ def train(
         fused=True,
     )
     average = WeightAverage(model, _keep(config))
-    forward = engine.wrap(model, optimizer, config.clip)
+    forward = engine.wrap(model, optimizer, config.grad_clip)
     metrics = Metrics(out / METRICS_FILE, engine, config.skip_limit)
     state = RunState(out, config, engine, model, average, schedule, metrics)
     order = Order(len(task), config.seed)
@@ -114,16 +114,16 @@ def train(
                 open_loggers(log_to, out, done, settings_of(config))
             )
         plan = micro_batches(
-            config.batch, range(done, config.updates),
-            rank=engine.rank, world=engine.world, accumulate=engine.accumulate,
+            config.batch_size, range(done, config.steps),
+            rank=engine.rank, world=engine.world, grad_accum=engine.grad_accum,
         )  # fmt: skip
         batches = stack.enter_context(
             Prefetch(lambda at, n: task.batch(order.indices(at, n)), plan, workers)
         )
-        pace = _Pace(config.batch, done)
+        pace = _Pace(config.batch_size, done)
         reporter.advance(done)
         forward.train()
-        finished = done == config.updates or _reached(config, metrics)
+        finished = done == config.steps or _reached(config, metrics)
         while not finished:
             loss = _accumulate(task, schedule, forward, engine, config, batches, done)
             norm = engine.step(_learning_rate(done, config))
@@ -133,7 +133,7 @@ def train(
                 average.update(done)
             metrics.add(loss, norm)
 
-            last = done == config.updates
+            last = done == config.steps
             if last or done % config.log_every == 0:
                 words = metrics.log(done, schedule.status())
                 reporter.advance(0, f"{words}, {pace.lap(done):.0f} examples/s")
@@ -151,9 +151,9 @@ def train(
                 state.save(done)
             reporter.advance(1)
             if stopping and not finished:
-                raise Stopped(done, config.updates, quiet=engine.rank > 0)
+                raise Stopped(done, config.steps, quiet=engine.rank > 0)
 
-    return Trained(average.module, schedule, metrics.evaluations())
+    return RunResult(average.module, schedule, metrics.evaluations())
 
 
 def load_denoiser(run: Path, denoiser: nn.Module) -> int:
@@ -188,35 +188,35 @@ def _accumulate(
         generator(config.seed, stream, step, device=device)
         for stream in (Stream.NOISE, Stream.LEVELS)
     )
-    u = schedule.sample(config.batch, device=device, generator=levels, ranks=(0, 1))
+    u = schedule.sample(config.batch_size, device=device, generator=levels, ranks=(0, 1))
     eps: Tensor | None = None
-    size = config.batch // (engine.world * engine.accumulate)
+    size = config.batch_size // (engine.world * engine.grad_accum)
     total = torch.zeros((), device=device)
-    for i in range(engine.accumulate):
-        place = (engine.rank * engine.accumulate + i) * size
+    for i in range(engine.grad_accum):
+        place = (engine.rank * engine.grad_accum + i) * size
         rows = slice(place, place + size)
         batch = next(batches).to(device)
         if eps is None:
-            shape = (config.batch, *batch.x0.shape[1:])
+            shape = (config.batch_size, *batch.x0.shape[1:])
             eps = torch.randn(shape, generator=noise, device=device, dtype=batch.x0.dtype)
         # Dropout and the like draw from the global generator.
         seed_global(derive_seed(config.seed, Stream.MODEL, step, place), device)
-        with engine.micro_batch(last=i == engine.accumulate - 1):
+        with engine.micro_batch(last=i == engine.grad_accum - 1):
             losses = task.losses(forward, batch, schedule.channel.sigma(u[rows]), eps[rows])
             loss = losses.loss.mean()
             engine.backward(loss)
         schedule.observe(u[rows], losses.squared_error)
         total += loss.detach()
-    return total / engine.accumulate
+    return total / engine.grad_accum
 
 
 def check_division(config: TrainConfig, engine: Engine) -> None:
     """InputError for a batch that processes and micro-batches cannot share alike."""
-    parts = engine.world * engine.accumulate
-    if config.batch % parts:
+    parts = engine.world * engine.grad_accum
+    if config.batch_size % parts:
         raise InputError(
-            f"--batch {config.batch} does not divide into {engine.world} processes of"
-            f" {engine.accumulate} micro-batches: give a multiple of {parts}"
+            f"--batch-size {config.batch_size} does not divide into {engine.world} processes of"
+            f" {engine.grad_accum} micro-batches: give a multiple of {parts}"
         )
 
 
@@ -236,7 +236,7 @@ class _Pace:
 def _learning_rate(step: int, config: TrainConfig) -> float:
     rate = config.lr * min(1.0, (step + 1) / max(1, config.lr_warmup))
     if config.lr_schedule == "cosine" and step >= config.lr_warmup:
-        share = (step - config.lr_warmup) / max(1, config.updates - config.lr_warmup)
+        share = (step - config.lr_warmup) / max(1, config.steps - config.lr_warmup)
         rate *= (1 + math.cos(math.pi * share)) / 2
     return rate
 

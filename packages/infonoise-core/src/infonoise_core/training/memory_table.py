@@ -25,7 +25,7 @@ def memory_table(
     parameters: str,
     processes: int,
     precision: Literal["fp32", "bf16"],
-    accumulate: int,
+    grad_accum: int,
     activations: str,
     gpu: str,
 ) -> Table:
@@ -53,16 +53,16 @@ def memory_table(
         table.add_column(name, justify="right")
     if limit is not None:
         table.add_column("fits", justify="right")
-    for name, engine in _engines(precision, accumulate).items():
+    for name, engine in _engines(precision, grad_accum).items():
         memory = estimate(number, engine, processes, kept_back)
         fits = () if limit is None else ("yes" if memory.peak <= limit else "no",)
         table.add_row(name, *(f"{value / scale:.2f}" for value in _cells(memory)), *fits)
     return table
 
 
-def _engines(precision: Literal["fp32", "bf16"], accumulate: int) -> dict[str, EngineConfig]:
+def _engines(precision: Literal["fp32", "bf16"], grad_accum: int) -> dict[str, EngineConfig]:
     def engine(name: Literal["torch", "deepspeed"], zero: Literal[0, 1, 2, 3]) -> EngineConfig:
-        return EngineConfig(engine=name, zero=zero, precision=precision, accumulate=accumulate)
+        return EngineConfig(engine=name, zero=zero, precision=precision, grad_accum=grad_accum)
 
     stages: tuple[Literal[0, 1, 2, 3], ...] = (0, 1, 2, 3)
     split = {f"--zero {zero}": engine("deepspeed", zero) for zero in stages}

@@ -118,7 +118,7 @@ def _fill(folder: Path, config: Push, domain: Domain) -> None:
         **domain.about(settings),
         "parameters": f"{parameters:,}",
         "schedule": str(settings["schedule"]),
-        "updates": f"{step:,} of {settings['train']['batch']} examples",
+        "updates": f"{step:,} of {settings['train']['batch_size']} examples",
     }
     commands = [
         *ways_to_get(config.target, domain.program, "model"),

@@ -84,7 +84,7 @@ class RunState:
             "revision": _revision(),
             "config": settings_of(self.config),
             "layout": self.engine.layout(),
-            "position": step * self.config.batch,
+            "position": step * self.config.batch_size,
         }
         with no_space_left(self.out):
             # The checkpoint last: a run killed before it writes the profile once more, not never.

@@ -32,18 +32,20 @@ class Compare:
     """prepared folder, text file or folder, archive, hf:NAME, or pydoc (the documentation inside
     Python)"""
     corpus: OmitArgPrefixes[CorpusOptions] = field(default_factory=CorpusOptions)
-    contest: OmitArgPrefixes[CompareConfig] = field(default_factory=lambda: CompareConfig(batch=32))
+    comparison: OmitArgPrefixes[CompareConfig] = field(
+        default_factory=lambda: CompareConfig(batch_size=32)
+    )
     objective: OmitArgPrefixes[Objective] = field(default_factory=lambda: Objective(length=32))
 
 
 def run_compare(config: Compare) -> None:
     """Train under every schedule; write report.html and results.json, print the table."""
-    config.contest.check()
+    config.comparison.check()
     objective = config.objective
     corpus = open_corpus(config.data, config.corpus, semantic=objective.codes == "semantic")
     book = corpus.codes(objective.codes)
 
-    def exhibit(denoiser: nn.Module) -> str:
+    def samples(denoiser: nn.Module) -> str:
         # Schedules that learn nothing have no profile: the same grid for all.
         sigmas = karras_grid(_LEVELS, SIGMA_LAST, objective.sigma_max)
         found = generate_ids(denoiser, book, SHOWN, objective.length, sigmas)
@@ -53,15 +55,15 @@ def run_compare(config: Compare) -> None:
     settings = run_settings(COMMAND, config)
     subject = Subject(
         about=describe(corpus),
-        setting=objective.setting(1000, corpus),
+        setting=objective.schedule_context(1000, corpus),
         make_task=partial(objective.task, corpus),
         evaluation=evaluation_of(objective, corpus),
-        exhibit=exhibit,
-        settings={k: v for k, v in settings.items() if k != "contest"},
+        samples=samples,
+        settings={k: v for k, v in settings.items() if k != "comparison"},
         versions={"infonoise-text": infonoise_text.__version__},
         real={"held-out text": _shown(texts_of(corpus.tokenizer, held_out))},
     )
-    compare(subject, config.contest)
+    compare(subject, config.comparison)
 
 
 def _shown(texts: list[str]) -> str:

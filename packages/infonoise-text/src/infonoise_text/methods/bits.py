@@ -15,7 +15,7 @@ from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.processes.weighting import Weight, edm_weight, unit_weight
 from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.schedules.registry import Setting
+from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.task import Batch, Losses
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Corpus, Split
@@ -74,12 +74,12 @@ class Objective:
         """Of the squared error in the loss; cross entropy has none."""
         return edm_weight(SIGMA_DATA) if self.loss == "edm" else unit_weight()
 
-    def setting(self, updates: int, corpus: Corpus) -> Setting:
+    def schedule_context(self, updates: int, corpus: Corpus) -> ScheduleContext:
         """What a schedule is made for."""
         channel = VarianceExploding(self.sigma_min, self.sigma_max)
         book = corpus.codes(self.codes)
         symbols = bit_profile(corpus.split("train"), book, self.length, channel)
-        return Setting(channel, self.weighting(), updates, self.length * book.bits, symbols)
+        return ScheduleContext(channel, self.weighting(), updates, self.length * book.bits, symbols)
 
     def task(self, corpus: Corpus, seed: int) -> "TextTask":
         """The training windows, with a fresh network."""

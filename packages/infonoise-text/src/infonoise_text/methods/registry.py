@@ -14,7 +14,7 @@ from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.sampling.generate import SamplerConfig
 from infonoise_core.schedules.fixed import LogUniform
 from infonoise_core.schedules.infonoise import Schedule
-from infonoise_core.schedules.registry import Setting, make_schedule
+from infonoise_core.schedules.registry import ScheduleContext, make_schedule
 from infonoise_core.training.task import Task
 from infonoise_text.data.corpus import Corpus
 from infonoise_text.methods import autoregressive, masked
@@ -130,7 +130,7 @@ class EmbeddingBaseline:
 
     def schedule(self, name: str, objective: Objective, task: Task, updates: int) -> Schedule:
         channel = VarianceExploding(objective.sigma_min, objective.sigma_max)
-        return make_schedule(name, Setting(channel, unit_weight(), updates, task.dim))
+        return make_schedule(name, ScheduleContext(channel, unit_weight(), updates, task.dim))
 
     def evaluation(
         self, corpus: Corpus, split: str, objective: Objective, windows: int = 64

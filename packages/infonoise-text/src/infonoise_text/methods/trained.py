@@ -45,7 +45,9 @@ TOKENIZER_FOLDER, CODES_FILE = "tokenizer", "codes.safetensors"
 CLUSTERS_FILE = "clusters.safetensors"
 
 
-def furnish(out: Path, tokenizer: Tokenizer, book: CodeBook, tree: CodeBook | None = None) -> None:
+def save_assets(
+    out: Path, tokenizer: Tokenizer, book: CodeBook, tree: CodeBook | None = None
+) -> None:
     """Write into a run's folder what `open_trained` needs beside the weights.
 
     Args:

@@ -11,7 +11,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
 from infonoise_core.processes.weighting import Weight, edm_weight, unit_weight
-from infonoise_core.schedules.registry import Setting
+from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.data.images import load_split as load_two
@@ -115,12 +115,12 @@ class Objective:
         )
         return replace(train, scale=self.scale), replace(held_out, scale=self.scale)
 
-    def setting(self, updates: int, images: ImageSet) -> Setting:
+    def schedule_context(self, updates: int, images: ImageSet) -> ScheduleContext:
         """What a schedule is made for."""
         channel = VarianceExploding(self.sigma_min, self.sigma_max)
         symbols = pixel_profile(images, channel)
         linear = cosine_profile(images, channel)
-        return Setting(channel, self.weighting(), updates, images.dim, symbols, linear)
+        return ScheduleContext(channel, self.weighting(), updates, images.dim, symbols, linear)
 
     def task(self, images: ImageSet, seed: int) -> "ImageTask":
         """The images, with a fresh network; InputError where it needs labels that are not there."""

@@ -48,7 +48,7 @@ class DeepSpeedEngine(Ranks):
     def __init__(
         self,
         device: str = "auto",
-        accumulate: int = 1,
+        grad_accum: int = 1,
         precision: Literal["fp32", "bf16"] = "fp32",
         activation_checkpointing: bool = False,
         compile: bool = False,
@@ -57,7 +57,7 @@ class DeepSpeedEngine(Ranks):
         if compile and zero == 3:
             raise InputError("--compile does not go with --zero 3: give --zero 2 or leave it out")
         super().__init__(device)
-        self.accumulate, self.precision, self.compile = accumulate, precision, compile
+        self.grad_accum, self.precision, self.compile = grad_accum, precision, compile
         self.activation_checkpointing, self.zero = activation_checkpointing, zero
         self._deepspeed = _import(self.device)
         # Alone, without a launcher.
@@ -84,7 +84,7 @@ class DeepSpeedEngine(Ranks):
         return nullcontext()
 
     def backward(self, loss: Tensor) -> None:
-        self._engine.backward(poisoned(loss) / self.accumulate)
+        self._engine.backward(poisoned(loss) / self.grad_accum)
 
     def step(self, lr: float) -> Tensor:
         for group in self._optimizer.param_groups:
@@ -141,7 +141,7 @@ class DeepSpeedEngine(Ranks):
             "engine": "deepspeed",
             "zero": self.zero,
             "world": self.world,
-            "accumulate": self.accumulate,
+            "accumulate": self.grad_accum,
             "precision": self.precision,
         }
 

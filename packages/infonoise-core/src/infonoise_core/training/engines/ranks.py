@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from infonoise_core.errors import InputError, ToldError
+from infonoise_core.errors import InputError, ReportedError
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ class Ranks:
                 outcome[1] = str(error)
         dist.broadcast_object_list(outcome)
         if outcome[1] is not None:
-            raise (ToldError if self.rank else InputError)(outcome[1])
+            raise (ReportedError if self.rank else InputError)(outcome[1])
         return cast(T, outcome[0])
 
 

@@ -4,13 +4,14 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
+from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
 from infonoise_core.training.engines.ranks import Ranks, pick_device
 from infonoise_core.training.loggers import check_names
@@ -38,7 +39,7 @@ class EngineConfig:
     """torch (one process, or several under torchrun) or deepspeed"""
     device: str = "auto"
     """cpu, cuda or auto"""
-    accumulate: int = 1
+    grad_accum: Annotated[int, formerly("accumulate")] = 1
     """micro-batches per optimizer step and process: more of them need less memory"""
     precision: Literal["fp32", "bf16"] = "fp32"
     """of the network's arithmetic; weights and averages stay in fp32"""
@@ -55,8 +56,8 @@ class EngineConfig:
     """where else the lines of metrics.jsonl go: tensorboard, wandb"""
 
     def __post_init__(self) -> None:
-        if self.accumulate < 1:
-            raise InputError(f"--accumulate {self.accumulate}: give at least 1")
+        if self.grad_accum < 1:
+            raise InputError(f"--grad-accum {self.grad_accum}: give at least 1")
         if self.workers < 0:
             raise InputError(f"--workers {self.workers}: give 0 or more")
         check_names(self.log_to)
@@ -74,7 +75,7 @@ class Engine(Protocol):
     device: torch.device
     rank: int
     world: int
-    accumulate: int
+    grad_accum: int
 
     def wrap(self, model: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> nn.Module:
         """Take over the model and its optimizer; returns what to call in the forward pass."""
@@ -123,13 +124,13 @@ class TorchEngine(Ranks):
     def __init__(
         self,
         device: str = "auto",
-        accumulate: int = 1,
+        grad_accum: int = 1,
         precision: Literal["fp32", "bf16"] = "fp32",
         activation_checkpointing: bool = False,
         compile: bool = False,
     ) -> None:
         super().__init__(device)
-        self.accumulate, self.precision, self.compile = accumulate, precision, compile
+        self.grad_accum, self.precision, self.compile = grad_accum, precision, compile
         self.activation_checkpointing = activation_checkpointing
         self._forward: DistributedDataParallel | None = None
 
@@ -154,7 +155,7 @@ class TorchEngine(Ranks):
         return nullcontext() if last or self._forward is None else self._forward.no_sync()
 
     def backward(self, loss: Tensor) -> None:
-        (poisoned(loss) / self.accumulate).backward()  # type: ignore[no-untyped-call]
+        (poisoned(loss) / self.grad_accum).backward()  # type: ignore[no-untyped-call]
 
     def step(self, lr: float) -> Tensor:
         for group in self._optimizer.param_groups:
@@ -180,7 +181,7 @@ class TorchEngine(Ranks):
         return {
             "engine": "torch",
             "world": self.world,
-            "accumulate": self.accumulate,
+            "accumulate": self.grad_accum,
             "precision": self.precision,
         }
 
@@ -189,13 +190,13 @@ def make_engine(config: EngineConfig) -> Engine:
     """The engine of that name."""
     if config.engine == "torch":
         return TorchEngine(
-            config.device, config.accumulate, config.precision, config.activation_checkpointing,
+            config.device, config.grad_accum, config.precision, config.activation_checkpointing,
             config.compile,
         )  # fmt: skip
     from infonoise_core.training.engines.deepspeed import DeepSpeedEngine
 
     return DeepSpeedEngine(
-        config.device, config.accumulate, config.precision, config.activation_checkpointing,
+        config.device, config.grad_accum, config.precision, config.activation_checkpointing,
         config.compile, config.zero,
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
-from infonoise_core.schedules.registry import Setting, make_schedule
+from infonoise_core.schedules.registry import ScheduleContext, make_schedule
 from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Corpus, Split
 from infonoise_text.methods.bits import Objective, TextTask, bit_profile
@@ -54,7 +54,7 @@ def make_schedules(
     clusters, tokens = (
         make_schedule(
             name,
-            Setting(
+            ScheduleContext(
                 channel, objective.weighting(), updates, objective.length * width,
                 bit_profile(split, book, objective.length, channel, part),
             ),

@@ -31,7 +31,7 @@ PLANNED = 0.9
 
 
 @dataclass(frozen=True)
-class Contest:
+class Comparison:
     """What is compared.
 
     Attributes:
@@ -48,8 +48,12 @@ class Contest:
     device: str = "auto"
 
 
-def run_contest(
-    contest: Contest, config: TrainConfig, seeds: int, out: Path, reporter: Reporter | None = None
+def run_comparison(
+    comparison: Comparison,
+    config: TrainConfig,
+    seeds: int,
+    out: Path,
+    reporter: Reporter | None = None,
 ) -> list[Arm]:
     """Train every schedule from every seed; the arms in the order of the schedules.
 
@@ -58,24 +62,24 @@ def run_contest(
     """
     reporter = reporter or Silent()
     arms = []
-    for name, make_schedule in contest.make_schedules.items():
+    for name, make_schedule in comparison.make_schedules.items():
         for seed in range(config.seed, config.seed + seeds):
-            schedule = make_schedule(config.updates)
+            schedule = make_schedule(config.steps)
             trained = train(
-                contest.make_task(seed),
+                comparison.make_task(seed),
                 schedule,
                 replace(config, seed=seed),
                 out / "runs" / f"{name}-seed{seed}",
-                engine=TorchEngine(contest.device),
-                evaluate=contest.evaluate,
+                engine=TorchEngine(comparison.device),
+                evaluate=comparison.evaluate,
                 reporter=_Labelled(reporter, name),
             )
-            contest.finish(name, seed, trained.denoiser)
+            comparison.finish(name, seed, trained.denoiser)
             arms.append(_arm(name, seed, schedule, trained.evaluations))
     return arms
 
 
-def good_threads(contest: Contest, config: TrainConfig) -> int:
+def good_threads(comparison: Comparison, config: TrainConfig) -> int:
     """One thread, or all that torch would use where those are at least half as fast again.
 
     Where other programs want the cores too, threads wait for each other far longer than they
@@ -83,32 +87,32 @@ def good_threads(contest: Contest, config: TrainConfig) -> int:
     budget that is planned on a quiet machine should hold when it is quiet no longer.
     """
     every = torch.get_num_threads()
-    if every == 1 or TorchEngine(contest.device).device.type != "cpu":
+    if every == 1 or TorchEngine(comparison.device).device.type != "cpu":
         return every
     seconds = {}
     try:
         for threads in (every, 1):
             torch.set_num_threads(threads)
-            _time_of(contest, config, 1)
-            seconds[threads] = _time_of(contest, config, 5)
+            _time_of(comparison, config, 1)
+            seconds[threads] = _time_of(comparison, config, 5)
     finally:
         torch.set_num_threads(every)
     return every if seconds[1] > _WORTH * seconds[every] else 1
 
 
-def updates_within(contest: Contest, config: TrainConfig, runs: int, seconds: float) -> int:
+def updates_within(comparison: Comparison, config: TrainConfig, runs: int, seconds: float) -> int:
     """Updates per run so that `runs` runs with their evaluations take about `seconds`.
 
     Measured on a throwaway network, which costs a few of those seconds.
     """
     began = time.perf_counter()
-    _time_of(contest, config, 3)
-    setup = _time_of(contest, config, 1)
+    _time_of(comparison, config, 3)
+    setup = _time_of(comparison, config, 1)
     steps = 15
-    step = max(1e-5, (_time_of(contest, config, steps + 1) - setup) / steps)
+    step = max(1e-5, (_time_of(comparison, config, steps + 1) - setup) / steps)
     start = time.perf_counter()
-    task = contest.make_task(config.seed)
-    contest.evaluate(task.denoiser.to(TorchEngine(contest.device).device))
+    task = comparison.make_task(config.seed)
+    comparison.evaluate(task.denoiser.to(TorchEngine(comparison.device).device))
     evaluation = time.perf_counter() - start
     left = PLANNED * seconds - (time.perf_counter() - began)
     # Per run: its evaluations, and samples worth about two of them.
@@ -118,23 +122,23 @@ def updates_within(contest: Contest, config: TrainConfig, runs: int, seconds: fl
         raise InputError(
             f"--budget {seconds:.0f}s is too short for {runs} runs: an update takes"
             f" {1e3 * step:.0f} ms and an evaluation {evaluation:.1f} s here;"
-            f" give at least {max(need, seconds) + 10:.0f}s or --updates"
+            f" give at least {max(need, seconds) + 10:.0f}s or --steps"
         )
     return updates - updates % EVALUATIONS
 
 
-def _time_of(contest: Contest, config: TrainConfig, updates: int) -> float:
+def _time_of(comparison: Comparison, config: TrainConfig, updates: int) -> float:
     """Seconds of a run of so many updates, of a throwaway network, without evaluations."""
-    make_schedule = next(iter(contest.make_schedules.values()))
-    short = replace(config, updates=updates, eval_every=0, log_every=updates)
+    make_schedule = next(iter(comparison.make_schedules.values()))
+    short = replace(config, steps=updates, eval_every=0, log_every=updates)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         train(
-            contest.make_task(config.seed),
+            comparison.make_task(config.seed),
             make_schedule(updates),
             short,
             Path(folder),
-            engine=TorchEngine(contest.device),
+            engine=TorchEngine(comparison.device),
         )
         return time.perf_counter() - start
 

@@ -1,0 +1,66 @@
+"""Settings that had another name before: options, files and old runs still say it that way."""
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args, get_type_hints
+
+
+@dataclass(frozen=True)
+class Formerly:
+    """Beside a field's type, in Annotated: the names it had before this version.
+
+    Attributes:
+        names: As fields are written, without dashes in front.
+    """
+
+    names: tuple[str, ...]
+
+
+def formerly(*names: str) -> Formerly:
+    """Mark a field that was renamed: `steps: Annotated[int, formerly("updates")]`."""
+    return Formerly(names)
+
+
+def old_names(kind: type) -> dict[str, str]:
+    """Old name -> field of a dataclass, its groups left out."""
+    marked = get_type_hints(kind, include_extras=True)
+    return {
+        old: field.name
+        for field in dataclasses.fields(kind)
+        for mark in get_args(marked[field.name])[1:]
+        if isinstance(mark, Formerly)
+        for old in mark.names
+    }
+
+
+def upgraded(settings: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """The settings of a dataclass under the names that they have now, its groups among them."""
+    names, hints = old_names(kind), get_type_hints(kind)
+    result: dict[str, Any] = {}
+    for key, value in settings.items():
+        hint = hints.get(key)
+        if isinstance(value, Mapping) and isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            value = upgraded(value, hint)
+        result[names.get(key, key)] = value
+    return result
+
+
+def with_new_names(arguments: Sequence[str], renamed: Mapping[str, str]) -> list[str]:
+    """A command line with today's options in place of old ones, which are named on stderr.
+
+    Args:
+        renamed: Old option -> today's, both without their dashes in front.
+    """
+    result: list[str] = []
+    for place, argument in enumerate(arguments):
+        if argument == "--":
+            return [*result, *arguments[place:]]
+        option, equals, value = argument.partition("=")
+        new = renamed.get(option[2:].replace("_", "-")) if option.startswith("--") else None
+        if new is not None:
+            print(f"note: {option} is called --{new} now; use that name", file=sys.stderr)
+            argument = f"--{new}{equals}{value}"
+        result.append(argument)
+    return result
