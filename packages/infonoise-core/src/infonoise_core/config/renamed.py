@@ -19,7 +19,7 @@ class Formerly:
 
 
 def formerly(*names: str) -> Formerly:
-    """Mark a field that was renamed: `steps: Annotated[int, formerly("updates")]`."""
+    """Mark a field that was renamed, for Annotated: the names it had before."""
     return Formerly(names)
 
 
