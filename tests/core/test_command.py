@@ -112,3 +112,11 @@ def test_what_another_process_tells_is_not_said_again(capsys) -> None:
 
     assert command.run("prog", "1", {"go": (Options, refuse)}, ["go", "here"]) == 2
     assert capsys.readouterr().err == ""
+
+
+def test_what_a_command_names_by_text_is_imported_when_it_runs() -> None:
+    commands = {"go": (f"{__name__}:Options", "builtins:print"), "stop": (Config, "no.module:f")}
+    assert command.run("prog", "1.2.3", commands, ["go", "--help"]) == 0
+    assert command.run("prog", "1.2.3", commands, ["stop", "--help"]) == 0
+    with pytest.raises(ModuleNotFoundError, match="no"):
+        command.run("prog", "1.2.3", commands, ["stop"])

@@ -1,5 +1,6 @@
 """Every command that a page shows is understood: its verb, its options and their values."""
 
+import dataclasses
 import importlib
 import re
 import shlex
@@ -11,6 +12,7 @@ from doc_blocks import PROGRAMS, ROOT
 
 from infonoise_core.app import command
 from infonoise_core.config.parse import parse_options
+from infonoise_core.extras import load
 
 PAGES = [ROOT / "README.md", *ROOT.glob("packages/*/README.md"), *ROOT.glob("docs/**/*.md")]
 LINE = re.compile(r"^(?:    |\$ )(infonoise(?:-\w+)? (?:[^\n\\]|\\\n)+)$", re.MULTILINE)
@@ -50,7 +52,14 @@ def test_command_is_understood(line: str, verbs: Any) -> None:
     if verb == "presets":
         return
     # What is wrong with it would be an InputError.
-    assert parse_options(commands[verb][0], program, words, presets.get(verb)) is not None
+    assert parse_options(load(commands[verb][0]), program, words, presets.get(verb)) is not None
+
+
+def test_every_verb_has_its_options_and_its_function(verbs: Any) -> None:
+    for commands, _ in verbs.values():
+        for options, function in commands.values():
+            assert dataclasses.is_dataclass(load(options))
+            assert callable(load(function))
 
 
 def test_every_program_is_shown_sharing() -> None:

@@ -14,3 +14,11 @@ def require(module: str, extra: str, purpose: str) -> Any:
         raise InputError(
             f"{purpose} needs {module.partition('.')[0]}: pip install 'infonoise-text[{extra}]'"
         ) from error
+
+
+def load(reference: Any) -> Any:
+    """What "module:name" stands for, imported now; anything that is not text as it is."""
+    if not isinstance(reference, str):
+        return reference
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -8,14 +8,16 @@ from typing import Any
 
 from infonoise_core.config.presets import Presets, print_presets
 from infonoise_core.errors import InputError, ReportedError
+from infonoise_core.extras import load
 
 # What a launcher (torchrun, deepspeed) may start several processes of, and what goes on from its
 # last checkpoint after an interruption.
 _SHARED = ("train",)
 _GOES_ON = ("train", "compare")
 
-# The frozen dataclass of a command's options, and the function that takes it.
-Command = tuple[type[Any], Callable[[Any], None]]
+# The frozen dataclass of a command's options, and the function that takes it. Either may be given
+# as "module:name", which is imported when the command is chosen: so `--help` needs no torch.
+Command = tuple[type[Any] | str, Callable[[Any], None] | str]
 
 
 def run(
@@ -72,13 +74,15 @@ def _dispatch(
     presets: Mapping[str, Presets],
     arguments: list[str],
 ) -> None:
-    # Where tyro is missing, the caller can still say so before anything is parsed.
-    from infonoise_core.config.parse import parse_choice, parse_options
+    try:
+        from infonoise_core.config.parse import parse_choice, parse_options
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{program} needs {error.name}: pip install 'infonoise-core[cli]'"
+        ) from None
 
     if presets:
-        kinds = {name: kind for name, (kind, _) in commands.items()}
-        show = (ShowPresets, lambda _: print_presets(program, kinds, presets))
-        commands = {**commands, "presets": show}
+        commands = {**commands, "presets": (ShowPresets, _show_presets(program, commands, presets))}
     name = arguments[0] if arguments else ""
     full_name = program
     if name in commands:
@@ -87,18 +91,27 @@ def _dispatch(
     elif len(commands) == 1:
         (name,) = commands
     else:
-        parse_choice({name: kind for name, (kind, _) in commands.items()}, program, arguments)
+        parse_choice({name: load(kind) for name, (kind, _) in commands.items()}, program, arguments)
         return
     kind, function = commands[name]
     try:
-        config = parse_options(kind, full_name, arguments, presets.get(name))
+        config = parse_options(load(kind), full_name, arguments, presets.get(name))
     except InputError as error:
         # A launcher gives every process the same options; the first on each machine tells.
         if os.environ.get("LOCAL_RANK", "0") != "0":
             raise ReportedError(str(error)) from None
         raise
     if config is not None:
-        function(config)
+        load(function)(config)
+
+
+def _show_presets(
+    program: str, commands: Mapping[str, Command], presets: Mapping[str, Presets]
+) -> Callable[[Any], None]:
+    def show(_: ShowPresets) -> None:
+        print_presets(program, {name: load(commands[name][0]) for name in presets}, presets)
+
+    return show
 
 
 def _next_words(arguments: Sequence[str]) -> str:
