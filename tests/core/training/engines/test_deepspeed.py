@@ -1,0 +1,107 @@
+"""DeepSpeed with two real processes: every ZeRO stage learns what one plain process does."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from infonoise_core.errors import InputError
+from infonoise_core.training.engines.deepspeed import DeepSpeedEngine
+
+from ..training_run import Job, finish, launch
+from .test_torch import SETTINGS, assert_same_run, losses, run, weights
+
+pytestmark = [pytest.mark.deepspeed, pytest.mark.slow]
+
+STAGES = (0, 1, 2, 3)
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("single") / "run"
+    run(out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All runs of two processes, in one start of them for time's sake."""
+    base = tmp_path_factory.mktemp("pair")
+    run(base / "torch-to-3", term_at=30)
+
+    def job(name: str, zero: int, train: Any = SETTINGS, **options: Any) -> Job:
+        engine = {"engine": "deepspeed", "zero": zero, **options.pop("engine", {})}
+        return Job(str(base / name), train, engine, **options)
+
+    two, low = {"accumulate": 2}, {"precision": "bf16"}
+    jobs = [job(f"zero-{zero}", zero) for zero in STAGES]
+    jobs += [job("accumulated", 2, engine=two)]
+    forget = {"activation_checkpointing": True}
+    jobs += [job(f"recomputed-{zero}", zero, engine=forget) for zero in (2, 3)]
+    jobs += [job(f"nan-{zero}", zero, SETTINGS | {"updates": 22}, nan_at=(20,)) for zero in STAGES]
+    for zero in STAGES:
+        jobs += [job(f"cut-{zero}", zero, term_at=29), job(f"cut-{zero}", zero)]
+    jobs += [job("1-to-2", 1, term_at=29), job("1-to-2", 2)]
+    jobs += [job("3-to-0", 3, term_at=29), job("3-to-0", 0)]
+    jobs += [job("3-to-torch", 3, term_at=29), job("torch-to-3", 3), job("bf16", 2, engine=low)]
+    finish(launch(jobs, world=2))
+    return base
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["zero-0", "zero-1", "zero-2", "zero-3", "accumulated", "recomputed-2", "recomputed-3"],
+)
+def test_every_stage_learns_what_one_plain_process_does(
+    name: str, pair: Path, single: Path
+) -> None:
+    assert_same_run(pair / name, single)
+
+
+@pytest.mark.parametrize("zero", STAGES)
+def test_a_run_goes_on_to_the_same_bits(zero: int, pair: Path) -> None:
+    for part in ("model", "ema", "state"):
+        whole, again = weights(pair / f"zero-{zero}", part), weights(pair / f"cut-{zero}", part)
+        assert whole.keys() == again.keys()
+        assert all(torch.equal(whole[key], again[key]) for key in whole)
+
+
+@pytest.mark.parametrize("change", ["1-to-2", "3-to-0", "torch-to-3"])
+def test_a_run_goes_on_under_another_stage(change: str, pair: Path, single: Path) -> None:
+    assert_same_run(pair / change, single)
+
+
+def test_one_plain_process_goes_on_for_two_of_deepspeed(pair: Path, single: Path) -> None:
+    run(pair / "3-to-torch")
+    assert_same_run(pair / "3-to-torch", single)
+
+
+def test_one_process_without_a_launcher(tmp_path: Path, single: Path) -> None:
+    engine = {"engine": "deepspeed", "zero": 3, "accumulate": 2}
+    finish(launch([Job(str(tmp_path / "run"), SETTINGS, engine)]))
+    assert_same_run(tmp_path / "run", single)
+
+
+@pytest.mark.parametrize("zero", STAGES)
+def test_a_loss_that_is_not_finite_on_one_rank_is_skipped_by_all(zero: int, pair: Path) -> None:
+    lines = (pair / f"nan-{zero}" / "metrics.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [r["step"] for r in records if r.get("skipped")] == [20]
+    assert all(r["loss"] < 100 for r in records if "loss" in r)
+
+
+def test_lower_precision_stays_close(pair: Path, single: Path) -> None:
+    # bf16 has 8 bits: each matrix product is off by up to 0.4 %, the loss of a step by some more.
+    torch.testing.assert_close(losses(pair / "bf16"), losses(single), rtol=0.05, atol=0)
+
+
+def test_nothing_on_disk_is_a_pickle(pair: Path) -> None:
+    files = {p.suffix for p in (pair / "zero-3").rglob("*") if p.is_file()}
+    assert files == {".json", ".jsonl", ".safetensors"}
+
+
+def test_what_does_not_go_together_is_refused() -> None:
+    with pytest.raises(InputError, match="--compile does not go with --zero 3"):
+        DeepSpeedEngine("cpu", compile=True, zero=3)
