@@ -9,7 +9,7 @@ import pytest
 from infonoise_text.cli import main
 from infonoise_text.data.documents import Documents
 from infonoise_text.data.prepare import prepare
-from infonoise_text.tokenizers.load import SentencePiece, train_sentencepiece
+from infonoise_text.tokenizers.sentencepiece import SentencePiece, train_sentencepiece
 
 from .command_line import QUICK
 

@@ -8,7 +8,8 @@ import torch
 
 from infonoise_core.errors import InputError
 from infonoise_text.codes.book import binary_codes
-from infonoise_text.markov import MarkovDenoiser, MarkovSource
+
+from .markov import MarkovDenoiser, MarkovSource
 
 TABLE = torch.tensor([[0.8, 0.1, 0.1], [0.0, 0.5, 0.5], [0.3, 0.3, 0.4]], dtype=torch.float64)
 L = 4

@@ -14,7 +14,7 @@ from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_text.cli import main
 from infonoise_text.data.documents import Documents
 from infonoise_text.data.prepare import prepare
-from infonoise_text.tokenizers.load import SentencePiece
+from infonoise_text.tokenizers.sentencepiece import SentencePiece
 
 from .training_run import launch
 

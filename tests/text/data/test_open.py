@@ -10,7 +10,7 @@ from infonoise_text.data.corpus import Corpus
 from infonoise_text.data.documents import Documents
 from infonoise_text.data.open import CACHE_VARIABLE, CorpusOptions, describe, open_corpus
 from infonoise_text.data.prepare import prepare
-from infonoise_text.tokenizers.load import SentencePiece
+from infonoise_text.tokenizers.sentencepiece import SentencePiece
 
 
 @pytest.fixture

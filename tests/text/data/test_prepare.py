@@ -14,7 +14,7 @@ from infonoise_text.data.corpus import SPLITS, Corpus
 from infonoise_text.data.documents import Documents, open_documents
 from infonoise_text.data.prepare import prepare
 from infonoise_text.data.split import Division
-from infonoise_text.tokenizers.load import train_sentencepiece
+from infonoise_text.tokenizers.sentencepiece import train_sentencepiece
 
 REPOSITORY = Path(__file__).parents[3]
 DATA = REPOSITORY.parent / "shared" / "data" / "text"

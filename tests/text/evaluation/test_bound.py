@@ -10,15 +10,12 @@ from torch import Tensor, nn
 from infonoise_core.errors import InputError
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.data.corpus import Split, SplitCounts
-from infonoise_text.evaluation.bound import (
-    LikelihoodBound,
-    SecondPass,
-    TextEvaluation,
-    held_out_windows,
-)
-from infonoise_text.markov import MarkovDenoiser, MarkovSource
+from infonoise_text.data.windows import held_out_windows
+from infonoise_text.evaluation.bound import LikelihoodBound, SecondPass, TextEvaluation
 from infonoise_text.models.denoiser import make_denoiser
 from infonoise_text.models.transformer import TrunkConfig
+
+from .markov import MarkovDenoiser, MarkovSource
 
 SIZES = TrunkConfig(width=16, blocks=1, heads=2)
 SIGMA_MAX = 80.0

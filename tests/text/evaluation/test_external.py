@@ -15,7 +15,7 @@ from infonoise_text.cli import main
 from infonoise_text.data.documents import Documents
 from infonoise_text.data.prepare import prepare
 from infonoise_text.evaluation.external import language_model, mauve
-from infonoise_text.tokenizers.load import SentencePiece
+from infonoise_text.tokenizers.sentencepiece import SentencePiece
 
 transformers = pytest.importorskip("transformers")
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "it", "was", "so"]

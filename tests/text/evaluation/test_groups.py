@@ -9,9 +9,10 @@ from infonoise_core.analytic.exact import BinarySource, exact_profile
 from infonoise_core.errors import InputError
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.evaluation.groups import By, measured_profile
-from infonoise_text.markov import MarkovDenoiser, MarkovSource
 from infonoise_text.models.denoiser import make_denoiser
 from infonoise_text.models.transformer import TrunkConfig
+
+from .markov import MarkovDenoiser, MarkovSource
 
 LOW, HIGH = 0.02, 80.0
 CHAIN = MarkovSource(torch.full((4, 4), 0.025) + 0.9 * torch.eye(4).roll(1, 1))

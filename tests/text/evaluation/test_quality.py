@@ -14,7 +14,7 @@ from infonoise_text.evaluation.external import language_model, mauve
 from infonoise_text.evaluation.ngram import NGram
 from infonoise_text.evaluation.quality import Judge, texts_of
 from infonoise_text.sampling.text import Generated
-from infonoise_text.tokenizers.load import SentencePiece
+from infonoise_text.tokenizers.sentencepiece import SentencePiece
 
 
 def test_a_judge_measures_perplexity_beside_entropy(tokenizer: SentencePiece) -> None:

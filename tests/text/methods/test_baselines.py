@@ -18,7 +18,6 @@ from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
 from infonoise_text.data.corpus import Split, SplitCounts
-from infonoise_text.markov import MarkovSource
 from infonoise_text.methods import autoregressive, masked
 from infonoise_text.methods.embedding import (
     SIGMA_LAST,
@@ -30,6 +29,8 @@ from infonoise_text.methods.embedding import sample as embedding_sample
 from infonoise_text.methods.registry import BASELINES, TokenBaseline
 from infonoise_text.methods.tokens import TokenEvaluation, TokenMeasure, TokenTask
 from infonoise_text.models.transformer import TrunkConfig
+
+from .markov import MarkovSource
 
 L, V = 6, 4
 SIZES = TrunkConfig(width=32, blocks=2, heads=2)

@@ -26,10 +26,11 @@ from infonoise_text.data.corpus import Corpus, Split, SplitCounts
 from infonoise_text.data.documents import Documents
 from infonoise_text.data.prepare import prepare
 from infonoise_text.evaluation.bound import LikelihoodBound, SecondPass, TextEvaluation
-from infonoise_text.markov import MarkovDenoiser, MarkovSource
 from infonoise_text.methods.bits import Objective, TextTask, bit_profile
 from infonoise_text.models.denoiser import make_denoiser
 from infonoise_text.models.transformer import TrunkConfig
+
+from .markov import MarkovDenoiser, MarkovSource
 
 L = 6
 SIZES = TrunkConfig(width=24, blocks=2, heads=2)

@@ -16,10 +16,11 @@ from infonoise_core.sampling.grids import entropic_grid, karras_grid, log_unifor
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.commands.complete import SAMPLER
 from infonoise_text.data.spans import Given, gaps, prompt
-from infonoise_text.markov import MarkovDenoiser, MarkovSource
-from infonoise_text.models.denoiser import BitDenoiser, make_denoiser
+from infonoise_text.models.denoiser import SIGMA_LAST, BitDenoiser, make_denoiser
 from infonoise_text.models.transformer import TrunkConfig
-from infonoise_text.sampling.text import SIGMA_LAST, Generated, generate_ids
+from infonoise_text.sampling.text import Generated, generate_ids
+
+from .markov import MarkovDenoiser, MarkovSource
 
 TABLE = torch.tensor(
     [[0.8, 0.1, 0.05, 0.05], [0.05, 0.1, 0.8, 0.05], [0.3, 0.1, 0.1, 0.5], [0.1, 0.7, 0.1, 0.1]]

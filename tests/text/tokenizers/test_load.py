@@ -9,11 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
-from infonoise_text.tokenizers.load import (
-    HuggingFace,
+from infonoise_text.tokenizers.huggingface import HuggingFace
+from infonoise_text.tokenizers.load import load_tokenizer
+from infonoise_text.tokenizers.sentencepiece import (
     SentencePiece,
     VocabularyError,
-    load_tokenizer,
     train_sentencepiece,
 )
 

@@ -24,8 +24,9 @@ from infonoise_text.methods.clusters.path import (
     joint_path,
     tokens_path,
 )
+from infonoise_text.models.denoiser import SIGMA_LAST
 from infonoise_text.models.transformer import TrunkConfig
-from infonoise_text.sampling.text import SIGMA_LAST, Generated, TextSampler
+from infonoise_text.sampling.text import Generated, TextSampler
 
 from .chain import BOOK, CHAIN, PairDenoiser
 

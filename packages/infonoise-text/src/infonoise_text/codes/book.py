@@ -39,6 +39,10 @@ class Codes(Protocol):
     size: int
     bits: int
 
+    @property
+    def bit_names(self) -> list[str]:
+        """Of the bits of a code, for people, most significant first."""
+
     def encode(self, ids: Tensor) -> Tensor:
         """(...) ids -> (..., bits) uint8, on the ids' device."""
 
@@ -70,6 +74,11 @@ class CodeBook:
         ids[self.codes.long()] = torch.arange(size)
         # Copies of (code of each id, id of each code) on the devices in use.
         self._tables = {torch.device("cpu"): (self.codes, ids)}
+
+    @property
+    def bit_names(self) -> list[str]:
+        """Of the bits of a code, for people, most significant first."""
+        return [f"bit {i + 1}" for i in range(self.bits)]
 
     def encode(self, ids: Tensor) -> Tensor:
         """(...) ids -> (..., bits) uint8, most significant bit first, on the ids' device."""

@@ -12,11 +12,12 @@ from infonoise_core.app.train import run_settings
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_text.data.documents import EMBEDDED
 from infonoise_text.data.open import CorpusOptions, describe, open_corpus
+from infonoise_text.data.windows import held_out_windows
 from infonoise_text.domain import evaluation_of
-from infonoise_text.evaluation.bound import held_out_windows
 from infonoise_text.evaluation.quality import texts_of
 from infonoise_text.methods.bits import Objective
-from infonoise_text.sampling.text import SIGMA_LAST, generate_ids
+from infonoise_text.models.denoiser import SIGMA_LAST
+from infonoise_text.sampling.text import generate_ids
 
 COMMAND = "infonoise-text compare"
 SHOWN = 6

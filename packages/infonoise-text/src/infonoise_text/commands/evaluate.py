@@ -18,7 +18,7 @@ from infonoise_core.training.engines.torch import pick_device
 from infonoise_core.training.progress import progress
 from infonoise_text.commands.complete import SAMPLER
 from infonoise_text.data.corpus import Corpus
-from infonoise_text.evaluation.bound import held_out_windows
+from infonoise_text.data.windows import held_out_windows
 from infonoise_text.evaluation.external import language_model, mauve
 from infonoise_text.evaluation.quality import Judge, Quality, TextMeasure, texts_of
 from infonoise_text.evaluation.reference import byte_references, token_model

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
 from infonoise_text.codes.book import CodeBook, binary_codes
-from infonoise_text.tokenizers.load import Tokenizer, load_tokenizer
+from infonoise_text.tokenizers.base import Tokenizer
+from infonoise_text.tokenizers.load import load_tokenizer
 
 MANIFEST_FILE = "corpus.json"
 SEMANTIC_FILE = "semantic.safetensors"

@@ -26,8 +26,9 @@ from infonoise_text.data.corpus import (
 )
 from infonoise_text.data.documents import Documents
 from infonoise_text.data.split import Division
-from infonoise_text.tokenizers.load import Tokenizer, VocabularyError, train_sentencepiece
+from infonoise_text.tokenizers.base import Tokenizer
 from infonoise_text.tokenizers.pairs import PairCoder, PairTokenizer
+from infonoise_text.tokenizers.sentencepiece import VocabularyError, train_sentencepiece
 
 DEFAULT_VOCABULARY = 4096
 _PAIR_TOKENS = 5_000_000  # tokens that pairs are learnt from at most

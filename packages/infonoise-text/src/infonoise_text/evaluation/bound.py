@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,8 +17,8 @@ from infonoise_core.rng import Stream, generator
 from infonoise_core.training.task import Batch
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
-from infonoise_text.models.denoiser import SIGMA_DATA, evidence
-from infonoise_text.sampling.text import SIGMA_LAST
+from infonoise_text.data.windows import held_out_windows
+from infonoise_text.models.denoiser import SIGMA_DATA, SIGMA_LAST, evidence
 
 # Examples that the denoiser sees at a time.
 _CHUNK = 128
@@ -184,22 +183,6 @@ class _FairBits(nn.Module):
         if known is None or clean is None:
             return denoised
         return torch.where(known[..., None], clean, denoised)
-
-
-def held_out_windows(split: Split, length: int, windows: int) -> Tensor:
-    """(n, length) ids of n <= `windows` windows that do not overlap, spread over the split.
-
-    Raises:
-        InputError: Where the split has room for less than two: an error bar needs them.
-    """
-    there = split.windows(length)
-    if there < 2:
-        raise InputError(
-            f"the {split.name} split has {len(split)} tokens, one window of {length}: an error bar"
-            " needs two; give a shorter length or prepare more text"
-        )
-    chosen = np.unique(np.linspace(0, there - 1, min(windows, there)).round().astype(np.int64))
-    return torch.from_numpy(split.window(chosen * length, length)).to(torch.int64)
 
 
 def per_byte(bound: Bound, tokens_per_byte: float) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Where in a window the information lies: the entropy-rate profile in parts, on held-out text."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -10,7 +11,6 @@ from infonoise_core.errors import InputError
 from infonoise_core.profiles.profile import EntropyRateProfile, log_edges
 from infonoise_core.rng import Stream, generator
 from infonoise_text.codes.book import Codes
-from infonoise_text.methods.clusters.book import ClusterBook
 
 By = Literal["bit", "position"]
 # Positions of a window are put together into at most this many stretches.
@@ -44,9 +44,7 @@ def measured_profile(
     denoiser.eval()
     x0 = book.encode(ids).to(torch.float32)
     n, length, bits = x0.shape
-    names, member = _members(
-        by, length, bits, book.widths[0] if isinstance(book, ClusterBook) else 0
-    )
+    names, member = _members(by, length, book.bit_names)
     edges = log_edges(sigma_min, sigma_max, bins)
     parts = torch.zeros(bins, len(names), dtype=torch.float64)
     stderr = torch.zeros(bins, dtype=torch.float64)
@@ -73,16 +71,12 @@ def _denoised(denoiser: nn.Module, x: Tensor, sigma: Tensor, device: torch.devic
     return torch.cat([denoiser(x[c].to(device), sigma[c].to(device)).cpu() for c in chunks])
 
 
-def _members(by: By, length: int, bits: int, ahead: int) -> tuple[list[str], Tensor]:
-    """Names of the parts, and (L m, parts) with a 1 where a bit of a window belongs to one.
-
-    Args:
-        ahead: Bits of a token that are its cluster's.
-    """
+def _members(by: By, length: int, bit_names: Sequence[str]) -> tuple[list[str], Tensor]:
+    """Names of the parts, and (L m, parts) with a 1 where a bit of a window belongs to one."""
+    bits = len(bit_names)
     place = torch.arange(length * bits)
     if by == "bit":
-        names = [f"cluster bit {i + 1}" for i in range(ahead)]
-        names += [f"bit {i + 1}" for i in range(bits - ahead)]
+        names = list(bit_names)
         group = place % bits
     else:
         stretch = -(-length // min(STRETCHES, length))

@@ -9,7 +9,7 @@ from torch import Tensor
 from infonoise_text.evaluation.diversity import distinct, unigram_entropy
 from infonoise_text.evaluation.ngram import NGram
 from infonoise_text.sampling.text import Generated
-from infonoise_text.tokenizers.load import Tokenizer
+from infonoise_text.tokenizers.base import Tokenizer
 
 # Texts -> a number: a language model's perplexity, MAUVE.
 TextMeasure = Callable[[list[str]], float]

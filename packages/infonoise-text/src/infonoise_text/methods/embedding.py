@@ -21,8 +21,8 @@ from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.generate import generate_chunks
 from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Split
-from infonoise_text.data.windows import Windows
-from infonoise_text.evaluation.bound import Bound, held_out_windows, per_byte
+from infonoise_text.data.windows import Windows, held_out_windows
+from infonoise_text.evaluation.bound import Bound, per_byte
 from infonoise_text.methods.tokens import cross_entropy, likelihood_measures
 from infonoise_text.models.transformer import NoiseEmbedding, Trunk, TrunkConfig
 from infonoise_text.sampling.text import Generated

@@ -13,8 +13,8 @@ from infonoise_core.app.results import Measure
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Split
-from infonoise_text.data.windows import Windows
-from infonoise_text.evaluation.bound import Bound, held_out_windows, per_byte
+from infonoise_text.data.windows import Windows, held_out_windows
+from infonoise_text.evaluation.bound import Bound, per_byte
 from infonoise_text.models.transformer import Trunk, TrunkConfig
 
 # Windows that a network sees at a time; its logits are V numbers for every token.

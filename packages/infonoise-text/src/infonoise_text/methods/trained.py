@@ -34,10 +34,11 @@ from infonoise_text.methods.clusters.path import (
 )
 from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
 from infonoise_text.methods.registry import BASELINES
-from infonoise_text.models.denoiser import make_denoiser
+from infonoise_text.models.denoiser import SIGMA_LAST, make_denoiser
 from infonoise_text.models.transformer import preset
-from infonoise_text.sampling.text import SIGMA_LAST, Generated, TextSampler, generate_ids
-from infonoise_text.tokenizers.load import Tokenizer, load_tokenizer
+from infonoise_text.sampling.text import Generated, TextSampler, generate_ids
+from infonoise_text.tokenizers.base import Tokenizer
+from infonoise_text.tokenizers.load import load_tokenizer
 
 COMMAND = "infonoise-text train"
 BITS = "bits"

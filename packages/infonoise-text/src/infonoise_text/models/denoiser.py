@@ -10,6 +10,9 @@ from infonoise_text.models.transformer import BitTransformer, TrunkConfig
 CENTRE = 0.5
 # Standard deviation of a fair bit.
 SIGMA_DATA = 0.5
+# Lowest level of sampling and of the bound: a bit alone is wrong once in 5e9 there, and lower ones
+# would be idle.
+SIGMA_LAST = 0.08
 # Largest log-odds that a single bit's evidence is given: an error rate of 1e-13.
 CLIP = 30.0
 # Log-odds of bits that are given: their probability is 1 to every digit of float32.

@@ -16,9 +16,6 @@ from infonoise_text.codes.book import Codes
 from infonoise_text.data.spans import Given
 from infonoise_text.models.denoiser import CENTRE
 
-# Level of the last call: a bit alone is wrong once in 5e9 there, and lower ones would be idle.
-SIGMA_LAST = 0.08
-
 
 @dataclass(frozen=True)
 class TextSampler(SamplerConfig):

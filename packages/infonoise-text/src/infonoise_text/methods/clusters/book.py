@@ -36,6 +36,11 @@ class ClusterBook:
         self.bits = sum(self.widths)
         self.name = f"{tokens.name} with {clusters} clusters"
 
+    @property
+    def bit_names(self) -> list[str]:
+        """Of the bits of a code, for people, those of the cluster first."""
+        return [f"cluster bit {i + 1}" for i in range(self.widths[0])] + self.tokens.bit_names
+
     def encode(self, ids: Tensor) -> Tensor:
         """(...) ids -> (..., bits) uint8, on the ids' device."""
         cluster = self.tree.encode(ids)[..., : self.widths[0]]

@@ -13,9 +13,8 @@ from infonoise_core.sampling.generate import SamplerConfig
 from infonoise_core.sampling.solvers import SOLVERS
 from infonoise_text.data.spans import Given
 from infonoise_text.methods.clusters.book import ClusterBook, per_bit
-from infonoise_text.models.denoiser import CENTRE
+from infonoise_text.models.denoiser import CENTRE, SIGMA_LAST
 from infonoise_text.sampling.text import (
-    SIGMA_LAST,
     Calls,
     Generated,
     TextSampler,

@@ -1,6 +1,6 @@
 """Text whose law is known: a Markov source of tokens, and its exact denoiser.
 
-An oracle for tests and demonstrations. Independent tokens are the case of equal rows.
+An oracle for tests. Independent tokens are the case of equal rows.
 """
 
 import torch
