@@ -15,7 +15,7 @@ from infonoise_text.evaluation.bound import LikelihoodBound, SecondPass, TextEva
 from infonoise_text.models.denoiser import make_denoiser
 from infonoise_text.models.transformer import TrunkConfig
 
-from .markov import MarkovDenoiser, MarkovSource
+from ..markov import MarkovDenoiser, MarkovSource
 
 SIZES = TrunkConfig(width=16, blocks=1, heads=2)
 SIGMA_MAX = 80.0

@@ -12,7 +12,7 @@ from infonoise_text.evaluation.groups import By, measured_profile
 from infonoise_text.models.denoiser import make_denoiser
 from infonoise_text.models.transformer import TrunkConfig
 
-from .markov import MarkovDenoiser, MarkovSource
+from ..markov import MarkovDenoiser, MarkovSource
 
 LOW, HIGH = 0.02, 80.0
 CHAIN = MarkovSource(torch.full((4, 4), 0.025) + 0.9 * torch.eye(4).roll(1, 1))

@@ -30,7 +30,7 @@ from infonoise_text.methods.registry import BASELINES, TokenBaseline
 from infonoise_text.methods.tokens import TokenEvaluation, TokenMeasure, TokenTask
 from infonoise_text.models.transformer import TrunkConfig
 
-from .markov import MarkovSource
+from ..markov import MarkovSource
 
 L, V = 6, 4
 SIZES = TrunkConfig(width=32, blocks=2, heads=2)

@@ -30,7 +30,7 @@ from infonoise_text.methods.bits import Objective, TextTask, bit_profile
 from infonoise_text.models.denoiser import make_denoiser
 from infonoise_text.models.transformer import TrunkConfig
 
-from .markov import MarkovDenoiser, MarkovSource
+from ..markov import MarkovDenoiser, MarkovSource
 
 L = 6
 SIZES = TrunkConfig(width=24, blocks=2, heads=2)

@@ -20,7 +20,7 @@ from infonoise_text.models.denoiser import SIGMA_LAST, BitDenoiser, make_denoise
 from infonoise_text.models.transformer import TrunkConfig
 from infonoise_text.sampling.text import Generated, generate_ids
 
-from .markov import MarkovDenoiser, MarkovSource
+from ..markov import MarkovDenoiser, MarkovSource
 
 TABLE = torch.tensor(
     [[0.8, 0.1, 0.05, 0.05], [0.05, 0.1, 0.8, 0.05], [0.3, 0.1, 0.1, 0.5], [0.1, 0.7, 0.1, 0.1]]

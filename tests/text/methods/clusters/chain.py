@@ -6,7 +6,7 @@ from torch import Tensor
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.methods.clusters.book import ClusterBook, per_bit
 
-from .markov import MarkovDenoiser, MarkovSource
+from ...markov import MarkovDenoiser, MarkovSource
 
 # What follows what is nearly certain, and each token alone nearly fair.
 CHAIN = MarkovSource(
