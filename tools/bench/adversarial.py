@@ -208,8 +208,8 @@ class Cell:
 
     Attributes:
         wasted: The worst of the seeds.
-        held: Whether any of them still ran under the warm-up law.
-        warmup: What that law wastes.
+        held: Whether any of them still ran under the warm-up distribution.
+        warmup: What that distribution wastes.
     """
 
     setting: str
@@ -262,12 +262,12 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
                 worst.wasted, "at most", LIMIT, ".3f", f"({worst.setting}, {worst.scenario}.)",
             ),
             Goal(
-                f"The same where the denoiser {UNKNOWABLE}, beyond what the warm-up law wastes,"
-                f" worst of {len(blind)} cells",
+                f"The same where the denoiser {UNKNOWABLE}, beyond what the warm-up distribution"
+                f" wastes, worst of {len(blind)} cells",
                 widest.wasted - widest.warmup, "at most", SAMPLING, "+.3f",
                 f"({widest.setting}.) Such errors are sigma^2 per dimension whatever the data are:"
                 " no schedule can learn from them where the data's information lies, and ours"
-                " keeps its warm-up law and says why.",
+                " keeps its warm-up distribution and says why.",
             ),
             Goal(
                 f"Cells of the default gate above 0.5, of {len(ours)}",
@@ -286,7 +286,7 @@ def _page(setting: str, cells: Sequence[Cell]) -> Table:
     return Table(
         setting,
         "Share of the learned density where the true one is below 5 % of its peak, worst of the"
-        " seeds; * marks a schedule that stayed under its warm-up law, which has"
+        " seeds; * marks a schedule that stayed under its warm-up distribution, which has"
         f" {cells[0].warmup:.2f}.",
         ["losses", *gates],
         [[scenario, *(_mark(found[scenario, gate]) for gate in gates)] for scenario in scenarios],

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import contests
-from contests import QUICK_UPDATES, Aim, Comparison, Outcome
+import comparisons
+from comparisons import QUICK_STEPS, Aim, Comparison, Outcome
 from designs import (
     CHIP,
     PEAKS,
@@ -43,7 +43,7 @@ from streaming import streaming
 from suite import Suite, Tick
 
 RIVALS = "loss-second-moment,cdcd,adaptive-loss"
-# A run of this many updates of 128 sequences takes some 80 s on one quiet core.
+# A run of this many steps of 128 sequences takes some 80 s on one quiet core.
 UPDATES = 1000
 SCALES = (0.1, 1.0, 10.0)
 QUARTILES = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
@@ -72,13 +72,13 @@ SCHEDULES = Comparison(
     about="Bits per base of 512 validation sequences.",
     aims=(
         Aim(
-            "infonoise: times fewer updates than EDM's law to the best fixed law's final bits",
+            "infonoise: times fewer steps than EDM to the best fixed schedule's final bits",
             lambda outcome: outcome.fewer_than("infonoise", "edm"), "at least", 3,
         ),
         Aim(
             "infonoise: bits below independent bases, as a share of the independent-base oracle's",
             saved_beside_oracle, "at least", 0.95,
-            note="The worst of the seeds; the oracle's law is the closed form of this encoding.",
+            note="The worst of the seeds; the oracle is the closed form of this encoding.",
         ),
     ),
     quick=["--schedules", "edm,iid-oracle,infonoise"],
@@ -91,11 +91,11 @@ SCHEDULES = Comparison(
 
 @dataclass(frozen=True)
 class Landing:
-    """Where a law learned on one encoding and scale lies.
+    """Where a distribution learned on one encoding and scale lies.
 
     Attributes:
         median: Of the learned profile over that of the closed form.
-        learned, edm, uniform: Share of the closed form's density that each law's density
+        learned, edm, uniform: Share of the closed form's density that each one's density
             covers.
     """
 
@@ -111,50 +111,50 @@ class Landing:
 
 
 def overlap(schedule: Schedule, profile: EntropyRateProfile) -> float:
-    """Common part of a law and a profile, both as densities over log sigma: 0 to 1."""
+    """Common part of a schedule and a profile, both as densities over log sigma: 0 to 1."""
     wanted = profile.rate / profile.entropy()
     drawn = schedule.density(profile.sigma).to(wanted)
     return float((torch.minimum(wanted, drawn) * profile.width).sum())
 
 
-def landing(sequences: SequenceSet, encoding: str, scale: float, updates: int) -> Landing:
+def landing(sequences: SequenceSet, encoding: str, scale: float, steps: int) -> Landing:
     """Train under InfoNoise with everything else at its default."""
     objective = Objective("forward", encoding=encoding, scale=scale)
     training = sequences.part("train")
-    setting = objective.schedule_context(updates, training)
+    setting = objective.schedule_context(steps, training)
     closed = setting.symbols
     if closed is None:
         raise InputError(f"{encoding}: bases have a closed form; give an encoding of them")
-    laws = {name: make_schedule(name, setting) for name in ("infonoise", "edm", "log-uniform")}
-    schedule = laws["infonoise"]
+    schedules = {name: make_schedule(name, setting) for name in ("infonoise", "edm", "log-uniform")}
+    schedule = schedules["infonoise"]
     with tempfile.TemporaryDirectory() as folder:
-        config = TrainConfig(steps=updates, eval_every=0, save_every=updates)
+        config = TrainConfig(steps=steps, eval_every=0, save_every=steps)
         train(objective.task(training, 0), schedule, config, Path(folder))
         profile = EntropyRateProfile.load(Path(folder) / "profile.json")
     return Landing(
         closed.quantile(QUARTILES).tolist(),
         profile.quantile(QUARTILES).tolist(),
-        *(overlap(law, closed) for law in laws.values()),
+        *(overlap(one, closed) for one in schedules.values()),
     )
 
 
 def encodings(quick: bool, seed: int, tick: Tick) -> Section:
     sequences = tss()
-    updates = QUICK_UPDATES if quick else 400
+    steps = QUICK_STEPS if quick else 400
     found = {}
     for name in ("one-hot", "tetrahedron", "bits"):
         for scale in (1.0,) if quick else SCALES:
             tick(f"{name} x {scale:g}")
-            found[name, scale] = landing(sequences, name, scale, updates)
+            found[name, scale] = landing(sequences, name, scale, steps)
     rows: list[list[Cell]] = [
         [name, scale, _three(at.closed), _three(at.found), at.learned, at.edm, at.uniform]
         for (name, scale), at in found.items()
     ]
     away = max(abs(math.log(at.median)) for at in found.values())
     table = Table(
-        f"{updates} updates each",
+        f"{steps} steps each",
         "Sigma at 25, 50 and 75 % of the entropy, and the share of the closed form's density that"
-        " each law covers. One configuration for all, but for encoding and scale.",
+        " each distribution covers. One configuration for all, but for encoding and scale.",
         ["encoding", "scale", "closed form", "learned", "infonoise covers", "edm", "log-uniform"],
         rows,
         {"scale": "g", **dict.fromkeys(("infonoise covers", "edm", "log-uniform"), ".2f")},
@@ -162,11 +162,11 @@ def encodings(quick: bool, seed: int, tick: Tick) -> Section:
     goals = [
         Goal("median sigma, learned over closed form, at most a factor", math.exp(away),
              "at most", 1.1, ".3f"),
-        Goal("infonoise's law: least share of the closed form covered",
+        Goal("infonoise's distribution: least share of the closed form covered",
              min(at.learned for at in found.values()), "at least", 0.8, ".2f"),
-        Goal("EDM's law: least share of the closed form covered",
+        Goal("EDM's distribution: least share of the closed form covered",
              min(at.edm for at in found.values()), "at most", 0.5, ".2f",
-             "A fixed law does not follow the encoding: the row above is held against this one."),
+             "A fixed schedule does not follow the encoding: compare the line above."),
     ]  # fmt: skip
     return Section("Encodings and scales under one configuration", [table], goals)
 
@@ -184,13 +184,13 @@ def strands(quick: bool, seed: int, tick: Tick) -> Section:
     training, held_out = sequences.part("train"), sequences.part("val")
     some = 64 if quick else 512
     held_out = held_out.take(np.linspace(0, len(held_out) - 1, some).astype(np.int64))
-    updates = QUICK_UPDATES // 6 if quick else 600
+    steps = QUICK_STEPS // 6 if quick else 600
     rows: list[list[Cell]] = []
     for encoding in ("one-hot", "bits"):
         for equivariant, share in ((False, 1.0), (True, 0.5), (True, 1.0)):
             kind = "equivariant" if equivariant else "augmented"
-            steps = round(updates * share)
-            tick(f"{encoding}, {kind}, {steps} updates")
+            steps = round(steps * share)
+            tick(f"{encoding}, {kind}, {steps} steps")
             objective = Objective("both", encoding=encoding, equivariant=equivariant)
             evaluation = DnaEvaluation(
                 training, held_out, objective.code(), "both",
@@ -208,7 +208,7 @@ def strands(quick: bool, seed: int, tick: Tick) -> Section:
                 encoding, kind, steps, result["bits_per_base"], result["bits_per_base_stderr"],
                 result["bits_below_independent"],
             ])  # fmt: skip
-    columns = ["encoding", "strands", "updates", "bits per base", "±", "below independent"]
+    columns = ["encoding", "strands", "steps", "bits per base", "±", "below independent"]
     table = Table(
         "CTCF and PU.1 peaks, 100 bases",
         "An update of the equivariant network takes twice the time: half as many are an equal"
@@ -232,7 +232,7 @@ SUITE = Suite(
     "bio",
     "Schedules, encodings and designs on DNA",
     {
-        "schedules": partial(contests.bench, SCHEDULES),
+        "schedules": partial(comparisons.bench, SCHEDULES),
         "encodings": encodings,
         "strands": strands,
         "promoters": partial(quality, PROMOTERS),

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from contests import QUICK_UPDATES
+from comparisons import QUICK_STEPS
 from infonoise_bio.methods.baselines import BASELINES
 from infonoise_core.errors import InputError
 from infonoise_core.training.metrics import read_lines
@@ -41,7 +41,7 @@ class Quality:
     evaluate: Sequence[str]
     judge: Judge
     needs: Path | None = None
-    updates: int = UPDATES
+    steps: int = UPDATES
 
 
 def quality(case: Quality, quick: bool, seed: int, tick: Tick) -> Section:
@@ -49,10 +49,10 @@ def quality(case: Quality, quick: bool, seed: int, tick: Tick) -> Section:
     if case.needs is not None:
         needed(case.needs)
     run = WORK / (f"{case.name}-quick" if quick else case.name)
-    updates = ["--steps", str(QUICK_UPDATES if quick else case.updates), "--seed", str(seed)]
+    steps = ["--steps", str(QUICK_STEPS if quick else case.steps), "--seed", str(seed)]
     if not (run / "done.json").exists():
         tick("train")
-        command(["train", *case.train, "--out", str(run), *updates])
+        command(["train", *case.train, "--out", str(run), *steps])
     tick("evaluate")
     few = ["--n", "100", "--levels", "2"] if quick else []
     command(["evaluate", str(run), *case.evaluate, *few])
@@ -63,7 +63,7 @@ def quality(case: Quality, quick: bool, seed: int, tick: Tick) -> Section:
     heads = ["check", "held out", "generated", "Markov", "real to real"]
     table = Table(
         f"{found['sequences']} sequences of each kind",
-        f"`infonoise-bio train {' '.join(case.train)}`, {updates[1]} updates; the first rows are"
+        f"`infonoise-bio train {' '.join(case.train)}`, {steps[1]} steps; the first rows are"
         " bits per base of the model and of Markov chains. k-mer spectra, GC and CpG prove nothing"
         " alone: the Markov chain passes them.",
         heads,
@@ -128,11 +128,11 @@ def _below_chains(rows: Rows) -> list[Goal]:
 
 
 def _no_copies_and_not_told(rows: Rows) -> list[Goal]:
-    told = rows["discriminator AUC, 4-mers and positions"]
+    found = rows["discriminator AUC, 4-mers and positions"]
     copies = next(row for name, row in rows.items() if name.endswith("-mers from training"))
     return [
         Goal("discriminator AUC with positions, from 0.5: model's over the Markov chain's",
-             (told["generated"] - 0.5) / (told["markov"] - 0.5), "at most", 0.25, ".2f"),
+             (found["generated"] - 0.5) / (found["markov"] - 0.5), "at most", 0.25, ".2f"),
         Goal("16-mers shared with training: generated minus held out",
              copies["generated"] - copies["held_out"], "at most", 0.002, "+.4f",
              "The standard error of a thousand sequences is some 0.001."),
@@ -155,7 +155,7 @@ TATA = Quality(
     "bio-quality-tata", "Designed TATA promoters of mouse and man, 300 bases",
     [str(MAMMALS), "--strand", "forward", "--label", "label"],
     ["--motifs", str(VERTEBRATES), "--motif", "MA0108.2@210-230"],
-    tata_goals, MAMMALS, updates=800,
+    tata_goals, MAMMALS, steps=800,
 )  # fmt: skip
 PLANTED = Quality(
     "bio-quality-planted", "Planted motifs, where the truth is known",
@@ -167,13 +167,13 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
     """Bits per base of other models on the same trunk, beside the run of PROMOTERS."""
     needed(TSS)
     ending = "-quick" if quick else ""
-    updates = QUICK_UPDATES if quick else UPDATES
+    steps = QUICK_STEPS if quick else UPDATES
     out, run = WORK / f"bio-baselines{ending}", WORK / f"{PROMOTERS.name}{ending}"
     if not (out / "baselines.json").exists():
         tick("masked and autoregressive")
         command([
-            "baselines", *PROMOTERS.train, "--out", str(out), "--steps", str(updates),
-            "--seed", str(seed), "--eval-every", str(updates // 12),
+            "baselines", *PROMOTERS.train, "--out", str(out), "--steps", str(steps),
+            "--seed", str(seed), "--eval-every", str(steps // 12),
         ])  # fmt: skip
     found: dict[str, float] = json.loads((out / "baselines.json").read_text())
     own = json.loads((run / "evaluation.json").read_text())["bits_per_base"]
@@ -183,10 +183,10 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
             rows.append([name, value, found.get(f"{name}_stderr")])
     stopped = {kind: _best(out / kind) for kind in BASELINES}
     for kind, (step, value, error) in stopped.items():
-        rows.append([f"{kind}, stopped at its best, {step} updates", value, error])
+        rows.append([f"{kind}, stopped at its best, {step} steps", value, error])
     columns = ["model", "bits per base", "±"]
     table = Table(
-        f"{updates} updates each",
+        f"{steps} steps each",
         "Test part of the E. coli promoters. Masked diffusion: a bound; autoregressive and Markov:"
         " exact. The autoregressive network is causal, else all have the same layers. Where to stop"
         " was chosen on the test part itself, which favours the baselines: the autoregressive"
@@ -238,12 +238,12 @@ def baseline_designs(quick: bool, seed: int, tick: Tick) -> Section:
     rows = {
         kind: {row["name"]: row for row in evaluation["rows"]} for kind, evaluation in found.items()
     }
-    told = {
+    found = {
         kind: rows[kind]["discriminator AUC, 4-mers and positions"]["generated"] for kind in found
     }
-    best = min(told[kind] for kind in BASELINES)
+    best = min(found[kind] for kind in BASELINES)
     goal = Goal("discriminator AUC with positions: diffusion's minus the better baseline's",
-                told["diffusion"] - best, "at most", 0.0, "+.3f")  # fmt: skip
+                found["diffusion"] - best, "at most", 0.0, "+.3f")  # fmt: skip
     return Section("Designs of the other models", [_side_by_side(rows, n)], [goal])
 
 

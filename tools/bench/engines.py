@@ -54,7 +54,7 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
         "Two processes",
         [
             Table(
-                f"{UPDATES} updates of the 8x8 digits on two processes, against one",
+                f"{UPDATES} steps of the 8x8 digits on two processes, against one",
                 "Largest relative difference: of the loss of any update, of the profile's rate in"
                 f" any bin, of the held-out bits per dim at the end. fp32, CPU, gloo.{left_out}",
                 ["engine", "losses", "profile", "bits per dim"],

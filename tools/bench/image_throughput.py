@@ -36,6 +36,6 @@ def section(quick: bool, seed: int, tick: Tick) -> Section:
     goals = [
         Goal(f"Throughput over the hand-written loop's, {how}", ratio[f"ours, {how}"], "at least",
              1, ".3f")
-        for how in ("a fixed law", "infonoise")
+        for how in ("a fixed schedule", "infonoise")
     ]  # fmt: skip
     return Section("Throughput of a training step", [table], goals)

@@ -82,12 +82,12 @@ def _cells(quality: Quality) -> list[Cell]:
     return [quality.frechet, quality.kernel, quality.energy]
 
 
-def _table(rows: Sequence[Sequence[Cell]], samples: int, updates: int) -> Table:
+def _table(rows: Sequence[Sequence[Cell]], samples: int, steps: int) -> Table:
     n = count(samples)
     measures = [f"fd_clf_{n}", f"kid_clf_{n}", f"energy_{n}"]
     size = vision_runs.SIZE
     return Table(
-        f"One run of {updates} updates on grey Fashion-MNIST at {size}x{size}",
+        f"One run of {steps} steps on grey Fashion-MNIST at {size}x{size}",
         f"{samples} images from the same starting noise against {samples} held-out ones: Fréchet"
         " and kernel distance in features of a classifier of the training images, and energy"
         " distance in pixels. The first row is what as many training images give: nothing can be"

@@ -64,11 +64,11 @@ class Network(nn.Module):
 
 def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
     """Both tables and their goals."""
-    draws, points, updates = (256, 4, 100) if quick else (2048, 32, 2500)
+    draws, points, steps = (256, 4, 100) if quick else (2048, 32, 2500)
     tick("sphere, exact denoiser")
     exact = dimension(exact_denoiser, points, draws, seed)
     tick("sphere, trained denoiser")
-    trained = dimension(train(updates, seed), points, draws, seed)
+    trained = dimension(train(steps, seed), points, draws, seed)
     tick("clusters")
     gap = cluster_information(CLUSTER_STD, 8 * draws, seed)
     plateau, trained_plateau = _plateau(exact), _plateau(trained)
@@ -78,7 +78,7 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
             Table(
                 "Dimension of a 10-sphere in 100 dimensions",
                 f"By `intrinsic_dimension` at {points} points and sigma {FLAT:g}. The trained"
-                f" denoiser saw {updates:,} batches of {BATCH} under InfoNoise on the CPU. `share`"
+                f" denoiser saw {steps:,} batches of {BATCH} under InfoNoise on the CPU. `share`"
                 " is of the points that give the SVD gap's answer, `agrees` whether the three"
                 " readings do.",
                 ["denoiser", "plateau", "SVD gap", "share", "trace", "agrees"],
@@ -87,7 +87,7 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
             ),
             Table(
                 "Information in the label of ten clusters",
-                "The drop of the profile when the exact denoiser is told the cluster, integrated"
+                "The drop of the profile when the exact denoiser is given the cluster, integrated"
                 f" over log sigma; {8 * draws:,} noisy examples per bin. The clusters do not"
                 " overlap, so that the label holds ln 10 nats.",
                 ["quantity", "nats"],
@@ -119,7 +119,7 @@ def dimension(denoiser: Denoiser, points: int, draws: int, seed: int) -> Dimensi
     return intrinsic_dimension(denoiser, SPHERE.sample(points, rng), FLAT, profile, generator=rng)
 
 
-def train(updates: int, seed: int) -> EDMDenoiser:
+def train(steps: int, seed: int) -> EDMDenoiser:
     """A denoiser of the sphere, from as many fresh batches."""
     rng = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
@@ -128,8 +128,8 @@ def train(updates: int, seed: int) -> EDMDenoiser:
     weight = edm_weight(SIGMA_DATA)
     schedule = InfoNoise(VarianceExploding(*SPAN), weight=weight, dim=SPHERE.dim)
     adam = torch.optim.Adam(denoiser.parameters(), lr=2e-3, betas=(0.9, 0.99))
-    decay = torch.optim.lr_scheduler.CosineAnnealingLR(adam, updates)
-    for _ in range(updates):
+    decay = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
+    for _ in range(steps):
         x0 = SPHERE.sample(BATCH, rng)
         sigma = schedule.sample(BATCH, generator=rng)
         x = x0 + sigma[:, None] * torch.randn(x0.shape, generator=rng)
@@ -148,11 +148,11 @@ def cluster_information(std: float, draws: int, seed: int) -> Information:
     means = 3 * torch.eye(CLUSTERS)
     source, inside = MixtureSource(means, std), GaussianSource(CLUSTERS, std)
 
-    def told(x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
+    def with_label(x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
         mean = means[condition["label"]]
         return mean + inside.denoise(x - mean, sigma)
 
-    def untold(x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
+    def without(x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
         return source.denoise(x, sigma)
 
     rng = torch.Generator().manual_seed(seed)
@@ -166,7 +166,9 @@ def cluster_information(std: float, draws: int, seed: int) -> Information:
             denoiser, x0, channel, draws=draws, condition=condition, generator=noise
         )
 
-    return information_gap(measured(untold, {}), measured(told, {"label": label}), math.log(10))
+    return information_gap(
+        measured(without, {}), measured(with_label, {"label": label}), math.log(10)
+    )
 
 
 def _plateau(found: Dimension) -> float:

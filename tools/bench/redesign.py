@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contests import QUICK_UPDATES
+from comparisons import QUICK_STEPS
 from designs import command
 from infonoise_bio.alphabet import MASKED, Codes, codes_of
 from infonoise_bio.data.formats.counts import Counts
@@ -28,14 +28,14 @@ UPDATES, EACH = 3000, 4
 @dataclass(frozen=True)
 class Case:
     """label: a class of the generator.  consensus: of one of its motifs.  keep: that motif's
-    window, or all but that window.  asked: the consensus of the motif that is looked for in what
+    window, or all but that window.  sought: the consensus of the motif that is looked for in what
     was designed.
     """
 
     label: str
     consensus: str
     keep: Literal["it alone", "all else"]
-    asked: str
+    sought: str
 
     @property
     def source(self) -> PlantedDna:
@@ -62,9 +62,9 @@ CASES = (
 
 @dataclass(frozen=True)
 class Redesigned:
-    """kept: share of given bases that came out unchanged.  rate, planted: how often the motif asked
-    for stands in its window, and the exact share.  bits, exact: for each designed base, -log2 of
-    the generator's probability, and its entropy.
+    """kept: share of given bases that came out unchanged. rate, planted: how often the motif
+    that is looked for stands in its window, and the exact share. bits, exact: for each designed
+    base, -log2 of the generator's probability, and its entropy.
     """
 
     case: Case
@@ -79,28 +79,28 @@ def redesign(quick: bool, seed: int, tick: Tick) -> Section:
     """Train with bases given, then `infill` held-out sequences of which a part is hidden.
 
     The windows of the generator are independent of each other: whatever is kept, the rest has the
-    law it has without.
+    distribution it has without.
     """
     run = WORK / f"bio-infill-planted{'-quick' if quick else ''}"
-    updates = QUICK_UPDATES if quick else UPDATES
+    steps = QUICK_STEPS if quick else UPDATES
     train = ["train", "planted", "--strand", "forward", "--infill", "0.5"]
     if not (run / "done.json").exists():
         tick("train")
-        command([*train, "--out", str(run), "--steps", str(updates), "--seed", str(seed)])
+        command([*train, "--out", str(run), "--steps", str(steps), "--seed", str(seed)])
     found = []
     for case in CASES:
         tick(f"{case.label}, {case.consensus}: {case.keep}")
         found.append(_redesigned(case, run, 20 if quick else 400))
     rows: list[list[Cell]] = [
-        [f"{at.case.consensus}, {at.case.label}: {at.case.keep}", at.kept, at.case.asked, at.rate,
+        [f"{at.case.consensus}, {at.case.label}: {at.case.keep}", at.kept, at.case.sought, at.rate,
          at.planted, at.bits, at.exact]
         for at in found
     ]  # fmt: skip
-    columns = ["kept", "unchanged", "motif asked for", "designed", "planted", "bits per base",
+    columns = ["kept", "unchanged", "motif looked for", "designed", "planted", "bits per base",
                "entropy"]  # fmt: skip
     table = Table(
         f"{EACH} designs for each held-out sequence",
-        f"`infonoise-bio {' '.join(train)}`, {updates} updates. Of held-out sequences a motif's"
+        f"`infonoise-bio {' '.join(train)}`, {steps} steps. Of held-out sequences a motif's"
         " window is kept alone, or all but it. Designed and planted: the share that holds the motif"
         " in its window; bits per base: -log2 of the generator's probability of designed bases.",
         columns, rows, {"unchanged": ".1%", **dict.fromkeys(columns[3:], ".4f")},
@@ -134,14 +134,14 @@ def _redesigned(case: Case, run: Path, most: int) -> Redesigned:
     rows = [codes_of(record.letters) for record in read_fasta(out, Counts())]
     codes = np.stack([np.frombuffer(row, np.uint8) for row in rows])
     given = np.repeat(templates, EACH, axis=0)
-    window, law = case.window(case.asked), case.source
+    window, source = case.window(case.sought), case.source
     part = torch.from_numpy(codes)[:, window.start : window.start + window.width]
     bits, exact = _bits(case, codes)
     return Redesigned(
         case,
         float((codes == given)[:, ~free].mean()),
         float(holds(part, window).double().mean()),
-        law.rate(window),
+        source.rate(window),
         bits,
         exact,
     )
@@ -149,13 +149,13 @@ def _redesigned(case: Case, run: Path, most: int) -> Redesigned:
 
 def _bits(case: Case, codes: Codes) -> tuple[float, float]:
     """Per designed base: -log2 p of the generator, and its entropy."""
-    window, law = case.window(case.consensus), case.source
-    p = law.contents(window)
+    window, source = case.window(case.consensus), case.source
+    p = source.contents(window)
     nats = -p[_number(torch.from_numpy(codes), window)].log()
     entropy = -float(torch.xlogy(p, p).sum())
     if case.keep == "it alone":
-        nats = -law.log_prob(torch.from_numpy(codes)) - nats
-        entropy = law.entropy() - entropy
+        nats = -source.log_prob(torch.from_numpy(codes)) - nats
+        entropy = source.entropy() - entropy
     unit = case.free().sum() * math.log(2)
     return float(nats.mean() / unit), float(entropy / unit)
 

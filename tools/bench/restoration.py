@@ -58,7 +58,7 @@ class Completed:
     Attributes:
         real: Accuracy on the images as they were.
         gap: nats, and its standard error, where there is one.
-        updates: Of the run.
+        steps: Of the run.
     """
 
     rmse: float
@@ -66,7 +66,7 @@ class Completed:
     real: float
     frechet: float
     nfe: int
-    updates: int
+    steps: int
     gap: tuple[float, float] | None
 
 
@@ -171,7 +171,7 @@ def _table(found: dict[str, Completed], samples: int) -> Table:
     ]
     one, size = next(iter(found.values())), vision_runs.SIZE
     return Table(
-        f"The hidden lower half of grey Fashion-MNIST at {size}x{size}, {one.updates} updates each",
+        f"The hidden lower half of grey Fashion-MNIST at {size}x{size}, {one.steps} steps each",
         f"{samples} held-out images, completed once each by Heun with {one.nfe} calls and churn"
         f" {CHURN:g}: error of hidden pixels on a scale from -1 to 1 (a draw from the true"
         " posterior has 1.41 times the error of its mean), share that a classifier of the training"

@@ -5,7 +5,7 @@ from statistics import fmean
 
 import torch
 
-import contests
+import comparisons
 import vision_runs
 from infonoise_core.app.results import with_error
 from infonoise_core.sampling.generate import generate
@@ -22,9 +22,9 @@ SCHEDULES = ("edm", "log-uniform", "logit-normal", "infonoise")
 LEVELS = 18
 
 
-def section(comparison: contests.Comparison, quick: bool, seed: int, tick: Tick) -> Section:
+def section(comparison: comparisons.Comparison, quick: bool, seed: int, tick: Tick) -> Section:
     """Distances of each schedule's final networks, beside their bits per dim."""
-    outcome = contests.Outcome(contests.results(comparison, quick, tick))
+    outcome = comparisons.Outcome(comparisons.results(comparison, quick, tick))
     objective = Objective(size=vision_runs.SIZE)
     images, held_out = objective.load(str(vision_runs.DATA))
     judge = vision_runs.classifier(images, tick)
@@ -37,7 +37,7 @@ def section(comparison: contests.Comparison, quick: bool, seed: int, tick: Tick)
         found[name] = ([], [])
         for repeat in range(outcome.seeds):
             tick(f"{name}, seed {repeat}")
-            run = contests.folder(comparison, quick) / "runs" / f"{name}-seed{repeat}"
+            run = comparisons.folder(comparison, quick) / "runs" / f"{name}-seed{repeat}"
             made = judge.features_of(_drawn(objective, images, run, samples, seed))
             found[name][0].append(frechet_distance(real, made))
             found[name][1].append(kernel_distance(real, made)[0])
@@ -52,26 +52,26 @@ def section(comparison: contests.Comparison, quick: bool, seed: int, tick: Tick)
         for name, (frechet, kernel) in found.items()
     ]  # fmt: skip
     table = Table(
-        f"The networks of Grey Fashion-MNIST after {outcome.updates:.0f} updates",
+        f"The networks of Grey Fashion-MNIST after {outcome.steps:.0f} steps",
         f"{samples} images of each, by Heun with {2 * LEVELS - 1} calls on Karras' grid, against"
         f" {samples} held-out ones in features of a classifier of the training images. ± is the"
         " standard error over seeds. Bits per dim count what low noise hides, distances what it"
-        " leaves: the two ask for different laws.",
+        " leaves: the two ask for different distributions.",
         ["schedule", "bits per dim", f"fd_clf_{n}", f"kid_clf_{n}"],
         rows,
     )
     best = min(fmean(found[name][0]) for name in SCHEDULES if name != "infonoise")
-    law = _best_in_bits(outcome)
+    best = _best_in_bits(outcome)
     goals = [
-        Goal(f"infonoise: fd_clf_{n} over the best fixed law's",
+        Goal(f"infonoise: fd_clf_{n} over the best fixed schedule's",
              fmean(found["infonoise"][0]) / best, "at most", 1.05, ".2f"),
-        Goal(f"infonoise: fd_clf_{n} over that of the law with the best bits per dim",
-             fmean(found["infonoise"][0]) / fmean(found[law][0]), "at most", 1.05, ".2f"),
+        Goal(f"infonoise: fd_clf_{n} over that of the schedule with the best bits per dim",
+             fmean(found["infonoise"][0]) / fmean(found[best][0]), "at most", 1.05, ".2f"),
     ]  # fmt: skip
     return Section("What the schedules' networks draw", [table], goals)
 
 
-def _best_in_bits(outcome: contests.Outcome) -> str:
+def _best_in_bits(outcome: comparisons.Outcome) -> str:
     fixed = [name for name in SCHEDULES if name != "infonoise"]
     return min(fixed, key=lambda name: fmean(outcome.finals(name)))
 

@@ -2,8 +2,9 @@
 
     python tools/bench/solvers.py --out solvers.json
 
-Nothing is drawn at random: a Gaussian is carried by its standard deviations, a one-dimensional law
-by its quantiles.  Every path starts from the exact law of x at SIGMA_MAX, so that KL has two parts
+Nothing is drawn at random: a Gaussian is carried by its standard deviations, a one-dimensional
+distribution by its quantiles.  Every path starts from the exact distribution of x at
+SIGMA_MAX, so that KL has two parts
 only: the solver's error, and that of the last step from SIGMA_MIN to 0, which the rows of the
 "exact" solver show alone.
 """

@@ -1,6 +1,6 @@
 """Regenerate docs/benchmarks/text.md: what schedules, samplers, codes and baselines do to text.
 
-The runs take hours on two cores; what is finished stays in the folder of `contests.WORK`.
+The runs take hours on two cores; what is finished stays in the folder of `comparisons.WORK`.
 """
 
 import json
@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import contests
-from contests import Aim, Comparison, Outcome
+import comparisons
+from comparisons import Aim, Comparison, Outcome
 from infonoise_core.errors import InputError
 from infonoise_core.training.metrics import read_lines
 from report import Cell, Goal, Section, Table
@@ -18,7 +18,7 @@ from suite import WORK, Suite, Tick
 from text_cost import cost
 
 SHAKESPEARE = Path("../shared/data/text/tinyshakespeare")
-# Log-normal laws that a small search on this text left as the best: 240 updates each.
+# Log-normal distributions that a small search on this text left as the best: 240 steps each.
 SEARCHED = ("log-normal:-0.7:0.7", "log-normal:-0.3:0.9")
 ADAPTIVE = "cdcd,adaptive-loss,iid-oracle,infonoise,infonoise-sqrt"
 SCHEDULES = f"edm,log-uniform,{ADAPTIVE},{','.join(SEARCHED)}"
@@ -40,7 +40,7 @@ def corpus(tick: Tick) -> Path:
 
 
 def _call(tick: Tick, arguments: Sequence[str]) -> None:
-    contests.call("infonoise-text", arguments, tick)
+    comparisons.call("infonoise-text", arguments, tick)
 
 
 def trained(tick: Tick, name: str, data: str, quick: bool, *options: str) -> Path:
@@ -74,7 +74,8 @@ def schedules(quick: bool, seed: int, tick: Tick) -> Section:
     data = corpus(tick)
     never_worse = (
         Aim(
-            f"{name}: final bits per byte over the best fixed law's", partial(_worse, name=name),
+            f"{name}: final bits per byte over the best fixed schedule's",
+            partial(_worse, name=name),
             "at most", 0.05, "+.1%",
         )
         for name in ("infonoise", "infonoise-sqrt")
@@ -89,20 +90,20 @@ def schedules(quick: bool, seed: int, tick: Tick) -> Section:
         about="Windows of 32 tokens of 12 bits, the tiny network.",
         aims=[
             Aim(
-                "infonoise: times fewer updates than EDM's law from images to the best fixed law's"
+                "infonoise: times fewer steps than EDM to the best fixed schedule's"
                 " final bits per byte",
                 lambda outcome: outcome.fewer_than("infonoise", "edm"), "at least", 3,
-                note="0 if a seed ends above the best fixed law, which was searched for.",
+                note="0 if a seed ends above the best fixed schedule, which was searched for.",
             ),
             Aim(
-                "infonoise: times fewer updates than EDM's law from images to where that law ends",
+                "infonoise: times fewer steps than EDM to where EDM ends",
                 lambda outcome: outcome.fewer_to_where_it_ends("infonoise", "edm"), "at least", 3,
             ),
             *never_worse,
         ],
         needs=data,
     )  # fmt: skip
-    return contests.bench(comparison, quick, seed, tick)
+    return comparisons.bench(comparison, quick, seed, tick)
 
 
 # Baselines
@@ -137,7 +138,7 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
         tables.append(
             Table(
                 name,
-                "Held-out bits per byte of equal updates on the same trunk; of bits and masked"
+                "Held-out bits per byte of equal steps on the same trunk; of bits and masked"
                 " tokens an upper bound, on windows that see nothing of what stands"
                 " before them."
                 " n-gram models see all that stands before.",
@@ -149,7 +150,7 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
         two = next(bits for key, bits in lines.items() if "two passes" in key)
         what = f"Bits per byte of bits over those of bytes of order 2, {name}"
         goals.append(Goal(what, two / lines["byte 2-gram"], "at most", 1, ".2f"))
-    columns = ["corpus", "model", "last", "best", "updates to the best"]
+    columns = ["corpus", "model", "last", "best", "steps to the best"]
     about = (
         "Bits per byte of the validation split along the same runs: what a model that learns the"
         " training split by heart was worth before."
@@ -159,7 +160,7 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
 
 
 def _stopped(run: Path) -> list[Cell]:
-    """Bits per byte after the last update, the least before, and after how many updates."""
+    """Bits per byte after the last update, the least before, and after how many steps."""
     lines = [line for line in read_lines(run / "metrics.jsonl") if "evaluate" in line]
     along = [(float(line["evaluate"]["bits_per_byte"]), int(line["step"])) for line in lines]
     return [along[-1][0], *min(along)]
@@ -235,11 +236,11 @@ def codes(quick: bool, seed: int, tick: Tick) -> Section:
             bounds[f"{name}, lead {lead:g}"] = _bounds(found)
             made = [*found["generated"].items()][1:]
             rows += [[name, lead, key, *_qualities(quality)] for key, quality in made]
-    names = ["one pass", "two passes", "two passes, as sampled", "two passes, clusters untold"]
+    names = ["one pass", "two passes", "two passes, as sampled", "two passes, clusters not given"]
     bits = Table(
         "Bits per byte",
         "Of held-out windows, by the path of the two levels: the same for both, that of sampling,"
-        " or clusters never told. Each is a bound on the tokens alone.",
+        " or clusters never given. Each is a bound on the tokens alone.",
         ["codes", *names],
         [[key, *(found.get(name) for name in names)] for key, found in bounds.items()],
         dict.fromkeys(names, ".3f"),
@@ -263,7 +264,7 @@ def codes(quick: bool, seed: int, tick: Tick) -> Section:
 
 
 def _bounds(found: dict[str, Any]) -> dict[str, float]:
-    """How the run was asked -> bits per byte."""
+    """How it was measured -> bits per byte."""
     rows = found["bits_per_byte"].items()
     marked = {key.partition("(bits, ")[2].rstrip(")"): row["bits_per_byte"] for key, row in rows}
     return {key: value for key, value in marked.items() if key}

@@ -102,10 +102,10 @@ def shared_observations(seed: int, rank: int, world: int) -> Tables:
     """Each rank reports every world-th row of one stream of losses."""
     schedule, rng = _schedule(), torch.Generator().manual_seed(seed)
     # Not stratified over the ranks: the stream is the same in every process.
-    law = LogUniform(VarianceExploding(*SPAN), stratified=False)
+    unstratified = LogUniform(VarianceExploding(*SPAN), stratified=False)
     densities, rates = [], []
     for step in range(STEPS):
-        sigma = law.sample(BATCH, generator=rng)
+        sigma = unstratified.sample(BATCH, generator=rng)
         error = exact_losses(SOURCE, sigma, rng)
         schedule.observe(sigma[rank::world], error[rank::world])
         schedule.step()

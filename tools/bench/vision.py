@@ -6,12 +6,12 @@ Takes hours on two cores; what is finished stays in infonoise-bench and is not r
 from collections.abc import Sequence
 from functools import partial
 
-import contests
+import comparisons
 import image_throughput
 import picture_samplers
 import restoration
 import schedule_pictures
-from contests import Aim, Comparison, Outcome
+from comparisons import Aim, Comparison, Outcome
 from suite import Suite
 from vision_runs import DATA, SIZE
 
@@ -26,7 +26,7 @@ def comparison(
     schedules: str,
     *options: str,
     aims: Sequence[Aim],
-    updates: int = UPDATES,
+    steps: int = UPDATES,
     seeds: int = 3,
 ) -> Comparison:
     """On Fashion-MNIST at 14x14 pixels with the default network."""
@@ -36,7 +36,7 @@ def comparison(
         command="infonoise-vision",
         options=[
             str(DATA), "--size", str(SIZE), *options, "--schedules", schedules,
-            "--steps", str(updates), "--seeds", str(seeds),
+            "--steps", str(steps), "--seeds", str(seeds),
         ],
         aims=aims,
         needs=DATA,
@@ -44,17 +44,17 @@ def comparison(
 
 
 def faster(outcome: Outcome) -> float:
-    """Times fewer updates than EDM's law."""
+    """Times fewer steps than EDM's distribution."""
     return outcome.fewer_than("infonoise", "edm")
 
 
 def excess(outcome: Outcome) -> float:
-    """How much worse than the best fixed law it ends."""
+    """How much worse than the best fixed schedule it ends."""
     return outcome.worse_than_best_fixed("infonoise")
 
 
 def sooner(outcome: Outcome) -> float:
-    """Times fewer updates than EDM's law to where that one ends, in bits per dim."""
+    """Times fewer steps than EDM to where EDM ends, in bits per dim."""
     return outcome.fewer_to_where_it_ends("infonoise", "edm")
 
 
@@ -65,19 +65,19 @@ def pictures(outcome: Outcome) -> float:
 
 
 TWICE = Aim(
-    "infonoise: times fewer updates than EDM's law to the best fixed law's final bits per dim",
+    "infonoise: times fewer steps than EDM to the best fixed schedule's final bits per dim",
     faster, "at least", 2,
 )  # fmt: skip
 SOONER = Aim(
-    "infonoise: times fewer updates than EDM's law to the bits per dim at which that law ends",
+    "infonoise: times fewer steps than EDM to the bits per dim at which EDM ends",
     sooner, "at least", 2,
 )  # fmt: skip
 PICTURES = Aim(
-    "infonoise: times fewer updates than EDM's law to the energy distance at which that law ends",
-    pictures, "at least", 2, note="Noisy where laws hardly differ.",
+    "infonoise: times fewer steps than EDM to the energy distance at which EDM ends",
+    pictures, "at least", 2, note="Noisy where distributions hardly differ.",
 )  # fmt: skip
 NEVER_WORSE = Aim(
-    "infonoise: final bits per dim over the best fixed law's", excess, "at most", 0.05, "+.1%"
+    "infonoise: final bits per dim over the best fixed schedule's", excess, "at most", 0.05, "+.1%"
 )
 
 GREY = comparison("grey", "Grey Fashion-MNIST", f"{FIXED},{RIVALS},infonoise", aims=(NEVER_WORSE,))
@@ -88,7 +88,7 @@ COMPARISONS = (
     ),
     comparison(
         "binary-long", "Binarised Fashion-MNIST, three times as long", "edm,infonoise",
-        "--binarize", "0.5", aims=(SOONER, NEVER_WORSE), updates=LONG, seeds=2,
+        "--binarize", "0.5", aims=(SOONER, NEVER_WORSE), steps=LONG, seeds=2,
     ),
     GREY,
     comparison(
@@ -105,7 +105,7 @@ SUITE = Suite(
     "vision",
     "What schedules, samplers and conditions do to images",
     {
-        **{c.name.removeprefix("vision-"): partial(contests.bench, c) for c in COMPARISONS},
+        **{c.name.removeprefix("vision-"): partial(comparisons.bench, c) for c in COMPARISONS},
         "pictures": partial(schedule_pictures.section, GREY),
         "samplers": picture_samplers.section,
         "conditions": restoration.section,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-import contests
+import comparisons
 from infonoise_core.errors import InputError
 from infonoise_core.sampling.generate import SamplerConfig
 from infonoise_vision.data.images import ImageSet
@@ -30,7 +30,7 @@ def data(quick: bool, tick: Tick) -> str:
     few = WORK / "vision-few"
     if not few.exists():
         options = ["--size", str(SIZE), "--limit", "500", "--out", str(few)]
-        contests.call("infonoise-vision", ["prepare", str(DATA), *options], tick)
+        comparisons.call("infonoise-vision", ["prepare", str(DATA), *options], tick)
     return str(few)
 
 
@@ -39,7 +39,7 @@ def trained(name: str, options: list[str], quick: bool, seed: int, tick: Tick) -
     out = WORK / f"vision-run-{name}{'-quick' if quick else ''}"
     if not (out / "done.json").exists():
         few = ["--steps", "20", "--batch-size", "32"] if quick else ["--steps", str(UPDATES)]
-        contests.call(
+        comparisons.call(
             "infonoise-vision",
             ["train", data(quick, tick), "--size", str(SIZE), "--out", str(out), *few,
              "--eval-every", "0", "--seed", str(seed), "--device", "cpu", *options],

@@ -18,7 +18,7 @@ from infonoise_core.errors import InputError
 from report import Cell, Goal, Relation, Section, Table
 from suite import WORK
 
-QUICK_UPDATES = 60
+QUICK_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Outcome:
         return str(self.results["measures"][0]["name"])
 
     @property
-    def updates(self) -> float:
-        return float(self.results["settings"]["train"]["updates"])
+    def steps(self) -> float:
+        return float(self.results["settings"]["train"]["steps"])
 
     def finals(self, schedule: str, measure: str | None = None) -> list[float]:
         """The measure after the last update, one value per seed."""
@@ -79,31 +79,31 @@ class Outcome:
         return [float(arm["evaluations"][-1][name]) for arm in arms]
 
     def reached(self, schedule: str) -> list[float]:
-        """Updates to the best fixed law's final value per seed; inf for never."""
+        """Updates to the best fixed schedule's final value per seed; inf for never."""
         steps = self.results["updates_to_best_fixed"][schedule]
         return [math.inf if step is None else float(step) for step in steps]
 
     def fewer_than(self, schedule: str, other: str) -> float:
-        """How many times fewer updates `schedule` needs than `other` to the best fixed law's final
-        value; where the other never gets there, than all it had: a lower bound.
+        """How many times fewer steps `schedule` needs than `other` to the best fixed schedule's
+        final value; where the other never gets there, than all it had: a lower bound.
         """
-        theirs = fmean(min(step, self.updates) for step in self.reached(other))
+        theirs = fmean(min(step, self.steps) for step in self.reached(other))
         return theirs / fmean(self.reached(schedule))
 
     def fewer_to_where_it_ends(
         self, schedule: str, other: str, measure: str | None = None
     ) -> float:
-        """How many times fewer updates `schedule` needs than `other` had to the value at which that
+        """How many times fewer steps `schedule` needs than `other` had to the value at which that
         one ends, on average over seeds; 0 where a seed never gets there.
         """
         name = measure or self.measure
         end = fmean(self.finals(other, name))
         arms = [arm for arm in self.results["arms"] if arm["schedule"] == schedule]
         steps = [first_reached(arm["evaluations"], name, end) for arm in arms]
-        return self.updates / fmean(math.inf if step is None else step for step in steps)
+        return self.steps / fmean(math.inf if step is None else step for step in steps)
 
     def worse_than_best_fixed(self, schedule: str) -> float:
-        """Final measure over that of the best fixed law, minus 1."""
+        """Final measure over that of the best fixed schedule, minus 1."""
         return fmean(self.finals(schedule)) / float(self.results["best_fixed"]["value"]) - 1
 
 
@@ -134,7 +134,7 @@ def results(comparison: Comparison, quick: bool, tick: Callable[[str], None]) ->
         options = [*comparison.options]
         if quick:
             options = _replaced(
-                options, ["--steps", str(QUICK_UPDATES), "--seeds", "1", *comparison.quick]
+                options, ["--steps", str(QUICK_STEPS), "--seeds", "1", *comparison.quick]
             )
         call(comparison.command, ["compare", *options, "--out", str(out)], tick)
     content: dict[str, Any] = json.loads(file.read_text())
@@ -168,11 +168,11 @@ def _replaced(options: Sequence[str], others: Sequence[str]) -> list[str]:
 
 def _table(comparison: Comparison, outcome: Outcome) -> Table:
     measures = outcome.results["measures"]
-    law = outcome.results["best_fixed"]["schedule"]
+    best = outcome.results["best_fixed"]["schedule"]
     columns = [
         "schedule",
         *(m["label"] for m in measures),
-        f"updates to {law}'s final",
+        f"steps to {best}'s final",
         "times fewer",
     ]
     rows: list[list[Cell]] = []
@@ -182,7 +182,7 @@ def _table(comparison: Comparison, outcome: Outcome) -> Table:
     seeds = f"{outcome.seeds} seeds" if outcome.seeds > 1 else "one seed"
     command = " ".join([comparison.command, "compare", *comparison.options])
     return Table(
-        f"{outcome.updates:.0f} updates, {seeds}",
+        f"{outcome.steps:.0f} steps, {seeds}",
         f"{comparison.about} `{command}`. ± is the standard error over seeds.".strip(),
         columns,
         rows,
@@ -194,7 +194,7 @@ def _speed(outcome: Outcome, schedule: str) -> list[Cell]:
     there = [step for step in reached if math.isfinite(step)]
     if len(there) < len(reached):
         return ["never" if not there else f"{len(there)} of {len(reached)} seeds", None]
-    return [with_error(there, ".0f"), times_fewer(outcome.updates, there)]
+    return [with_error(there, ".0f"), times_fewer(outcome.steps, there)]
 
 
 def _goals(comparison: Comparison, outcome: Outcome) -> list[Goal]:
