@@ -134,14 +134,14 @@ def _redesigned(case: Case, run: Path, most: int) -> Redesigned:
     rows = [codes_of(record.letters) for record in read_fasta(out, Counts())]
     codes = np.stack([np.frombuffer(row, np.uint8) for row in rows])
     given = np.repeat(templates, EACH, axis=0)
-    window, source = case.window(case.sought), case.source
+    window = case.window(case.sought)
     part = torch.from_numpy(codes)[:, window.start : window.start + window.width]
     bits, exact = _bits(case, codes)
     return Redesigned(
         case,
         float((codes == given)[:, ~free].mean()),
         float(holds(part, window).double().mean()),
-        source.rate(window),
+        case.source.rate(window),
         bits,
         exact,
     )

@@ -61,12 +61,12 @@ def section(comparison: comparisons.Comparison, quick: bool, seed: int, tick: Ti
         rows,
     )
     best = min(fmean(found[name][0]) for name in SCHEDULES if name != "infonoise")
-    best = _best_in_bits(outcome)
+    in_bits = _best_in_bits(outcome)
     goals = [
         Goal(f"infonoise: fd_clf_{n} over the best fixed schedule's",
              fmean(found["infonoise"][0]) / best, "at most", 1.05, ".2f"),
         Goal(f"infonoise: fd_clf_{n} over that of the schedule with the best bits per dim",
-             fmean(found["infonoise"][0]) / fmean(found[best][0]), "at most", 1.05, ".2f"),
+             fmean(found["infonoise"][0]) / fmean(found[in_bits][0]), "at most", 1.05, ".2f"),
     ]  # fmt: skip
     return Section("What the schedules' networks draw", [table], goals)
 
