@@ -22,7 +22,7 @@ def test_presets_are_the_published_ones(capsys: Any) -> None:
         train = made[name]
         assert (train.objective.length, train.objective.network) == (length, network)
         assert train.corpus.tokenizer == tokenizer
-        assert (train.train.steps, train.train.batch, train.train.lr) == (1_000_000, 512, 3e-4)
+        assert (train.train.steps, train.train.batch_size, train.train.lr) == (1_000_000, 512, 3e-4)
         assert (train.schedule, train.engine.precision) == ("infonoise-sqrt", "bf16")
         assert (train.train.ema_decay, train.train.weight_decay) == (0.9999, 0.01)
 

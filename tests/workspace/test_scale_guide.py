@@ -14,8 +14,9 @@ import torch
 from infonoise_core.app.memory import activation_bytes, estimate
 from infonoise_core.training.engines.torch import EngineConfig, recompute_blocks
 from infonoise_core.training.task import Batch
+from infonoise_text.models.config import preset
 from infonoise_text.models.denoiser import BitDenoiser
-from infonoise_text.models.transformer import BitTransformer, preset
+from infonoise_text.models.transformer import BitTransformer
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "training-at-scale.md").read_text()
 # Tokens, bits and the table's micro-batch.

@@ -18,8 +18,8 @@ from infonoise_text.methods.embedding import EmbeddingDenoiser
 from infonoise_text.methods.masked import Masked
 from infonoise_text.methods.masked import cost as masked_cost
 from infonoise_text.methods.tokens import cross_entropy
+from infonoise_text.models.config import PRESETS
 from infonoise_text.models.denoiser import make_denoiser
-from infonoise_text.models.transformer import PRESETS
 from report import Cell, Goal, Section, Table
 from suite import Tick
 

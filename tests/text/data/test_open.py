@@ -8,7 +8,8 @@ import pytest
 from infonoise_core.errors import InputError
 from infonoise_text.data.corpus import Corpus
 from infonoise_text.data.documents import Documents
-from infonoise_text.data.open import CACHE_VARIABLE, CorpusOptions, describe, open_corpus
+from infonoise_text.data.open import CACHE_VARIABLE, describe, open_corpus
+from infonoise_text.data.options import CorpusOptions
 from infonoise_text.data.prepare import prepare
 from infonoise_text.tokenizers.sentencepiece import SentencePiece
 

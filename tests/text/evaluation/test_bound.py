@@ -12,8 +12,8 @@ from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.data.corpus import Split, SplitCounts
 from infonoise_text.data.windows import held_out_windows
 from infonoise_text.evaluation.bound import LikelihoodBound, SecondPass, TextEvaluation
+from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.denoiser import make_denoiser
-from infonoise_text.models.transformer import TrunkConfig
 
 from ..markov import MarkovDenoiser, MarkovSource
 

@@ -9,8 +9,8 @@ from infonoise_core.analytic.exact import BinarySource, exact_profile
 from infonoise_core.errors import InputError
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.evaluation.groups import By, measured_profile
+from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.denoiser import make_denoiser
-from infonoise_text.models.transformer import TrunkConfig
 
 from ..markov import MarkovDenoiser, MarkovSource
 

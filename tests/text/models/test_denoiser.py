@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from infonoise_core.analytic.exact import BinarySource
 from infonoise_core.errors import InputError
+from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.denoiser import CLIP, BitDenoiser, make_denoiser
-from infonoise_text.models.transformer import TrunkConfig
 
 M, L = 3, 5
 SIZES = TrunkConfig(width=16, blocks=1, heads=2)

@@ -2,8 +2,8 @@
 
 CoBit: Batzolis, Girolami & Ambrogioni 2026 (arXiv 2605.07013). As there: sizes, windows, tokens,
 optimizer, averages, and draws by the square root of the rate. Different here: their gate, for which
-discrete data have no need, because the rate cannot exceed that of bits alone, and the warm-up law.
-The corpora are the user's to give.
+discrete data have no need, because the rate cannot exceed that of bits alone, and the noise
+distribution of the warm-up. The corpora are the user's to give.
 """
 
 from pathlib import Path
@@ -13,9 +13,9 @@ import tyro
 from infonoise_core.config.presets import Presets
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import EngineConfig
-from infonoise_text.data.open import CorpusOptions
+from infonoise_text.data.options import CorpusOptions
 from infonoise_text.domain import Train
-from infonoise_text.methods.bits import Objective
+from infonoise_text.methods.options import Objective
 
 # Only the user can say where a run goes, and where the published corpora lie.
 _OUT: Path = tyro.MISSING

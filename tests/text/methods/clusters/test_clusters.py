@@ -20,14 +20,15 @@ from infonoise_core.training.loop import PROFILE_FILE, train
 from infonoise_core.training.task import Batch
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.data.corpus import Split, SplitCounts
-from infonoise_text.methods.bits import Objective, bit_profile
 from infonoise_text.methods.clusters.book import ClusterBook, per_bit, per_kind
 from infonoise_text.methods.clusters.bound import PathBound
 from infonoise_text.methods.clusters.model import make_cluster_denoiser
 from infonoise_text.methods.clusters.path import equal_path
 from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE, BothSchedules
 from infonoise_text.methods.clusters.task import ClusterTask, make_schedules
-from infonoise_text.models.transformer import TrunkConfig
+from infonoise_text.methods.options import Objective
+from infonoise_text.methods.task import bit_profile
+from infonoise_text.models.config import TrunkConfig
 
 from .chain import BOOK, CHAIN
 
@@ -202,7 +203,7 @@ class Spy(nn.Module):
 
 
 def made(n: int, **change: Any) -> tuple[ClusterTask, Batch]:
-    objective = Objective(**{"length": L, "infill": 0.0, "self_conditioning": 0.0, **change})
+    objective = Objective(**{"length": L, "infill": 0.0, "self_cond": 0.0, **change})
     task = ClusterTask(text(200), BOOK, nn.Identity(), objective)
     return task, task.batch(np.arange(n)).to(torch.device("cpu"))
 
@@ -230,7 +231,7 @@ def test_each_kinds_error_is_told_apart_and_weighted_for_its_own_level(loss: str
 
 
 def test_given_tokens_take_no_part_with_either_kind() -> None:
-    task, batch = made(40, infill=1.0, self_conditioning=1.0)
+    task, batch = made(40, infill=1.0, self_cond=1.0)
     denoiser = Spy()
     torch.manual_seed(0)
     found = task.losses(denoiser, batch, torch.full((40, 2), 0.5), torch.zeros_like(batch.x0))

@@ -24,9 +24,10 @@ from infonoise_text.methods.clusters.path import (
     joint_path,
     tokens_path,
 )
+from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.denoiser import SIGMA_LAST
-from infonoise_text.models.transformer import TrunkConfig
-from infonoise_text.sampling.text import Generated, TextSampler
+from infonoise_text.sampling.options import TextSampler
+from infonoise_text.sampling.text import Generated
 
 from .chain import BOOK, CHAIN, PairDenoiser
 

@@ -39,9 +39,9 @@ def test_a_run_keeps_both_profiles_and_its_clusters(clustered: Path) -> None:
     for name, dim in dims.items():
         assert EntropyRateProfile.load(clustered / name).dim == dim
     found = open_trained(clustered, "cpu")
-    assert isinstance(found.book, ClusterBook)
-    assert found.book.widths == (4, 9)
-    assert found.clusters_profile is not None
+    assert isinstance(found.method.codes, ClusterBook)
+    assert found.method.codes.widths == (4, 9)
+    assert [profile is not None for profile in found.profiles] == [True, True]
     tree = CodeBook.load(clustered / "clusters.safetensors", found.tokenizer.digest)
     assert tree.name == "semantic"
     lines = [json.loads(line) for line in (clustered / "metrics.jsonl").read_text().splitlines()]
@@ -86,7 +86,7 @@ def test_evaluate_adds_the_bound_along_other_paths(
     assert list(results["bits_per_byte"])[:6] == [
         "clustered (bits, one pass)", "clustered (bits, two passes)",
         "clustered (bits, two passes, as sampled)",
-        "clustered (bits, two passes, clusters untold)",
+        "clustered (bits, two passes, clusters not given)",
         "plain (bits, one pass)", "plain (bits, two passes)",
     ]  # fmt: skip
     assert results["generated"]["churn 0.1"]["nfe"] == 5
@@ -130,7 +130,7 @@ def test_without_profiles_a_plain_grid_is_needed(fixed: Path, capsys: Any) -> No
     code, _, err = run(capsys, "evaluate", fixed, "--windows", "4", "--n", "0", "--beside", fixed)
     assert code == 0, err
     rows = json.loads((fixed / "evaluation.json").read_text())["bits_per_byte"]
-    assert "fixed (bits, two passes, clusters untold)" in rows
+    assert "fixed (bits, two passes, clusters not given)" in rows
     assert not [name for name in rows if "as sampled" in name]
 
 

@@ -1,7 +1,6 @@
 """`infonoise-text compare`: the same network under several schedules, on the user's text."""
 
 from dataclasses import dataclass, field
-from functools import partial
 
 from torch import nn
 from tyro.conf import OmitArgPrefixes, Positional
@@ -10,12 +9,13 @@ import infonoise_text
 from infonoise_core.app.compare import CompareConfig, Subject, compare
 from infonoise_core.app.train import run_settings
 from infonoise_core.sampling.grids import karras_grid
-from infonoise_text.data.documents import EMBEDDED
-from infonoise_text.data.open import CorpusOptions, describe, open_corpus
+from infonoise_text.data.open import describe, open_corpus
+from infonoise_text.data.options import EMBEDDED, CorpusOptions
 from infonoise_text.data.windows import held_out_windows
-from infonoise_text.domain import evaluation_of
 from infonoise_text.evaluation.quality import texts_of
-from infonoise_text.methods.bits import Objective
+from infonoise_text.methods.assets import Assets
+from infonoise_text.methods.bits import Bits
+from infonoise_text.methods.options import Objective
 from infonoise_text.models.denoiser import SIGMA_LAST
 from infonoise_text.sampling.text import generate_ids
 
@@ -44,21 +44,21 @@ def run_compare(config: Compare) -> None:
     config.comparison.check()
     objective = config.objective
     corpus = open_corpus(config.data, config.corpus, semantic=objective.codes == "semantic")
-    book = corpus.codes(objective.codes)
+    method, train = Bits(objective, Assets.of(corpus, objective)), corpus.split("train")
 
     def samples(denoiser: nn.Module) -> str:
         # Schedules that learn nothing have no profile: the same grid for all.
         sigmas = karras_grid(_LEVELS, SIGMA_LAST, objective.sigma_max)
-        found = generate_ids(denoiser, book, SHOWN, objective.length, sigmas)
+        found = generate_ids(denoiser, method.codes, SHOWN, objective.length, sigmas)
         return _shown(texts_of(corpus.tokenizer, found.ids))
 
     held_out = held_out_windows(corpus.split("valid"), objective.length, SHOWN)
     settings = run_settings(COMMAND, config)
     subject = Subject(
         about=describe(corpus),
-        setting=objective.schedule_context(1000, corpus),
-        make_task=partial(objective.task, corpus),
-        evaluation=evaluation_of(objective, corpus),
+        setting=method.schedule_context(train, 1000),
+        make_task=lambda seed: method.task(train, method.network(seed)),
+        evaluation=method.evaluation(corpus.split("valid")),
         samples=samples,
         settings={k: v for k, v in settings.items() if k != "comparison"},
         versions={"infonoise-text": infonoise_text.__version__},

@@ -12,7 +12,8 @@ from infonoise_core.training.progress import progress
 from infonoise_text.data.spans import Given, gaps, prompt
 from infonoise_text.evaluation.quality import texts_of
 from infonoise_text.methods.trained import TrainedRun, open_trained
-from infonoise_text.sampling.text import Generated, TextSampler
+from infonoise_text.sampling.options import TextSampler
+from infonoise_text.sampling.text import Generated
 
 SAMPLER = TextSampler(steps=64, grid="entropic", solver="euler", chunk=64)
 _RULE = "-----"
@@ -94,7 +95,7 @@ def run_complete(config: Complete) -> None:
     """The prompt stands where a window begins."""
     config.output.check()
     run = open_trained(config.run, config.sampler.device)
-    run.need_bits("complete")
+    run.codes_for("complete")
     length = run.length(config.output.length)
     given = prompt(run.tokenizer.encode(config.prompt), length)
     _write(run, config.output, config.sampler, given, length)
@@ -104,7 +105,7 @@ def run_infill(config: Infill) -> None:
     """What is given stands around the gaps; what would follow the text is not shown."""
     config.output.check()
     run = open_trained(config.run, config.sampler.device)
-    run.need_bits("infill")
+    run.codes_for("infill")
     length = run.length(config.output.length)
     if not config.mark or config.mark not in config.text:
         raise InputError(

@@ -22,8 +22,8 @@ from infonoise_text.data.windows import held_out_windows
 from infonoise_text.evaluation.external import language_model, mauve
 from infonoise_text.evaluation.quality import Judge, Quality, TextMeasure, texts_of
 from infonoise_text.evaluation.reference import byte_references, token_model
-from infonoise_text.methods.trained import BITS, TrainedRun, open_trained
-from infonoise_text.sampling.text import TextSampler
+from infonoise_text.methods.trained import TrainedRun, open_trained
+from infonoise_text.sampling.options import TextSampler
 
 JSON_FILE = "evaluation.json"
 _ORDER = 6
@@ -79,7 +79,7 @@ class Evaluate:
 
 
 def run_evaluate(config: Evaluate) -> None:
-    """Print both tables; write them as JSON, and the frontier as a picture if asked."""
+    """Print both tables; write them as JSON, and the frontier as a picture where --plot says so."""
     run = open_trained(config.run, config.sampler.device)
     corpus = run.corpus(config.data)
     others = [open_trained(path, config.sampler.device) for path in config.beside]
@@ -103,7 +103,7 @@ def run_evaluate(config: Evaluate) -> None:
 
 
 def _judge(config: Evaluate, corpus: Corpus) -> Judge:
-    """What needs a library is opened first: a mistake there is told before the work."""
+    """What needs a library is opened first: a mistake there is found before the work."""
     measures: dict[str, TextMeasure] = {}
     if config.lm is not None:
         device = str(pick_device(config.sampler.device))
@@ -121,14 +121,9 @@ def _bits_per_byte(
     """Name of a model -> its measures."""
     lines: dict[str, dict[str, float]] = {}
     for run in runs:
-        for passes in (1, 2) if run.method == BITS else (1,):
-            evaluation = run.evaluation(corpus, config.split, config.windows, passes)
-            words = {1: "one pass", 2: "two passes"}[passes]
-            how = f"bits, {words}" if run.method == BITS else run.method
+        evaluations = run.evaluations(corpus, config.split, config.windows, config.sampler)
+        for how, evaluation in evaluations.items():
             lines[f"{run.path.name} ({how})"] = evaluation(run.denoiser)
-        for name, path in run.paths(config.sampler).items():
-            evaluation = run.evaluation(corpus, config.split, config.windows, 2, path)
-            lines[f"{run.path.name} (bits, two passes, {name})"] = evaluation(run.denoiser)
     for order, bits in enumerate(byte_references(corpus, config.split, _ORDER), start=1):
         lines[f"byte {order}-gram"] = {"bits_per_byte": bits}
     return lines
@@ -136,8 +131,8 @@ def _bits_per_byte(
 
 def _samplers(config: Evaluate, run: TrainedRun) -> dict[str, TextSampler]:
     """Name of a row -> how its text is made; what a run has no profile for is refused at once."""
-    if not run.levels:
-        return {run.method: config.sampler}
+    if not run.method.has_levels:
+        return {run.method.name: config.sampler}
     samplers = {f"churn {c:g}": replace(config.sampler, churn=c) for c in config.churns}
     for sampler in samplers.values() if config.n else ():
         run.check(sampler)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from infonoise_text.data.documents import EMBEDDED, open_documents
-from infonoise_text.data.open import CorpusOptions
+from infonoise_text.data.documents import open_documents
+from infonoise_text.data.options import EMBEDDED, CorpusOptions
 from infonoise_text.data.prepare import prepare
 from infonoise_text.tokenizers.load import load_tokenizer
 

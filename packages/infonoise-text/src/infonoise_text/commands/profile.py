@@ -39,12 +39,11 @@ def run_profile_command(config: ProfileCommand) -> None:
         show(config)
         return
     run = open_trained(config.run, config.device)
-    run.need_bits("profile --by")
-    objective = run.objective
+    objective, codes = run.objective, run.codes_for("profile --by")
     split = run.corpus(config.data).split("valid")
     ids = held_out_windows(split, objective.length, config.windows)
     profile = measured_profile(
-        run.denoiser, ids, run.book, objective.sigma_min, objective.sigma_max, config.by
+        run.denoiser, ids, codes, objective.sigma_min, objective.sigma_max, config.by
     )
     if config.out is not None:
         _draw(profile, config.out, config.overwrite)

@@ -7,14 +7,9 @@ from typing import Any
 import infonoise_text
 from infonoise_core.hub.push import Pull, Push
 from infonoise_core.training.push_model import Domain, pull_model, push_model
+from infonoise_text.methods.assets import CLUSTERS_FILE, CODES_FILE, TOKENIZER_FOLDER
 from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
-from infonoise_text.methods.trained import (
-    CLUSTERS_FILE,
-    CODES_FILE,
-    COMMAND,
-    TOKENIZER_FOLDER,
-    open_trained,
-)
+from infonoise_text.methods.trained import COMMAND, open_trained
 
 
 def run_push(config: Push) -> None:

@@ -19,8 +19,8 @@ from typing import IO, Any
 
 from infonoise_core.errors import InputError
 from infonoise_core.extras import require
+from infonoise_text.data.options import EMBEDDED
 
-EMBEDDED = "pydoc"
 HUB = "hf:"
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 _TEXT = (".txt", ".text", ".md", ".rst")

@@ -4,33 +4,19 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infonoise_core.errors import InputError
 from infonoise_text.data.corpus import MANIFEST_FILE, SEMANTIC_FILE, SPLITS, VERSION, Corpus
 from infonoise_text.data.documents import Documents, open_documents
+from infonoise_text.data.options import CorpusOptions
 from infonoise_text.data.prepare import prepare
 from infonoise_text.tokenizers.load import load_tokenizer
 from infonoise_text.tokenizers.pairs import PairTokenizer
 
 # Names the folder of corpora that were prepared on the way.
 CACHE_VARIABLE = "INFONOISE_CACHE"
-
-
-@dataclass(frozen=True)
-class CorpusOptions:
-    """How text that is not prepared yet is prepared, and what a prepared corpus must agree with."""
-
-    field: str = "text"
-    """where the text is in JSON lines, Parquet and Hugging Face data"""
-    vocab_size: int | None = None
-    """tokens to train; by default 4096, or the largest power of two that the corpus supports"""
-    tokenizer: str | None = None
-    """use this instead: .model file, tokenizer.json, prepared folder, or a name on the hub"""
-    pair_bits: int | None = None
-    """learn pairs of tokens on top, until this many bits have no code without a meaning"""
 
 
 def open_corpus(data: str, options: CorpusOptions, *, semantic: bool = False) -> Corpus:

@@ -1,197 +1,93 @@
-"""Windows of a corpus as a denoising task: what core's loop trains on."""
+"""Diffusion of the bits of tokens."""
 
-import math
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
-from infonoise_core.analytic.priors import independent_symbol_profile
-from infonoise_core.errors import InputError
+from infonoise_core.app.train import Evaluation
 from infonoise_core.processes.channel import VarianceExploding
-from infonoise_core.processes.denoiser import Denoiser
-from infonoise_core.processes.weighting import Weight, edm_weight, unit_weight
-from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.schedules.registry import ScheduleContext
-from infonoise_core.training.task import Batch, Losses
+from infonoise_core.schedules.infonoise import Schedule
+from infonoise_core.schedules.registry import ScheduleContext, make_schedule
+from infonoise_core.training.loop import PROFILE_FILE
 from infonoise_text.codes.book import Codes
-from infonoise_text.data.corpus import Corpus, Split
-from infonoise_text.data.spans import random_spans
-from infonoise_text.data.windows import Windows
-from infonoise_text.models.denoiser import SIGMA_DATA, make_denoiser
-from infonoise_text.models.transformer import preset
+from infonoise_text.data.corpus import Split
+from infonoise_text.data.spans import Given
+from infonoise_text.evaluation.bound import TextEvaluation
+from infonoise_text.methods.assets import Assets
+from infonoise_text.methods.base import Profiles, Progress, refuse_lead
+from infonoise_text.methods.options import Objective
+from infonoise_text.methods.task import TextTask, bit_profile, weighting
+from infonoise_text.models.config import preset
+from infonoise_text.models.denoiser import SIGMA_LAST, BitDenoiser, make_denoiser
+from infonoise_text.sampling.options import TextSampler
+from infonoise_text.sampling.text import Generated, generate_ids
 
-# Tokens that are counted at a time.
-_CHUNK = 2**22
-_ALL = slice(None)
+# Passes of the network -> their name: the second one sees what the first one believed.
+PASSES = {1: "bits, one pass", 2: "bits, two passes"}
 
 
-@dataclass(frozen=True)
-class Objective:
-    """Windows of tokens and what is learned of them; the same in train and compare."""
+class Bits:
+    """See `Method`."""
 
-    length: int = 128
-    """tokens of a window"""
-    codes: Literal["binary", "semantic"] = "binary"
-    """how tokens become bits"""
-    network: str = "tiny"
-    """size of the transformer: tiny, small, cobit-s or cobit-m"""
-    dropout: float | None = None
-    """share of what its blocks add that is left out, by default the size's own"""
-    sigma_min: float = 0.002
-    """lowest noise level, in the unit of bits 0 and 1"""
-    sigma_max: float = 80.0
-    """highest noise level"""
-    loss: Literal["edm", "bce"] = "edm"
-    """squared error with EDM's weight, or cross entropy"""
-    self_conditioning: float = 0.5
-    """share of examples that see what a first pass believed"""
-    infill: float = 0.2
-    """share of examples that are given a part of their tokens"""
+    name = "bits"
+    has_levels = True
+    profile_files: tuple[str, ...] = (PROFILE_FILE,)
 
-    def __post_init__(self) -> None:
-        if self.length < 1:
-            raise InputError(f"--length {self.length}: give at least 1 token")
-        if not 0 < self.sigma_min < self.sigma_max < math.inf:
-            raise InputError(
-                f"--sigma-min {self.sigma_min:g} and --sigma-max {self.sigma_max:g} do not span a"
-                " range: give 0 < sigma-min < sigma-max"
-            )
-        if self.loss not in ("edm", "bce"):
-            raise InputError(f"--loss {self.loss}: no such loss; give edm or bce")
-        for option, share in (
-            ("self-conditioning", self.self_conditioning),
-            ("infill", self.infill),
-        ):
-            if not 0 <= share <= 1:
-                raise InputError(f"--{option} {share:g}: give a share between 0 and 1")
-        preset(self.network, self.dropout)
+    def __init__(self, objective: Objective, assets: Assets) -> None:
+        self.objective = objective
+        self.codes: Codes = assets.book
+        self._trunk = preset(objective.network, objective.dropout)
 
-    def weighting(self) -> Weight:
-        """Of the squared error in the loss; cross entropy has none."""
-        return edm_weight(SIGMA_DATA) if self.loss == "edm" else unit_weight()
+    def network(self, seed: int) -> BitDenoiser:
+        return make_denoiser(self.codes.bits, self._trunk, seed)
 
-    def schedule_context(self, updates: int, corpus: Corpus) -> ScheduleContext:
+    def task(self, split: Split, network: BitDenoiser) -> TextTask:
+        return TextTask(split, self.codes, network, self.objective)
+
+    def schedule_context(self, split: Split, steps: int) -> ScheduleContext:
         """What a schedule is made for."""
-        channel = VarianceExploding(self.sigma_min, self.sigma_max)
-        book = corpus.codes(self.codes)
-        symbols = bit_profile(corpus.split("train"), book, self.length, channel)
-        return ScheduleContext(channel, self.weighting(), updates, self.length * book.bits, symbols)
+        objective = self.objective
+        channel = VarianceExploding(objective.sigma_min, objective.sigma_max)
+        symbols = bit_profile(split, self.codes, objective.length, channel)
+        dim = objective.length * self.codes.bits
+        return ScheduleContext(channel, weighting(objective), steps, dim, symbols)
 
-    def task(self, corpus: Corpus, seed: int) -> "TextTask":
-        """The training windows, with a fresh network."""
-        book = corpus.codes(self.codes)
-        denoiser = make_denoiser(book.bits, preset(self.network, self.dropout), seed)
-        return TextTask(corpus.split("train"), book, denoiser, self)
+    def schedule(self, name: str, split: Split, steps: int) -> Schedule:
+        return make_schedule(name, self.schedule_context(split, steps))
 
+    def evaluation(self, split: Split, windows: int = 64) -> TextEvaluation:
+        return self._evaluation(split, windows, 1)
 
-def bit_profile(
-    split: Split, book: Codes, length: int, channel: VarianceExploding, part: slice = _ALL
-) -> EntropyRateProfile:
-    """The profile of bits that know nothing of each other, each place in the code with its own
-    frequency of ones; of those places that `part` leaves.
+    def evaluations(
+        self, split: Split, windows: int, sampler: TextSampler, profiles: Profiles
+    ) -> Mapping[str, Evaluation]:
+        return {name: self._evaluation(split, windows, passes) for passes, name in PASSES.items()}
 
-    An upper bound on the text's own: the other bits can only help, and a denoiser that knows the
-    frequencies is never worse than one that takes the bits for fair.
-    """
-    counts = torch.zeros(book.size, dtype=torch.int64)
-    for start in range(0, len(split), _CHUNK):
-        ids = torch.from_numpy(split.ids[start : start + _CHUNK].astype(np.int64))
-        counts += torch.bincount(ids, minlength=book.size)
-    bits = book.encode(torch.arange(book.size))[:, part].to(torch.float64)
-    # One token's worth of doubt, so that no bit is certain.
-    ones = (counts.to(torch.float64) @ bits + 0.5) / (counts.sum() + 1)
-    table = torch.stack([1 - ones, ones], dim=1).repeat(length, 1)
-    values = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
-    return independent_symbol_profile(channel, table, values)
+    def _evaluation(self, split: Split, windows: int, passes: int) -> TextEvaluation:
+        return TextEvaluation(
+            split, self.codes, self.objective.length, self.objective.sigma_max,
+            windows=windows, passes=passes,
+        )  # fmt: skip
 
+    def check(self, sampler: TextSampler, profiles: Profiles) -> None:
+        refuse_lead(sampler)
+        (profile,) = profiles
+        sampler.sigmas(SIGMA_LAST, self.objective.sigma_max, profile)
+        sampler.churning(profile)
 
-@dataclass(frozen=True)
-class IdBatch(Batch):
-    """A batch on its way to the device: x0 holds ids (n, L) until `to` has moved them and made them
-    bits (n, L, m), which would take 4 m times the room.
-    """
-
-    book: Codes = field(kw_only=True)
-
-    def to(self, device: torch.device) -> Batch:
-        bits = self.book.encode(self.x0.to(device)).to(torch.float32)
-        return Batch(bits, {k: v.to(device) for k, v in self.condition.items()})
-
-
-class TextTask:
-    """Denoise the bits of windows of text.
-
-    A share of the examples sees what a first pass believed (self-conditioning), and a share is
-    given some of its tokens; given tokens count in no loss. What is random here comes from torch's
-    global generator, which the loop seeds anew for every step.
-    """
-
-    def __init__(
+    def generate(
         self,
-        split: Split,
-        book: Codes,
-        denoiser: nn.Module,
-        objective: Objective,
-        stride: int | None = None,
-    ) -> None:
-        self.windows = Windows(split, objective.length, stride)
-        self.book, self.denoiser, self.objective = book, denoiser, objective
-        self.length = objective.length
-        self.dim = self.length * book.bits
-        self._weight = objective.weighting()
-
-    def __len__(self) -> int:
-        return len(self.windows)
-
-    def batch(self, index: np.ndarray) -> Batch:
-        return IdBatch(self.windows.ids(index), book=self.book)
-
-    def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        """The mean loss over the bits of an example, and the plain sum of squared errors."""
-        x0 = batch.x0
-        x = x0 + sigma[:, None, None] * eps
-        logits, unknown = self._answer(denoiser, batch, x, sigma)
-        error = ((logits.sigmoid() - x0).square() * unknown).flatten(1).sum(1)
-        if self.objective.loss == "edm":
-            return Losses(self._weight(sigma) * error / self.dim, error.detach())
-        return Losses(self._nats(logits, x0, unknown) / self.dim, error.detach())
-
-    def _answer(
-        self, denoiser: Denoiser, batch: Batch, x: Tensor, sigma: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Log-odds (n, L, m) of bits, some tokens given, some believed, and (n, L, 1) bool, where
-        they count.
-        """
-        known = random_spans(len(x), self.length, self.objective.infill, x.device)
-        condition = {**batch.condition, "known": known, "clean": batch.x0}
-        previous = self._first_pass(denoiser, x, sigma, condition)
-        logits = denoiser(x, sigma, previous=previous, logits=True, **condition)
-        return logits, ~known[..., None]
-
-    @staticmethod
-    def _nats(logits: Tensor, x0: Tensor, unknown: Tensor) -> Tensor:
-        """(n,) cross entropy."""
-        entropy = functional.binary_cross_entropy_with_logits(logits, x0, reduction="none")
-        return (entropy * unknown).flatten(1).sum(1)
-
-    def _first_pass(
-        self, denoiser: Denoiser, x: Tensor, sigma: Tensor, condition: dict[str, Tensor]
-    ) -> Tensor:
-        """(n, L, m) beliefs: of a first pass for a share of the examples, 1/2 for the others."""
-        n, share = len(x), self.objective.self_conditioning
-        previous = torch.full_like(x, 0.5)
-        if share == 0:
-            return previous
-        # A number of examples, not a mask, so that the device need not be asked; on average right.
-        chosen = math.floor(n * share + float(torch.rand(())))
-        # Processes draw different numbers but must call the network equally often: where weights
-        # are split over them, each call gathers them from all. So none chosen costs a call too.
-        rows = torch.randperm(n, device=x.device)[: max(chosen, 1)]
-        with torch.no_grad():
-            part = {name: value[rows] for name, value in condition.items()}
-            first = denoiser(x[rows], sigma[rows], **part)
-        return previous.index_copy(0, rows, first) if chosen else previous
+        network: BitDenoiser,
+        n: int,
+        length: int,
+        sampler: TextSampler,
+        profiles: Profiles,
+        given: Given | None = None,
+        progress: Progress | None = None,
+    ) -> Generated:
+        refuse_lead(sampler)
+        (profile,) = profiles
+        sigmas = sampler.sigmas(SIGMA_LAST, self.objective.sigma_max, profile)
+        return generate_ids(
+            network, self.codes, n, length, sigmas, solver=sampler.solver,
+            churn=sampler.churning(profile), s_noise=sampler.s_noise, seed=sampler.seed,
+            chunk=sampler.chunk, given=given, guidance=sampler.guidance, progress=progress,
+        )  # fmt: skip

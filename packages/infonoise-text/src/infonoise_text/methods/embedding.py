@@ -14,17 +14,29 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infonoise_core.app.results import Measure
+from infonoise_core.app.train import Evaluation
 from infonoise_core.evaluation.held_out import HeldOutError
+from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.processes.weighting import unit_weight
 from infonoise_core.rng import Stream, generator
 from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.generate import generate_chunks
+from infonoise_core.schedules.infonoise import Schedule
+from infonoise_core.schedules.registry import ScheduleContext, make_schedule
+from infonoise_core.training.loop import PROFILE_FILE
 from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Split
+from infonoise_text.data.spans import Given
 from infonoise_text.data.windows import Windows, held_out_windows
 from infonoise_text.evaluation.bound import Bound, per_byte
+from infonoise_text.methods.assets import Assets
+from infonoise_text.methods.base import Profiles, Progress, refuse_lead
+from infonoise_text.methods.options import Objective
 from infonoise_text.methods.tokens import cross_entropy, likelihood_measures
-from infonoise_text.models.transformer import NoiseEmbedding, Trunk, TrunkConfig
+from infonoise_text.models.config import TrunkConfig, preset
+from infonoise_text.models.transformer import NoiseEmbedding, Trunk
+from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated
 
 # Numbers of an embedding, or as many as the trunk is wide if that is less.
@@ -36,12 +48,17 @@ SIGMA_LAST = 0.3
 _CHUNK = 32
 
 
+def embedding_size(trunk: TrunkConfig) -> int:
+    """Numbers of an embedding."""
+    return min(CHANNELS, trunk.width)
+
+
 class EmbeddingDenoiser(nn.Module):
     """x = e(token) + sigma eps -> the mean embedding, its tokens weighted by a softmax."""
 
     def __init__(self, size: int, trunk: TrunkConfig) -> None:
         super().__init__()
-        self.size, self.channels = size, min(CHANNELS, trunk.width)
+        self.size, self.channels = size, embedding_size(trunk)
         self.embedding = nn.Parameter(torch.randn(size, self.channels))
         self.patch = nn.Linear(self.channels, trunk.width)
         self.noise = NoiseEmbedding(trunk.width)
@@ -180,3 +197,67 @@ def sample(
     table = denoiser.table().cpu()
     ids = torch.cat([(part.x @ table.T).argmax(-1) for part in chunks])
     return Generated(ids, torch.zeros_like(ids, dtype=torch.bool), chunks[-1].nfe)
+
+
+class Embeddings:
+    """See `Method`."""
+
+    name = "embedding"
+    codes = None
+    has_levels = True
+    profile_files: tuple[str, ...] = (PROFILE_FILE,)
+
+    def __init__(self, objective: Objective, assets: Assets) -> None:
+        self.objective, self._size = objective, assets.tokenizer.size
+        self._trunk = preset(objective.network, objective.dropout)
+
+    def network(self, seed: int) -> EmbeddingDenoiser:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return EmbeddingDenoiser(self._size, self._trunk)
+
+    def task(self, split: Split, network: EmbeddingDenoiser) -> EmbeddingTask:
+        return EmbeddingTask(split, network, self.objective.length)
+
+    def schedule_context(self, split: Split, steps: int) -> ScheduleContext:
+        """What a schedule is made for."""
+        channel = VarianceExploding(self.objective.sigma_min, self.objective.sigma_max)
+        dim = self.objective.length * embedding_size(self._trunk)
+        return ScheduleContext(channel, unit_weight(), steps, dim)
+
+    def schedule(self, name: str, split: Split, steps: int) -> Schedule:
+        return make_schedule(name, self.schedule_context(split, steps))
+
+    def evaluation(self, split: Split, windows: int = 64) -> EmbeddingEvaluation:
+        return EmbeddingEvaluation(
+            split, self.objective.length, self.objective.sigma_max, windows=windows
+        )
+
+    def evaluations(
+        self, split: Split, windows: int, sampler: TextSampler, profiles: Profiles
+    ) -> Mapping[str, Evaluation]:
+        return {self.name: self.evaluation(split, windows)}
+
+    def check(self, sampler: TextSampler, profiles: Profiles) -> None:
+        refuse_lead(sampler)
+        (profile,) = profiles
+        sampler.sigmas(SIGMA_LAST, self.objective.sigma_max, profile)
+        sampler.churning(profile)
+
+    def generate(
+        self,
+        network: EmbeddingDenoiser,
+        n: int,
+        length: int,
+        sampler: TextSampler,
+        profiles: Profiles,
+        given: Given | None = None,
+        progress: Progress | None = None,
+    ) -> Generated:
+        refuse_lead(sampler)
+        (profile,) = profiles
+        return sample(
+            network, n, length, sampler.sigmas(SIGMA_LAST, self.objective.sigma_max, profile),
+            solver=sampler.solver, churn=sampler.churning(profile), s_noise=sampler.s_noise,
+            seed=sampler.seed, chunk=sampler.chunk,
+        )  # fmt: skip

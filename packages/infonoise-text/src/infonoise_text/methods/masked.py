@@ -13,8 +13,13 @@ from torch import Tensor, nn
 from infonoise_core.errors import InputError
 from infonoise_core.rng import Stream, generator
 from infonoise_core.sampling.discrete import first_hitting
-from infonoise_text.methods.tokens import TokenMeasure, TokenTransformer, cross_entropy
-from infonoise_text.models.transformer import TrunkConfig
+from infonoise_text.methods.tokens import (
+    TokenMeasure,
+    TokenMethod,
+    TokenTransformer,
+    cross_entropy,
+)
+from infonoise_text.models.config import TrunkConfig
 from infonoise_text.sampling.text import Generated
 
 # Draws of hidden tokens for each window of an evaluation.
@@ -77,14 +82,23 @@ def sample(
     network.eval()
     device = next(network.parameters()).device
 
-    def law(ids: Tensor, hidden: Tensor) -> Tensor:
+    def hidden_tokens(ids: Tensor, hidden: Tensor) -> Tensor:
         logits: Tensor = network(ids.to(device), hidden.to(device))
         return logits
 
     ids = torch.cat([
         first_hitting(
-            law, min(chunk, n - start), length, calls, generator(seed, Stream.SAMPLE, start)
+            hidden_tokens, min(chunk, n - start), length, calls,
+            generator(seed, Stream.SAMPLE, start),
         )
         for start in range(0, n, chunk)
     ])  # fmt: skip
     return Generated(ids, torch.zeros_like(ids, dtype=torch.bool), calls)
+
+
+def _sampler(network: Masked, n: int, length: int, calls: int, seed: int) -> Generated:
+    return sample(network, n, length, calls, seed=seed)
+
+
+# The method, for an objective and assets.
+method = partial(TokenMethod, "masked", Masked, MEASURE, _sampler)

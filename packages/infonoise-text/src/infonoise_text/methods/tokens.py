@@ -1,8 +1,9 @@
-"""What models that read and give whole tokens have in common: network, examples, evaluation."""
+"""What methods of whole tokens without noise levels have in common."""
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -10,18 +11,31 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infonoise_core.app.results import Measure
+from infonoise_core.app.train import Evaluation
+from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.schedules.fixed import LogUniform
+from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Split
+from infonoise_text.data.spans import Given
 from infonoise_text.data.windows import Windows, held_out_windows
 from infonoise_text.evaluation.bound import Bound, per_byte
-from infonoise_text.models.transformer import Trunk, TrunkConfig
+from infonoise_text.methods.assets import Assets
+from infonoise_text.methods.base import Profiles, Progress, refuse_lead
+from infonoise_text.methods.options import Objective
+from infonoise_text.models.config import TrunkConfig, preset
+from infonoise_text.models.transformer import Trunk
+from infonoise_text.sampling.options import TextSampler
+from infonoise_text.sampling.text import Generated
 
 # Windows that a network sees at a time; its logits are V numbers for every token.
 _CHUNK = 32
 
 # Network, ids (n, L) -> (n,) what each window costs in nats.
 Cost = Callable[[nn.Module, Tensor], Tensor]
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class TokenTransformer(nn.Module):
@@ -80,8 +94,12 @@ class TokenTask:
 
 @dataclass(frozen=True)
 class TokenMeasure:
-    """training: the cost that is minimised.  held_out: the same with less chance in it.  exact:
-    whether it is the negative log-likelihood, or an upper bound on it.
+    """What text costs.
+
+    Attributes:
+        training: The cost that is minimised.
+        held_out: The same with less chance in it.
+        exact: Whether it is the negative log-likelihood, or an upper bound on it.
     """
 
     training: Cost
@@ -140,3 +158,65 @@ def cross_entropy(logits: Tensor, ids: Tensor) -> Tensor:
     return functional.cross_entropy(logits.flatten(0, 1), ids.flatten(), reduction="none").reshape(
         ids.shape
     )
+
+
+class TokenMethod(Generic[Network]):
+    """A method by its network, its measure and its sampler; see `Method`.
+
+    Args:
+        make: Vocabulary and sizes -> a network.
+        sampler: Network, windows, tokens of each, calls, seed -> text.
+    """
+
+    codes = None
+    has_levels = False
+    profile_files: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[int, TrunkConfig], Network],
+        measure: TokenMeasure,
+        sampler: Callable[[Network, int, int, int, int], Generated],
+        objective: Objective,
+        assets: Assets,
+    ) -> None:
+        self.name, self.measure, self._make, self._sampler = name, measure, make, sampler
+        self.objective, self._size = objective, assets.tokenizer.size
+        self._trunk = preset(objective.network, objective.dropout)
+
+    def network(self, seed: int) -> Network:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return self._make(self._size, self._trunk)
+
+    def task(self, split: Split, network: Network) -> TokenTask:
+        return TokenTask(split, network, self.objective.length, self.measure.training)
+
+    def schedule(self, name: str, split: Split, steps: int) -> Schedule:
+        """The loop draws levels from it, which are not used."""
+        return LogUniform(VarianceExploding(self.objective.sigma_min, self.objective.sigma_max))
+
+    def evaluation(self, split: Split, windows: int = 64) -> TokenEvaluation:
+        return TokenEvaluation(split, self.objective.length, self.measure, windows=windows)
+
+    def evaluations(
+        self, split: Split, windows: int, sampler: TextSampler, profiles: Profiles
+    ) -> Mapping[str, Evaluation]:
+        return {self.name: self.evaluation(split, windows)}
+
+    def check(self, sampler: TextSampler, profiles: Profiles) -> None:
+        refuse_lead(sampler)
+
+    def generate(
+        self,
+        network: Network,
+        n: int,
+        length: int,
+        sampler: TextSampler,
+        profiles: Profiles,
+        given: Given | None = None,
+        progress: Progress | None = None,
+    ) -> Generated:
+        refuse_lead(sampler)
+        return self._sampler(network, n, length, min(sampler.steps, length), sampler.seed)

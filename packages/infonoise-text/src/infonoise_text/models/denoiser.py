@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
-from infonoise_text.models.transformer import BitTransformer, TrunkConfig
+from infonoise_text.models.config import TrunkConfig
+from infonoise_text.models.transformer import BitTransformer
 
 # x0 is 0 or 1; the network and the prior noise see it around this value.
 CENTRE = 0.5

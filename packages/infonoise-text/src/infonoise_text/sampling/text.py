@@ -1,7 +1,6 @@
 """Text from a trained denoiser: from nothing, behind a prompt, or around what is given."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -9,26 +8,12 @@ from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
 from infonoise_core.sampling.churn import Churn
-from infonoise_core.sampling.generate import SamplerConfig, generate_chunks
+from infonoise_core.sampling.generate import generate_chunks
 from infonoise_core.sampling.guidance import guided
 from infonoise_core.sampling.solvers import SOLVERS, Solver
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.spans import Given
 from infonoise_text.models.denoiser import CENTRE
-
-
-@dataclass(frozen=True)
-class TextSampler(SamplerConfig):
-    """How text is generated."""
-
-    lead: float = 0.0
-    """of a run with clusters: share of its way that the clusters' level has made when that of the
-    tokens begins"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.lead <= 1:
-            raise InputError(f"--lead {self.lead:g}: give a share between 0 and 1")
 
 
 class Generated(NamedTuple):

@@ -5,8 +5,9 @@ from torch import Tensor
 
 from infonoise_core.errors import InputError
 from infonoise_text.methods.clusters.book import per_bit
+from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.denoiser import BitDenoiser
-from infonoise_text.models.transformer import BitTransformer, TrunkConfig
+from infonoise_text.models.transformer import BitTransformer
 
 
 class ClusterDenoiser(BitDenoiser):
@@ -45,7 +46,9 @@ class ClusterDenoiser(BitDenoiser):
             )
 
 
-def make_cluster_denoiser(widths: tuple[int, int], trunk: TrunkConfig, seed: int) -> BitDenoiser:
+def make_cluster_denoiser(
+    widths: tuple[int, int], trunk: TrunkConfig, seed: int
+) -> ClusterDenoiser:
     """A freshly initialised denoiser, the same for the same seed.
 
     Args:

@@ -14,13 +14,8 @@ from infonoise_core.sampling.solvers import SOLVERS
 from infonoise_text.data.spans import Given
 from infonoise_text.methods.clusters.book import ClusterBook, per_bit
 from infonoise_text.models.denoiser import CENTRE, SIGMA_LAST
-from infonoise_text.sampling.text import (
-    Calls,
-    Generated,
-    TextSampler,
-    check_guidance,
-    given_condition,
-)
+from infonoise_text.sampling.options import TextSampler
+from infonoise_text.sampling.text import Calls, Generated, check_guidance, given_condition
 
 Profiles = Sequence[EntropyRateProfile | None]
 

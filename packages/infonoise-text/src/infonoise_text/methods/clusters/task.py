@@ -2,20 +2,15 @@
 
 from torch import Tensor, nn
 
-from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.schedules.registry import ScheduleContext, make_schedule
 from infonoise_core.training.task import Batch, Losses
-from infonoise_text.data.corpus import Corpus, Split
-from infonoise_text.methods.bits import Objective, TextTask, bit_profile
+from infonoise_text.data.corpus import Split
 from infonoise_text.methods.clusters.book import ClusterBook, per_bit, per_kind
 from infonoise_text.methods.clusters.schedule import BothSchedules
-
-
-def cluster_book(corpus: Corpus, objective: Objective, clusters: int) -> ClusterBook:
-    """The objective's codes of a corpus that has the semantic book, with clusters ahead."""
-    return ClusterBook(corpus.codes(objective.codes), corpus.codes("semantic"), clusters)
+from infonoise_text.methods.options import Objective
+from infonoise_text.methods.task import TextTask, bit_profile, weighting
 
 
 class ClusterTask(TextTask):
@@ -41,12 +36,12 @@ class ClusterTask(TextTask):
 
 
 def make_schedules(
-    name: str, objective: Objective, split: Split, book: ClusterBook, updates: int
+    name: str, objective: Objective, split: Split, book: ClusterBook, steps: int
 ) -> BothSchedules:
     """The schedule of that name for clusters, and another for tokens.
 
     Args:
-        updates: Of the run that they are made for.
+        steps: Of the run that they are made for.
     """
     channel = VarianceExploding(objective.sigma_min, objective.sigma_max)
     first, second = book.widths
@@ -55,16 +50,10 @@ def make_schedules(
         make_schedule(
             name,
             ScheduleContext(
-                channel, objective.weighting(), updates, objective.length * width,
+                channel, weighting(objective), steps, objective.length * width,
                 bit_profile(split, book, objective.length, channel, part),
             ),
         )
         for width, part in zip(book.widths, parts, strict=True)
     )  # fmt: skip
     return BothSchedules(clusters, tokens)
-
-
-def check_method(clusters: int | None, method: str) -> None:
-    """InputError for clusters beside a baseline."""
-    if clusters is not None and method != "bits":
-        raise InputError(f"--clusters {clusters} with --method {method}: only bits have clusters")

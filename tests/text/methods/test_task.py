@@ -26,9 +26,12 @@ from infonoise_text.data.corpus import Corpus, Split, SplitCounts
 from infonoise_text.data.documents import Documents
 from infonoise_text.data.prepare import prepare
 from infonoise_text.evaluation.bound import LikelihoodBound, SecondPass, TextEvaluation
-from infonoise_text.methods.bits import Objective, TextTask, bit_profile
+from infonoise_text.methods.assets import Assets
+from infonoise_text.methods.bits import Bits
+from infonoise_text.methods.options import Objective
+from infonoise_text.methods.task import TextTask, bit_profile, weighting
+from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.denoiser import make_denoiser
-from infonoise_text.models.transformer import TrunkConfig
 
 from ..markov import MarkovDenoiser, MarkovSource
 
@@ -49,7 +52,7 @@ def text(windows: int, seed: int = 0, length: int = L) -> Split:
 
 
 def plain(**change: Any) -> Objective:
-    return Objective(**{"length": L, "infill": 0.0, "self_conditioning": 0.0, **change})
+    return Objective(**{"length": L, "infill": 0.0, "self_cond": 0.0, **change})
 
 
 def batch_of(task: TextTask, n: int) -> Batch:
@@ -142,7 +145,7 @@ def test_given_tokens_take_no_part(loss: str) -> None:
 def test_the_first_pass_sees_its_share_alone_and_leaves_no_gradient(
     share: float, rows: int
 ) -> None:
-    task = TextTask(text(8), BOOK, nn.Identity(), plain(self_conditioning=share), stride=L)
+    task = TextTask(text(8), BOOK, nn.Identity(), plain(self_cond=share), stride=L)
     batch, denoiser = batch_of(task, 8), Spy()
     sigma = torch.linspace(0.1, 5, 8)
     torch.manual_seed(0)
@@ -164,7 +167,7 @@ def test_the_first_pass_sees_its_share_alone_and_leaves_no_gradient(
 
 
 def test_a_share_of_few_examples_is_right_on_average() -> None:
-    task = TextTask(text(3), BOOK, nn.Identity(), plain(self_conditioning=0.5), stride=L)
+    task = TextTask(text(3), BOOK, nn.Identity(), plain(self_cond=0.5), stride=L)
     batch, denoiser = batch_of(task, 3), Spy()
     torch.manual_seed(0)
     for _ in range(400):
@@ -179,7 +182,7 @@ def test_a_share_of_few_examples_is_right_on_average() -> None:
 def test_every_step_calls_the_network_equally_often(n: int) -> None:
     """Whatever is drawn: processes draw differently, and where weights are split over them each
     call is a meeting of all. A first pass that nobody was chosen for tells nobody anything."""
-    task = TextTask(text(n), BOOK, nn.Identity(), plain(self_conditioning=0.3), stride=L)
+    task = TextTask(text(n), BOOK, nn.Identity(), plain(self_cond=0.3), stride=L)
     batch, informed = batch_of(task, n), []
     for seed in range(40):
         torch.manual_seed(seed)
@@ -258,20 +261,19 @@ def corpus(topics, tokenizer, tmp_path_factory) -> Corpus:
 @pytest.mark.parametrize("codes", ["binary", "semantic"])
 def test_an_objective_makes_setting_and_task_of_a_corpus(corpus: Corpus, codes: str) -> None:
     objective = Objective(length=16, codes=codes, sigma_min=0.02, sigma_max=40.0)
-    setting = objective.schedule_context(100, corpus)
+    method, train = Bits(objective, Assets.of(corpus, objective)), corpus.split("train")
+    setting = method.schedule_context(train, 100)
     assert (setting.channel.sigma_min, setting.channel.sigma_max) == (0.02, 40.0)
-    assert (setting.updates, setting.dim) == (100, 16 * 9)
+    assert (setting.steps, setting.dim) == (100, 16 * 9)
     sigma = torch.tensor([0.1, 1.0])
     assert torch.equal(setting.weight(sigma), edm_weight(0.5)(sigma))
     assert setting.symbols is not None
     assert 16 * 5 * math.log(2) < setting.symbols.entropy() < 16 * 9 * math.log(2)
-    task = objective.task(corpus, 0)
+    task = method.task(train, method.network(0))
     assert (task.dim, task.length) == (16 * 9, 16)
     x0 = batch_of(task, 3).x0
     found = corpus.codes(codes).decode(x0)
-    assert torch.equal(
-        found.ids.int(), torch.from_numpy(corpus.split("train").window([0, 1, 2], 16))
-    )
+    assert torch.equal(found.ids.int(), torch.from_numpy(train.window([0, 1, 2], 16)))
 
 
 @pytest.mark.parametrize(
@@ -282,7 +284,7 @@ def test_an_objective_makes_setting_and_task_of_a_corpus(corpus: Corpus, codes: 
         ({"sigma_min": 0.0}, "--sigma-min 0"),
         ({"sigma_max": math.inf}, "--sigma-max inf"),
         ({"loss": "mse"}, "--loss mse: .* edm or bce"),
-        ({"self_conditioning": 1.5}, "--self-conditioning 1.5"),
+        ({"self_cond": 1.5}, "--self-cond 1.5"),
         ({"infill": -0.1}, "--infill -0.1"),
         ({"infill": math.nan}, "--infill nan"),
         ({"network": "huge"}, "--network huge"),
@@ -307,7 +309,7 @@ def ready(
     task = TextTask(split, book, make_denoiser(2, sizes, seed), objective)
     channel = VarianceExploding(objective.sigma_min, objective.sigma_max)
     symbols = bit_profile(split, book, L, channel)
-    setting = ScheduleContext(channel, objective.weighting(), updates, task.dim, symbols)
+    setting = ScheduleContext(channel, weighting(objective), updates, task.dim, symbols)
     return task, make_schedule("infonoise", setting)
 
 

@@ -1,0 +1,94 @@
+"""What every method is: bits, bits with clusters, and the baselines on the same trunk."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from torch import nn
+
+from infonoise_core.app.train import Evaluation
+from infonoise_core.errors import InputError
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.schedules.infonoise import Schedule
+from infonoise_core.training.task import Task
+from infonoise_text.codes.book import Codes
+from infonoise_text.data.corpus import Split
+from infonoise_text.data.spans import Given
+from infonoise_text.sampling.options import TextSampler
+from infonoise_text.sampling.text import Generated
+
+# Of each file in `Method.profile_files`, or None where there is none.
+Profiles = Sequence[EntropyRateProfile | None]
+Progress = Callable[[int, int], None]
+
+
+class Method(Protocol):
+    """A way to learn windows of text and to make new ones, for one objective and one vocabulary.
+
+    Networks are of any type here: each method makes its own and is given no other.
+    """
+
+    @property
+    def name(self) -> str:
+        """In tables."""
+
+    @property
+    def codes(self) -> Codes | None:
+        """The bits that are denoised, of which some may be given; None where tokens stay whole."""
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether there are noise levels, so that a sampler's churn and grid mean something."""
+
+    @property
+    def profile_files(self) -> tuple[str, ...]:
+        """Names of the profiles in a run's folder, that of the tokens last."""
+
+    def network(self, seed: int) -> nn.Module:
+        """Freshly initialised, the same for the same seed."""
+
+    def task(self, split: Split, network: Any) -> Task:
+        """The windows of a split to learn from."""
+
+    def schedule(self, name: str, split: Split, steps: int) -> Schedule:
+        """How noise levels are drawn in a run of so many steps, if there are any."""
+
+    def evaluation(self, split: Split, windows: int = 64) -> Evaluation:
+        """On held-out windows, while training goes on."""
+
+    def evaluations(
+        self, split: Split, windows: int, sampler: TextSampler, profiles: Profiles
+    ) -> Mapping[str, Evaluation]:
+        """What distinguishes it -> each way in which a finished run is measured.
+
+        Args:
+            sampler: How text will be generated, where the measure depends on it.
+        """
+
+    def check(self, sampler: TextSampler, profiles: Profiles) -> None:
+        """InputError where the sampler does not go with the method, or needs a profile that is not
+        there.
+        """
+
+    def generate(
+        self,
+        network: Any,
+        n: int,
+        length: int,
+        sampler: TextSampler,
+        profiles: Profiles,
+        given: Given | None = None,
+        progress: Progress | None = None,
+    ) -> Generated:
+        """n windows of `length` tokens; the sampler's steps are calls of the network.
+
+        Args:
+            given: Tokens that stand where they are, where there are `codes`.
+        """
+
+
+def refuse_lead(sampler: TextSampler) -> None:
+    """InputError for a lead of clusters where there are none."""
+    if sampler.lead:
+        raise InputError(
+            f"--lead {sampler.lead:g}: the run was trained without --clusters; leave it out"
+        )

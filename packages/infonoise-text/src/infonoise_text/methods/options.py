@@ -1,0 +1,53 @@
+"""What is learned of text, and by which method."""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from infonoise_core.config.renamed import formerly
+from infonoise_core.errors import InputError
+from infonoise_text.models.config import preset
+
+MethodName = Literal["bits", "autoregressive", "masked", "embedding"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Windows of tokens and what is learned of them; the same in train and compare."""
+
+    length: int = 128
+    """tokens of a window"""
+    codes: Literal["binary", "semantic"] = "binary"
+    """how tokens become bits"""
+    network: str = "tiny"
+    """size of the transformer: tiny, small, cobit-s or cobit-m"""
+    dropout: float | None = None
+    """share of what its blocks add that is left out, by default the size's own"""
+    sigma_min: float = 0.002
+    """lowest noise level, in the unit of bits 0 and 1"""
+    sigma_max: float = 80.0
+    """highest noise level"""
+    loss: Literal["edm", "bce"] = "edm"
+    """squared error with EDM's weight, or cross entropy"""
+    self_cond: Annotated[float, formerly("self_conditioning")] = 0.5
+    """share of examples that see what a first pass believed"""
+    infill: float = 0.2
+    """share of examples that are given a part of their tokens"""
+
+    def __post_init__(self) -> None:
+        if self.length < 1:
+            raise InputError(f"--length {self.length}: give at least 1 token")
+        if not 0 < self.sigma_min < self.sigma_max < math.inf:
+            raise InputError(
+                f"--sigma-min {self.sigma_min:g} and --sigma-max {self.sigma_max:g} do not span a"
+                " range: give 0 < sigma-min < sigma-max"
+            )
+        if self.loss not in ("edm", "bce"):
+            raise InputError(f"--loss {self.loss}: no such loss; give edm or bce")
+        for option, share in (
+            ("self-cond", self.self_cond),
+            ("infill", self.infill),
+        ):
+            if not 0 <= share <= 1:
+                raise InputError(f"--{option} {share:g}: give a share between 0 and 1")
+        preset(self.network, self.dropout)

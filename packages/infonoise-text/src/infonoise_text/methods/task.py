@@ -1,0 +1,140 @@
+"""Windows of bits as a denoising task: what core's loop trains on."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from infonoise_core.analytic.priors import independent_symbol_profile
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.processes.weighting import Weight, edm_weight, unit_weight
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.training.task import Batch, Losses
+from infonoise_text.codes.book import Codes
+from infonoise_text.data.corpus import Split
+from infonoise_text.data.spans import random_spans
+from infonoise_text.data.windows import Windows
+from infonoise_text.methods.options import Objective
+from infonoise_text.models.denoiser import SIGMA_DATA
+
+# Tokens that are counted at a time.
+_CHUNK = 2**22
+_ALL = slice(None)
+
+
+def weighting(objective: Objective) -> Weight:
+    """Of the squared error in the loss; cross entropy has none."""
+    return edm_weight(SIGMA_DATA) if objective.loss == "edm" else unit_weight()
+
+
+def bit_profile(
+    split: Split, book: Codes, length: int, channel: VarianceExploding, part: slice = _ALL
+) -> EntropyRateProfile:
+    """The profile of bits that know nothing of each other, each place in the code with its own
+    frequency of ones; of those places that `part` leaves.
+
+    An upper bound on the text's own: the other bits can only help, and a denoiser that knows the
+    frequencies is never worse than one that takes the bits for fair.
+    """
+    counts = torch.zeros(book.size, dtype=torch.int64)
+    for start in range(0, len(split), _CHUNK):
+        ids = torch.from_numpy(split.ids[start : start + _CHUNK].astype(np.int64))
+        counts += torch.bincount(ids, minlength=book.size)
+    bits = book.encode(torch.arange(book.size))[:, part].to(torch.float64)
+    # One token's worth of doubt, so that no bit is certain.
+    ones = (counts.to(torch.float64) @ bits + 0.5) / (counts.sum() + 1)
+    table = torch.stack([1 - ones, ones], dim=1).repeat(length, 1)
+    values = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    return independent_symbol_profile(channel, table, values)
+
+
+@dataclass(frozen=True)
+class IdBatch(Batch):
+    """A batch on its way to the device: x0 holds ids (n, L) until `to` has moved them and made them
+    bits (n, L, m), which would take 4 m times the room.
+    """
+
+    book: Codes = field(kw_only=True)
+
+    def to(self, device: torch.device) -> Batch:
+        bits = self.book.encode(self.x0.to(device)).to(torch.float32)
+        return Batch(bits, {k: v.to(device) for k, v in self.condition.items()})
+
+
+class TextTask:
+    """Denoise the bits of windows of text.
+
+    A share of the examples sees what a first pass believed (self-conditioning), and a share is
+    given some of its tokens; given tokens count in no loss. What is random here comes from torch's
+    global generator, which the loop seeds anew for every step.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        book: Codes,
+        denoiser: nn.Module,
+        objective: Objective,
+        stride: int | None = None,
+    ) -> None:
+        self.windows = Windows(split, objective.length, stride)
+        self.book, self.denoiser, self.objective = book, denoiser, objective
+        self.length = objective.length
+        self.dim = self.length * book.bits
+        self._weight = weighting(objective)
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def batch(self, index: np.ndarray) -> Batch:
+        return IdBatch(self.windows.ids(index), book=self.book)
+
+    def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
+        """The mean loss over the bits of an example, and the plain sum of squared errors."""
+        x0 = batch.x0
+        x = x0 + sigma[:, None, None] * eps
+        logits, unknown = self._answer(denoiser, batch, x, sigma)
+        error = ((logits.sigmoid() - x0).square() * unknown).flatten(1).sum(1)
+        if self.objective.loss == "edm":
+            return Losses(self._weight(sigma) * error / self.dim, error.detach())
+        return Losses(self._nats(logits, x0, unknown) / self.dim, error.detach())
+
+    def _answer(
+        self, denoiser: Denoiser, batch: Batch, x: Tensor, sigma: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Log-odds (n, L, m) of bits, some tokens given, some believed, and (n, L, 1) bool, where
+        they count.
+        """
+        known = random_spans(len(x), self.length, self.objective.infill, x.device)
+        condition = {**batch.condition, "known": known, "clean": batch.x0}
+        previous = self._first_pass(denoiser, x, sigma, condition)
+        logits = denoiser(x, sigma, previous=previous, logits=True, **condition)
+        return logits, ~known[..., None]
+
+    @staticmethod
+    def _nats(logits: Tensor, x0: Tensor, unknown: Tensor) -> Tensor:
+        """(n,) cross entropy."""
+        entropy = functional.binary_cross_entropy_with_logits(logits, x0, reduction="none")
+        return (entropy * unknown).flatten(1).sum(1)
+
+    def _first_pass(
+        self, denoiser: Denoiser, x: Tensor, sigma: Tensor, condition: dict[str, Tensor]
+    ) -> Tensor:
+        """(n, L, m) beliefs: of a first pass for a share of the examples, 1/2 for the others."""
+        n, share = len(x), self.objective.self_cond
+        previous = torch.full_like(x, 0.5)
+        if share == 0:
+            return previous
+        # A number of examples, not a mask, so that the device need not be asked; on average right.
+        chosen = math.floor(n * share + float(torch.rand(())))
+        # Processes draw different numbers but must call the network equally often: where weights
+        # are split over them, each call gathers them from all. So none chosen costs a call too.
+        rows = torch.randperm(n, device=x.device)[: max(chosen, 1)]
+        with torch.no_grad():
+            part = {name: value[rows] for name, value in condition.items()}
+            first = denoiser(x[rows], sigma[rows], **part)
+        return previous.index_copy(0, rows, first) if chosen else previous
