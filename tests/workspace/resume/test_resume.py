@@ -16,7 +16,7 @@ from infonoise_bio.models import network as dna
 from infonoise_core.schedules.registry import ScheduleContext, make_schedule
 from infonoise_core.training import checkpoint
 from infonoise_core.training.loop import train
-from infonoise_text.models import transformer
+from infonoise_text.models import config as text_sizes
 from infonoise_vision.models import registry
 
 from .runs import (
@@ -48,8 +48,8 @@ WAY, NUMBER = 1e-2, 1e-3
 @pytest.fixture(autouse=True)
 def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.NETWORKS, "fixture", registry.dit(8, 1, 2))
-    tiny = transformer.TrunkConfig(width=8, blocks=1, heads=2)
-    monkeypatch.setitem(transformer.PRESETS, "fixture", tiny)
+    tiny = text_sizes.TrunkConfig(width=8, blocks=1, heads=2)
+    monkeypatch.setitem(text_sizes.PRESETS, "fixture", tiny)
     monkeypatch.setitem(dna._SIZES, "fixture", {"cnn": (8, 1)})
 
 

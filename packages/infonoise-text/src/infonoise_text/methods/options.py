@@ -2,9 +2,8 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
-from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
 from infonoise_text.models.config import preset
 
@@ -29,7 +28,7 @@ class Objective:
     """highest noise level"""
     loss: Literal["edm", "bce"] = "edm"
     """squared error with EDM's weight, or cross entropy"""
-    self_cond: Annotated[float, formerly("self_conditioning")] = 0.5
+    self_conditioning: float = 0.5
     """share of examples that see what a first pass believed"""
     infill: float = 0.2
     """share of examples that are given a part of their tokens"""
@@ -45,7 +44,7 @@ class Objective:
         if self.loss not in ("edm", "bce"):
             raise InputError(f"--loss {self.loss}: no such loss; give edm or bce")
         for option, share in (
-            ("self-cond", self.self_cond),
+            ("self-conditioning", self.self_conditioning),
             ("infill", self.infill),
         ):
             if not 0 <= share <= 1:
