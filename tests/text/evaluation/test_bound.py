@@ -163,7 +163,7 @@ def test_a_second_pass_sees_the_first() -> None:
 
 
 def test_a_span_that_ends_below_the_last_level_is_refused() -> None:
-    with pytest.raises(InputError, match=r"--sigma-max 0\.05: bits are already told"):
+    with pytest.raises(InputError, match=r"--sigma-max 0\.05: bits are already certain"):
         LikelihoodBound(torch.zeros(2, 3, dtype=torch.long), binary_codes(2), 0.05)
 
 

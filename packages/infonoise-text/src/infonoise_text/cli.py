@@ -1,6 +1,4 @@
-"""infonoise-text: prepare, train, sample, complete, infill, evaluate, profile, compare, push, pull
-and presets.
-"""
+"""The `infonoise-text` command."""
 
 import sys
 from collections.abc import Sequence

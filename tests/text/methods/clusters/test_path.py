@@ -140,7 +140,7 @@ def test_where_all_bits_have_one_level_it_is_the_bound_of_one_kind() -> None:
 def test_what_is_no_path_is_refused(path: list[list[float]], message: str) -> None:
     with pytest.raises(InputError, match=message):
         PathBound(torch.zeros(3, 4, dtype=torch.long), BOOK, torch.tensor(path))
-    with pytest.raises(InputError, match=r"--sigma-max 0\.05: bits are already told"):
+    with pytest.raises(InputError, match=r"--sigma-max 0\.05: bits are already certain"):
         equal_path(0.05)
     with pytest.raises(InputError, match="fewer than 2 held-out windows"):
         PathBound(torch.zeros(1, 4, dtype=torch.long), BOOK, equal_path(HIGH))

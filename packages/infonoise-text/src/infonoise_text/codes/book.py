@@ -20,8 +20,12 @@ VERSION = 1
 
 
 class Decoded(NamedTuple):
-    """ids: int64 of any shape.  invalid: bool of the same shape, where a code belongs to no token
-    and `ids` holds the unknown id; its mean is the invalid-token rate.
+    """Bits read back.
+
+    Attributes:
+        ids: int64 of any shape.
+        invalid: bool of the same shape, where a code belongs to no token and `ids` holds the
+            unknown id; its mean is the invalid-token rate.
     """
 
     ids: Tensor

@@ -135,9 +135,9 @@ def _write(
             print(f"{_RULE}\n{text}")
     else:
         _save(output.out, texts, Generated(ids, invalid, found.nfe))
-    told = f"{output.n} texts of {shown} tokens, {found.nfe} denoiser calls each"
+    made = f"{output.n} texts of {shown} tokens, {found.nfe} denoiser calls each"
     rate = float(invalid.double().mean())
-    print(f"{told}, {rate:.2%} of the codes belong to no token", file=sys.stderr)
+    print(f"{made}, {rate:.2%} of the codes belong to no token", file=sys.stderr)
 
 
 def _save(out: Path, texts: list[str], found: Generated) -> None:

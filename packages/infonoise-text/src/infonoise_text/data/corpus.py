@@ -1,7 +1,7 @@
 """A prepared corpus: token ids in memory-mapped files, and a manifest that says what they are.
 
 The folder holds corpus.json, the tokenizer, one file of ids for each split, and the semantic code
-book where one was asked for. `prepare` writes it.
+book where --semantic was given. `prepare` writes it.
 """
 
 import hashlib
@@ -68,8 +68,10 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """The manifest of a prepared folder; InputError where there is none, or it is damaged or
-        of another version.
+        """The manifest of a prepared folder.
+
+        Raises:
+            InputError: Where there is none, or it is damaged or of another version.
         """
         path = folder / MANIFEST_FILE
         if not path.is_file():
@@ -154,10 +156,14 @@ class Corpus:
 
     @classmethod
     def open(cls, folder: str | Path, tokenizer: Tokenizer | None = None) -> "Corpus":
-        """The corpus in `folder`; InputError where it is none, damaged or of another tokenizer.
+        """The corpus in `folder`.
 
-        tokenizer: what the ids must have been made with, such as that of a trained model; the
-            folder's own by default.
+        Args:
+            tokenizer: What the ids must have been made with, such as that of a trained model; the
+                folder's own by default.
+
+        Raises:
+            InputError: Where it is none, damaged or of another tokenizer.
         """
         folder = Path(folder)
         manifest = Manifest.read(folder)

@@ -48,14 +48,15 @@ class Documents:
 def open_documents(source: str = EMBEDDED, field: str = "text") -> Documents:
     """The documents of `source`; reading them raises InputError at what cannot be read.
 
-    source: "pydoc" (the documentation that comes with Python, one document per topic), a file,
-        a folder, or "hf:NAME" or "hf:NAME,CONFIG" for the train split of a Hugging Face
-        data set (a name on the hub or a folder that `save_to_disk` wrote).
-    field: the text in JSON lines, Parquet and Hugging Face data sets.
-
     A text file is one document, and so is each line of .jsonl and each row of .parquet. Files may
     be packed (.gz, .xz, .bz2) and lie in archives (.tar, .tar.xz ...) and folders, where those
     with a known suffix are read, in the order of their names.
+
+    Args:
+        source: "pydoc" (the documentation that comes with Python, one document per topic), a file,
+            a folder, or "hf:NAME" or "hf:NAME,CONFIG" for the train split of a Hugging Face
+            data set (a name on the hub or a folder that `save_to_disk` wrote).
+        field: The text in JSON lines, Parquet and Hugging Face data sets.
     """
     if source == EMBEDDED:
         return Documents(EMBEDDED, lambda: iter(pydoc_data.topics.topics.values()))
@@ -135,7 +136,12 @@ def _read_tar(path: Path, field: str) -> Iterator[str]:
 
 
 def _read_stream(stream: IO[bytes], name: str, where: str, field: str) -> Iterator[str]:
-    """name: in lower case, tells JSON lines from plain text.  where: for error messages."""
+    """The texts of a file.
+
+    Args:
+        name: In lower case; says whether it is JSON lines or plain text.
+        where: For error messages.
+    """
     if name.endswith((*_LINES, ".json")):
         yield from _read_lines(stream, where, field)
     else:

@@ -27,7 +27,7 @@ def open_corpus(data: str, options: CorpusOptions, *, semantic: bool = False) ->
 
     Args:
         semantic: With the semantic code book; a prepared folder without one is refused where
-            the book is asked for.
+            the book is needed.
     """
     if (Path(data) / MANIFEST_FILE).is_file():
         return _checked(Path(data), options)
@@ -87,20 +87,20 @@ def _checked(folder: Path, options: CorpusOptions) -> Corpus:
     corpus = Corpus.open(folder)
     tokenizer = corpus.tokenizer
     base = tokenizer.base if isinstance(tokenizer, PairTokenizer) else tokenizer
-    mend = "prepare it again, or leave the option out"
+    fix = "prepare it again, or leave the option out"
     if options.vocab_size not in (None, base.size):
         raise InputError(
             f"--vocab-size {options.vocab_size}: {folder} was prepared with {base.size} tokens;"
-            f" {mend}"
+            f" {fix}"
         )
     if options.pair_bits is not None and tokenizer.size != 1 << options.pair_bits:
         raise InputError(
             f"--pair-bits {options.pair_bits}: {folder} was prepared with {tokenizer.size} codes;"
-            f" {mend}"
+            f" {fix}"
         )
     if options.tokenizer is not None and not _same(options.tokenizer, base.name, base.digest):
         raise InputError(
-            f"--tokenizer {options.tokenizer}: {folder} was prepared with {base.name!r}; {mend}"
+            f"--tokenizer {options.tokenizer}: {folder} was prepared with {base.name!r}; {fix}"
         )
     return corpus
 

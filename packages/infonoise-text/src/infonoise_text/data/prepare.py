@@ -47,15 +47,17 @@ def prepare(
 ) -> Corpus:
     """Tokenise `documents` into the folder `out`.
 
-    tokenizer: what to use; by default sentencepiece, trained on the train split.
-    vocab_size: of that training; by default 4096, or the largest power of two below that the
-        corpus supports.
-    pair_bits: learn pairs of tokens on top until there are 2^pair_bits.
-    semantic: learn the semantic code book too.
-    overwrite: replace a corpus that is already there.
+    Args:
+        tokenizer: What to use; by default sentencepiece, trained on the train split.
+        vocab_size: Of that training; by default 4096, or the largest power of two below that the
+            corpus supports.
+        pair_bits: Learn pairs of tokens on top until there are 2^pair_bits.
+        semantic: Learn the semantic code book too.
+        overwrite: Replace a corpus that is already there.
 
-    Raises InputError for what is wrong with the documents, the settings or `out`; then, and after
-    an interruption, `out` is as it was.
+    Raises:
+        InputError: For what is wrong with the documents, the settings or `out`; then, and after an
+            interruption, `out` is as it was.
     """
     if tokenizer is not None and vocab_size is not None:
         raise InputError(

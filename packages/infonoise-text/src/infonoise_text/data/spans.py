@@ -49,10 +49,10 @@ def prompt(ids: Sequence[int], length: int) -> Given:
 
 
 def gaps(parts: Sequence[Sequence[int]], length: int, size: int | None = None) -> Given:
-    """Parts of a window of `length` with gaps between them; a part may be empty, so a gap can be
-    first or last.
+    """Parts of a window of `length` with gaps between them.
 
     Args:
+        parts: Of which some may be empty, so that a gap can be first or last.
         size: Tokens of each gap, and what room is left is unknown too, behind the last part;
             without it the gaps share all room.
     """

@@ -55,7 +55,7 @@ MakeBound = Callable[[Tensor], BoundOf]
 
 
 class SecondPass(nn.Module):
-    """A denoiser asked twice: the second time it sees what it believed the first time.
+    """A denoiser called twice: the second time it sees what it believed the first time.
 
     It is a function of x and sigma alone, so what bounds hold for a denoiser hold for it.
     """
@@ -103,7 +103,7 @@ class LikelihoodBound:
     ) -> None:
         if not 0 < sigma_0 < sigma_max:
             raise InputError(
-                f"--sigma-max {sigma_max:g}: bits are already told from each other at"
+                f"--sigma-max {sigma_max:g}: bits are already certain at"
                 f" {sigma_0:g}; give a higher one"
             )
         x0 = book.encode(ids).to(torch.float32)
@@ -148,8 +148,9 @@ class LikelihoodBound:
 
 
 def controlled(nats: Tensor, control: Tensor, tokens: int) -> Bound:
-    """The mean cost of a token, what chance does to it taken out as far as it does the same to the
-    control.
+    """The mean cost of a token, less what chance does to it.
+
+    What chance does is taken out as far as it does the same to the control (a control variate).
 
     Args:
         nats: (n,) of windows of `tokens` tokens.

@@ -1,5 +1,6 @@
-"""How varied generated text is: what a perplexity has to be read beside, for it falls where a model
-repeats itself.
+"""How varied generated text is.
+
+A perplexity has to be read beside it, for it falls where a model repeats itself.
 """
 
 import torch
@@ -23,8 +24,9 @@ def unigram_entropy(ids: Tensor) -> float:
 
 
 def distinct(ids: Tensor, n: int) -> float:
-    """Different n-grams among all n-grams of the windows (windows, L), as a share (Li et al. 2016,
-    "A diversity-promoting objective").
+    """Share of different n-grams among all n-grams of the windows (windows, L).
+
+    From Li et al. 2016, "A diversity-promoting objective".
     """
     _, length = _shape(ids)
     if not 1 <= n <= length:

@@ -18,8 +18,9 @@ _ENDLESS = 2**62
 
 
 def language_model(source: str, device: str = "cpu") -> TextMeasure:
-    """The generative perplexity by a causal language model: exp of the mean cost of its own tokens,
-    each given those before it in the text.
+    """The generative perplexity by a causal language model.
+
+    It is exp of the mean cost of the model's own tokens, each given those before it in the text.
 
     Args:
         source: Folder of a Hugging Face causal model with its tokenizer, or a name on the hub.
@@ -71,9 +72,10 @@ def _cost(model: Any, ids: Tensor, window: int) -> tuple[float, int]:
 
 
 def mauve(real: list[str], source: str) -> TextMeasure:
-    """MAUVE (Pillutla et al. 2021) between texts and `real` ones, by the features of a causal
-    language model: 1 for the same law, towards 0 for another. Of a text longer than the model
-    reads, its beginning.
+    """MAUVE (Pillutla et al. 2021) between texts and `real` ones.
+
+    It compares the features of a causal language model: 1 for the same distribution, towards 0 for
+    another. Of a text longer than the model reads, its beginning counts.
     """
     library = require("mauve", "mauve", "--mauve")
     if not Path(source).is_dir():

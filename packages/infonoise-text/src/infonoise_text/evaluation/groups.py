@@ -31,9 +31,10 @@ def measured_profile(
     bins: int = 48,
     seed: int = 0,
 ) -> EntropyRateProfile:
-    """The rate of windows (n, L) with its parts by bit of the code, first bit first, or by stretch
-    of positions; the parts add up to the rate in every bin. Clusters and tokens, where there are
-    both, are at the same level.
+    """The rate of windows (n, L) with its parts by bit of the code or by stretch of positions.
+
+    The parts add up to the rate in every bin. Clusters and tokens, where there are both, are at the
+    same level.
 
     In every bin each window meets one level, log-uniform inside it and shared out evenly among the
     windows, so the rate is an average over the bin and not a value at its centre.

@@ -5,7 +5,7 @@ with c(h, w) how often w followed the context h, and T(h) how many different tok
 
     p(w | h) = (c(h, w) + T(h) p(w | h without its first token)) / (c(h) + T(h)),
 
-down to the uniform law. It works on bytes as on token ids.
+down to the uniform distribution. It works on bytes as on token ids.
 """
 
 import math

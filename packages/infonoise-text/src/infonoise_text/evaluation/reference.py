@@ -11,8 +11,10 @@ _MOST = 20_000_000
 
 
 def split_bytes(corpus: Corpus, name: str, most: int = _MOST) -> Ids:
-    """(N,) uint8: the documents of a split one after the other, as UTF-8, from its first `most`
-    tokens.
+    """(N,) uint8: the documents of a split one after the other, as UTF-8.
+
+    Args:
+        most: Tokens that are read, from the first on.
     """
     ids, tokenizer = corpus.split(name).ids[:most], corpus.tokenizer
     # No id is -1, so a tokenizer without an end gives one piece.
@@ -22,8 +24,12 @@ def split_bytes(corpus: Corpus, name: str, most: int = _MOST) -> Ids:
 
 
 def byte_references(corpus: Corpus, held_out: str = "valid", order: int = 6) -> list[float]:
-    """Held-out bits per byte of byte n-gram models of orders 1 to `order`, as `byte_ids` and NGram
-    give them; they see across the ends of documents.
+    """Held-out bits per byte of byte n-gram models of orders 1 to `order`.
+
+    They see across the ends of documents.
+
+    Raises:
+        InputError: Where a split is empty.
     """
     train, rest = split_bytes(corpus, "train"), split_bytes(corpus, held_out)
     if not len(train) or not len(rest):
@@ -33,7 +39,8 @@ def byte_references(corpus: Corpus, held_out: str = "valid", order: int = 6) -> 
 
 
 def token_model(corpus: Corpus, order: int = 3, most: int = _MOST) -> NGram:
-    """An n-gram model of the training split's tokens: the perplexity of generated text where no
-    language model is at hand.
+    """An n-gram model of the training split's tokens.
+
+    It gives the perplexity of generated text where no language model is at hand.
     """
     return NGram(corpus.split("train").ids[:most], corpus.tokenizer.size, order)

@@ -65,8 +65,10 @@ class Method(Protocol):
         """
 
     def check(self, sampler: TextSampler, profiles: Profiles) -> None:
-        """InputError where the sampler does not go with the method, or needs a profile that is not
-        there.
+        """Refuse a sampler that cannot be followed.
+
+        Raises:
+            InputError: Where it does not go with the method, or needs a profile that is not there.
         """
 
     def generate(

@@ -1,8 +1,8 @@
-"""Diffusion of learned embeddings with a softmax over tokens, as in CDCD (Dieleman et al. 2022,
-arXiv 2211.15089): noise on vectors of fixed length, cross entropy, and D = the mean embedding.
+"""Diffusion of learned embeddings with a softmax over tokens, as in CDCD.
 
-The log-odds of independent tokens are added to what the network says, as those of bits are in
-`model`, so both start from what single places tell. There is no second pass.
+Dieleman et al. 2022, arXiv 2211.15089: noise on vectors of fixed length, cross entropy, and D = the
+mean embedding. The log-odds of independent tokens are added to what the network says, as those of
+bits are in `model`, so both start from what single places tell. There is no second pass.
 """
 
 import math
@@ -41,8 +41,8 @@ from infonoise_text.sampling.text import Generated
 
 # Numbers of an embedding, or as many as the trunk is wide if that is less.
 CHANNELS = 64
-# Lowest level of sampling and of the bound. Embeddings are about 11 apart, so that tokens are told
-# from each other long before.
+# Lowest level of sampling and of the bound. Embeddings are about 11 apart, so that tokens are
+# certain long before.
 SIGMA_LAST = 0.3
 # Windows that the denoiser sees at a time.
 _CHUNK = 32
@@ -122,8 +122,9 @@ class EmbeddingTask:
 
 
 class EmbeddingEvaluation:
-    """Bits per byte of averaged weights on held-out windows: the bound of `LikelihoodBound`, for
-    embeddings as they have been learned.
+    """Bits per byte of averaged weights on held-out windows.
+
+    The bound of `LikelihoodBound`, for embeddings as they have been learned.
     """
 
     def __init__(

@@ -34,9 +34,9 @@ def weighting(objective: Objective) -> Weight:
 def bit_profile(
     split: Split, book: Codes, length: int, channel: VarianceExploding, part: slice = _ALL
 ) -> EntropyRateProfile:
-    """The profile of bits that know nothing of each other, each place in the code with its own
-    frequency of ones; of those places that `part` leaves.
+    """The profile of bits that know nothing of each other.
 
+    Each place in the code has its own frequency of ones; those places count that `part` leaves.
     An upper bound on the text's own: the other bits can only help, and a denoiser that knows the
     frequencies is never worse than one that takes the bits for fair.
     """
@@ -54,8 +54,10 @@ def bit_profile(
 
 @dataclass(frozen=True)
 class IdBatch(Batch):
-    """A batch on its way to the device: x0 holds ids (n, L) until `to` has moved them and made them
-    bits (n, L, m), which would take 4 m times the room.
+    """A batch on its way to the device.
+
+    x0 holds ids (n, L) until `to` has moved them and made them bits (n, L, m), which would take 4 m
+    times the room.
     """
 
     book: Codes = field(kw_only=True)
@@ -106,8 +108,10 @@ class TextTask:
     def _answer(
         self, denoiser: Denoiser, batch: Batch, x: Tensor, sigma: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Log-odds (n, L, m) of bits, some tokens given, some believed, and (n, L, 1) bool, where
-        they count.
+        """Log-odds of bits, some tokens given, some believed, and where they count.
+
+        Returns:
+            (n, L, m) log-odds and (n, L, 1) bool.
         """
         known = random_spans(len(x), self.length, self.objective.infill, x.device)
         condition = {**batch.condition, "known": known, "clean": batch.x0}
@@ -129,7 +133,7 @@ class TextTask:
         previous = torch.full_like(x, 0.5)
         if share == 0:
             return previous
-        # A number of examples, not a mask, so that the device need not be asked; on average right.
+        # A number of examples, not a mask, so that nothing waits for the device; on average right.
         chosen = math.floor(n * share + float(torch.rand(())))
         # Processes draw different numbers but must call the network equally often: where weights
         # are split over them, each call gathers them from all. So none chosen costs a call too.

@@ -51,7 +51,7 @@ class TokenTransformer(nn.Module):
         self.size = size
         self.embedding = nn.Embedding(size + 1, trunk.width)
         nn.init.normal_(self.embedding.weight, std=0.02)
-        # The trunk asks for a noise level; here is none, so it is told one learned vector.
+        # The trunk takes a noise level; here is none, so it gets one learned vector.
         self.level = nn.Parameter(torch.randn(trunk.width))
         self.trunk = Trunk(trunk)
         self.bias = nn.Parameter(torch.zeros(size))
@@ -108,8 +108,9 @@ class TokenMeasure:
 
 
 class TokenEvaluation:
-    """Bits per byte of averaged weights on fixed held-out windows, each read without what stands
-    before it.
+    """Bits per byte of averaged weights on fixed held-out windows.
+
+    Each is read without what stands before it.
     """
 
     def __init__(

@@ -46,8 +46,9 @@ class NoiseEmbedding(nn.Module):
 
 
 def rotary_table(length: int, channels: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosine and sine, (length, channels / 2) float32, of the angle position * base^(-2i/channels)
-    by which pair i of a head's channels is turned.
+    """Cosine and sine, (length, channels / 2) float32, of the rotary angles.
+
+    Pair i of a head's channels is turned by position * base^(-2i/channels).
     """
     pair = torch.arange(0, channels, 2, dtype=torch.float32, device=device) / channels
     position = torch.arange(length, dtype=torch.float32, device=device)
@@ -144,13 +145,14 @@ class Trunk(nn.Module):
 
 
 class BitTransformer(nn.Module):
-    """What the evidence of single bits lacks: (n, L, m) to be added to their log-odds; exactly zero
-    before training.
+    """What the evidence of single bits lacks, to be added to their log-odds.
+
+    Reads, for each bit, the scaled noisy value and the belief of an earlier pass, and for each
+    token whether it is known. Before training the answer (n, L, m) is exactly zero.
 
     Args:
         bits: m, of one token.
-        levels: How many noise levels an example has.  Reads, for each bit, the scaled noisy
-            value and the belief of an earlier pass, and for each token whether it is known.
+        levels: How many noise levels an example has.
     """
 
     def __init__(self, bits: int, trunk: TrunkConfig, levels: int = 1) -> None:
@@ -170,8 +172,12 @@ class BitTransformer(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, signal: Tensor, belief: Tensor, known: Tensor, log_sigma: Tensor) -> Tensor:
-        """signal, belief (n, L, m), known (n, L) zeros and ones, log_sigma (n,) or (n, levels)
-        -> (n, L, m).
+        """What is to be added to the log-odds, (n, L, m).
+
+        Args:
+            signal, belief: (n, L, m).
+            known: (n, L) zeros and ones.
+            log_sigma: (n,) or (n, levels).
         """
         bits = torch.cat([signal, belief], dim=-1).to(self.patch.weight.dtype)
         patch = self.patch(bits) + known[..., None].to(self.known.dtype) * self.known

@@ -17,8 +17,12 @@ from infonoise_text.models.denoiser import CENTRE
 
 
 class Generated(NamedTuple):
-    """ids: (n, L) int64.  invalid: (n, L) bool, where the bits were no token's code and `ids` holds
-    the unknown id.  nfe: network evaluations that were made for each example.
+    """Windows of new text.
+
+    Attributes:
+        ids: (n, L) int64.
+        invalid: (n, L) bool, where the bits were no token's code and `ids` holds the unknown id.
+        nfe: Network evaluations that were made for each example.
     """
 
     ids: Tensor
@@ -94,8 +98,10 @@ def given_condition(given: Given, book: Codes, n: int, length: int) -> dict[str,
 
 
 class Calls:
-    """A denoiser to solve with: guided, its beliefs carried from call to call, what is given put
-    back, and evaluations counted.
+    """A denoiser to solve with.
+
+    It is guided, its beliefs are carried from call to call, what is given is put back, and
+    evaluations are counted.
     """
 
     def __init__(

@@ -13,10 +13,14 @@ from infonoise_text.tokenizers.sentencepiece import MODEL_FILE, SentencePiece
 def load_tokenizer(source: str | Path, name: str | None = None) -> Tokenizer:
     """The tokenizer at `source`.
 
-    source: a sentencepiece .model file, a Hugging Face tokenizer.json, a folder that holds one
-        of the two (with `pairs.safetensors` beside it, the pairs learnt on top), or the name of a
-        tokenizer on the Hugging Face hub.
-    name: for people; from the source by default.
+    Args:
+        source: A sentencepiece .model file, a Hugging Face tokenizer.json, a folder that holds one
+            of the two (with `pairs.safetensors` beside it, the pairs learnt on top), or the name
+            of a tokenizer on the Hugging Face hub.
+        name: For people; from the source by default.
+
+    Raises:
+        InputError: Where there is none.
     """
     path = Path(source)
     if path.is_dir():

@@ -213,8 +213,8 @@ def _expansions(size: int, merges: Ids) -> tuple[Ids, Places, Places]:
 
 def _too_few_pairs(size: int, merges: int, bits: int) -> InputError:
     fits = (size + merges).bit_length() - 1
-    mend = f"give {fits} bits" if 1 << fits >= size else "do without pairs"
+    fix = f"give {fits} bits" if 1 << fits >= size else "do without pairs"
     return InputError(
         f"the corpus has pairs for {merges} codes beside its {size} tokens, which does not fill"
-        f" 2^{bits}; {mend}, or more text"
+        f" 2^{bits}; {fix}, or more text"
     )

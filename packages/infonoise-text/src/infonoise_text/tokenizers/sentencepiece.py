@@ -70,8 +70,10 @@ def train_sentencepiece(
     """A unigram model (Kudo, arXiv 1804.10959) with byte fallback that gives every text back.
 
     Args:
-        texts: documents; their lines are what it is trained on. Raises InputError where the
-            texts do not support `vocab_size` pieces, with the size that works.
+        texts: Documents; their lines are what it is trained on.
+
+    Raises:
+        VocabularyError: Where they do not support `vocab_size` pieces, with the size that works.
     """
     if vocab_size < 1:
         raise VocabularyError(f"--vocab-size {vocab_size}: give a size such as 4096")

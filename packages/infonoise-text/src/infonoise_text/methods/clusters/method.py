@@ -58,8 +58,10 @@ class Clusters:
     def evaluations(
         self, split: Split, windows: int, sampler: TextSampler, profiles: Profiles
     ) -> Mapping[str, Evaluation]:
-        """One pass and two with both kinds at the same level; then, of two passes, along the path
-        that the sampler takes, and with clusters that are never given.
+        """Along several paths of the two levels.
+
+        One pass and two with both kinds at the same level; then, of two passes, along the path that
+        the sampler takes, and with clusters that are never given.
         """
         equal = equal_path(self.objective.sigma_max)
         found = {name: self._along(equal, split, windows, p) for p, name in PASSES.items()}

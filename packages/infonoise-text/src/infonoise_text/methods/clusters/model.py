@@ -11,7 +11,7 @@ from infonoise_text.models.transformer import BitTransformer
 
 
 class ClusterDenoiser(BitDenoiser):
-    """A BitDenoiser whose bits are of two kinds and whose network is told the level of each.
+    """A BitDenoiser whose bits are of two kinds and whose network sees the level of each.
 
     Args:
         widths: Bits of a token's cluster and of the token itself. sigma: (n, 2), the levels of

@@ -43,7 +43,7 @@ def equal_path(sigma_max: float) -> Tensor:
 
 
 def tokens_path(sigma_max: float) -> Tensor:
-    """(2, 2): tokens alone, their clusters never told."""
+    """(2, 2): tokens alone, their clusters never given."""
     _check_top(sigma_max)
     return torch.tensor([[sigma_max] * 2, [sigma_max, SIGMA_LAST]], dtype=torch.float64)
 
@@ -51,7 +51,7 @@ def tokens_path(sigma_max: float) -> Tensor:
 def _check_top(sigma_max: float) -> None:
     if not sigma_max > SIGMA_LAST:
         raise InputError(
-            f"--sigma-max {sigma_max:g}: bits are already told from each other at {SIGMA_LAST:g};"
+            f"--sigma-max {sigma_max:g}: bits are already certain at {SIGMA_LAST:g};"
             " give a higher one"
         )
 

@@ -15,12 +15,12 @@ CLUSTERS_PROFILE = "clusters-profile.json"
 
 
 class BothSchedules:
-    """Levels (n, 2) of clusters and tokens, drawn independently, each by its own schedule, which
-    is told the error of its own bits alone.
+    """Levels (n, 2) of clusters and tokens, each drawn by a schedule of its own.
 
-    Independent draws reach every pair of levels, so that any path can be sampled and scored, and
-    each law stays its own. What a schedule measures is an average over the levels of the other
-    kind: of clusters, what is left to be said of them beside tokens at the levels of training.
+    A schedule observes the error of its own bits alone. Independent draws reach every pair of
+    levels, so that any path can be sampled and scored, and each distribution stays its own. What a
+    schedule measures is an average over the levels of the other kind: of clusters, what is left to
+    be said of them beside tokens at the levels of training.
     """
 
     def __init__(self, clusters: Schedule, tokens: Schedule) -> None:

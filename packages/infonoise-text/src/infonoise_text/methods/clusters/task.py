@@ -23,8 +23,9 @@ class ClusterTask(TextTask):
         self.widths = book.widths
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        """The mean loss over all bits of an example, each kind's error weighted for its own level,
-        and (n, 2) the plain sums of squared errors.
+        """The mean loss over all bits of an example, and the plain sums of squared errors (n, 2).
+
+        Each kind's error is weighted for its own level.
         """
         x0 = batch.x0
         x = x0 + per_bit(sigma, self.widths) * eps
