@@ -11,9 +11,9 @@ from torch import nn
 
 from infonoise_core import InputError
 from infonoise_core.analytic.exact import BinarySource, exact_profile
+from infonoise_core.files import write_json
 from infonoise_core.hub.push import Pull, Push
 from infonoise_core.training import checkpoint
-from infonoise_core.training.config import write_json
 from infonoise_core.training.loop import load_denoiser
 from infonoise_core.training.push_model import Domain, pull_model, push_model
 

@@ -24,7 +24,7 @@ import infonoise_core
 import infonoise_text
 import infonoise_vision
 from infonoise_core.errors import InputError
-from infonoise_core.training.config import write_json
+from infonoise_core.files import write_json
 from report import Section, render, to_json
 
 SEED = 0

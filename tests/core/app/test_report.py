@@ -15,7 +15,7 @@ from PIL import Image
 from infonoise_core import EntropyRateProfile
 from infonoise_core.app.report import answer, write_report
 from infonoise_core.app.results import Arm, Measure, Results, rows
-from infonoise_core.profiles.profile import log_edges
+from infonoise_core.binning import log_edges
 
 LOADING = ("src", "srcset", "href", "xlink:href", "data", "action", "poster", "background")
 VOID = ("meta", "img", "br", "hr", "link", "input", "source")

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from infonoise_core import EntropyRateProfile
-from infonoise_core.profiles.profile import log_edges
+from infonoise_core.binning import log_edges
 
 BASES = torch.tensor([0.3, 0.2, 0.1, 0.4])
 

@@ -10,8 +10,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from infonoise_core import InfoNoise, InputError, LogUniform, VarianceExploding
 from infonoise_core.analytic.exact import BinarySource, GaussianSource, exact_profile
+from infonoise_core.binning import log_edges
 from infonoise_core.profiles.estimator import RateEstimator
-from infonoise_core.profiles.profile import log_edges
 
 EDGES = log_edges(0.01, 10.0, 16)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from infonoise_core import EntropyRateProfile, InputError
 from infonoise_core.analytic.exact import BinarySource, GaussianSource, exact_profile
-from infonoise_core.profiles.profile import log_edges
+from infonoise_core.binning import log_edges
 
 
 def profile_of(rates: list[float]) -> EntropyRateProfile:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infonoise_core.analytic.exact import BinarySource, GaussianSource, exact_profile
+from infonoise_core.binning import log_edges
 from infonoise_core.errors import InputError
-from infonoise_core.profiles.profile import EntropyRateProfile, log_edges
+from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.sampling import grids as grid
 from infonoise_core.schedules.gates import fixed_gate, open_gate
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infonoise_core.profiles.profile import log_edges
+from infonoise_core.binning import log_edges
 from infonoise_core.schedules.loss_history import LossHistory
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
-from infonoise_core.training.config import open_run, parse_duration, read_run, settings_of
+from infonoise_core.training.config import open_run, parse_duration, read_run
 
 from ..two_points import CONFIG
 

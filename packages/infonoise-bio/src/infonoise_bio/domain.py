@@ -12,8 +12,9 @@ from infonoise_bio.examples import PLANTED, Examples, parts
 from infonoise_bio.methods.diffusion import Objective, describe
 from infonoise_bio.methods.trained import COMMAND
 from infonoise_core.app.train import Run, run_settings, run_training
+from infonoise_core.config.tree import settings_of
 from infonoise_core.schedules.registry import make_schedule
-from infonoise_core.training.config import TrainConfig, settings_of
+from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import EngineConfig
 
 # Held-out sequences of the evaluations while training goes on; `evaluate` takes all.

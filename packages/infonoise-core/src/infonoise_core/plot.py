@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infonoise_core.errors import InputError
+from infonoise_core.files import check_output, whole_file
 from infonoise_core.profiles.profile import EntropyRateProfile
 
 if TYPE_CHECKING:
@@ -106,17 +107,9 @@ def save_figure(fig: "Figure", path: Path, *, overwrite: bool = False) -> None:
     form = path.suffix.removeprefix(".").lower()
     if form not in FORMATS:
         raise InputError(f"--out {path}: give a name that ends in .{', .'.join(FORMATS)}")
-    if path.is_dir():
-        raise InputError(f"--out {path} is a folder: give a file name")
-    if path.exists() and not overwrite:
-        raise InputError(f"--out {path} exists: give another name or --overwrite")
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    check_output(path, overwrite)
+    with whole_file(path) as temporary:
         _write(fig, temporary, form)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"--out {path}: cannot be written ({error.strerror})") from None
 
 
 def _write(fig: "Figure", target: Path | io.StringIO, form: str) -> None:

@@ -14,8 +14,10 @@ from infonoise_bio.methods.baselines import BASELINES, BaselineBits, baseline_ta
 from infonoise_bio.methods.designers import BASELINES_COMMAND
 from infonoise_bio.methods.diffusion import Objective, describe
 from infonoise_core.app.train import run_settings
+from infonoise_core.config.tree import settings_of
+from infonoise_core.files import write_json
 from infonoise_core.schedules.registry import make_schedule
-from infonoise_core.training.config import TrainConfig, open_run, settings_of, write_json
+from infonoise_core.training.config import TrainConfig, open_run
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
 from infonoise_core.training.progress import progress

@@ -12,7 +12,6 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 import infonoise_bio
 from infonoise_bio.data.designs import read_designs
-from infonoise_bio.data.formats.fasta import check_output
 from infonoise_bio.data.formats.textfile import stem_of
 from infonoise_bio.data.sequences import SequenceSet
 from infonoise_bio.evaluation.checks import Row, Window
@@ -24,7 +23,7 @@ from infonoise_bio.examples import parts
 from infonoise_bio.methods.trained import TrainedRun, open_trained
 from infonoise_bio.sampling.sequences import DnaSampler
 from infonoise_core.errors import InputError
-from infonoise_core.training.config import write_json
+from infonoise_core.files import check_output, write_json
 from infonoise_core.training.progress import progress
 
 FILE = "evaluation.json"

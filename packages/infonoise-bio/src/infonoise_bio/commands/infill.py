@@ -9,7 +9,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_bio.alphabet import MASKED, Codes
-from infonoise_bio.data.formats.fasta import check_output, write_fasta
+from infonoise_bio.data.formats.fasta import write_fasta
 from infonoise_bio.data.open import Reading
 from infonoise_bio.data.templates import Change, Templates, read_templates
 from infonoise_bio.methods.designers import open_designer
@@ -23,6 +23,7 @@ from infonoise_bio.sampling.sequences import (
     write_designs,
 )
 from infonoise_core.errors import InputError
+from infonoise_core.files import check_output
 from infonoise_core.training.progress import progress
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from tyro.conf import Positional
 
-from infonoise_bio.data.formats.fasta import check_output
 from infonoise_bio.evaluation.groups import BINS, By, Grouped, grouped_profile
 from infonoise_bio.examples import parts
 from infonoise_bio.methods.diffusion import example_batch
 from infonoise_bio.methods.trained import open_trained
 from infonoise_core.app.profile import Profile, run_profile
+from infonoise_core.files import check_output
 from infonoise_core.plot import draw_profile, figure, save_figure
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.training.progress import progress

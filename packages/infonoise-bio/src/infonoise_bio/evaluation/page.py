@@ -10,6 +10,7 @@ from infonoise_bio.alphabet import Codes, letters_of
 from infonoise_bio.evaluation.composition import gc_content, kmer_counts
 from infonoise_bio.evaluation.logo import draw_logo, letter_heights
 from infonoise_bio.evaluation.measures import Assessment
+from infonoise_core.files import write_text
 from infonoise_core.plot import draw_profile, figure, to_svg
 from infonoise_core.profiles.profile import EntropyRateProfile
 
@@ -56,10 +57,7 @@ def write_page(
         },
         about=about,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, text)
 
 
 def _logo(codes: Codes, top: float) -> str:

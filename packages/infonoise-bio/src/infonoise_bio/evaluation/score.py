@@ -1,7 +1,6 @@
 """Likelihood bounds of sequences one by one, from a stream of any length to a table."""
 
 import math
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +15,7 @@ from infonoise_bio.data.formats.record import Record
 from infonoise_bio.evaluation.bound import levels_of_interest
 from infonoise_bio.models.denoiser import BaseDenoiser, IndependentBases
 from infonoise_core.errors import InputError
+from infonoise_core.files import whole_file
 from infonoise_core.rng import Stream, generator
 from infonoise_core.training.task import Batch, squared_x0_error
 
@@ -122,20 +122,12 @@ class Scorer:
 
 def write_scores(out: Path, scores: Iterable[Score]) -> int:
     """Write a table (tab-separated) as scores come; it appears when it is complete."""
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     number = 0
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", newline="\n") as handle:
-            handle.write("id\tbases\tnats\tbits_per_base\tstderr\n")
-            for s in scores:
-                handle.write(
-                    f"{s.id}\t{s.bases}\t{s.nats:.4f}\t{s.bits_per_base:.5f}\t{s.stderr:.5f}\n"
-                )
-                number += 1
-        os.replace(temporary, out)
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot be written ({error.strerror})") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(out) as file, file.open("w", encoding="utf-8", newline="\n") as handle:
+        handle.write("id\tbases\tnats\tbits_per_base\tstderr\n")
+        for s in scores:
+            handle.write(
+                f"{s.id}\t{s.bases}\t{s.nats:.4f}\t{s.bits_per_base:.5f}\t{s.stderr:.5f}\n"
+            )
+            number += 1
     return number

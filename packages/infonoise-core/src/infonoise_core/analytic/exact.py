@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from infonoise_core.binning import log_edges
 from infonoise_core.errors import InputError
-from infonoise_core.profiles.profile import EntropyRateProfile, log_edges
+from infonoise_core.profiles.profile import EntropyRateProfile
 
 
 class Source(ABC):

@@ -1,6 +1,5 @@
 """The verb `compare` of every domain: one folder, one budget, one report."""
 
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,17 +16,12 @@ from infonoise_core.app.report import Samples, answer, write_report
 from infonoise_core.app.results import Results, print_table
 from infonoise_core.app.train import Evaluation
 from infonoise_core.config.renamed import formerly
+from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
+from infonoise_core.files import read_json, write_json
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import ScheduleContext, make_schedule, split_names
-from infonoise_core.training.config import (
-    TrainConfig,
-    check_run,
-    open_run,
-    parse_duration,
-    settings_of,
-    write_json,
-)
+from infonoise_core.training.config import TrainConfig, check_run, open_run, parse_duration
 from infonoise_core.training.engines.torch import pick_device
 from infonoise_core.training.progress import progress
 from infonoise_core.training.task import Task
@@ -175,7 +169,7 @@ def _open(config: CompareConfig, comparison: Comparison, settings: dict[str, Any
     kept = config.out / UPDATES_FILE
     going_on = check_run(config.out, settings, overwrite=config.overwrite, finished=RESULTS_FILE)
     if going_on and kept.exists():
-        plan = json.loads(kept.read_text())
+        plan = read_json(kept, "compare again with --overwrite")
         torch.set_num_threads(plan["threads"])
     elif config.steps is not None:
         plan = {"updates": config.steps, "threads": torch.get_num_threads()}

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from infonoise_core.app.results import Arm
+from infonoise_core.binning import log_edges
 from infonoise_core.errors import InputError
-from infonoise_core.profiles.profile import log_edges
 from infonoise_core.schedules.infonoise import FixedLaw, InfoNoise, Schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine

@@ -8,6 +8,7 @@ from pathlib import Path
 import jinja2
 
 from infonoise_core.app.results import Measure, Results, rows, times_fewer, with_error
+from infonoise_core.files import write_text
 from infonoise_core.plot import draw_densities, draw_profile, figure, to_svg
 from infonoise_core.profiles.profile import EntropyRateProfile
 
@@ -38,9 +39,7 @@ def write_report(path: Path, results: Results, samples: Mapping[str, Samples]) -
         },
         texts={k: v for k, v in samples.items() if isinstance(v, str)},
     )
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(page)
-    temporary.replace(path)
+    write_text(path, page)
 
 
 def answer(results: Results) -> str:

@@ -10,11 +10,13 @@ from torch import nn
 
 from infonoise_core.app.report import Samples
 from infonoise_core.app.results import Measure
+from infonoise_core.config.tree import settings_of
 from infonoise_core.config.yaml_file import write_yaml
 from infonoise_core.errors import InputError
+from infonoise_core.files import write_bytes, write_json
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.infonoise import Schedule
-from infonoise_core.training.config import TrainConfig, open_run, read_run, settings_of, write_json
+from infonoise_core.training.config import TrainConfig, open_run, read_run
 from infonoise_core.training.engines.torch import EngineConfig, count_parameters, make_engine
 from infonoise_core.training.loop import PROFILE_FILE, Show, check_division, train
 from infonoise_core.training.progress import progress
@@ -130,10 +132,7 @@ def _showing(run: Run, out: Path) -> Show | None:
         made = samples(denoiser)
         text = isinstance(made, str)
         path = out / SAMPLES / f"step-{step:08d}.{'txt' if text else 'png'}"
-        path.parent.mkdir(exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_bytes(made.encode() if isinstance(made, str) else made)
-        temporary.replace(path)
+        write_bytes(path, made.encode() if isinstance(made, str) else made)
 
     return show
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import difflib
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, TypeGuard, TypeVar, get_args, get_type_hints
 
 from infonoise_core.config.renamed import Formerly
 from infonoise_core.errors import InputError
+from infonoise_core.files import plain
 
 T = TypeVar("T")
 # What is set or unset lies at a path of field names, such as ("train", "lr").
@@ -161,6 +163,12 @@ def build(kind: type[T], draft: Any) -> T:
         if _is_group(hint):
             values[field.name] = build(hint, values[field.name])
     return kind(**values)
+
+
+def settings_of(config: Any) -> dict[str, Any]:
+    """A dataclass as plain JSON values."""
+    tree: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=plain))
+    return tree
 
 
 def dotted(path: FieldPath) -> str:

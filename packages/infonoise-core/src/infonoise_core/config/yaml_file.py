@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from infonoise_core.config.tree import ConfigTree, FieldPath, dotted
+from infonoise_core.config.tree import ConfigTree, FieldPath, dotted, settings_of
 from infonoise_core.errors import InputError
-from infonoise_core.training.config import settings_of
+from infonoise_core.files import write_text
 
 
 def to_yaml(config: Any, leave_out: Iterable[str] = ()) -> str:
@@ -24,10 +24,7 @@ def to_yaml(config: Any, leave_out: Iterable[str] = ()) -> str:
 
 def write_yaml(path: Path, config: Any, leave_out: Iterable[str] = ()) -> None:
     """Write `to_yaml` all or nothing, making the folder if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(to_yaml(config, leave_out), encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, to_yaml(config, leave_out))
 
 
 def read_config(path: Path, tree: ConfigTree) -> None:

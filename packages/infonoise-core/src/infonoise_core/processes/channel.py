@@ -10,8 +10,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from infonoise_core.binning import log_edges
 from infonoise_core.errors import InputError
-from infonoise_core.profiles.profile import log_edges
 
 Prediction = Literal["x0", "epsilon", "v", "velocity", "score", "F"]
 

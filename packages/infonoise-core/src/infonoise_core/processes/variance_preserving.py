@@ -8,9 +8,9 @@ from typing import ClassVar, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from infonoise_core.binning import invert_cdf
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
-from infonoise_core.profiles.profile import invert_cdf
 
 
 class Curve(Protocol):

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infonoise_core.binning import invert_cdf
 from infonoise_core.errors import InputError
+from infonoise_core.files import read_json, write_text
 
 FORMAT = "infonoise-profile"
 VERSION = 1
@@ -142,19 +143,17 @@ class EntropyRateProfile:
 
     def save(self, path: str | Path) -> None:
         """Write JSON, atomically: a reader sees the old file or the new one, never half of it."""
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(self.to_dict()))
-        os.replace(temporary, path)
+        write_text(Path(path), json.dumps(self.to_dict()))
 
     @classmethod
     def load(cls, path: str | Path) -> "EntropyRateProfile":
         """Read a file that `save` wrote; InputError names the file when it is none."""
         path = Path(path)
+        if not path.exists():
+            raise InputError(f"{path}: no such profile")
+        table = read_json(path, "give a file that profile.save wrote")
         try:
-            return cls.from_dict(json.loads(path.read_text()))
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such profile") from None
+            return cls.from_dict(table)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -168,25 +167,3 @@ def _numbers(column: Tensor) -> list[float | str]:
 
 def _column(values: list[float | str]) -> Tensor:
     return torch.tensor([float(v) for v in values], dtype=torch.float64)
-
-
-def log_edges(sigma_min: float, sigma_max: float, bins: int) -> Tensor:
-    """(bins+1,) sigma edges, uniform in log sigma, float64; the ends are exact."""
-    edges = torch.linspace(math.log(sigma_min), math.log(sigma_max), bins + 1, dtype=torch.float64)
-    edges = edges.exp()
-    edges[0], edges[-1] = sigma_min, sigma_max
-    return edges
-
-
-def invert_cdf(cdf: Tensor, x: Tensor, q: Tensor) -> Tensor:
-    """Invert a piecewise-linear cdf: cdf, x (K+1,) at the bin edges, q any shape -> positions in x.
-
-    Tensor operations only, so it runs on a device without waiting for it.
-    """
-    # Not beyond the edge at which the mass ends: empty bins above it hold no quantile.
-    top = torch.searchsorted(cdf, cdf[-1])
-    right = torch.minimum(torch.searchsorted(cdf, q, right=True), top).clamp(1, len(cdf) - 1)
-    left = right - 1
-    mass = (cdf[right] - cdf[left]).clamp_min(torch.finfo(cdf.dtype).tiny)
-    inside = ((q - cdf[left]) / mass).clamp(0, 1)
-    return torch.lerp(x[left], x[right], inside)

@@ -6,8 +6,9 @@ import math
 import torch
 from torch import Tensor
 
+from infonoise_core.binning import invert_cdf
 from infonoise_core.errors import InputError
-from infonoise_core.profiles.profile import EntropyRateProfile, invert_cdf
+from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.gates import Gate
 
 # Relative distance below which two noise levels count as one.

@@ -7,7 +7,6 @@ it may be edited, so it has no checksum.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,8 +16,7 @@ from typing import Any, Literal
 from torch import nn
 
 from infonoise_core.errors import InputError
-from infonoise_core.files import whole_folder
-from infonoise_core.training.config import write_json
+from infonoise_core.files import read_json, whole_folder, write_json
 
 FORMAT, VERSION = "infonoise-artefact", 1
 CARD_FILE, README_FILE, WEIGHTS_FILE = "card.json", "README.md", "model.safetensors"
@@ -73,7 +71,7 @@ def read_card(folder: Path, name: str | None = None) -> Card:
     if not path.is_file():
         raise InputError(f"{name}: no {CARD_FILE} there; give what a push wrote")
     try:
-        card: Card = dict(json.loads(path.read_text(encoding="utf-8")))
+        card: Card = read_json(path, "push it again")
         known, version, files = card["format"] == FORMAT, card["version"], dict(card["files"])
         kind = card["kind"] in ("model", "profile") and isinstance(card["program"], str)
     except (ValueError, KeyError, TypeError):

@@ -1,7 +1,5 @@
 """Settings of the training loop, and the folder a run lives in."""
 
-import dataclasses
-import json
 import math
 import re
 import shutil
@@ -11,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from infonoise_core.config.renamed import formerly, upgraded
 from infonoise_core.errors import InputError
+from infonoise_core.files import is_temporary, read_json, write_json
 
 CONFIG_FILE = "config.json"
 
@@ -148,38 +147,15 @@ def read_run(run: Path) -> dict[str, Any]:
         raise InputError(
             f"{run}: no run here ({CONFIG_FILE} is missing); give the --out of a train command"
         )
-    try:
-        settings: dict[str, Any] = dict(json.loads(config.read_text()))
-        if isinstance(settings.get("train"), dict):
-            settings["train"] = upgraded(settings["train"], TrainConfig)
-    except (ValueError, TypeError):
-        raise InputError(f"{config}: damaged; train again with --overwrite") from None
+    settings = read_json(config, "train again with --overwrite")
+    if isinstance(settings.get("train"), dict):
+        settings["train"] = upgraded(settings["train"], TrainConfig)
     return settings
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON all or nothing, making the folder if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(value, indent=1, default=_plain) + "\n")
-    temporary.replace(path)
-
-
-def settings_of(config: Any) -> dict[str, Any]:
-    """A dataclass as plain JSON values."""
-    tree: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=_plain))
-    return tree
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is no plain value")
-
-
 def _is_empty(out: Path) -> bool:
-    """But for the file that `write_json` leaves when it is killed."""
-    return all(path.name == f".{CONFIG_FILE}.tmp" for path in out.iterdir())
+    """Whether there is nothing in it but what a killed process was just beginning to write."""
+    return all(is_temporary(path) for path in out.iterdir())
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:

@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
 from infonoise_core.rng import Stream, derive_seed, generator, seed_global
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.training import checkpoint
 from infonoise_core.training.artifact import PROFILE_FILE, is_artefact, load_weights
-from infonoise_core.training.config import TrainConfig, parse_target, settings_of
+from infonoise_core.training.config import TrainConfig, parse_target
 from infonoise_core.training.data.order import Order, micro_batches
 from infonoise_core.training.data.prefetch import Prefetch
 from infonoise_core.training.ema import Keep, WeightAverage, plain_keep, power_keep

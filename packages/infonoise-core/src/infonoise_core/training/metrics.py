@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infonoise_core.binning import log_edges
 from infonoise_core.errors import InputError
-from infonoise_core.profiles.profile import log_edges
+from infonoise_core.files import write_text
 from infonoise_core.schedules.infonoise import FixedLaw, Schedule
 from infonoise_core.training.engines.torch import Engine
 from infonoise_core.training.loggers import Logger
@@ -128,11 +129,8 @@ class Metrics:
 
 
 def _rewritten(path: Path, step: int) -> list[dict[str, Any]]:
-    path.parent.mkdir(parents=True, exist_ok=True)
     records = [r for r in read_lines(path) if r["step"] <= step]
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text("".join(json.dumps(r) + "\n" for r in records))
-    temporary.replace(path)
+    write_text(path, "".join(json.dumps(r) + "\n" for r in records))
     return records
 
 

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from infonoise_core.app.train import DONE_FILE, profile_if_any, read_run_of
 from infonoise_core.errors import InputError
+from infonoise_core.files import write_json
 from infonoise_core.hub.model_card import finite, model_card
 from infonoise_core.hub.push import (
     Pull,
@@ -33,7 +34,7 @@ from infonoise_core.training.artifact import (
     without_paths,
     written_by,
 )
-from infonoise_core.training.config import CONFIG_FILE, write_json
+from infonoise_core.training.config import CONFIG_FILE
 from infonoise_core.training.loop import METRICS_FILE
 from infonoise_core.training.metrics import read_lines
 from infonoise_core.training.state import CHECKPOINTS

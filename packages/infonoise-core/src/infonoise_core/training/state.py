@@ -13,12 +13,13 @@ import torch
 from torch import nn
 
 import infonoise_core
+from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.infonoise import InfoNoise, Schedule
 from infonoise_core.training import checkpoint
 from infonoise_core.training.artifact import PROFILE_FILE as PROFILE_FILE
-from infonoise_core.training.config import TrainConfig, parse_target, settings_of
+from infonoise_core.training.config import TrainConfig, parse_target
 from infonoise_core.training.ema import WeightAverage
 from infonoise_core.training.engines.ranks import pooled
 from infonoise_core.training.engines.torch import Engine

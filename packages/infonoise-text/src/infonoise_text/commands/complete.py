@@ -8,6 +8,7 @@ from pathlib import Path
 from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_core.errors import InputError
+from infonoise_core.files import whole_file
 from infonoise_core.training.progress import progress
 from infonoise_text.data.spans import Given, gaps, prompt
 from infonoise_text.evaluation.quality import texts_of
@@ -142,13 +143,10 @@ def _write(
 
 def _save(out: Path, texts: list[str], found: Generated) -> None:
     """One object a line: the text, its tokens, and how many of their codes belong to no token."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.tmp")
     counts = found.invalid.sum(1).tolist()
     rows = zip(texts, found.ids.tolist(), counts, strict=True)
-    with temporary.open("w", encoding="utf-8") as file:
+    with whole_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
         for text, ids, count in rows:
             line = {"text": text, "tokens": ids, "invalid": count}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    temporary.replace(out)
     print(f"{out}: written")

@@ -11,9 +11,9 @@ from rich.text import Text
 from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_core.errors import InputError
+from infonoise_core.files import write_json
 from infonoise_core.plot import figure, save_figure
 from infonoise_core.sampling.churn import MAX_GAMMA
-from infonoise_core.training.config import write_json
 from infonoise_core.training.engines.torch import pick_device
 from infonoise_core.training.progress import progress
 from infonoise_text.commands.complete import SAMPLER

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
-from infonoise_core.files import whole_folder
-from infonoise_core.training.config import write_json
+from infonoise_core.files import whole_folder, write_json
 from infonoise_core.training.progress import progress
 from infonoise_text.codes.semantic import semantic_codes
 from infonoise_text.data.corpus import (

@@ -7,8 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from infonoise_core.binning import log_edges
 from infonoise_core.errors import InputError
-from infonoise_core.profiles.profile import EntropyRateProfile, log_edges
+from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.rng import Stream, generator
 from infonoise_text.codes.book import Codes
 

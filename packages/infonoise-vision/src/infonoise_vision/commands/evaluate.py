@@ -10,8 +10,8 @@ from typing import Any
 from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_core.errors import InputError
+from infonoise_core.files import write_json
 from infonoise_core.sampling.generate import SamplerConfig
-from infonoise_core.training.config import write_json
 from infonoise_core.training.progress import progress
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.bound import LIMIT, bound_of_many, fixed_part

@@ -10,8 +10,7 @@ from numpy.lib.format import open_memmap
 from tyro.conf import Positional
 
 from infonoise_core.errors import InputError
-from infonoise_core.files import whole_folder
-from infonoise_core.training.config import write_json
+from infonoise_core.files import whole_folder, write_json
 from infonoise_core.training.data.records import BadRecords
 from infonoise_core.training.progress import progress
 from infonoise_vision.data.formats.packed import (

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infonoise_core.errors import InputError
+from infonoise_core.files import whole_file
 from infonoise_core.training.progress import progress
 from infonoise_vision.data.formats.source import CHUNK
 from infonoise_vision.data.images import ImageSet
@@ -89,11 +90,9 @@ def trained_classifier(images: ImageSet, cache: Path, device: torch.device) -> C
         classifier = Classifier(images.shape[0], len(images.classes))
     if not _loaded(classifier, file):
         _train(classifier, images, device)
-        cache.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
         weights = {k: v.cpu().contiguous() for k, v in classifier.state_dict().items()}
-        save_file(weights, temporary)
-        temporary.replace(file)
+        with whole_file(file) as temporary:
+            save_file(weights, temporary)
     return classifier.to(device).eval()
 
 

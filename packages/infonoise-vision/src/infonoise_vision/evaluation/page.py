@@ -12,6 +12,7 @@ import torch
 import infonoise_core
 import infonoise_vision
 from infonoise_core.app.train import profile_if_any
+from infonoise_core.files import write_text
 from infonoise_core.plot import draw_history, draw_profile, figure, to_svg
 from infonoise_core.training.loop import METRICS_FILE
 from infonoise_vision.sampling.trained import TrainedRun
@@ -51,10 +52,7 @@ def write_page(
             "torch": torch.__version__,
         },
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(page)
-    temporary.replace(path)
+    write_text(path, page)
 
 
 def figures(run: Path) -> dict[str, str]:

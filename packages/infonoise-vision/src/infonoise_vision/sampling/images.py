@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from infonoise_core.errors import InputError
-from infonoise_core.files import whole_folder
+from infonoise_core.files import whole_folder, write_bytes
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.rng import Stream, generator
 from infonoise_core.sampling.churn import Churn
@@ -104,10 +104,7 @@ def write_grid(
     Args:
         levels: Grey levels of the data.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.tmp")
-    temporary.write_bytes(png_grid(x0, columns=columns, levels=levels))
-    temporary.replace(out)
+    write_bytes(out, png_grid(x0, columns=columns, levels=levels))
 
 
 def write_folder(out: Path, images: Iterable[tuple[str, Tensor]], levels: int | None = None) -> int:

@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import os
 import re
 import tarfile
 import zipfile
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
+from infonoise_core.files import whole_file
 from infonoise_core.training.data.records import Record
 
 _BLOCK = 512
@@ -171,12 +171,8 @@ def _index_of(path: Path, cache: Path | None) -> _Index:
     index = _load(place, stamp)
     if index is None:
         index = _build(path)
-        cache.mkdir(parents=True, exist_ok=True)
-        # Several processes may do the same at the same time.
-        temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-        with temporary.open("wb") as file:
+        with whole_file(place) as temporary, temporary.open("wb") as file:
             np.savez(file, stamp=stamp, **vars(index))
-        temporary.replace(place)
     return index
 
 
