@@ -136,10 +136,10 @@ def test_only_the_noise_levels_differ_between_schedules(tmp_path: Path) -> None:
                          "adaptive": adaptive}, tasks), CONFIG, 1, tmp_path)  # fmt: skip
     first = tasks[0]
     assert len(tasks) == 3
-    assert len({eps.sum().item() for _, eps, _ in first.seen}) == CONFIG.updates
+    assert len({eps.sum().item() for _, eps, _ in first.seen}) == CONFIG.steps
     for task in tasks[1:]:
         assert all(map(torch.equal, task.initial, first.initial))
-        assert len(task.seen) == len(first.seen) == CONFIG.updates
+        assert len(task.seen) == len(first.seen) == CONFIG.steps
         for (x0, eps, sigma), (x0_first, eps_first, sigma_first) in zip(
             task.seen, first.seen, strict=True
         ):
@@ -196,7 +196,7 @@ def test_a_contest_cut_at_any_commit_ends_the_same(
     Checkpoints, metrics and profiles of the resumed comparison are those of the uninterrupted one,
     and so is the result.
     """
-    short = replace(CONFIG, updates=6, log_every=3, eval_every=3)
+    short = replace(CONFIG, steps=6, log_every=3, eval_every=3)
     whole = run_comparison(comparison(BOTH), short, 1, tmp_path / "whole")
     files = read_all(tmp_path / "whole")
     for at in range(1, 100):

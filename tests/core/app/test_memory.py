@@ -157,7 +157,7 @@ needs_proc = pytest.mark.skipif(
 @needs_proc
 @pytest.mark.parametrize("world", [1, 2])
 def test_torch_holds_what_is_estimated(world: int) -> None:
-    settings = [{}, {"accumulate": 2}, {"precision": "bf16"}]
+    settings = [{}, {"grad_accum": 2}, {"precision": "bf16"}]
     found = launched(settings, world)
     assert len(found) == len(settings)
     for one in found:
@@ -169,7 +169,7 @@ def test_torch_holds_what_is_estimated(world: int) -> None:
 @needs_proc
 def test_deepspeed_holds_what_is_estimated() -> None:
     settings: list[dict[str, Any]] = [{"zero": zero} for zero in STAGES]
-    settings += [{"zero": zero, "accumulate": 2} for zero in (1, 2, 3)]
+    settings += [{"zero": zero, "grad_accum": 2} for zero in (1, 2, 3)]
     found = launched([{"engine": "deepspeed", **s} for s in settings], world=2)
     assert len(found) == len(settings)
     for one in found:

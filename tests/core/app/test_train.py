@@ -43,8 +43,8 @@ class HeldOut:
 
 
 def start(out: Path, samples: Callable[[nn.Module], str | bytes], **changes: Any) -> None:
-    config = replace(CONFIG, updates=20, eval_every=10, **changes)
-    settings = {"command": "test", "batch": config.batch}
+    config = replace(CONFIG, steps=20, eval_every=10, **changes)
+    settings = {"command": "test", "batch_size": config.batch_size}
     run = Run(TwoPoints(), schedule(), HeldOut(), settings, "two points", samples=samples)
     run_training(run, TrainOptions(out, train=config))
 
@@ -58,7 +58,7 @@ def test_a_run_leaves_its_settings_samples_and_last_measures(tmp_path: Path, cap
     # Of the average, which is in evaluation mode.
     assert {path.read_text() for path in shown} == {"training: False"}
     assert json.loads((out / "done.json").read_text())["one"] == 1.0
-    assert yaml.safe_load((out / "config.yaml").read_text())["train"]["updates"] == 20
+    assert yaml.safe_load((out / "config.yaml").read_text())["train"]["steps"] == 20
     with pytest.raises(InputError, match="finished run"):
         start(out, lambda denoiser: b"")
 

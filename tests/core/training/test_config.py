@@ -29,10 +29,10 @@ def test_durations_that_are_none(text: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"updates": 0},
-        {"batch": 0},
+        {"steps": 0},
+        {"batch_size": 0},
         {"lr": 0.0},
-        {"clip": -1.0},
+        {"grad_clip": -1.0},
         {"ema": 0.5},
         {"seed": -1},
         {"skip_limit": 0},
@@ -55,8 +55,8 @@ def test_output_folders_are_never_lost(tmp_path: Path) -> None:
     assert not open_run(out, settings_, overwrite=False, finished="done")
     assert read_run(out) == settings_
     assert open_run(out, settings_, overwrite=False, finished="done")
-    with pytest.raises(InputError, match="updates was 60 and is 61"):
-        open_run(out, {**settings_, "updates": 61}, overwrite=False, finished="done")
+    with pytest.raises(InputError, match="steps was 60 and is 61"):
+        open_run(out, {**settings_, "steps": 61}, overwrite=False, finished="done")
     (out / "done").touch()
     with pytest.raises(InputError, match="finished run"):
         open_run(out, settings_, overwrite=False, finished="done")

@@ -28,7 +28,7 @@ from infonoise_core.training.task import Batch
 from .training_run import Corners, Job, finish, launch, schedule
 
 SETTINGS: dict[str, Any] = {
-    "updates": 75, "batch": 32, "log_every": 100, "save_every": 25, "lr_warmup": 5,
+    "steps": 75, "batch_size": 32, "log_every": 100, "save_every": 25, "lr_warmup": 5,
 }  # fmt: skip
 
 
@@ -163,8 +163,8 @@ def test_a_run_without_a_whole_checkpoint_is_not_started_over(whole: Path, tmp_p
 
 def test_a_loss_that_is_not_finite_skips_its_step(tmp_path: Path) -> None:
     """Nothing of the step is left: neither in the weights nor in Adam's moments and its count."""
-    run(tmp_path / "plain", updates=24)
-    run(tmp_path / "nan", Corners(nan_at=[25]), updates=25, log_every=1)
+    run(tmp_path / "plain", steps=24)
+    run(tmp_path / "nan", Corners(nan_at=[25]), steps=25, log_every=1)
     before = checkpoint.load(checkpoint.path_of(tmp_path / "plain" / CHECKPOINTS, 24))[1]
     after = checkpoint.load(checkpoint.path_of(tmp_path / "nan" / CHECKPOINTS, 25))[1]
     for name, weight in before["model"].items():
@@ -191,7 +191,7 @@ def test_too_many_in_a_row_end_the_run(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_thirty_kills_change_nothing(tmp_path: Path) -> None:
-    settings = {**SETTINGS, "updates": 1500, "log_every": 10, "save_every": 5}
+    settings = {**SETTINGS, "steps": 1500, "log_every": 10, "save_every": 5}
     job = Job(str(tmp_path / "killed"), settings, log=True)
     script = Path(__file__).with_name("killing_run.py")
     done = subprocess.run(

@@ -68,7 +68,7 @@ def test_training_lowers_the_held_out_error(tmp_path: Path) -> None:
     trained = train(
         TwoPoints(),
         schedule(),
-        replace(CONFIG, updates=400, lr=1e-2, eval_every=100),
+        replace(CONFIG, steps=400, lr=1e-2, eval_every=100),
         tmp_path,
         evaluate=evaluate,
     )
@@ -101,7 +101,7 @@ def test_a_target_ends_the_run_at_the_evaluation_that_meets_it(tmp_path: Path) -
         calls.append(next(measured))
         return {"other": 0.0, "nats": calls[-1]}
 
-    config = replace(CONFIG, updates=80, target="nats=1.5")
+    config = replace(CONFIG, steps=80, target="nats=1.5")
     trained = train(TwoPoints(), schedule(), config, tmp_path, evaluate=falling)
     assert [(e["step"], e["nats"]) for e in trained.evaluations] == [(20, 3), (40, 2), (60, 1.5)]
     assert load_denoiser(tmp_path, EDMDenoiser(Net(), 1.0)) == 60
@@ -117,13 +117,13 @@ def test_a_target_ends_the_run_at_the_evaluation_that_meets_it(tmp_path: Path) -
 
 def test_the_best_checkpoint_is_kept_beside_the_newest(tmp_path: Path) -> None:
     measured = iter([3.0, 1.0, 2.0, 2.5, 2.2])
-    config = replace(CONFIG, updates=100, eval_every=20, save_every=20, keep=1)
+    config = replace(CONFIG, steps=100, eval_every=20, save_every=20, keep=1)
     train(TwoPoints(), schedule(), config, tmp_path, evaluate=lambda _: {"nats": next(measured)})
     assert checkpoint.steps(tmp_path / "checkpoints") == [100, 40]
 
 
 def test_learning_rate_warms_up_and_decays() -> None:
-    config = replace(CONFIG, updates=110, lr=0.5, lr_warmup=10)
+    config = replace(CONFIG, steps=110, lr=0.5, lr_warmup=10)
     assert [_learning_rate(s, config) for s in (0, 4, 9, 10, 109)] == [0.05, 0.25, 0.5, 0.5, 0.5]
     cosine = replace(config, lr_schedule="cosine")
     assert [_learning_rate(s, cosine) for s in (0, 4, 9, 10)] == [0.05, 0.25, 0.5, 0.5]
@@ -138,7 +138,7 @@ def test_learning_rate_warms_up_and_decays() -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_compiled_network_learns_the_same(tmp_path: Path) -> None:
     plain, compiled = TwoPoints(), TwoPoints()
-    config = replace(CONFIG, updates=10)
+    config = replace(CONFIG, steps=10)
     for task in (plain, compiled):
         for module in task.denoiser.modules():
             if isinstance(module, nn.Dropout):
@@ -156,7 +156,7 @@ def test_a_compiled_network_learns_the_same(tmp_path: Path) -> None:
 def test_the_density_is_written_down_as_it_changes(tmp_path: Path) -> None:
     """At every checkpoint, for schedules that learn; as a density over log sigma."""
     for name, law in (("learned", schedule()), ("fixed", LogUniform(VarianceExploding()))):
-        train(TwoPoints(), law, replace(CONFIG, updates=50, save_every=25), tmp_path / name)
+        train(TwoPoints(), law, replace(CONFIG, steps=50, save_every=25), tmp_path / name)
     lines = (tmp_path / "learned/metrics.jsonl").read_text().splitlines()
     curves = {r["step"]: r["density"] for r in map(json.loads, lines) if "density" in r}
     assert list(curves) == [25, 50]

@@ -35,12 +35,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
         engine = {"engine": "deepspeed", "zero": zero, **options.pop("engine", {})}
         return Job(str(base / name), train, engine, **options)
 
-    two, low = {"accumulate": 2}, {"precision": "bf16"}
+    two, low = {"grad_accum": 2}, {"precision": "bf16"}
     jobs = [job(f"zero-{zero}", zero) for zero in STAGES]
     jobs += [job("accumulated", 2, engine=two)]
     forget = {"activation_checkpointing": True}
     jobs += [job(f"recomputed-{zero}", zero, engine=forget) for zero in (2, 3)]
-    jobs += [job(f"nan-{zero}", zero, SETTINGS | {"updates": 22}, nan_at=(20,)) for zero in STAGES]
+    jobs += [job(f"nan-{zero}", zero, SETTINGS | {"steps": 22}, nan_at=(20,)) for zero in STAGES]
     for zero in STAGES:
         jobs += [job(f"cut-{zero}", zero, term_at=29), job(f"cut-{zero}", zero)]
     jobs += [job("1-to-2", 1, term_at=29), job("1-to-2", 2)]
@@ -79,7 +79,7 @@ def test_one_plain_process_goes_on_for_two_of_deepspeed(pair: Path, single: Path
 
 
 def test_one_process_without_a_launcher(tmp_path: Path, single: Path) -> None:
-    engine = {"engine": "deepspeed", "zero": 3, "accumulate": 2}
+    engine = {"engine": "deepspeed", "zero": 3, "grad_accum": 2}
     finish(launch([Job(str(tmp_path / "run"), SETTINGS, engine)]))
     assert_same_run(tmp_path / "run", single)
 

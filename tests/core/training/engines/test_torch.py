@@ -30,7 +30,7 @@ from ..training_run import Corners, Job, finish, launch, schedule
 
 # 25 is no multiple of the schedule's refresh of 7 steps: increments are pending when it saves.
 SETTINGS: dict[str, Any] = {
-    "updates": 50, "batch": 32, "log_every": 1, "save_every": 25, "lr_warmup": 5,
+    "steps": 50, "batch_size": 32, "log_every": 1, "save_every": 25, "lr_warmup": 5,
 }  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def job(name: str, **options: Any) -> Job:
         return Job(str(base / name), SETTINGS, **options)
 
-    two = {"accumulate": 2}
+    two = {"grad_accum": 2}
     jobs = [
         job("whole"),
         job("accumulated", engine=two),
@@ -141,7 +141,7 @@ def test_the_manifest_says_what_wrote_it(pair: Path) -> None:
         "engine": "torch", "world": 2, "accumulate": 1, "precision": "fp32",
     }  # fmt: skip
     assert manifest["position"] == 50 * 32
-    assert manifest["config"]["batch"] == 32
+    assert manifest["config"]["batch_size"] == 32
     assert set(manifest["versions"]) == {"infonoise-core", "torch"}
     assert "revision" in manifest
 
