@@ -11,11 +11,11 @@ from torch import nn
 
 from infonoise_core import InputError
 from infonoise_core.analytic.exact import BinarySource, exact_profile
+from infonoise_core.app.push import Shareable, pull_model, push_model
 from infonoise_core.files import write_json
-from infonoise_core.hub.push import Pull, Push
+from infonoise_core.hub.options import Pull, Push
 from infonoise_core.training import checkpoint
 from infonoise_core.training.loop import load_denoiser
-from infonoise_core.training.push_model import Domain, pull_model, push_model
 
 SECRET = "/home/somebody/secret"
 MODEL_FILES = {
@@ -32,7 +32,7 @@ def opened(folder: Path) -> nn.Module:
     return net
 
 
-DOMAIN = Domain(
+DOMAIN = Shareable(
     program="infonoise-toy",
     version="1.2.3",
     command="infonoise-toy train",

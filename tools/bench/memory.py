@@ -1,6 +1,6 @@
 """What training processes hold in memory, beside what was estimated: one line per setting.
 
-    python tools/bench/memory.py '{"engine": "torch"}' '{"engine": "torch", "accumulate": 2}'
+    python tools/bench/memory.py '{"engine": "torch"}' '{"engine": "torch", "grad_accum": 2}'
     torchrun --nproc-per-node 2 tools/bench/memory.py '{"engine": "deepspeed", "zero": 3}'
 
 Give each setting of EngineConfig as JSON, with "device": "cuda" on GPUs. There the numbers are

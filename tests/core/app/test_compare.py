@@ -32,7 +32,7 @@ from infonoise_core.app.comparison import (
     Comparison,
     good_threads,
     run_comparison,
-    updates_within,
+    steps_within,
 )
 from infonoise_core.app.results import Arm
 from infonoise_core.evaluation.held_out import HeldOutError
@@ -262,7 +262,7 @@ def test_a_budget_is_used_and_not_exceeded(
     """On a clock on which updates and evaluations cost what they are said to cost."""
     clock, runs = Clock(), 3
     monkeypatch.setattr(compare, "time", SimpleNamespace(perf_counter=clock.perf_counter))
-    found = updates_within(timed_contest(clock, update, evaluation), CONFIG, runs, seconds)
+    found = steps_within(timed_contest(clock, update, evaluation), CONFIG, runs, seconds)
     measuring = clock.now
     assert found % EVALUATIONS == 0
     # Samples are counted as two evaluations.
@@ -277,9 +277,9 @@ def test_a_budget_that_is_too_short_says_what_would_do(monkeypatch: pytest.Monke
     monkeypatch.setattr(compare, "time", SimpleNamespace(perf_counter=clock.perf_counter))
     slow = timed_contest(clock, 0.1, 1.0)
     with pytest.raises(InputError, match=r"--budget 20s is too short .* or --steps") as caught:
-        updates_within(slow, CONFIG, 2, 20)
+        steps_within(slow, CONFIG, 2, 20)
     enough = float(str(caught.value).split("give at least ")[1].split("s")[0])
-    assert updates_within(slow, CONFIG, 2, enough) >= 60
+    assert steps_within(slow, CONFIG, 2, enough) >= 60
 
 
 def test_measuring_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,7 +288,7 @@ def test_measuring_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(compare, "time", SimpleNamespace(perf_counter=clock.perf_counter))
     expected: list[Arm] = run_comparison(comparison(BOTH), CONFIG, 1, tmp_path / "one")
     timed = timed_contest(clock, 0.001, 0.1)
-    updates_within(timed, CONFIG, 2, 60)
+    steps_within(timed, CONFIG, 2, 60)
     assert run_comparison(timed, CONFIG, 1, tmp_path / "two") == expected
 
 

@@ -14,8 +14,9 @@ from PIL import Image
 
 from infonoise_core import EntropyRateProfile
 from infonoise_core.app.report import answer, write_report
-from infonoise_core.app.results import Arm, Measure, Results, rows
+from infonoise_core.app.results import Arm, Results, rows
 from infonoise_core.binning import log_edges
+from infonoise_core.evaluation.measures import Measure
 
 LOADING = ("src", "srcset", "href", "xlink:href", "data", "action", "poster", "background")
 VOID = ("meta", "img", "br", "hr", "link", "input", "source")
@@ -98,7 +99,7 @@ def arm(name: str, values: list[float], *, fixed: bool = True, seed: int = 0) ->
 def results(*arms: Arm) -> Results:
     return Results(
         data={"name": "<b>coins & dice</b>", "train": 7},
-        settings={"train": {"updates": 30}, "objective": {"size": None}},
+        settings={"train": {"steps": 30}, "objective": {"size": None}},
         measures=[
             Measure("nats", "nats per example", "A <bound>."),
             Measure("distance", "distance", "May be negative."),
@@ -135,7 +136,7 @@ def test_the_page_is_whole_and_loads_nothing(tmp_path: Path) -> None:
     assert answer(FOUND) in page.text
     for words in (
         "<b>coins & dice</b>", "A <bound>.", "ACGT <tag>", "infonoise was <fine>", "0.5000",
-        "infonoise-core 0.1, torch 2", '"updates": 30',
+        "infonoise-core 0.1, torch 2", '"steps": 30',
     ):  # fmt: skip
         assert words in page.text
 
@@ -168,16 +169,16 @@ def test_several_seeds_and_values_below_zero(tmp_path: Path) -> None:
 def test_an_earlier_page_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("earlier")
-    with pytest.raises(Exception, match="updates"):
+    with pytest.raises(Exception, match="steps"):
         write_report(path, replace(FOUND, settings={"train": {}}), {})
     assert path.read_text() == "earlier"
 
 
 def test_the_answer_when_it_helps() -> None:
-    """edm ends at 4; infonoise meets that half-way between 10 and 20 updates of 30."""
+    """edm ends at 4; infonoise meets that half-way between 10 and 20 steps of 30."""
     assert answer(FOUND) == (
-        "The best fixed law is edm, which ends at 4.0000 nats per example."
-        " infonoise reaches that after 15 of 30 updates (2.00 times fewer) and ends at 2.0000."
+        "The best fixed noise distribution is edm, which ends at 4.0000 nats per example."
+        " infonoise reaches that after 15 of 30 steps (2.00 times fewer) and ends at 2.0000."
     )
 
 

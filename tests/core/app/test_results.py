@@ -11,14 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from infonoise_core.app.results import (
-    Arm,
-    Measure,
-    Results,
-    first_reached,
-    print_table,
-    rows,
-)
+from infonoise_core.app.results import Arm, Results, first_reached, print_table, rows
+from infonoise_core.evaluation.measures import Measure
 
 NATS = Measure("nats", "nats per example", "A bound.")
 DISTANCE = Measure("distance", "distance", "Another.")
@@ -39,7 +33,7 @@ def arm(name: str, values: Sequence[float], *, fixed: bool = True, seed: int = 0
 def results(*arms: Arm) -> Results:
     return Results(
         data={"name": "[/b] coins"},
-        settings={"train": {"updates": 30}},
+        settings={"train": {"steps": 30}},
         measures=[NATS, DISTANCE],
         arms=list(arms),
         versions={"infonoise-core": "0"},
@@ -131,7 +125,7 @@ def test_rows_of_one_seed() -> None:
         )
     )
     assert header == [
-        "schedule", "nats per example", "distance", "updates to edm's final", "times fewer",
+        "schedule", "nats per example", "distance", "steps to edm's final", "times fewer",
     ]  # fmt: skip
     assert body == [
         ["edm", "4.0000 ± 0.2500", "0.4000", "30", "1.00"],
@@ -153,7 +147,7 @@ def test_rows_of_several_seeds() -> None:
     )  # fmt: skip
     assert body[0] == ["edm", "3.0000 ± 1.0000", "0.3000 ± 0.1000", "1 of 2 seeds", "-"]
     assert body[1][3:] == ["1 of 2 seeds", "-"]
-    # After 10 and 20 updates of 30: 15 with an error of 5, a third, and so has 30 / 15.
+    # After 10 and 20 steps of 30: 15 with an error of 5, a third, and so has 30 / 15.
     assert body[2][3:] == ["15 ± 5", "2.00 ± 0.67"]
     assert body[3][3:] == ["never", "-"]
 
@@ -186,7 +180,7 @@ def test_the_table_on_the_terminal_has_every_cell(width: int) -> None:
     print_table(found, Console(file=out, width=width))
     lines = out.getvalue().splitlines()
     assert max(map(len, lines)) <= max(width, 80)
-    assert "[/b] coins: 30 updates each" in lines[0]
+    assert "[/b] coins: 30 steps each" in lines[0]
     for row in rows(found)[1]:
         line = next(line for line in lines if f" {row[0]} " in line)
         cells = [cell.strip() for cell in line.strip("│").split("│")]

@@ -21,7 +21,7 @@ from infonoise_core.errors import InputError
 
 @dataclass(frozen=True)
 class Loop:
-    updates: int = 100
+    steps: int = 100
     """optimizer steps"""
     lr: float = 1e-3
     """learning rate"""
@@ -29,8 +29,8 @@ class Loop:
     """how it falls"""
 
     def __post_init__(self) -> None:
-        if self.updates < 1:
-            raise InputError(f"--steps {self.updates}: give at least 1")
+        if self.steps < 1:
+            raise InputError(f"--steps {self.steps}: give at least 1")
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Train:
 
 
 PRESETS = {
-    "small": lambda: Train(tyro.MISSING, loop=Loop(updates=10)),
-    "large": lambda: Train(tyro.MISSING, loop=Loop(updates=5000, lr=1e-4), net=Net((32, 64))),
+    "small": lambda: Train(tyro.MISSING, loop=Loop(steps=10)),
+    "large": lambda: Train(tyro.MISSING, loop=Loop(steps=5000, lr=1e-4), net=Net((32, 64))),
 }
 
 
@@ -143,18 +143,18 @@ def test_the_nearest_source_wins(
 ) -> None:
     by = dict(zip(SOURCES, (5000, *values), strict=True))
     file = tmp_path_factory.mktemp("yaml") / "run.yaml"
-    file.write_text(f"updates: {by['config']}\n")
+    file.write_text(f"steps: {by['config']}\n")
     arguments = {
         "preset": ["--preset", "large"],
         "config": ["--config", str(file)],
-        "set": ["--set", f"loop.updates={by['set']}"],
+        "set": ["--set", f"loop.steps={by['set']}"],
         "option": ["--steps", str(by["option"])],
     }
     # In whatever order they stand.
     argv = [a for name in sorted(given_by) for a in arguments[name]]
     winner = max(given_by, key=SOURCES.index, default=None)
-    expected = Loop().updates if winner is None else by[winner]
-    assert parse(*argv, "--out", "x").loop.updates == expected
+    expected = Loop().steps if winner is None else by[winner]
+    assert parse(*argv, "--out", "x").loop.steps == expected
 
 
 def test_what_nobody_gives_stays_as_it_is_by_default() -> None:
@@ -164,12 +164,12 @@ def test_what_nobody_gives_stays_as_it_is_by_default() -> None:
 
 def test_names_may_be_nested_dotted_flat_or_with_dashes(tmp_path: Path) -> None:
     for text in (
-        "loop: {updates: 7}\nnet: {size: 9}",
-        "loop.updates: 7\nnet.size: 9",
-        "updates: 7\nsize: 9",
+        "loop: {steps: 7}\nnet: {size: 9}",
+        "loop.steps: 7\nnet.size: 9",
+        "steps: 7\nsize: 9",
     ):
         config = parse("--out", "x", "--config", written(tmp_path, text))
-        assert (config.loop.updates, config.net.size) == (7, 9)
+        assert (config.loop.steps, config.net.size) == (7, 9)
     tree = ConfigTree(Dashed)
     put_assignment("max-size=3", tree)
     assert tree.draft().max_size == 3
@@ -246,16 +246,16 @@ def test_the_last_assignment_counts() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("updatez: 3", "line 1: there is no setting updatez; did you mean updates?"),
-        ("loop:\n  updatez: 3", "line 2: there is no setting loop.updatez; did you mean loop.upd"),
-        ("lop: {updates: 3}", "line 1: there is no setting lop; did you mean loop"),
+        ("stepz: 3", "line 1: there is no setting stepz; did you mean steps?"),
+        ("loop:\n  stepz: 3", "line 2: there is no setting loop.stepz; did you mean loop.upd"),
+        ("lop: {steps: 3}", "line 1: there is no setting lop; did you mean loop"),
         ("qqq: 3", "line 1: there is no setting qqq; --help lists them"),
-        ("updates: fast", "line 1: loop.updates is 'fast', which is not of type INT; give one"),
-        ("updates: 1.5", "loop.updates is 1.5, which is not of type INT"),
-        ("updates: yes", "loop.updates is True, which is not of type INT"),
-        ("updates:", "loop.updates is None, which is not of type INT"),
-        ("updates: {a: 1}", "loop.updates is {'a': 1}, which is not of type INT"),
-        ("updates: 2020-01-01", "loop.updates is datetime.date(2020, 1, 1), which is not of"),
+        ("steps: fast", "line 1: loop.steps is 'fast', which is not of type INT; give one"),
+        ("steps: 1.5", "loop.steps is 1.5, which is not of type INT"),
+        ("steps: yes", "loop.steps is True, which is not of type INT"),
+        ("steps:", "loop.steps is None, which is not of type INT"),
+        ("steps: {a: 1}", "loop.steps is {'a': 1}, which is not of type INT"),
+        ("steps: 2020-01-01", "loop.steps is datetime.date(2020, 1, 1), which is not of"),
         ("decay: cosin", "loop.decay is 'cosin'; give one of constant, cosine"),
         ("causal: 1", "net.causal is 1; give one of True, False"),
         # 007 is 7 in YAML, and yes is true: to guess what was meant would change it.
@@ -268,7 +268,7 @@ def test_the_last_assignment_counts() -> None:
         ("widths: [true]", "net.widths is [True], which is not of type"),
         ("scales: [3]", "net.scales is [3], which is not of type FLOAT STR"),
         ("scales: [3, 4]", "net.scales is [3, 4], which is not of type FLOAT STR"),
-        ("loop: 3", "line 1: loop is a group of settings; give NAME: VALUE, such as loop.updates"),
+        ("loop: 3", "line 1: loop is a group of settings; give NAME: VALUE, such as loop.steps"),
         ("- 3", "line 1: these are no settings; give NAME: VALUE, such as out, data"),
         ("a", "line 1: these are no settings"),
         ("[a]: 3", "line 1: a setting has a list as its name"),
@@ -278,7 +278,7 @@ def test_the_last_assignment_counts() -> None:
         ("lr: 1\n---\nlr: 2", "line 2: but found another document; give valid YAML"),
         ("lr: !!python/object:os.x 1", "line 1: could not determine a constructor for the tag"),
         ("lr: \x07", "give valid YAML"),
-        ("updates: 0", "--steps 0: give at least 1"),
+        ("steps: 0", "--steps 0: give at least 1"),
     ],
 )
 def test_a_file_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -286,7 +286,7 @@ def test_a_file_is_refused_in_one_line(tmp_path: Path, text: str, message: str) 
     with pytest.raises(InputError) as caught:
         parse("--out", "x", "--config", file)
     assert message in str(caught.value)
-    assert file in str(caught.value) or text == "updates: 0"
+    assert file in str(caught.value) or text == "steps: 0"
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
@@ -310,14 +310,14 @@ class Two:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "updatez=3"], "--set updatez=3: there is no setting updatez; did you mean upd"),
-        (["--set", "updates=fast"], "--set updates=fast: loop.updates is 'fast', which is not of"),
+        (["--set", "stepz=3"], "--set stepz=3: there is no setting stepz; did you mean upd"),
+        (["--set", "steps=fast"], "--set steps=fast: loop.steps is 'fast', which is not of"),
         (["--set", "size=[1"], "--set size=[1: net.size is '[1', which is not of type {None}|INT"),
-        (["--set", "updates"], "--set updates: give a setting and its value, such as --set seed="),
-        (["--set", "loop=3"], "loop is a group; give one of loop.updates, loop.lr, loop.decay"),
-        (["--set", "updates=0"], "--steps 0: give at least 1"),
+        (["--set", "steps"], "--set steps: give a setting and its value, such as --set seed="),
+        (["--set", "loop=3"], "loop is a group; give one of loop.steps, loop.lr, loop.decay"),
+        (["--set", "steps=0"], "--steps 0: give at least 1"),
         (["--set"], "--set"),
-        (["--updatez", "3"], "error: there is no option --updatez; did you mean --steps?; see p"),
+        (["--stepz", "3"], "error: there is no option --stepz; did you mean --steps?; see p"),
         (["--net.size_=3"], "there is no option --net.size_; did you mean --net.size?"),
         (["--confg", "a.yaml"], "there is no option --confg; did you mean --config?"),
         (["--quite-another"], "there is no option --quite-another; see prog train --help"),
@@ -339,8 +339,8 @@ def test_a_command_line_is_refused_in_one_line(
 def test_an_unknown_option_is_named_though_another_is_missing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run("train", "--updatez", "3") == 2  # no --out
-    assert "no option --updatez; did you mean --steps?" in capsys.readouterr().err
+    assert run("train", "--stepz", "3") == 2  # no --out
+    assert "no option --stepz; did you mean --steps?" in capsys.readouterr().err
     assert run("two", "--preset", "small") == 2
     assert "there is no option --preset; did you mean --set?" in capsys.readouterr().err
 
@@ -373,7 +373,7 @@ def test_help_tells_of_sources_and_their_order(capsys: pytest.CaptureFixture[str
 
 def test_presets_show_only_where_they_differ(capsys: pytest.CaptureFixture[str]) -> None:
     assert differences(Train, PRESETS) == {
-        "loop.updates": ["100", "10", "5000"],
+        "loop.steps": ["100", "10", "5000"],
         "loop.lr": ["0.001", "0.001", "0.0001"],
         "net.widths": ["(8, 16)", "(8, 16)", "(32, 64)"],
         "net.size": ["28", "28", "None"],
@@ -382,7 +382,7 @@ def test_presets_show_only_where_they_differ(capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     assert "prog train --preset NAME" in out
     assert "large" in out
-    assert "loop.updates" in out
+    assert "loop.steps" in out
     assert "causal" not in out
 
 

@@ -54,7 +54,7 @@ def test_the_card_says_what_was_measured_when(toy_run: Path, tmp_path: Path) -> 
     page = (tmp_path / "shared" / "README.md").read_text()
     assert page.startswith("---\nlibrary_name: infonoise\ntags:\n- infonoise\n- toy\n---\n")
     for line in (
-        "# infonoise-toy: pictures", "| width | 3 |", "| updates | 7 of 8 examples |",
+        "# infonoise-toy: pictures", "| width | 3 |", "| steps | 7 of 8 examples |",
         "after 5 updates", "| bits | 2.0000 ± 0.2500 |", "nats per example",
         "    pip install infonoise-toy\n", "    infonoise-toy pull FOLDER --out model\n",
         "    infonoise-toy sample model --out x.png\n", "infonoise-toy 1.2.3",

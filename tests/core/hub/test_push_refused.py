@@ -11,9 +11,9 @@ import pytest
 from torch import nn
 
 from infonoise_core.app import command
-from infonoise_core.hub.push import Pull, Push
+from infonoise_core.app.push import pull_model, push_model
+from infonoise_core.hub.options import Pull, Push
 from infonoise_core.training.artifact import load_weights
-from infonoise_core.training.push_model import pull_model, push_model
 
 from ..toy_domain import DOMAIN, pull, push, refused
 
@@ -98,6 +98,6 @@ def test_the_command_line_says_it_in_one_line(toy_run: Path, tmp_path: Path, cap
     shared, model = str(tmp_path / "shared"), str(tmp_path / "model")
     assert command.run("infonoise-toy", "1", commands, ["push", str(toy_run), shared]) == 0
     assert command.run("infonoise-toy", "1", commands, ["pull", shared, "--out", model]) == 0
-    assert "7 updates, by infonoise-toy 1.2.3, from" in capsys.readouterr().out
+    assert "7 steps, by infonoise-toy 1.2.3, from" in capsys.readouterr().out
     assert command.run("infonoise-toy", "1", commands, ["pull", shared, "--out", model]) == 2
     assert re.fullmatch(r"error: [^\n]+--overwrite\n", capsys.readouterr().err)

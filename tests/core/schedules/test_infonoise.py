@@ -180,7 +180,7 @@ def test_bins_that_never_fill_do_not_block() -> None:
     schedule = InfoNoise(
         channel, LogNormal(channel), edm_weight(0.5), refresh_every=10, warmup_steps=20, dim=8
     )
-    feed(schedule, GaussianSource(8, std=0.5), 60, batch_size=256)
+    feed(schedule, GaussianSource(8, std=0.5), 60, batch=256)
     assert schedule.status().startswith("adapting since step")
 
 

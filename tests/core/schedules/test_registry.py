@@ -23,7 +23,7 @@ def test_every_name_makes_a_schedule(name: str) -> None:
     symbols = exact_profile(SOURCES["binary"], 0.02, 20.0) if name == "iid-oracle" else None
     law = make_schedule(name, ScheduleContext(CHANNEL, unit_weight(), 100, DIM, symbols))
     assert isinstance(law, Schedule)
-    train(law, SOURCES["gaussian"], 20, batch_size=64)
+    train(law, SOURCES["gaussian"], 20, batch=64)
     sigma = torch.logspace(math.log10(0.02), math.log10(20.0), 4001, dtype=torch.float64)
     sigma = sigma.clamp(0.02, 20.0)
     total = float(torch.trapezoid(law.density(sigma), sigma.log()))
@@ -35,7 +35,7 @@ def test_every_name_makes_a_schedule(name: str) -> None:
 
 def test_the_oracle_wants_discrete_data() -> None:
     with pytest.raises(InputError, match="iid-oracle needs discrete data"):
-        make_schedule("iid-oracle", ScheduleContext(CHANNEL, unit_weight(), updates=100, dim=DIM))
+        make_schedule("iid-oracle", ScheduleContext(CHANNEL, unit_weight(), steps=100, dim=DIM))
 
 
 def test_discrete_data_start_from_their_symbols_and_keep_the_weight() -> None:

@@ -18,7 +18,7 @@ from infonoise_bio.domain import Train, run_train
 from infonoise_bio.presets import TRAIN_PRESETS
 from infonoise_core.app import command
 from infonoise_core.app.command import Command
-from infonoise_core.hub.push import Pull, Push
+from infonoise_core.hub.options import Pull, Push
 
 COMMANDS: Mapping[str, Command] = {
     "inspect": (Inspect, run_inspect),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import infonoise_text
 from infonoise_core.app import command
-from infonoise_core.hub.push import Pull, Push
+from infonoise_core.hub.options import Pull, Push
 from infonoise_text.commands.compare import Compare, run_compare
 from infonoise_text.commands.complete import (
     Complete,

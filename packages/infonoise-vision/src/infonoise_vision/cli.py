@@ -4,7 +4,7 @@ import sys
 
 import infonoise_vision
 from infonoise_core.app import command
-from infonoise_core.hub.push import Pull, Push
+from infonoise_core.hub.options import Pull, Push
 from infonoise_vision.commands.evaluate import Evaluate, run_evaluate
 from infonoise_vision.commands.generate import SampleCommand, run_sample
 from infonoise_vision.commands.inpaint import Inpaint, Upscale, run_inpaint, run_upscale

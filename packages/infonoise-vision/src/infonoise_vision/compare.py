@@ -7,7 +7,8 @@ from torch import nn
 from tyro.conf import OmitArgPrefixes, Positional
 
 import infonoise_vision
-from infonoise_core.app.compare import CompareConfig, Subject, compare
+from infonoise_core.app.compare import Subject, compare, scheduler
+from infonoise_core.app.options import CompareConfig
 from infonoise_core.app.train import run_settings
 from infonoise_vision.data.fingerprint import describe
 from infonoise_vision.methods.diffusion import Objective
@@ -29,7 +30,6 @@ class Compare:
 
 def run_compare(config: Compare) -> None:
     """Train under every schedule; write report.html and results.json, print the table."""
-    config.comparison.check()
     objective = config.objective
     images, held_out = objective.load(config.data, refuse_unused=True)
 
@@ -39,7 +39,7 @@ def run_compare(config: Compare) -> None:
     settings = run_settings(COMMAND, config)
     subject = Subject(
         about=describe(images, held_out),
-        setting=objective.schedule_context(1000, images),
+        make_schedule=scheduler(objective.schedule_context(1000, images)),
         make_task=partial(objective.task, images),
         evaluation=objective.evaluation(images, held_out),
         samples=samples,

@@ -14,7 +14,8 @@ from infonoise_bio.examples import PLANTED, Examples, parts
 from infonoise_bio.methods.diffusion import Objective, describe
 from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.sampling.sequences import Sampling, design
-from infonoise_core.app.compare import CompareConfig, Subject, compare
+from infonoise_core.app.compare import Subject, compare, scheduler
+from infonoise_core.app.options import CompareConfig
 from infonoise_core.app.train import run_settings
 from infonoise_core.sampling.grids import karras_grid
 
@@ -38,7 +39,6 @@ class Compare:
 
 def run_compare(config: Compare) -> None:
     """Train under every schedule; write report.html and results.json, print the table."""
-    config.comparison.check()
     objective = config.objective
     sequences = config.examples.load(config.data)
     training, held_out = parts(sequences, "val")
@@ -52,7 +52,7 @@ def run_compare(config: Compare) -> None:
     settings = run_settings(COMMAND, config)
     subject = Subject(
         about=describe(sequences),
-        setting=objective.schedule_context(1000, training),
+        make_schedule=scheduler(objective.schedule_context(1000, training)),
         make_task=partial(objective.task, training),
         evaluation=evaluation_of(objective, training, held_out),
         samples=samples,

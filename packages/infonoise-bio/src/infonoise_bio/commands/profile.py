@@ -11,7 +11,7 @@ from infonoise_bio.evaluation.groups import BINS, By, Grouped, grouped_profile
 from infonoise_bio.examples import parts
 from infonoise_bio.methods.diffusion import example_batch
 from infonoise_bio.methods.trained import open_trained
-from infonoise_core.app.profile import Profile, run_profile
+from infonoise_core.app.profile import show_profile
 from infonoise_core.files import check_output
 from infonoise_core.plot import draw_profile, figure, save_figure
 from infonoise_core.processes.channel import VarianceExploding
@@ -41,7 +41,7 @@ class ProfileCommand:
 def run_profile_command(config: ProfileCommand) -> None:
     """Print the profile's entropy, and with --by each group's part in it."""
     if config.by is None:
-        run_profile(Profile(config.run, config.out, config.overwrite))
+        show_profile(config.run, config.out, overwrite=config.overwrite)
         return
     if config.out is not None:
         check_output(config.out, config.overwrite)

@@ -6,8 +6,8 @@ from typing import Any
 
 import infonoise_bio
 from infonoise_bio.methods.trained import COMMAND, open_trained
-from infonoise_core.hub.push import Pull, Push
-from infonoise_core.training.push_model import Domain, pull_model, push_model
+from infonoise_core.app.push import Shareable, pull_model, push_model
+from infonoise_core.hub.options import Pull, Push
 
 
 def run_push(config: Push) -> None:
@@ -32,7 +32,7 @@ def _about(settings: Mapping[str, Any]) -> dict[str, str]:
     return {**rows, **{name: ", ".join(values) for name, values in named.items() if values}}
 
 
-DOMAIN = Domain(
+DOMAIN = Shareable(
     program="infonoise-bio",
     version=infonoise_bio.__version__,
     command=COMMAND,

@@ -34,8 +34,8 @@ from infonoise_bio.evaluation.markov import MarkovBits, fit_markov, markov_bits
 from infonoise_bio.evaluation.motifs import Scanner
 from infonoise_bio.methods.diffusion import example_batch
 from infonoise_bio.models.encoding import Encoding
-from infonoise_core.app.results import Measure
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.measures import Measure
 
 Counts = NDArray[np.int64]
 SPECTRA = range(1, 7)

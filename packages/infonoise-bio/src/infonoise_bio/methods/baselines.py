@@ -17,8 +17,8 @@ from infonoise_bio.evaluation.bound import bits_per_base
 from infonoise_bio.methods.diffusion import DnaTask, Objective, example_batch
 from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
 from infonoise_bio.models.encoding import Encoding
-from infonoise_core.app.results import Measure
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.measures import Measure
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.rng import Stream, generator
 from infonoise_core.training.task import Batch, Losses

@@ -4,79 +4,32 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Annotated, Any
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
 
 import infonoise_core
-from infonoise_core.app.comparison import Comparison, good_threads, run_comparison, updates_within
-from infonoise_core.app.report import Samples, answer, write_report
+from infonoise_core.app.comparison import Comparison, good_threads, run_comparison, steps_within
+from infonoise_core.app.domain import Data, Domain, Options, Samples
+from infonoise_core.app.options import CompareConfig, CompareOptions
+from infonoise_core.app.report import answer, write_report
 from infonoise_core.app.results import Results, print_table
-from infonoise_core.app.train import Evaluation
-from infonoise_core.config.renamed import formerly
+from infonoise_core.app.train import run_settings
 from infonoise_core.config.tree import settings_of
-from infonoise_core.errors import InputError
+from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.files import read_json, write_json
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import ScheduleContext, make_schedule, split_names
-from infonoise_core.training.config import TrainConfig, check_run, open_run, parse_duration
+from infonoise_core.training.config import check_run, open_run, parse_duration
 from infonoise_core.training.engines.torch import pick_device
 from infonoise_core.training.progress import progress
 from infonoise_core.training.task import Task
 
-UPDATES_FILE = "updates.json"
+STEPS_FILE = "updates.json"
 RESULTS_FILE = "results.json"
 REPORT_FILE = "report.html"
-
-
-@dataclass(frozen=True)
-class CompareConfig:
-    """Options of a comparison, the same in every domain."""
-
-    out: Path = Path("infonoise-compare")
-    """folder for report.html and results.json"""
-    schedules: str = "edm,log-uniform,infonoise"
-    """names, comma-separated"""
-    budget: str = "3m"
-    """time for everything, such as 90s, 3m or 1.5h; decides the number of updates"""
-    steps: Annotated[int | None, formerly("updates")] = None
-    """optimizer steps of each run, instead of --budget"""
-    seeds: int = 1
-    """runs of each schedule, from different seeds"""
-    batch_size: Annotated[int, formerly("batch")] = 128
-    """examples per optimizer step"""
-    lr: float = 2e-3
-    """learning rate"""
-    seed: int = 0
-    """the first seed"""
-    device: str = "auto"
-    """cpu, cuda or auto"""
-    overwrite: bool = False
-    """replace an earlier comparison in --out"""
-
-    def training(self, updates: int) -> TrainConfig:
-        """Settings of each run: twelve evaluations, four checkpoints."""
-        return TrainConfig(
-            steps=updates, batch_size=self.batch_size, lr=self.lr,
-            lr_warmup=min(100, updates // 10),
-            seed=self.seed, eval_every=max(1, updates // 12), save_every=max(1, updates // 4),
-            keep=1,
-        )  # fmt: skip
-
-    def check(self) -> list[str]:
-        """The names of the schedules; InputError for what no comparison could be made of.
-
-        To be called before data are read: a mistake is then told at once.
-        """
-        names = split_names(self.schedules)
-        parse_duration(self.budget)
-        if self.seeds < 1:
-            raise InputError(f"--seeds {self.seeds}: give at least 1")
-        self.training(60 if self.steps is None else self.steps)
-        pick_device(self.device)
-        return names
 
 
 @dataclass(frozen=True)
@@ -85,7 +38,7 @@ class Subject:
 
     Attributes:
         about: A description of the data, with their `name`.
-        setting: What the schedules are made for; the updates in it do not count.
+        make_schedule: Name of a schedule and steps -> a schedule.
         make_task: Seed -> a task with a fresh network.
         samples: What to show of a trained denoiser.
         real: Title -> held-out data to show beside.
@@ -94,7 +47,7 @@ class Subject:
     """
 
     about: Mapping[str, Any]
-    setting: ScheduleContext
+    make_schedule: Callable[[str, int], Schedule]
     make_task: Callable[[int], Task]
     evaluation: Evaluation
     samples: Callable[[nn.Module], Samples]
@@ -103,12 +56,36 @@ class Subject:
     real: Mapping[str, Samples] = field(default_factory=dict)
 
 
+def run_compare(domain: Domain[Data, Options], command: CompareOptions) -> None:
+    """The verb `compare` of every domain."""
+    options: Options = command.options
+    # A mistake in these is named before data are read.
+    split_names(command.comparison.schedules)
+    pick_device(command.comparison.device)
+    data = domain.load(command.data, options)
+    interface = domain.interface
+    settings = run_settings(f"{interface.program} compare", command)
+    subject = Subject(
+        about=domain.summary(data),
+        make_schedule=domain.schedules(data, options),
+        make_task=lambda seed: domain.task(data, options, seed),
+        evaluation=domain.evaluation(data, options),
+        samples=lambda denoiser: domain.samples(denoiser, data, options),
+        settings={k: v for k, v in settings.items() if k not in ("options", "comparison")}
+        | settings["options"],
+        versions={interface.program: interface.version},
+        real={f"held-out {interface.examples}": domain.held_out_examples(data, options)},
+    )
+    compare(subject, command.comparison)
+
+
 def compare(subject: Subject, config: CompareConfig) -> Results:
     """Train under every schedule; write report.html and results.json, print table and answer.
 
     A comparison that was cut short goes on where it was.
     """
-    names = config.check()
+    names = split_names(config.schedules)
+    pick_device(config.device)
     samples: dict[str, Samples] = {}
 
     def finish(name: str, seed: int, denoiser: nn.Module) -> None:
@@ -117,25 +94,25 @@ def compare(subject: Subject, config: CompareConfig) -> Results:
 
     comparison = Comparison(
         make_task=subject.make_task,
-        make_schedules={name: _maker(name, subject.setting) for name in names},
+        make_schedules={name: _maker(name, subject.make_schedule) for name in names},
         evaluate=subject.evaluation,
         finish=finish,
         device=config.device,
     )
     settings = _settings(subject, config)
-    updates = _open(config, comparison, settings)
+    steps = _open(config, comparison, settings)
     runs = len(names) * config.seeds
     print(
-        f"{', '.join(names)} on {subject.about['name']}: {runs} runs of {updates} updates",
+        f"{', '.join(names)} on {subject.about['name']}: {runs} runs of {steps} steps",
         file=sys.stderr,
     )
-    with progress(runs * updates, "compare") as reporter:
+    with progress(runs * steps, "compare") as reporter:
         arms = run_comparison(
-            comparison, config.training(updates), config.seeds, config.out, reporter
+            comparison, config.training(steps), config.seeds, config.out, reporter
         )
     results = Results(
         data=dict(subject.about),
-        settings={**settings, "train": settings_of(config.training(updates))},
+        settings={**settings, "train": settings_of(config.training(steps))},
         measures=subject.evaluation.measures(),
         arms=arms,
         versions={
@@ -160,13 +137,13 @@ def _settings(subject: Subject, config: CompareConfig) -> dict[str, Any]:
 
 
 def _open(config: CompareConfig, comparison: Comparison, settings: dict[str, Any]) -> int:
-    """Make the folder of the comparison, or take one over; returns the updates of each run.
+    """Make the folder of the comparison, or take one over; returns the steps of each run.
 
     The budget is measured before an earlier comparison is replaced: it may be too short. So is the
     number of threads, which stays the same when a comparison goes on.
     """
     began = time.perf_counter()
-    kept = config.out / UPDATES_FILE
+    kept = config.out / STEPS_FILE
     going_on = check_run(config.out, settings, overwrite=config.overwrite, finished=RESULTS_FILE)
     if going_on and kept.exists():
         plan = read_json(kept, "compare again with --overwrite")
@@ -186,12 +163,14 @@ def _plan(config: CompareConfig, comparison: Comparison, began: float) -> dict[s
     torch.set_num_threads(threads)
     runs = len(comparison.make_schedules) * config.seeds
     left = parse_duration(config.budget) - (time.perf_counter() - began)
-    return {"updates": updates_within(comparison, short, runs, left), "threads": threads}
+    return {"updates": steps_within(comparison, short, runs, left), "threads": threads}
 
 
-def _maker(name: str, setting: ScheduleContext) -> Callable[[int], Schedule]:
-    def make(updates: int) -> Schedule:
-        return make_schedule(name, replace(setting, steps=updates))
+def _maker(name: str, make_schedule: Callable[[str, int], Schedule]) -> Callable[[int], Schedule]:
+    make_schedule(name, 1000)  # what a schedule refuses is refused before the first is trained
+    return partial(make_schedule, name)
 
-    make(1000)  # what a schedule refuses is refused before the first one is trained
-    return make
+
+def scheduler(context: ScheduleContext) -> Callable[[str, int], Schedule]:
+    """What makes schedules for this data, given a name and the number of steps."""
+    return lambda name, steps: make_schedule(name, replace(context, steps=steps))

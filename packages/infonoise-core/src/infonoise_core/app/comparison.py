@@ -36,7 +36,7 @@ class Comparison:
 
     Attributes:
         make_task: Seed -> a task with a freshly initialised network.
-        make_schedules: Name -> schedule for a run of that many updates.
+        make_schedules: Name -> schedule for a run of that many steps.
         evaluate: The measures of averaged weights, the same for every schedule.
         finish: Called with (schedule, seed, denoiser) after a run, for samples.
     """
@@ -100,7 +100,7 @@ def good_threads(comparison: Comparison, config: TrainConfig) -> int:
     return every if seconds[1] > _WORTH * seconds[every] else 1
 
 
-def updates_within(comparison: Comparison, config: TrainConfig, runs: int, seconds: float) -> int:
+def steps_within(comparison: Comparison, config: TrainConfig, runs: int, seconds: float) -> int:
     """Updates per run so that `runs` runs with their evaluations take about `seconds`.
 
     Measured on a throwaway network, which costs a few of those seconds.
@@ -116,26 +116,26 @@ def updates_within(comparison: Comparison, config: TrainConfig, runs: int, secon
     evaluation = time.perf_counter() - start
     left = PLANNED * seconds - (time.perf_counter() - began)
     # Per run: its evaluations, and samples worth about two of them.
-    updates = int((left / runs - (EVALUATIONS + 2) * evaluation) / step)
-    if updates < _SMALLEST_RUN:
+    steps = int((left / runs - (EVALUATIONS + 2) * evaluation) / step)
+    if steps < _SMALLEST_RUN:
         need = runs * ((EVALUATIONS + 2) * evaluation + 2 * _SMALLEST_RUN * step) / PLANNED
         raise InputError(
             f"--budget {seconds:.0f}s is too short for {runs} runs: an update takes"
             f" {1e3 * step:.0f} ms and an evaluation {evaluation:.1f} s here;"
             f" give at least {max(need, seconds) + 10:.0f}s or --steps"
         )
-    return updates - updates % EVALUATIONS
+    return steps - steps % EVALUATIONS
 
 
-def _time_of(comparison: Comparison, config: TrainConfig, updates: int) -> float:
-    """Seconds of a run of so many updates, of a throwaway network, without evaluations."""
+def _time_of(comparison: Comparison, config: TrainConfig, steps: int) -> float:
+    """Seconds of a run of so many steps, of a throwaway network, without evaluations."""
     make_schedule = next(iter(comparison.make_schedules.values()))
-    short = replace(config, steps=updates, eval_every=0, log_every=updates)
+    short = replace(config, steps=steps, eval_every=0, log_every=steps)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         train(
             comparison.make_task(config.seed),
-            make_schedule(updates),
+            make_schedule(steps),
             short,
             Path(folder),
             engine=TorchEngine(comparison.device),

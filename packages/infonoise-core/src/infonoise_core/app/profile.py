@@ -1,36 +1,41 @@
 """The verb `profile` of every domain: what a run has measured, in words and as a picture."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tyro.conf import Positional
 
+from infonoise_core.app.domain import Data, Domain, Options
+from infonoise_core.app.options import ProfileOptions
 from infonoise_core.app.train import profile_of
+from infonoise_core.app.trained import open_trained
+from infonoise_core.files import check_output
 from infonoise_core.plot import draw_profile, figure, save_figure
 
 _SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-@dataclass(frozen=True)
-class Profile:
-    """Show the entropy-rate profile a run has measured."""
+def run_profile(domain: Domain[Data, Options], command: ProfileOptions) -> None:
+    """Show the run's profile, or let the domain measure what the options ask for."""
+    if command.out is not None:
+        check_output(command.out, command.overwrite)
+    if domain.measures_profile(command):
+        run = open_trained(domain, command.run, command.device)
+        domain.profile(run, command)
+        return
+    show_profile(command.run, command.out, overwrite=command.overwrite)
 
-    run: Positional[Path]
-    """the --out of a train command, or a profile.json"""
-    out: Path | None = None
-    """write a picture here (.svg, .png or .pdf)"""
-    overwrite: bool = False
-    """replace the file --out"""
 
+def show_profile(run: Path, out: Path | None = None, *, overwrite: bool = False) -> None:
+    """Print the profile's entropy and quantiles; draw it if a file is given.
 
-def run_profile(config: Profile) -> None:
-    """Print the profile's entropy and quantiles; draw it if asked."""
-    profile = profile_of(config.run)
-    if config.out is not None:
+    Args:
+        run: The folder of a run, or a profile that was saved by itself.
+    """
+    profile = profile_of(run)
+    if out is not None:
         fig, ax = figure()
         draw_profile(ax, profile)
-        save_figure(fig, config.out, overwrite=config.overwrite)
+        save_figure(fig, out, overwrite=overwrite)
     low, high = float(profile.edges[0]), float(profile.edges[-1])
     print(
         f"entropy   {profile.entropy():.2f} ± {profile.entropy_stderr():.2f} nats per example,"
@@ -40,5 +45,5 @@ def run_profile(config: Profile) -> None:
     print(
         "sigma at  " + "  ".join(f"{q:.0%} {s:.3g}" for q, s in zip(_SHARES, levels, strict=True))
     )
-    if config.out is not None:
-        print(f"{config.out}: written")
+    if out is not None:
+        print(f"{out}: written")

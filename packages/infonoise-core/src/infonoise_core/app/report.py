@@ -1,45 +1,82 @@
-"""report.html: a comparison as one file that opens offline."""
+"""report.html of a comparison."""
 
-import base64
 import math
 from collections.abc import Mapping
 from pathlib import Path
 
-import jinja2
-
-from infonoise_core.app.results import Measure, Results, rows, times_fewer, with_error
-from infonoise_core.files import write_text
+from infonoise_core.app.domain import Samples
+from infonoise_core.app.page import Page, Section, TableCells, write_page
+from infonoise_core.app.results import Results, rows, times_fewer, with_error
+from infonoise_core.evaluation.measures import Measure
 from infonoise_core.plot import draw_densities, draw_profile, figure, to_svg
 from infonoise_core.profiles.profile import EntropyRateProfile
 
-# What a schedule generated: a PNG image, or text.
-Samples = bytes | str
-
 
 def write_report(path: Path, results: Results, samples: Mapping[str, Samples]) -> None:
-    """Write the page. samples: title -> what to show under it."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("infonoise_core.app", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    """Write the page.
+
+    Args:
+        samples: Title -> what to show under it.
+    """
     header, body = rows(results)
-    page = environment.get_template("report.html.j2").render(
-        results=results,
-        header=header,
-        body=body,
+    sections = [
+        Section(tables=[TableCells(header, body)]),
+        Section("Quality against steps", figures=_quality(results)),
+        Section(
+            "Where the data lose their information, and where the steps went",
+            figures=_levels(results),
+        ),
+        Section("Samples", samples=samples),
+        Section("What is measured", terms=_terms(results)),
+        Section(
+            "What each schedule did",
+            items=[f"{arm.schedule}, seed {arm.seed}: {arm.status}" for arm in results.arms],
+        ),
+    ]
+    steps = results.settings["train"]["steps"]
+    page = Page(
+        title=f"Does an adaptive noise schedule help on {results.data['name']}?",
+        subtitle=f"The same network, initial weights, batches and noises; {steps} steps under each"
+        " schedule.",
         answer=answer(results),
-        curves=[(m, _curves(results, m)) for m in results.measures],
-        profile=_profile(results),
-        densities=_densities(results),
-        images={
-            k: base64.b64encode(v).decode() for k, v in samples.items() if isinstance(v, bytes)
-        },
-        texts={k: v for k, v in samples.items() if isinstance(v, str)},
+        sections=sections,
+        settings=[results.settings, results.data],
+        versions=results.versions,
     )
-    write_text(path, page)
+    write_page(path, page)
+
+
+def _quality(results: Results) -> dict[str, str]:
+    found = {}
+    for measure in results.measures:
+        caption = f"{measure.explanation} Lower is better."
+        if measure.name in results.floors:
+            caption += f" Real to real: {results.floors[measure.name]:.4f}."
+        found[caption] = _curves(results, measure)
+    return found
+
+
+def _levels(results: Results) -> dict[str, str]:
+    found = {}
+    profile = _profile(results)
+    if profile is not None:
+        found[
+            "Entropy rate of the data as the training losses show it: nats lost per unit log sigma,"
+            " with one standard error."
+        ] = profile
+    found["The noise distribution of each schedule at its end."] = _densities(results)
+    return found
+
+
+def _terms(results: Results) -> dict[str, str]:
+    first = results.measures[0].label
+    return {
+        **{measure.label: measure.explanation for measure in results.measures},
+        "steps to the best fixed noise distribution's final": "The first step, linear between"
+        f" evaluations, at which a schedule's {first} is as low as what the best fixed noise"
+        ' distribution ends with. "Never" means that it is not reached within the same number of'
+        " steps.",
+    }
 
 
 def answer(results: Results) -> str:
@@ -50,9 +87,11 @@ def answer(results: Results) -> str:
         return (
             "No fixed and adaptive schedule stand side by side here, so there is nothing to answer."
         )
-    law, target = best
+    fixed, target = best
     label = results.measures[0].label
-    sentences = [f"The best fixed law is {law}, which ends at {target:.4f} {label}."]
+    sentences = [
+        f"The best fixed noise distribution is {fixed}, which ends at {target:.4f} {label}."
+    ]
     for name in adaptive:
         finals = results.final(name, results.measures[0].name)
         final = with_error(finals, ".4f")
@@ -61,7 +100,7 @@ def answer(results: Results) -> str:
         if len(steps) == len(results.of(name)):
             fewer = times_fewer(total, steps)
             sentences.append(
-                f"{name} reaches that after {with_error(steps, '.0f')} of {total:.0f} updates"
+                f"{name} reaches that after {with_error(steps, '.0f')} of {total:.0f} steps"
                 f" ({fewer} times fewer) and ends at {final}."
             )
         elif steps:
@@ -98,7 +137,7 @@ def _curves(results: Results, measure: Measure) -> str:
             linewidth=1,
             label="real to real",
         )
-    ax.set(xlabel="updates", ylabel=measure.label)
+    ax.set(xlabel="steps", ylabel=measure.label)
     later = [e[measure.name] for arm in results.arms for e in arm.evaluations[1:]]
     if later and math.isfinite(max(later)):
         # The first evaluation, of a network that knows nothing yet, would flatten all the others.

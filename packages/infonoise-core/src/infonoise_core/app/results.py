@@ -8,23 +8,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+from infonoise_core.app.table import print_rows
+from infonoise_core.evaluation.measures import Measure
 
 FORMAT = "infonoise-results"
 VERSION = 1
-
-
-@dataclass(frozen=True)
-class Measure:
-    """name: its key in every evaluation; `<name>_stderr` beside it is its standard error.
-
-    Lower is better.
-    """
-
-    name: str
-    label: str
-    explanation: str
 
 
 @dataclass(frozen=True)
@@ -50,7 +39,7 @@ class Results:
     """What `compare` found.
 
     Attributes:
-        measures: The first is the one that updates-to-target are counted in.
+        measures: The first is the one that steps to a target are counted in.
     """
 
     data: dict[str, Any]
@@ -128,7 +117,7 @@ def rows(results: Results) -> tuple[list[str], list[list[str]]]:
     best = results.best_fixed()
     header = ["schedule", *(m.label for m in results.measures)]
     if best is not None:
-        header += [f"updates to {best[0]}'s final", "times fewer"]
+        header += [f"steps to {best[0]}'s final", "times fewer"]
     body = []
     for schedule in results.schedules:
         row = [schedule]
@@ -143,24 +132,11 @@ def rows(results: Results) -> tuple[list[str], list[list[str]]]:
 def print_table(results: Results, console: Console | None = None) -> None:
     """The table on the terminal."""
     header, body = rows(results)
-    # As Text, for a name may hold brackets that rich would take for markup.
-    title = f"{results.data['name']}: {results.settings['train']['updates']} updates each"
-    table = Table(title=Text(title))
-    for i, title in enumerate(header):
-        # Titles are broken, numbers never: the usual table fits a terminal of 80 columns.
-        width = max(12, *(len(row[i]) for row in body))
-        table.add_column(
-            "\n".join(textwrap.wrap(title, width)),
-            justify="left" if i == 0 else "right",
-            no_wrap=True,
-        )
-    for row in body:
-        table.add_row(*row)
-    console = console or Console()
-    # Rich would cut numbers off rather than let a line run over the edge.
-    wide = console.options.update(width=1000)
-    table.width = console.measure(table, options=wide).maximum
-    console.print(table, crop=False)
+    title = f"{results.data['name']}: {results.settings['train']['steps']} steps each"
+    # Titles are broken, numbers never: the usual table fits a terminal of 80 columns.
+    widths = [max(12, *(len(row[i]) for row in body)) for i in range(len(header))]
+    titles = ["\n".join(textwrap.wrap(t, width)) for t, width in zip(header, widths, strict=True)]
+    print_rows(title, titles, body, console)
 
 
 def with_error(values: Sequence[float], spec: str) -> str:
@@ -171,16 +147,16 @@ def with_error(values: Sequence[float], spec: str) -> str:
     return f"{mean} ± {format(statistics.stdev(values) / math.sqrt(len(values)), spec)}"
 
 
-def times_fewer(updates: float, steps: Sequence[float]) -> str:
-    """All updates over the mean of those needed; the error follows that of the mean to first
+def times_fewer(total: float, steps: Sequence[float]) -> str:
+    """All steps over the mean of those needed; the error follows that of the mean to first
     order.
     """
     mean = statistics.fmean(steps)
-    text = f"{updates / mean:.2f}"
+    text = f"{total / mean:.2f}"
     if len(steps) < 2:
         return text
     relative = statistics.stdev(steps) / math.sqrt(len(steps)) / mean
-    return f"{text} ± {updates / mean * relative:.2f}"
+    return f"{text} ± {total / mean * relative:.2f}"
 
 
 def _mean_and_error(results: Results, schedule: str, name: str) -> str:
@@ -191,10 +167,10 @@ def _mean_and_error(results: Results, schedule: str, name: str) -> str:
     return f"{values[0]:.4f}" if math.isnan(error) else f"{values[0]:.4f} ± {error:.4f}"
 
 
-def _speed(results: Results, schedule: str, updates: float) -> list[str]:
+def _speed(results: Results, schedule: str, total: float) -> list[str]:
     reached = results.updates_to_best_fixed(schedule)
     steps = [s for s in reached if s is not None]
     if len(steps) < len(reached):
         never = "never" if not steps else f"{len(steps)} of {len(reached)} seeds"
         return [never, "-"]
-    return [with_error(steps, ".0f"), times_fewer(updates, steps)]
+    return [with_error(steps, ".0f"), times_fewer(total, steps)]

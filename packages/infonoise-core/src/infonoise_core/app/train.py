@@ -8,15 +8,17 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from infonoise_core.app.report import Samples
-from infonoise_core.app.results import Measure
+from infonoise_core.app.domain import Data, Domain, Options, Samples
+from infonoise_core.app.options import TrainOptions
+from infonoise_core.app.recorded import recorded
 from infonoise_core.config.tree import settings_of
 from infonoise_core.config.yaml_file import write_yaml
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.files import write_bytes, write_json
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.infonoise import Schedule
-from infonoise_core.training.config import TrainConfig, open_run, read_run
+from infonoise_core.training.config import CONFIG_FILE, TrainConfig, open_run, read_run
 from infonoise_core.training.engines.torch import EngineConfig, count_parameters, make_engine
 from infonoise_core.training.loop import PROFILE_FILE, Show, check_division, train
 from infonoise_core.training.progress import progress
@@ -25,20 +27,6 @@ from infonoise_core.training.task import Task
 DONE_FILE, YAML_FILE, SAMPLES = "done.json", "config.yaml", "samples"
 # Where a run lies and what runs it: it may go on elsewhere and with other processes.
 _CHANGEABLE = ("out", "overwrite", "engine")
-
-
-class Evaluation(Protocol):
-    """Held-out measures that no schedule has a say in."""
-
-    @property
-    def floors(self) -> Mapping[str, float]:
-        """Name of a measure -> its value between real and real."""
-
-    def __call__(self, denoiser: nn.Module) -> dict[str, float]:
-        """Each measure, and `<name>_stderr` where it has one."""
-
-    def measures(self) -> list[Measure]:
-        """What the numbers are; the first is what schedules are ranked by."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +49,7 @@ class Run:
     samples: Callable[[nn.Module], Samples] | None = None
 
 
-class TrainOptions(Protocol):
+class TrainCommand(Protocol):
     """What the `train` command of every domain has."""
 
     @property
@@ -81,7 +69,46 @@ class TrainOptions(Protocol):
         """What carries out the steps."""
 
 
-def run_training(run: Run, options: TrainOptions) -> None:
+def run_train(domain: Domain[Data, Options], command: TrainOptions) -> None:
+    """The verb `train` of every domain: train, evaluate, and leave a run in command.out."""
+    options: Options = command.options
+    data = domain.load(command.data, options)
+    config = command.train
+    begun = {} if command.overwrite else _begun(command.out, domain.summary_key)
+    summary = recorded(domain, begun, data, command.data, command.out)
+    run = Run(
+        task=domain.task(data, options, config.seed),
+        schedule=domain.schedules(data, options)(command.schedule, config.steps),
+        evaluation=domain.evaluation(data, options),
+        settings=_settings(domain, command, summary, domain.model_settings(data, options)),
+        about=domain.about(data),
+        save_assets=lambda folder: domain.save_assets(data, options, folder),
+        samples=lambda denoiser: domain.samples(denoiser, data, options),
+    )
+    run_training(run, command)
+
+
+def _settings(
+    domain: Domain[Data, Options],
+    command: TrainOptions,
+    summary: Mapping[str, Any],
+    model: Mapping[str, Any],
+) -> dict[str, Any]:
+    """config.json: the domain's options stand beside core's, not in a group of their own."""
+    settings = run_settings(domain.interface.command, command)
+    options = settings.pop("options")
+    return {**settings, **options, domain.summary_key: dict(summary), **model}
+
+
+def _begun(out: Path, key: str) -> dict[str, Any]:
+    """What the settings of a run in `out` say of its data; nothing where there is none."""
+    if not (out / CONFIG_FILE).is_file():
+        return {}
+    known = read_run(out).get(key, {})
+    return dict(known) if isinstance(known, dict) else {}
+
+
+def run_training(run: Run, options: TrainCommand) -> None:
     """Train, going on with what is there, and print the last measures.
 
     Args:

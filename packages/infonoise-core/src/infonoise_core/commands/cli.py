@@ -29,12 +29,8 @@ try:
     from rich.table import Table
     from tyro.conf import Positional
 
-    from infonoise_core.hub.push import (
-        PullProfile,
-        PushProfile,
-        run_pull_profile,
-        run_push_profile,
-    )
+    from infonoise_core.hub.options import PullProfile, PushProfile
+    from infonoise_core.hub.push import run_pull_profile, run_push_profile
 except ImportError:
     # The script that pip installs imports this module before anything can catch an error.
     print(

@@ -5,9 +5,9 @@ import dataclasses
 import difflib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, TypeGuard, TypeVar, get_args, get_type_hints
 
 from infonoise_core.config.renamed import Formerly
@@ -169,6 +169,50 @@ def settings_of(config: Any) -> dict[str, Any]:
     """A dataclass as plain JSON values."""
     tree: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=plain))
     return tree
+
+
+def from_plain(kind: type[T], settings: Mapping[str, Any], *, whole: bool = False) -> T:
+    """A dataclass from plain JSON values; what is missing has its default.
+
+    Args:
+        whole: Whether `settings` may hold nothing but fields of `kind`.
+
+    Raises:
+        InputError: For values that do not fit, as of another release.
+    """
+    values = {}
+    for field, hint in _fields(kind):
+        if field.name in settings:
+            values[field.name] = _as_type(settings[field.name], hint)
+    foreign = sorted(set(settings) - set(values)) if whole else []
+    missing = [
+        field.name
+        for field, _ in _fields(kind)
+        if field.name not in values
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+    ]
+    if foreign or missing:
+        raise InputError(
+            f"settings of another release: {', '.join(foreign or missing)}"
+            f" {'is not known' if foreign else 'is missing'}; use the release that wrote them"
+        )
+    return kind(**values)
+
+
+def _as_type(value: Any, hint: Any) -> Any:
+    if _is_group(hint) and isinstance(value, Mapping):
+        return from_plain(hint, value, whole=True)
+    kinds = [hint, *get_args(hint)]
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, str) and str not in kinds and any(_is_path(kind) for kind in kinds):
+        return Path(value)
+    return value
+
+
+def _is_path(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, PurePath)
 
 
 def dotted(path: FieldPath) -> str:

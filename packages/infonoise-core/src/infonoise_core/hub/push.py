@@ -6,16 +6,15 @@ Needs no more than `infonoise` itself, so that a profile travels without what tr
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from tyro.conf import Positional
 
 import infonoise_core
 from infonoise_core.errors import InputError
 from infonoise_core.hub.model_card import finite, profile_card
+from infonoise_core.hub.options import PullProfile, PushProfile
 from infonoise_core.hub.repository import repository
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training.artifact import (
@@ -30,58 +29,6 @@ from infonoise_core.training.artifact import (
 )
 
 _CORE = "infonoise-core"
-
-
-@dataclass(frozen=True)
-class Push:
-    """Share a trained model: its averaged weights, settings and profile, and a page about them."""
-
-    run: Positional[Path]
-    """the --out of a train command, or of a pull"""
-    target: Positional[str]
-    """a new folder, or hf:OWNER/NAME for the Hugging Face hub (extra hub)"""
-    private: bool = False
-    """hf: let only its owner see a repository that is new"""
-    overwrite: bool = False
-    """replace what an earlier push left at the target"""
-
-
-@dataclass(frozen=True)
-class Pull:
-    """Fetch a model that was pushed; the other commands take its folder in place of a run."""
-
-    source: Positional[str]
-    """a folder, or hf:OWNER/NAME, hf:OWNER/NAME@REVISION (extra hub)"""
-    out: Path
-    """folder to make"""
-    overwrite: bool = False
-    """replace what an earlier pull left in --out"""
-
-
-@dataclass(frozen=True)
-class PushProfile:
-    """Share a measured profile with its error bars, alone."""
-
-    profile: Positional[Path]
-    """a profile that was saved, or the folder of a run"""
-    target: Positional[str]
-    """a new folder, or hf:OWNER/NAME for the Hugging Face hub (extra hub)"""
-    private: bool = False
-    """hf: let only its owner see a repository that is new"""
-    overwrite: bool = False
-    """replace what an earlier push left at the target"""
-
-
-@dataclass(frozen=True)
-class PullProfile:
-    """Fetch a profile that was pushed, alone or with its model."""
-
-    source: Positional[str]
-    """a folder, or hf:OWNER/NAME, hf:OWNER/NAME@REVISION (extra hub)"""
-    out: Path
-    """file to write, such as profile.json"""
-    overwrite: bool = False
-    """replace the file --out"""
 
 
 def run_push_profile(config: PushProfile) -> None:

@@ -165,7 +165,7 @@ def load_denoiser(run: Path, denoiser: nn.Module) -> int:
         return load_weights(run, denoiser)
     found = checkpoint.load_latest(run / CHECKPOINTS)
     if found is None:
-        raise InputError(f"{run}: no checkpoint yet; train for at least --save-every updates")
+        raise InputError(f"{run}: no checkpoint yet; train for at least --save-every steps")
     manifest, parts = found
     denoiser.load_state_dict(parts["ema"])
     return int(manifest["step"])

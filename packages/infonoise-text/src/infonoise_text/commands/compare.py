@@ -6,7 +6,8 @@ from torch import nn
 from tyro.conf import OmitArgPrefixes, Positional
 
 import infonoise_text
-from infonoise_core.app.compare import CompareConfig, Subject, compare
+from infonoise_core.app.compare import Subject, compare, scheduler
+from infonoise_core.app.options import CompareConfig
 from infonoise_core.app.train import run_settings
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_text.data.open import describe, open_corpus
@@ -41,7 +42,6 @@ class Compare:
 
 def run_compare(config: Compare) -> None:
     """Train under every schedule; write report.html and results.json, print the table."""
-    config.comparison.check()
     objective = config.objective
     corpus = open_corpus(config.data, config.corpus, semantic=objective.codes == "semantic")
     method, train = Bits(objective, Assets.of(corpus, objective)), corpus.split("train")
@@ -56,7 +56,7 @@ def run_compare(config: Compare) -> None:
     settings = run_settings(COMMAND, config)
     subject = Subject(
         about=describe(corpus),
-        setting=method.schedule_context(train, 1000),
+        make_schedule=scheduler(method.schedule_context(train, 1000)),
         make_task=lambda seed: method.task(train, method.network(seed)),
         evaluation=method.evaluation(corpus.split("valid")),
         samples=samples,

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from infonoise_core.app.profile import Profile, run_profile
+from tyro.conf import Positional
+
+from infonoise_core.app.profile import show_profile
 from infonoise_core.errors import InputError
 from infonoise_core.plot import draw_profile, draw_profiles, figure, save_figure
 from infonoise_core.profiles.profile import EntropyRateProfile
@@ -15,9 +17,15 @@ from infonoise_text.methods.trained import open_trained
 
 
 @dataclass(frozen=True)
-class ProfileCommand(Profile):
+class ProfileCommand:
     """Show the entropy-rate profile a run has measured, or its parts on held-out text."""
 
+    run: Positional[Path]
+    """the --out of a train command, or a profile.json"""
+    out: Path | None = None
+    """write a picture here (.svg, .png or .pdf)"""
+    overwrite: bool = False
+    """replace the file --out"""
     by: By | None = None
     """measure the parts of each bit of a code, or of stretches of positions"""
     data: str | None = None
@@ -35,8 +43,10 @@ def run_profile_command(config: ProfileCommand) -> None:
     if config.by is None:
         if config.save is not None:
             raise InputError("--save without --by: the run's profile.json is there already")
-        show = _run_both if (config.run / CLUSTERS_PROFILE).exists() else run_profile
-        show(config)
+        if (config.run / CLUSTERS_PROFILE).exists():
+            _run_both(config)
+        else:
+            show_profile(config.run, config.out, overwrite=config.overwrite)
         return
     run = open_trained(config.run, config.device)
     objective, codes = run.objective, run.codes_for("profile --by")
@@ -64,7 +74,7 @@ def _run_both(config: ProfileCommand) -> None:
         save_figure(fig, config.out, overwrite=config.overwrite)
     for name, path in files.items():
         print(name)
-        run_profile(Profile(path))
+        show_profile(path)
     if config.out is not None:
         print(f"{config.out}: written")
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infonoise_core.analytic.exact import BinarySource, exact_profile
-from infonoise_core.app.results import Measure
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.held_out import HeldOutError
+from infonoise_core.evaluation.measures import Measure
 from infonoise_core.rng import Stream, generator
 from infonoise_core.training.task import Batch
 from infonoise_text.codes.book import Codes

@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from infonoise_core.app.train import Evaluation
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.training.task import Task

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from infonoise_core.app.train import Evaluation
+from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import ScheduleContext, make_schedule

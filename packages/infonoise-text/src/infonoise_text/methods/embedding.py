@@ -13,9 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from infonoise_core.app.results import Measure
-from infonoise_core.app.train import Evaluation
 from infonoise_core.evaluation.held_out import HeldOutError
+from infonoise_core.evaluation.measures import Evaluation, Measure
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.processes.weighting import unit_weight

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from infonoise_core.app.results import Measure
-from infonoise_core.app.train import Evaluation
+from infonoise_core.evaluation.measures import Evaluation, Measure
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.schedules.fixed import LogUniform

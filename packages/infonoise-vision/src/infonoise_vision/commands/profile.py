@@ -11,7 +11,7 @@ from torch import Tensor
 from tyro.conf import Positional
 
 from infonoise_core.analytic.priors import measure_profile
-from infonoise_core.app.profile import Profile, run_profile
+from infonoise_core.app.profile import show_profile
 from infonoise_core.errors import InputError
 from infonoise_core.plot import FORMATS, draw_profile, draw_profiles, figure, save_figure
 from infonoise_core.profiles.profile import EntropyRateProfile
@@ -49,7 +49,7 @@ def run_profile_command(config: ProfileCommand) -> None:
     takes away.
     """
     if config.by is None and not config.gap:
-        run_profile(Profile(config.run, config.out, config.overwrite))
+        show_profile(config.run, config.out, overwrite=config.overwrite)
         return
     if config.by is not None and config.gap:
         raise InputError("--by and --gap: give one of them")

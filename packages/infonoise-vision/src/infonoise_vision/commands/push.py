@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 import infonoise_vision
-from infonoise_core.hub.push import Pull, Push
-from infonoise_core.training.push_model import Domain, pull_model, push_model
+from infonoise_core.app.push import Shareable, pull_model, push_model
+from infonoise_core.hub.options import Pull, Push
 from infonoise_vision.sampling.trained import COMMAND, open_trained
 
 
@@ -33,7 +33,7 @@ def _about(settings: Mapping[str, Any]) -> dict[str, str]:
     return rows
 
 
-DOMAIN = Domain(
+DOMAIN = Shareable(
     program="infonoise-vision",
     version=infonoise_vision.__version__,
     command=COMMAND,

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.analytic.exact import gaussian_quadrature
-from infonoise_core.app.results import Measure
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.held_out import HeldOutError
+from infonoise_core.evaluation.measures import Measure
 from infonoise_core.sampling.generate import generate
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_core.training.task import Batch

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from infonoise_core.app.train import Evaluation
+from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.training.loop import PROFILE_FILE
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given

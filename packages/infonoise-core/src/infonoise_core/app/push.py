@@ -1,4 +1,4 @@
-"""The verbs `push` and `pull` of a trained model, the same in every domain."""
+"""The verbs `push` and `pull` of a trained model, the same in every kind."""
 
 import json
 import shutil
@@ -9,13 +9,14 @@ from typing import Any
 
 from safetensors.torch import save_file
 
+from infonoise_core.app.domain import Data, Domain, Options
 from infonoise_core.app.train import DONE_FILE, profile_if_any, read_run_of
+from infonoise_core.app.trained import open_trained
 from infonoise_core.errors import InputError
 from infonoise_core.files import write_json
 from infonoise_core.hub.model_card import finite, model_card
+from infonoise_core.hub.options import Pull, Push
 from infonoise_core.hub.push import (
-    Pull,
-    Push,
     deliver,
     fetch,
     profile_words,
@@ -41,8 +42,8 @@ from infonoise_core.training.state import CHECKPOINTS
 
 
 @dataclass(frozen=True)
-class Domain:
-    """What a domain says of its models.
+class Shareable:
+    """What a domain says of the models that it shares.
 
     Attributes:
         program: Its command and package.
@@ -67,37 +68,62 @@ class Domain:
     keep: tuple[str, ...] = ()
 
 
-def push_model(config: Push, domain: Domain) -> None:
+def run_push(domain: Domain[Data, Options], command: Push) -> None:
+    """The verb `push` of every domain."""
+    push_model(command, _shareable(domain))
+
+
+def run_pull(domain: Domain[Data, Options], command: Pull) -> None:
+    """The verb `pull` of every domain."""
+    pull_model(command, _shareable(domain))
+
+
+def _shareable(domain: Domain[Data, Options]) -> Shareable:
+    interface = domain.interface
+    return Shareable(
+        program=interface.program,
+        version=interface.version,
+        command=interface.command,
+        data=lambda settings: str(settings[domain.summary_key]["name"]),
+        about=domain.card,
+        use=domain.use,
+        tags=domain.tags,
+        open=lambda folder: open_trained(domain, folder, "cpu"),
+        keep=domain.assets,
+    )
+
+
+def push_model(config: Push, kind: Shareable) -> None:
     """Write or upload the model of a run, whole or not at all."""
 
     def fill(folder: Path) -> None:
         if is_artefact(config.run):
-            _check_card(fetch(str(config.run), folder, domain.program)[0], config.run, domain)
+            _check_card(fetch(str(config.run), folder, kind.program)[0], config.run, kind)
         else:
-            _fill(folder, config, domain)
-        _check_opens(folder, str(config.run), domain)
+            _fill(folder, config, kind)
+        _check_opens(folder, str(config.run), kind)
 
     if not is_artefact(config.run):
-        read_run_of(domain.command, config.run)
+        read_run_of(kind.command, config.run)
     print(
         deliver(
-            config.target, fill, domain.program, private=config.private, overwrite=config.overwrite
+            config.target, fill, kind.program, private=config.private, overwrite=config.overwrite
         )
     )
 
 
-def pull_model(config: Pull, domain: Domain) -> None:
+def pull_model(config: Pull, kind: Shareable) -> None:
     """Make a folder that the other commands take in place of a run."""
     with new_folder(config.out, overwrite=config.overwrite) as folder:
-        card, origin = fetch(config.source, folder, domain.program)
-        _check_card(card, origin, domain)
-        _check_opens(folder, origin, domain, card)
-    print(f"{config.out}: {card['step']} updates, by {written_by(card)}, from {origin}")
+        card, origin = fetch(config.source, folder, kind.program)
+        _check_card(card, origin, kind)
+        _check_opens(folder, origin, kind, card)
+    print(f"{config.out}: {card['step']} steps, by {written_by(card)}, from {origin}")
 
 
-def _fill(folder: Path, config: Push, domain: Domain) -> None:
+def _fill(folder: Path, config: Push, kind: Shareable) -> None:
     run = config.run
-    settings = without_paths(read_run_of(domain.command, run))
+    settings = without_paths(read_run_of(kind.command, run))
     write_json(folder / CONFIG_FILE, settings)
     step, parameters = _write_weights(run, folder)
     # safetensors lets only the owner read what it writes.
@@ -108,25 +134,25 @@ def _fill(folder: Path, config: Push, domain: Domain) -> None:
     profile = profile_if_any(run)
     if profile is not None:
         profile.save(folder / PROFILE_FILE)
-    for name in domain.keep:
+    for name in kind.keep:
         if not (run / name).exists():
             continue
         copy = shutil.copytree if (run / name).is_dir() else shutil.copyfile
         copy(run / name, folder / name)
-    versions = versions_with({domain.program: domain.version})
+    versions = versions_with({kind.program: kind.version})
     about = {
-        "data": domain.data(settings),
-        **domain.about(settings),
+        "data": kind.data(settings),
+        **kind.about(settings),
         "parameters": f"{parameters:,}",
         "schedule": str(settings["schedule"]),
-        "updates": f"{step:,} of {settings['train']['batch_size']} examples",
+        "steps": f"{step:,} of {settings['train']['batch_size']} examples",
     }
     commands = [
-        *ways_to_get(config.target, domain.program, "model"),
-        f"{domain.program} {domain.use}",
+        *ways_to_get(config.target, kind.program, "model"),
+        f"{kind.program} {kind.use}",
     ]
     page = model_card(
-        domain.program, about, measures, measured_at, profile, versions, commands, domain.tags
+        kind.program, about, measures, measured_at, profile, versions, commands, kind.tags
     )
     (folder / README_FILE).write_text(page, encoding="utf-8")
     told: dict[str, Any] = {
@@ -134,7 +160,7 @@ def _fill(folder: Path, config: Push, domain: Domain) -> None:
         "measures": finite(measures),
         "profile": None if profile is None else profile_words(profile),
     }  # fmt: skip
-    seal(folder, "model", domain.program, told)
+    seal(folder, "model", kind.program, told)
 
 
 def _write_weights(run: Path, folder: Path) -> tuple[int, int]:
@@ -143,7 +169,7 @@ def _write_weights(run: Path, folder: Path) -> tuple[int, int]:
     """
     found = checkpoint.load_latest(run / CHECKPOINTS)
     if found is None:
-        raise InputError(f"{run}: no checkpoint yet; train for at least --save-every updates")
+        raise InputError(f"{run}: no checkpoint yet; train for at least --save-every steps")
     manifest, parts = found
     weights = {
         name: (tensor.float() if tensor.is_floating_point() else tensor).contiguous()
@@ -163,26 +189,26 @@ def _measures(run: Path, step: int) -> tuple[int, dict[str, float]]:
     return found[-1] if found else (0, {})
 
 
-def _check_card(card: Card, origin: object, domain: Domain) -> None:
+def _check_card(card: Card, origin: object, kind: Shareable) -> None:
     if card["kind"] != "model":
         raise InputError(f"{origin}: holds a profile alone; fetch it with: infonoise pull")
-    if card["program"] != domain.program:
+    if card["program"] != kind.program:
         raise InputError(
             f"{origin}: a model of {card['program']}; use {card['program']} in place of"
-            f" {domain.program}"
+            f" {kind.program}"
         )
 
 
-def _check_opens(folder: Path, origin: str, domain: Domain, card: Card | None = None) -> None:
+def _check_opens(folder: Path, origin: str, kind: Shareable, card: Card | None = None) -> None:
     """InputError unless the domain's other commands can use the folder."""
     try:
-        domain.open(folder)
+        kind.open(folder)
     except InputError as error:
         raise InputError(str(error).replace(str(folder), origin)) from None
     # Settings that another version has written may lack a name or have one too many.
     except (KeyError, TypeError, ValueError, RuntimeError, json.JSONDecodeError) as error:
         made = "" if card is None else f", which was made by {written_by(card)}"
         raise InputError(
-            f"{origin}: {domain.program} {domain.version} cannot open this{made}"
+            f"{origin}: {kind.program} {kind.version} cannot open this{made}"
             f" ({type(error).__name__}: {error}); use that version"
         ) from None

@@ -1,0 +1,186 @@
+"""The contract between core and a domain: what images, text or DNA say for themselves.
+
+From one class that fills it in, core makes the verbs train, sample, evaluate, profile, compare,
+report, push and pull. ARCHITECTURE.md, "Add a domain", walks through the smallest one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from torch import nn
+
+    from infonoise_core.app.evaluation import Evaluated
+    from infonoise_core.app.interface import Interface
+    from infonoise_core.app.options import (
+        EvaluateOptions,
+        ProfileOptions,
+        ReportOptions,
+        SampleOptions,
+    )
+    from infonoise_core.app.trained import TrainedRun
+    from infonoise_core.evaluation.measures import Evaluation
+    from infonoise_core.schedules.fixed import Schedule
+    from infonoise_core.schedules.registry import ScheduleContext
+    from infonoise_core.training.task import Task
+
+# What a denoiser generated, to be looked at: a PNG image, or text.
+Samples = bytes | str
+
+Data = TypeVar("Data")
+Options = TypeVar("Options")
+
+
+class Domain(ABC, Generic[Data, Options]):
+    """A kind of data and how it is learned.
+
+    Data is what `load` makes of the user's files, all splits of it; Options the dataclass of what
+    is learned and how data are read, the same in train and compare, without any of core's options.
+
+    Attributes:
+        summary_key: Where config.json keeps what `summary` says.
+        assets: Names of the files and folders that `save_assets` writes.
+        tags: For the hub.
+        use: Words of a command on the folder `model`, for the page of a shared model.
+    """
+
+    summary_key: ClassVar[str] = "data_summary"
+    assets: ClassVar[tuple[str, ...]] = ()
+    tags: ClassVar[tuple[str, ...]] = ("infonoise", "diffusion")
+    use: ClassVar[str] = "sample model"
+
+    def __init__(self, interface: Interface) -> None:
+        self.interface = interface
+
+    # Data
+
+    @abstractmethod
+    def load(self, source: str, options: Options) -> Data:
+        """All splits of the data that a user names, the same ones for the same files.
+
+        Raises:
+            InputError: Names what is wrong with them.
+        """
+
+    @abstractmethod
+    def summary(self, data: Data) -> dict[str, Any]:
+        """Name, sizes and kinds as plain JSON values, `name` among them.
+
+        Data for which anything but the name differs are other data.
+        """
+
+    @abstractmethod
+    def fingerprint(self, data: Data) -> str:
+        """A digest of the examples' content, whatever the files are called."""
+
+    def alike(self, known: str, found: str) -> bool:
+        """Whether two fingerprints are of the same data."""
+        return known == found
+
+    def about(self, data: Data) -> str:
+        """The data in a few words, for the first line of a training."""
+        return str(self.summary(data)["name"])
+
+    # Training
+
+    @abstractmethod
+    def schedule_context(self, data: Data, options: Options, steps: int) -> ScheduleContext:
+        """What a schedule of that many steps is made for: channel, weight, priors."""
+
+    def schedules(self, data: Data, options: Options) -> Callable[[str, int], Schedule]:
+        """What makes a schedule, given its name and the number of steps."""
+        from infonoise_core.schedules.registry import make_schedule
+
+        context = self.schedule_context(data, options, 1000)
+        return lambda name, steps: make_schedule(name, replace(context, steps=steps))
+
+    @abstractmethod
+    def task(self, data: Data, options: Options, seed: int) -> Task:
+        """The training examples with a freshly initialised network, the same for the same seed."""
+
+    @abstractmethod
+    def evaluation(self, data: Data, options: Options) -> Evaluation:
+        """Measures on held-out examples while training goes on."""
+
+    def model_settings(self, data: Data, options: Options) -> dict[str, Any]:
+        """What `rebuild` needs beyond the options, under their keys in config.json."""
+        return {}
+
+    def save_assets(self, data: Data, options: Options, folder: Path) -> None:
+        """Write what has to lie beside the weights, such as a tokenizer; see `assets`."""
+        return
+
+    # Trained runs
+
+    @abstractmethod
+    def rebuild(self, settings: Mapping[str, Any], folder: Path) -> nn.Module:
+        """The network of a run by its config.json and assets, without its weights."""
+
+    @abstractmethod
+    def samples(self, denoiser: nn.Module, data: Data, options: Options) -> Samples:
+        """Some samples to look at, the same noise each time; needs no profile.
+
+        Shown during training and in comparisons.
+        """
+
+    @abstractmethod
+    def held_out_examples(self, data: Data, options: Options) -> Samples:
+        """Real examples to look at beside `samples`."""
+
+    @abstractmethod
+    def generate(self, run: TrainedRun[Options], command: SampleOptions) -> str:
+        """The verb `sample`: write what `command` says; returns a line about what was written.
+
+        --out is free, by `check_out`. Nothing is written unless all is.
+        """
+
+    def check_out(self, command: SampleOptions) -> None:
+        """InputError, before anything is computed, where `generate` cannot write --out."""
+        from infonoise_core.files import check_output
+
+        if command.out is not None:
+            check_output(command.out, command.overwrite)
+
+    @abstractmethod
+    def evaluate(self, run: TrainedRun[Options], data: Data, command: EvaluateOptions) -> Evaluated:
+        """The verb `evaluate`: the tables."""
+
+    def check_evaluate(self, command: EvaluateOptions) -> None:
+        """InputError, before anything is computed, for options that cannot be evaluated by."""
+
+    def measures_profile(self, command: ProfileOptions) -> bool:
+        """Whether the options of `profile` ask for something that `profile` has to measure."""
+        return False
+
+    def profile(self, run: TrainedRun[Options], command: ProfileOptions) -> None:
+        """The verb `profile` where something is measured now, such as groups of coordinates.
+
+        --out is checked and free.
+        """
+        raise NotImplementedError
+
+    def report_samples(
+        self, run: TrainedRun[Options], data: Data, command: ReportOptions
+    ) -> dict[str, Samples]:
+        """Caption -> samples of the page about a run."""
+        what = self.interface.examples
+        return {
+            f"held-out {what}": self.held_out_examples(data, run.options),
+            f"generated {what}": self.samples(run.denoiser, data, run.options),
+        }
+
+    def figures(
+        self, run: TrainedRun[Options], data: Data, samples: Mapping[str, Samples]
+    ) -> dict[str, str]:
+        """Caption -> SVG: further pictures of the page about a run, with what it shows."""
+        return {}
+
+    @abstractmethod
+    def card(self, settings: Mapping[str, Any]) -> dict[str, str]:
+        """Rows about a model for the page it is shared with, by a run's config.json."""

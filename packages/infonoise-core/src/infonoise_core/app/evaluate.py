@@ -1,0 +1,50 @@
+"""The verb `evaluate` of every domain: tables of measures on held-out data."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from infonoise_core.app.domain import Data, Domain, Options
+from infonoise_core.app.evaluation import EVALUATION_FILE, to_record
+from infonoise_core.app.options import EvaluateOptions
+from infonoise_core.app.table import print_tables
+from infonoise_core.app.trained import TrainedRun, data_of, open_trained
+from infonoise_core.files import check_output, write_json
+from infonoise_core.hub.push import versions_with
+
+
+def run_evaluate(domain: Domain[Data, Options], command: EvaluateOptions) -> None:
+    """Measure, write evaluation.json, print the tables.
+
+    What an earlier evaluation left in the run is replaced; a file of the user's only with
+    --overwrite.
+    """
+    if command.out is not None:
+        check_output(command.out, command.overwrite)
+    domain.check_evaluate(command)
+    run = open_trained(domain, command.run, command.sampler.device)
+    data = data_of(domain, run, command.data)
+    found = domain.evaluate(run, data, command)
+    for note in found.notes:
+        print(note, file=sys.stderr)
+    out = command.out or command.run / EVALUATION_FILE
+    write_json(out, to_record(found, _head(domain, run, command)))
+    print_tables(found.tables)
+    print(f"{out}: written")
+
+
+def _head(
+    domain: Domain[Data, Options], run: TrainedRun[Options], command: EvaluateOptions
+) -> dict[str, Any]:
+    """Where the numbers are from."""
+    interface = domain.interface
+    return {
+        "program": interface.program,
+        "versions": versions_with({interface.program: interface.version}),
+        "run": Path(command.run).resolve().name,
+        "step": run.step,
+        "schedule": run.settings["schedule"],
+        "data": run.settings[domain.summary_key],
+        "split": command.split,
+        "samples": command.samples,
+    }

@@ -1,0 +1,55 @@
+"""Which data a run was trained on, and whether others are the same ones."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from infonoise_core.app.domain import Data, Domain, Options
+from infonoise_core.errors import InputError
+
+FINGERPRINT = "fingerprint"
+
+
+def recorded(
+    domain: Domain[Data, Options], begun: Mapping[str, Any], data: Data, source: str, out: Path
+) -> dict[str, Any]:
+    """What config.json says of the data: their summary and fingerprint.
+
+    Args:
+        begun: What that of the run that is to go on says, or nothing.
+
+    Raises:
+        InputError: Where other data stand in the place of the run's own.
+    """
+    summary = domain.summary(data)
+    if any(summary[key] != begun.get(key) for key in summary):
+        return {**summary, FINGERPRINT: domain.fingerprint(data)}
+    # Runs from before there was a fingerprint go on without one.
+    if FINGERPRINT in begun and not domain.alike(begun[FINGERPRINT], domain.fingerprint(data)):
+        raise InputError(
+            f"{source}: not the {domain.interface.examples} that {out} was begun with, only as many"
+            " of the same kind; give those, or --overwrite"
+        )
+    return dict(begun)
+
+
+def refuse_others(
+    domain: Domain[Data, Options], known: Mapping[str, Any], data: Data, source: str, run: Path
+) -> None:
+    """InputError where data are not those that a run's config.json says.
+
+    Args:
+        known: What `recorded` said.
+    """
+    found, what = domain.summary(data), domain.interface.examples
+    differs = next((k for k in found if k != "name" and k in known and found[k] != known[k]), None)
+    if differs:
+        raise InputError(
+            f"{source}: not the {what} of {run}, whose {differs} is {known[differs]} and not"
+            f" {found[differs]}; give the same ones with --data"
+        )
+    if FINGERPRINT in known and not domain.alike(known[FINGERPRINT], domain.fingerprint(data)):
+        raise InputError(
+            f"{source}: not the {what} of {run}, only as many of the same kind; give the same ones"
+            " with --data"
+        )

@@ -1,0 +1,80 @@
+"""A finished run, whatever its domain: its settings, its averaged network and its profile."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic
+
+import torch
+from torch import nn
+
+from infonoise_core.app.domain import Data, Domain, Options
+from infonoise_core.app.recorded import refuse_others
+from infonoise_core.app.train import profile_if_any, read_run_of
+from infonoise_core.config.renamed import upgraded
+from infonoise_core.config.tree import from_plain
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.training.engines.torch import pick_device
+from infonoise_core.training.loop import load_denoiser
+
+
+@dataclass(frozen=True)
+class TrainedRun(Generic[Options]):
+    """What the verbs after `train` work with.
+
+    Attributes:
+        settings: Its config.json.
+        options: What the domain adds to `train`, as the run was given it.
+        denoiser: The averaged weights, in evaluation mode, on their device.
+        profile: As measured in training; None where there is none.
+        step: Optimizer steps of the weights.
+    """
+
+    path: Path
+    settings: dict[str, Any]
+    options: Options
+    denoiser: nn.Module
+    profile: EntropyRateProfile | None
+    step: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the denoiser is."""
+        return next(self.denoiser.parameters()).device
+
+
+def options_of(domain: Domain[Data, Options], settings: Mapping[str, Any]) -> Options:
+    """What a domain's options were, by a run's config.json."""
+    kind: Any = domain.interface.options
+    options: Options = from_plain(kind, upgraded(settings, kind))
+    return options
+
+
+def open_trained(
+    domain: Domain[Data, Options], path: Path, device: str = "auto"
+) -> TrainedRun[Options]:
+    """The run in a folder.
+
+    Raises:
+        InputError: Where there is none of this domain, or no checkpoint yet.
+    """
+    settings = read_run_of(domain.interface.command, path)
+    options = options_of(domain, settings)
+    denoiser = domain.rebuild(settings, path)
+    step = load_denoiser(path, denoiser)
+    denoiser.to(pick_device(device)).eval()
+    return TrainedRun(path, settings, options, denoiser, profile_if_any(path), step)
+
+
+def data_of(
+    domain: Domain[Data, Options], run: TrainedRun[Options], source: str | None = None
+) -> Data:
+    """The data of a run, from `source` where they have moved.
+
+    Raises:
+        InputError: For data that are not those it was trained on, by their content.
+    """
+    source = source or str(run.settings["data"])
+    data = domain.load(source, run.options)
+    refuse_others(domain, run.settings[domain.summary_key], data, source, run.path)
+    return data

@@ -1,0 +1,33 @@
+"""What is measured on held-out data while a model is trained."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Measure:
+    """name: its key in every evaluation; `<name>_stderr` beside it is its standard error.
+
+    Lower is better.
+    """
+
+    name: str
+    label: str
+    explanation: str
+
+
+class Evaluation(Protocol):
+    """Held-out measures that no schedule has a say in."""
+
+    @property
+    def floors(self) -> Mapping[str, float]:
+        """Name of a measure -> its value between real and real."""
+
+    def __call__(self, denoiser: nn.Module) -> dict[str, float]:
+        """Each measure, and `<name>_stderr` where it has one."""
+
+    def measures(self) -> list[Measure]:
+        """What the numbers are; the first is what schedules are ranked by."""
