@@ -247,7 +247,7 @@ def test_the_last_assignment_counts() -> None:
     ("text", "message"),
     [
         ("stepz: 3", "line 1: there is no setting stepz; did you mean steps?"),
-        ("loop:\n  stepz: 3", "line 2: there is no setting loop.stepz; did you mean loop.upd"),
+        ("loop:\n  stepz: 3", "line 2: there is no setting loop.stepz; did you mean loop.ste"),
         ("lop: {steps: 3}", "line 1: there is no setting lop; did you mean loop"),
         ("qqq: 3", "line 1: there is no setting qqq; --help lists them"),
         ("steps: fast", "line 1: loop.steps is 'fast', which is not of type INT; give one"),
@@ -310,7 +310,7 @@ class Two:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "stepz=3"], "--set stepz=3: there is no setting stepz; did you mean upd"),
+        (["--set", "stepz=3"], "--set stepz=3: there is no setting stepz; did you mean ste"),
         (["--set", "steps=fast"], "--set steps=fast: loop.steps is 'fast', which is not of"),
         (["--set", "size=[1"], "--set size=[1: net.size is '[1', which is not of type {None}|INT"),
         (["--set", "steps"], "--set steps: give a setting and its value, such as --set seed="),
