@@ -34,7 +34,15 @@ NEEDS = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--need", action="append", default=[], choices=sorted(NEEDS),
+        help="where this need is not met, its tests fail instead of being skipped",
+    )  # fmt: skip
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    needed = item.config.getoption("--need")
     for marker, (is_met, reason) in NEEDS.items():
         if item.get_closest_marker(marker) and not is_met():
-            pytest.skip(reason)
+            (pytest.fail if marker in needed else pytest.skip)(reason)
