@@ -125,7 +125,7 @@ def test_the_field_can_be_named(tmp_path):
 @pytest.mark.parametrize(
     ("line", "match"),
     [
-        (b"{oops", "line 2: not JSON"),
+        (b"{oops", "line 2: is no JSON"),
         (b'["text"]', "line 2: not an object"),
         (b'{"title": "x", "n": 1}', r"line 2: no field 'text' \(its fields: title, n\)"),
         (b'{"text": 3}', "line 2: field 'text' is int"),

@@ -4,9 +4,6 @@ Each source has one reader here, chosen by what the path is. Nothing in a text i
 ends, white space and control characters stay as they are.
 """
 
-import bz2
-import gzip
-import json
 import lzma
 import os
 import pydoc_data.topics
@@ -19,10 +16,21 @@ from typing import IO, Any
 
 from infonoise_core.errors import InputError
 from infonoise_core.extras import require
+from infonoise_core.reading import (
+    Packing,
+    check_fits,
+    check_regular,
+    open_unpacked,
+    parse_json,
+    unpacked,
+)
+from infonoise_core.strays import is_shown, without_ours
 from infonoise_text.data.options import EMBEDDED
 
 HUB = "hf:"
-_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+_PACKINGS: dict[str, Packing] = {".gz": "gz", ".xz": "xz", ".bz2": "bz2"}
+# Bytes of one line of JSON; a longer one has no line ends where there should be some.
+_LINE_BYTES = 1 << 28
 _TEXT = (".txt", ".text", ".md", ".rst")
 _LINES = (".jsonl", ".ndjson")
 _TAR = (".tar", ".tgz", ".txz", ".tbz2", ".tar.gz", ".tar.xz", ".tar.bz2")
@@ -75,7 +83,13 @@ def open_documents(source: str = EMBEDDED, field: str = "text") -> Documents:
 
 def _read_folder(folder: Path, field: str) -> Iterator[str]:
     files = sorted(_walk(folder), key=lambda file: file.relative_to(folder).parts)
-    known = [file for file in files if _is_known(file.name)]
+    own = without_ours([file.relative_to(folder).as_posix() for file in files])
+    known = [files[i] for i in own if _is_known(files[i].name)]
+    if not known and len(own) < len(files):
+        raise InputError(
+            f"{folder}: is what infonoise wrote, a run or a model, and no data; give the text that"
+            " it was trained on, or move other files out of it"
+        )
     if not known:
         holds = f"holds {len(files)} files but none to read" if files else "is empty"
         kinds = " ".join((*_TEXT, *_LINES, *_PARQUET, *_TAR))
@@ -86,8 +100,8 @@ def _read_folder(folder: Path, field: str) -> Iterator[str]:
 
 def _walk(folder: Path) -> Iterator[Path]:
     for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(root, name) for name in files if not name.startswith("."))
+        folders[:] = [name for name in folders if is_shown(name)]
+        yield from (Path(root, name) for name in files if is_shown(name))
 
 
 def _is_known(name: str) -> bool:
@@ -96,12 +110,17 @@ def _is_known(name: str) -> bool:
 
 
 def _unpacked(name: str) -> str:
-    packing = next((suffix for suffix in _OPENERS if name.endswith(suffix)), "")
+    packing = next((suffix for suffix in _PACKINGS if name.endswith(suffix)), "")
     return name.removesuffix(packing)
+
+
+def _packing(name: str) -> Packing | None:
+    return next((_PACKINGS[suffix] for suffix in _PACKINGS if name.endswith(suffix)), None)
 
 
 def _read_file(path: Path, field: str) -> Iterator[str]:
     name = path.name.lower()
+    check_regular(path)
     if name.endswith(_PARQUET):
         yield from _read_parquet(path, field)
         return
@@ -109,8 +128,7 @@ def _read_file(path: Path, field: str) -> Iterator[str]:
         if name.endswith(_TAR):
             yield from _read_tar(path, field)
             return
-        opener = next((_OPENERS[s] for s in _OPENERS if name.endswith(s)), open)
-        with opener(path, "rb") as stream:
+        with open_unpacked(path, _packing(name)) as stream:
             yield from _read_stream(stream, _unpacked(name), str(path), field)
     except _DAMAGE as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
@@ -118,21 +136,35 @@ def _read_file(path: Path, field: str) -> Iterator[str]:
 
 def _read_tar(path: Path, field: str) -> Iterator[str]:
     found = 0
-    with tarfile.open(path, "r|*") as archive:
-        for member in archive:
-            if not member.isfile() or not _unpacked(member.name.lower()).endswith(_TEXT + _LINES):
+    # Listed first: a folder in it that is a run of ours may say so after its texts.
+    own = frozenset(_texts_of(path))
+    with open_unpacked(path) as unpacked_tar, tarfile.open(fileobj=unpacked_tar, mode="r|") as tar:
+        for member in tar:
+            if member.name not in own or not member.isfile() or member.issparse():
                 continue
             found += 1
-            stream = archive.extractfile(member)
+            stream = tar.extractfile(member)
             if stream is None:
                 continue
-            name = member.name.lower()
-            opener = next((_OPENERS[s] for s in _OPENERS if name.endswith(s)), None)
-            with stream, opener(stream) if opener else stream as opened:
-                yield from _read_stream(opened, _unpacked(name), f"{path}:{member.name}", field)
+            name, where = member.name.lower(), f"{path}:{member.name}"
+            packed: Any = stream
+            with stream, unpacked(packed, where, _packing(name)) as opened:
+                yield from _read_stream(opened, _unpacked(name), where, field)
     if not found:
         kinds = " ".join((*_TEXT, *_LINES))
         raise InputError(f"{path}: holds no file to read; the suffixes known are {kinds}")
+
+
+def _texts_of(path: Path) -> Iterator[str]:
+    """Names of the files in a tar that hold text, in no hidden folder and none of ours."""
+    names = []
+    with open_unpacked(path) as unpacked_tar, tarfile.open(fileobj=unpacked_tar, mode="r|") as tar:
+        while (member := tar.next()) is not None:
+            names.append(member.name)
+            tar.members.clear()  # type: ignore[attr-defined]
+    for i in without_ours(names):
+        if is_shown(names[i]) and _unpacked(names[i].lower()).endswith(_TEXT + _LINES):
+            yield names[i]
 
 
 def _read_stream(stream: IO[bytes], name: str, where: str, field: str) -> Iterator[str]:
@@ -145,12 +177,24 @@ def _read_stream(stream: IO[bytes], name: str, where: str, field: str) -> Iterat
     if name.endswith((*_LINES, ".json")):
         yield from _read_lines(stream, where, field)
     else:
-        yield _decoded(stream.read(), where, 0)
+        yield _decoded(_whole(stream, where), where, 0)
+
+
+def _whole(stream: IO[bytes], where: str) -> bytes:
+    """All of a stream, which as text takes up to four times as much."""
+    parts, size = [], 0
+    while part := stream.read(1 << 22):
+        parts.append(part)
+        size += len(part)
+        check_fits(2 * size, where)
+    return b"".join(parts)
 
 
 def _read_lines(stream: IO[bytes], where: str, field: str) -> Iterator[str]:
     offset = 0
-    for number, line in enumerate(stream, start=1):
+    for number, line in enumerate(iter(lambda: stream.readline(_LINE_BYTES), b""), start=1):
+        if len(line) == _LINE_BYTES:
+            raise InputError(f"{where}, line {number}: has no end; give one object per line")
         text = _decoded(line, where, offset)
         offset += len(line)
         if text.strip():
@@ -158,10 +202,7 @@ def _read_lines(stream: IO[bytes], where: str, field: str) -> Iterator[str]:
 
 
 def _text_of(line: str, field: str, where: str) -> str:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON ({error}); give one object per line") from error
+    row = parse_json(line, where, surrogates=True)
     if not isinstance(row, dict):
         raise InputError(f'{where}: not an object; give lines like {{"{field}": "..."}}')
     if field not in row:

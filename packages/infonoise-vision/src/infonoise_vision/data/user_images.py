@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 
 from infonoise_core.errors import InputError
+from infonoise_core.reading import read_bytes
+from infonoise_core.strays import is_shown
+from infonoise_vision.data.formats.containers import FILE_BYTES
 from infonoise_vision.data.formats.decode import decode
 from infonoise_vision.data.formats.labels import is_image
 from infonoise_vision.data.formats.source import Bytes
@@ -40,7 +43,9 @@ def read_pictures(source: Path, shape: tuple[int, int, int]) -> Pictures:
         raise InputError(f"{source}: not found; give an image or a folder of images")
     files = [source]
     if source.is_dir():
-        files = sorted(f for f in source.iterdir() if f.is_file() and is_image(f.name))
+        files = sorted(
+            f for f in source.iterdir() if is_image(f.name) and is_shown(f.name) and not f.is_dir()
+        )
         if not files:
             raise InputError(f"{source}: holds no image files; give some")
     if shape[0] not in (1, 3):
@@ -62,7 +67,7 @@ def _picture(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def _decoded(file: Path, height: int, width: int) -> Bytes:
-    pixels = decode(file.read_bytes(), str(file), height if height == width else None)
+    pixels = decode(read_bytes(file, FILE_BYTES), str(file), height if height == width else None)
     if pixels.shape[1:] != (height, width):
         raise InputError(
             f"{file}: is {pixels.shape[2]}x{pixels.shape[1]} pixels and the run's images are"

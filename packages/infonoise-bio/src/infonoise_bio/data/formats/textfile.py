@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from infonoise_core.errors import InputError
+from infonoise_core.reading import check_regular, open_unpacked
 
 _GZIP_MAGIC = b"\x1f\x8b"
 # Every bgz file ends with this empty block (SAM specification, 4.1.2): without it, it is cut off.
@@ -31,11 +33,15 @@ def open_text(path: Path) -> Iterator[tuple[TextIO, Place]]:
     """A text handle and the place that errors name; InputError for what cannot be read."""
     place = Place(path)
     try:
+        check_regular(path)
         with path.open("rb") as raw:
             head = raw.read(18)
         if head[:2] == _GZIP_MAGIC:
             _check_end(path, head)
-            with gzip.open(path, "rt", encoding="utf-8-sig") as handle:
+            with (
+                open_unpacked(path, "gz") as stream,
+                io.TextIOWrapper(stream, encoding="utf-8-sig") as handle,
+            ):
                 yield handle, place
         else:
             with path.open(encoding="utf-8-sig", newline=None) as handle:

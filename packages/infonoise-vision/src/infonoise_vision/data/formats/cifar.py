@@ -15,6 +15,8 @@ from infonoise_vision.data.formats.unpickle import load_plain
 _BATCH = re.compile(r"(data_batch_\d+|test_batch)(\.bin)?$")
 _SHAPE = (3, 32, 32)
 _PIXELS = 3072
+# More than any set of this kind has.
+_CLASSES = 1000
 _NAMES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
     *("dog", "frog", "horse", "ship", "truck"),
@@ -91,6 +93,8 @@ def _python(where: str, content: bytes) -> tuple[Bytes, np.ndarray]:
         raise InputError(f"{where}: its data are no rows of {_PIXELS} bytes; it is not CIFAR-10")
     if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
         raise InputError(f"{where}: has no list of labels; it is not CIFAR-10")
+    if not all(0 <= label < _CLASSES for label in labels):
+        raise InputError(f"{where}: has labels that are no class; it is not CIFAR-10")
     if len(labels) != len(data):
         raise InputError(
             f"{where}: has {len(labels)} labels for {len(data)} images; fetch it again"
@@ -102,15 +106,18 @@ def _classes(where: str, content: bytes) -> tuple[str, ...]:
     if where.endswith(".txt"):
         return tuple(content.decode("ascii", "replace").split())
     names = _fields(where, content).get("label_names", [])
-    return tuple(_text(name) for name in names) if isinstance(names, list) else _NAMES
+    if not isinstance(names, list) or not all(isinstance(name, bytes | str) for name in names):
+        return _NAMES
+    return tuple(_text(name) for name in names)
 
 
 def _fields(where: str, content: bytes) -> dict[str, Any]:
     try:
-        return {_text(key): value for key, value in load_plain(content).items()}
+        fields = load_plain(content).items()
+        return {_text(key): value for key, value in fields if isinstance(key, bytes | str)}
     except pickle.UnpicklingError as error:
         raise InputError(f"{where}: cannot be read ({error}); fetch it again") from error
 
 
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _text(value: bytes | str) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

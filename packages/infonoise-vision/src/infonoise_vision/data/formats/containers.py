@@ -8,14 +8,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from typing import Protocol, Self
+from typing import BinaryIO, Protocol, Self
 
 from infonoise_core.errors import InputError
+from infonoise_core.reading import (
+    DOCUMENT_BYTES,
+    check_fits,
+    check_regular,
+    open_unpacked,
+    read_bytes,
+    size_words,
+)
+from infonoise_core.strays import is_shown
 from infonoise_vision.data.formats.source import Content
 
 DATASET_JSON = "dataset.json"
 # Label files beside the images of a WebDataset shard.
 NOTES = (".cls", ".json")
+# One image, packed as a file; and the listing of a set, with a line for each of some millions.
+FILE_BYTES, LISTING_BYTES = 1 << 30, 256 << 20
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 
 
@@ -50,7 +61,9 @@ class Folder:
         self.names = ["/".join(parts) for parts in sorted(found)]
         self.notes: dict[int, bytes] = {}
         if DATASET_JSON in self.names:
-            self.notes[self.names.index(DATASET_JSON)] = (path / DATASET_JSON).read_bytes()
+            self.notes[self.names.index(DATASET_JSON)] = read_bytes(
+                path / DATASET_JSON, LISTING_BYTES
+            )
 
     def where(self, place: int) -> str:
         return str(self.path / self.names[place])
@@ -68,7 +81,7 @@ class Zip:
             names = (info.filename for info in archive.infolist() if not info.is_dir())
             self.names = sorted(filter(is_shown, names), key=lambda name: name.split("/"))
             self.notes = {
-                i: archive.read(name)
+                i: _member(archive, name, self.where(i), LISTING_BYTES)
                 for i, name in enumerate(self.names)
                 if PurePosixPath(name).name == DATASET_JSON
             }
@@ -84,14 +97,28 @@ class Zip:
     def _content(self, archive: zipfile.ZipFile, place: int) -> Content:
         try:
             with _zip_errors(self.where(place)):
-                return archive.read(self.names[place])
+                return _member(archive, self.names[place], self.where(place), FILE_BYTES)
         except InputError as error:
             return error
 
     @contextmanager
     def _opened(self) -> Iterator[zipfile.ZipFile]:
+        check_regular(self.path)
         with _zip_errors(str(self.path)), zipfile.ZipFile(self.path) as archive:
             yield archive
+
+
+def _member(archive: zipfile.ZipFile, name: str, where: str, limit: int) -> bytes:
+    _check_size(archive.getinfo(name).file_size, limit, where)
+    return archive.read(name)
+
+
+def _check_size(size: int, limit: int, where: str) -> None:
+    if size > limit:
+        raise InputError(
+            f"{where}: is larger than {size_words(limit)}; take it out or give a smaller one"
+        )
+    check_fits(size, where)
 
 
 class Tars:
@@ -106,7 +133,7 @@ class Tars:
             with _tar_errors(shard):
                 for name, archive, member in _members(shard):
                     if PurePosixPath(name).suffix in NOTES:
-                        self.notes[len(self.names)] = _content(archive, member)
+                        self.notes[len(self.names)] = _content(archive, member, DOCUMENT_BYTES)
                     self.names.append(name)
                     self._shard.append(number)
 
@@ -126,7 +153,7 @@ class Tars:
             with _tar_errors(shard):
                 for _, archive, member in _members(shard):
                     if place == goal:
-                        yield _content(archive, member)
+                        yield _content(archive, member, FILE_BYTES)
                         goal = next(wanted, None)
                         if goal is None:
                             return
@@ -136,7 +163,9 @@ class Tars:
 def read_file(file: Path) -> Content:
     """The bytes of a file, or the error that it cannot be read."""
     try:
-        return file.read_bytes()
+        return read_bytes(file, FILE_BYTES)
+    except InputError as error:
+        return error
     except OSError as error:
         return InputError(f"{file}: cannot be read ({error.strerror}); mend or remove the file")
 
@@ -154,12 +183,6 @@ def is_tar(path: Path) -> bool:
     return path.name.lower().endswith(TAR_SUFFIXES)
 
 
-def is_shown(name: str) -> bool:
-    """Whether a path is no hidden file, nor what macOS leaves in archives."""
-    parts = PurePosixPath(name).parts
-    return not any(part.startswith(".") or part == "__MACOSX" for part in parts if part != ".")
-
-
 class _Header(tarfile.TarInfo):
     """tarfile takes a missing or incomplete header for the end; but an archive ends with zeros."""
 
@@ -172,16 +195,22 @@ class _Header(tarfile.TarInfo):
 
 def _members(shard: Path) -> Iterator[tuple[str, tarfile.TarFile, tarfile.TarInfo]]:
     """Regular files of one archive, front to back: compressed ones can be read no other way."""
-    with tarfile.open(shard, "r|*", tarinfo=_Header) as archive:
+    with open_unpacked(shard) as stream, _tar_of(stream) as archive:
         while (member := archive.next()) is not None:
             name = member.name.removeprefix("./")
-            if member.isreg() and is_shown(name):
+            # A sparse one says how much of it is holes, which may be all of a memory.
+            if member.isreg() and not member.issparse() and is_shown(name):
                 yield name, archive, member
             # A kilobyte each, which tarfile would keep.
             archive.members.clear()  # type: ignore[attr-defined]
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+def _tar_of(stream: BinaryIO) -> tarfile.TarFile:
+    return tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header)
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, limit: int) -> bytes:
+    _check_size(member.size, limit, member.name)
     stream = archive.extractfile(member)
     content = stream.read() if stream is not None else b""
     if len(content) != member.size:
@@ -194,7 +223,10 @@ def _tar_errors(shard: Path) -> Iterator[None]:
     """What tarfile raises, wherever in a shard, as one line."""
     try:
         yield
-    except (tarfile.TarError, EOFError, zlib.error, LZMAError, OSError) as error:
+    except InputError:
+        raise
+    except (tarfile.TarError, EOFError, zlib.error, LZMAError, OSError, ValueError,
+            OverflowError) as error:  # fmt: skip
         raise _damaged(str(shard), error) from error
 
 
@@ -203,7 +235,7 @@ def _zip_errors(where: str) -> Iterator[None]:
     """What zipfile raises as one line."""
     try:
         yield
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error, LZMAError, NotImplementedError) as error:
         raise _damaged(where, error) from error
     except RuntimeError as error:  # what zipfile raises for a password
         raise InputError(f"{where}: {error}; unpack it first") from error
@@ -224,4 +256,4 @@ def _walk(folder: Path) -> Iterator[Path]:
         visited.add(real)
         # macOS leaves copies named ._cat.png in archives, below __MACOSX or beside the images.
         folders[:] = sorted(f for f in folders if is_shown(f))
-        yield from (Path(root, name) for name in files if not name.startswith("."))
+        yield from (Path(root, name) for name in files if is_shown(name))

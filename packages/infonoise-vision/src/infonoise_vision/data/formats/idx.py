@@ -1,15 +1,17 @@
 """IDX files, as MNIST and Fashion-MNIST come in them: images and labels, gzipped or not."""
 
-import gzip
+import math
 import re
 import struct
 import zlib
+from lzma import LZMAError
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
+from infonoise_core.reading import check_fits, open_unpacked, read_upto
 from infonoise_vision.data.formats.source import Arrays, Bytes, Opened, index_labels
 
 IMAGES = re.compile(r"images[-.]idx3[-.]ubyte(\.gz)?$")
@@ -62,28 +64,34 @@ def read_idx(file: Path, name: str | None = None) -> Arrays:
 
 def read_array(file: Path) -> Bytes:
     """The array in an IDX file: two zero bytes, type, number of sides, the sides, the values."""
-    content = _content(file)
-    zeros, kind, sides = struct.unpack_from(">HBB", content) if len(content) > 3 else (1, 0, 0)
+    try:
+        with open_unpacked(file) as stream:
+            return _array(file, stream)
+    except (OSError, EOFError, zlib.error, LZMAError) as error:
+        raise InputError(f"{file}: damaged or cut short ({error}); fetch it again") from error
+
+
+def _array(file: Path, stream: BinaryIO) -> Bytes:
+    head = stream.read(4)
+    zeros, kind, sides = struct.unpack(">HBB", head) if len(head) == 4 else (1, 0, 0)
     if zeros or not sides:
         raise InputError(f"{file}: is no IDX file; fetch it again")
     if kind != _UBYTE:
         raise InputError(f"{file}: holds numbers of type {kind:#x}; only bytes (0x8) are read here")
-    start = 4 + 4 * sides
-    shape = struct.unpack_from(f">{sides}I", content, 4) if len(content) >= start else ()
-    if not shape or len(content) - start != int(np.prod(shape, dtype=object)):
+    head = stream.read(4 * sides)
+    shape = struct.unpack(f">{sides}I", head) if len(head) == 4 * sides else ()
+    size = math.prod(shape)
+    content = b""
+    if shape:
+        check_fits(size, str(file))
+        content = read_upto(stream, size + 1)
+    if not shape or len(content) != size:
+        more = "more than " if len(content) > size else ""
         raise InputError(
-            f"{file}: holds {max(0, len(content) - start)} bytes for shape {shape}; it is cut"
+            f"{file}: holds {more}{min(size, len(content))} bytes for shape {shape}; it is cut"
             " short or damaged: fetch it again"
         )
-    array: NDArray[np.uint8] = np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-    return array
-
-
-def _content(file: Path) -> bytes:
-    content = file.read_bytes()
-    if not content.startswith(b"\x1f\x8b"):
-        return content
     try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{file}: damaged or cut short ({error}); fetch it again") from error
+        return np.frombuffer(content, np.uint8).reshape(shape)
+    except ValueError as error:  # numpy has at most 64 sides
+        raise InputError(f"{file}: is no IDX file ({error}); fetch it again") from error

@@ -1,6 +1,5 @@
 """Which files of a container are images, and their labels: dataset.json, notes, or subfolders."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
@@ -9,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from infonoise_core.errors import InputError
+from infonoise_core.reading import parse_json
+from infonoise_core.strays import without_ours
 from infonoise_vision.data.formats.containers import DATASET_JSON, NOTES, Container, Folder, Tars
 from infonoise_vision.data.formats.source import Content, Encoded, Labels, Rows, index_labels
 
@@ -16,6 +17,7 @@ SUFFIXES = (
     *(".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
     *(".pbm", ".pgm", ".pnm", ".ppm"),
 )
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)")
 # Keys of a WebDataset's .json that hold the class, first one first.
 LABEL_KEYS = ("label", "cls", "class")
 
@@ -31,7 +33,12 @@ def encoded_images(container: Container, name: str) -> Encoded:
         InputError: Where some images have a label and others none.
     """
     names = container.names
-    places = [i for i, name in enumerate(names) if is_image(name)]
+    places = [i for i in without_ours(names) if is_image(names[i])]
+    if not places and any(map(is_image, names)):
+        raise InputError(
+            f"{container.path}: is what infonoise wrote, a run or a model, and no data; give the"
+            " images that it was trained on, or move other ones out of it"
+        )
     if not places:
         holds = f"holds {len(names)} files but no image" if names else "is empty"
         kinds = " ".join(SUFFIXES)
@@ -116,7 +123,7 @@ def _note(container: Container, place: int) -> int | str | None:
     where, content = container.where(place), container.notes[place]
     if _suffix(container.names[place]) == ".cls":
         text = content.decode("utf-8", "replace").strip()
-        return int(text) if re.fullmatch(r"-?[0-9]+", text) else text or None
+        return parse_json(text, where) if _NUMBER.fullmatch(text) else text or None
     fields = _json(where, content)
     if not isinstance(fields, dict):
         return None
@@ -166,10 +173,7 @@ def _key(container: Container, place: int) -> tuple[int, str]:
 
 
 def _json(where: str, content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError as error:
-        raise InputError(f"{where}: is no JSON ({error}); write it again") from error
+    return parse_json(content, where)
 
 
 def _first(found: Sequence[object]) -> int:

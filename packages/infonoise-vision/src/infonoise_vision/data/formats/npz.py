@@ -10,6 +10,8 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
+from infonoise_core.npy import check_npz
+from infonoise_core.reading import check_regular
 from infonoise_vision.data.formats.source import Arrays, Labels, Opened, index_labels
 
 IMAGE_KEYS = ("images", "x_train", "x", "data", "arr_0")
@@ -28,6 +30,7 @@ def read_archive(path: Path) -> Opened:
     Levels: the key `levels`, one number, for grey levels other than 256. With `x_train` there may
     be `x_test` and `y_test`.
     """
+    check_regular(path)
     with path.open("rb") as file:  # numpy leaves a file open that it cannot read
         try:
             archive = np.load(file, allow_pickle=False)
@@ -35,6 +38,10 @@ def read_archive(path: Path) -> Opened:
             raise InputError(f"{path}: not an .npz archive; write it with numpy.savez") from error
         if not isinstance(archive, NpzFile):
             raise InputError(f"{path}: holds one bare array; write it with numpy.savez(images=...)")
+        try:
+            check_npz(path)
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
+            raise InputError(f"{path}: damaged; write the archive again") from error
         with archive:
             key = _image_key(path, archive.files)
             label_key = next((key for key in LABEL_KEYS if key in archive.files), None)

@@ -7,7 +7,6 @@ held_out.npy           likewise
 held_out-labels.npy
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
+from infonoise_core.reading import check_regular, read_json
 from infonoise_core.training.data.records import BadRecords
 from infonoise_vision.data.formats.source import (
     Arrays,
@@ -77,15 +77,15 @@ def is_packed(folder: Path) -> bool:
     """Whether `prepare` wrote this folder."""
     manifest = folder / MANIFEST_FILE
     try:
-        content = json.loads(manifest.read_bytes()) if manifest.is_file() else None
-    except ValueError:
+        content = read_json(manifest) if manifest.is_file() else None
+    except InputError:
         return False
     return isinstance(content, dict) and content.get("format") == FORMAT
 
 
 def read_packed(folder: Path) -> tuple[Mapped, Mapped]:
     """Training and held-out part of a prepared set."""
-    manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
+    manifest = read_json(folder / MANIFEST_FILE)
     if manifest.get("version") != VERSION:
         raise InputError(
             f"{folder}: was prepared in format {manifest.get('version')}, this version reads"
@@ -93,7 +93,9 @@ def read_packed(folder: Path) -> tuple[Mapped, Mapped]:
         )
     try:
         train, held_out = (_part(folder, part, manifest) for part in PARTS)
-    except (KeyError, TypeError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder / MANIFEST_FILE}: damaged; prepare it again") from error
     return train, held_out
 
@@ -120,9 +122,10 @@ def labels_file(folder: Path, part: str) -> Path:
 
 
 def _mapped(file: Path) -> NDArray[Any]:
+    check_regular(file)
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError, MemoryError) as error:
         raise InputError(f"{file}: missing, damaged or cut short; prepare it again") from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"{file}: is no .npy file; prepare it again")

@@ -191,7 +191,12 @@ def index_labels(
     Raises:
         InputError: For a negative number among others.
     """
-    stored = np.asarray(stored)
+    try:
+        stored = np.asarray(stored)
+    except OverflowError:
+        stored = np.asarray(None)
+    if stored.dtype.kind not in "iubUST" or stored.ndim == 0:
+        raise InputError(f"{where}: has labels that are no numbers of 64 bits; give smaller ones")
     if stored.dtype.kind == "i" and len(stored) and stored.min() < 0:
         if (stored == -1).all():
             return None, ()

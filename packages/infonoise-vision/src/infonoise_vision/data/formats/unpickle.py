@@ -6,11 +6,16 @@ what comes out is dicts, lists, numbers, text, bytes, and numpy arrays of bytes 
 
 import io
 import pickle
+import pickletools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+# A batch of CIFAR-100 is some 300,000 operations and a dozen containers.
+_OPERATIONS, _CONTAINERS = 1 << 20, 24
+_MADE = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "LIST", "DICT", "EMPTY_LIST", "EMPTY_DICT",
+         "EMPTY_SET", "FROZENSET"}  # fmt: skip
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 
 
@@ -83,6 +88,7 @@ def load_plain(content: bytes) -> dict[bytes | str, Any]:
     Raises pickle.UnpicklingError, with the reason, for everything else.
     """
     try:
+        _check_cheap(content)
         found = _Reader(io.BytesIO(content), encoding="bytes").load()
         if not isinstance(found, dict):
             raise pickle.UnpicklingError("it holds no dict")
@@ -91,3 +97,16 @@ def load_plain(content: bytes) -> dict[bytes | str, Any]:
         raise
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise pickle.UnpicklingError(str(error) or type(error).__name__) from error
+
+
+def _check_cheap(content: bytes) -> None:
+    """UnpicklingError for what would cost more than its size: the memo is an array as long as its
+    highest index, and containers that hold one another many times over take for ever to compare.
+    """
+    containers = 0
+    for number, (operation, argument, _) in enumerate(pickletools.genops(content)):
+        if operation.name.endswith("PUT") and int(argument) > number:
+            raise pickle.UnpicklingError(f"it keeps value {argument} before it has as many")
+        containers += operation.name in _MADE
+        if number >= _OPERATIONS or containers > _CONTAINERS:
+            raise pickle.UnpicklingError("it holds more than arrays and lists of plain values")

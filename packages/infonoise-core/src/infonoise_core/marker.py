@@ -1,0 +1,40 @@
+"""The file that says a folder is ours, and of what kind: only what it marks is ever deleted."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from infonoise_core.errors import InputError
+from infonoise_core.reading import read_json
+
+MARKER_FILE = "infonoise.json"
+FORMAT, VERSION = "infonoise-folder", 1
+_LIMIT = 1 << 20
+
+
+def mark(folder: Path, kind: str, **more: Any) -> None:
+    """Write the marker of a folder that is ours, all or nothing.
+
+    Args:
+        kind: Of the folder, such as run or comparison.
+        more: Plain values that whoever opens the folder wants to know.
+    """
+    temporary = folder / f".{MARKER_FILE}.tmp"
+    content = {"format": FORMAT, "version": VERSION, "kind": kind, **more}
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(folder / MARKER_FILE)
+
+
+def marker_of(folder: Path) -> dict[str, Any] | None:
+    """What the marker of a folder says; None where there is none that we wrote."""
+    path = folder / MARKER_FILE
+    if path.is_symlink() or not path.is_file():
+        return None
+    try:
+        content = read_json(path, _LIMIT)
+    except (InputError, OSError):
+        return None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        return None
+    known = content.get("version") == VERSION and isinstance(content.get("kind"), str)
+    return content if known else None
