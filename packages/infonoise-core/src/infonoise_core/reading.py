@@ -81,7 +81,9 @@ def parse_json(content: bytes | str, where: str, *, surrogates: bool = False) ->
         return value
     except (ValueError, RecursionError, MemoryError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else _in_short(error)
-        raise InputError(f"{where}: is no JSON that can be read ({reason}); write it again") from None
+        raise InputError(
+            f"{where}: is no JSON that can be read ({reason}); write it again"
+        ) from None
 
 
 def _int64(digits: str) -> int:

@@ -58,7 +58,8 @@ class Evaluate:
     them have label=CLASS in their header, as `sample` writes it, classes are told apart"""
     oracle: Path | None = None
     """a model of your own as judge: what torch.export.save wrote (.pt2), from one-hot bases
-    (n, 4, length) to features (n, k)"""
+    (n, 4, length) to features (n, k); a graph of ATen's operators with plain tensors, as a .pt2
+    with pickles, other operators or compiled code is refused"""
     out: Path | None = None
     """JSON file to write; without it evaluation.json beside the run, or evaluation-NAME.json for
     --designs NAME.fa"""

@@ -1,6 +1,5 @@
 """A model of the user's as judge of sequences: any program that torch.export wrote."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from infonoise_bio.alphabet import MASKED, Codes
+from infonoise_bio.evaluation.exported import load_program
 from infonoise_core.errors import InputError
 
 _CHUNK = 256
@@ -17,22 +17,15 @@ _CHUNK = 256
 class Oracle:
     """Features of sequences, by a program (.pt2) that takes one-hot bases (n, 4, L), A C G T in
     that order, 0 where a base is not known, and returns (n, k): activities, class scores or an
-    inner layer.
+    inner layer. Only its graph and its numbers are read; nothing that it brings along is run.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                program: nn.Module = torch.export.load(path).module()
-        except FileNotFoundError:
-            raise InputError(f"--oracle {path}: no such file") from None
-        except Exception as error:  # whatever a file that is no program makes of the reader
-            raise InputError(
-                f"--oracle {path}: is no program that torch.export.save wrote ({error})"
-            ) from None
-        self._program = program
+            self._program = load_program(path)
+        except InputError as error:
+            raise InputError(f"--oracle {error}") from None
 
     @torch.no_grad()
     def features(self, codes: Codes) -> NDArray[np.float64]:
