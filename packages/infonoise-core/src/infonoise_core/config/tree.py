@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, TypeGuard, TypeVar, get_args, get_type_hints
 
+from infonoise_core.config.plain_yaml import parse_value
 from infonoise_core.config.renamed import Formerly
 from infonoise_core.errors import InputError
 from infonoise_core.files import plain
@@ -17,6 +18,9 @@ from infonoise_core.files import plain
 T = TypeVar("T")
 # What is set or unset lies at a path of field names, such as ("train", "lr").
 FieldPath = tuple[str, ...]
+# Characters of a wrong value that a message shows.
+_SHOWN = 200
+_INT64 = 1 << 63
 
 
 class ConfigTree:
@@ -72,7 +76,7 @@ class ConfigTree:
         spec = self._spec(path, where)
         try:
             self.values[path] = _from_plain(value, spec)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             raise InputError(f"{where}: {_not_of_type(path, value, spec)}") from None
 
     def put_text(self, path: FieldPath, text: str, where: str) -> None:
@@ -82,7 +86,7 @@ class ConfigTree:
         spec = self._spec(path, where)
         try:
             self.values[path] = _from_text(text, spec)
-        except (ValueError, TypeError, yaml.YAMLError):
+        except (ValueError, TypeError, OverflowError, yaml.YAMLError):
             raise InputError(f"{where}: {_not_of_type(path, text, spec)}") from None
 
     def options(self) -> list[str]:
@@ -162,6 +166,10 @@ def build(kind: type[T], draft: Any) -> T:
     for field, hint in _fields(kind):
         if _is_group(hint):
             values[field.name] = build(hint, values[field.name])
+        for value in (values[field.name], *_items(values[field.name])):
+            if isinstance(value, int) and not -_INT64 <= value < _INT64:
+                name = field.name.replace("_", "-")
+                raise InputError(f"--{name} {_shown(value)}: give a number that fits into 64 bits")
     return kind(**values)
 
 
@@ -215,6 +223,10 @@ def _is_path(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, PurePath)
 
 
+def _items(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (tuple, list)) else ()
+
+
 def dotted(path: FieldPath) -> str:
     """The name of a setting, for people."""
     return ".".join(path)
@@ -258,12 +270,10 @@ def _leaves(
 
 
 def _from_text(text: str, spec: Any) -> Any:
-    import yaml
-
     if spec.nargs == 1:
         with contextlib.suppress(ValueError):
             return _parsed([text], spec)
-    value = yaml.safe_load(text)
+    value = parse_value(text)
     single = spec.nargs != 1 and value is not None and not isinstance(value, list)
     return _from_plain([value] if single else value, spec)
 
@@ -320,8 +330,16 @@ def _says_the_same(result: Any, value: Any) -> bool:
 
 
 def _not_of_type(path: FieldPath, value: Any, spec: Any) -> str:
-    given = f"{dotted(path)} is {value!r}"
+    given = f"{dotted(path)} is {_shown(value)}"
     if spec.choices is not None:
         return f"{given}; give one of {', '.join(spec.choices)}"
     quotes = ", in quotes" if "STR" in spec.metavar and not isinstance(value, str) else ""
     return f"{given}, which is not of type {spec.metavar}; give one{quotes}"
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # more digits, or lists in lists, than Python writes
+        return f"a {type(value).__name__} of a size that is not shown"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -4,9 +4,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from infonoise_core.config.plain_yaml import plain_loader
 from infonoise_core.config.tree import ConfigTree, FieldPath, dotted, settings_of
 from infonoise_core.errors import InputError
 from infonoise_core.files import write_text
+from infonoise_core.reading import read_bytes
+
+# Far more than all settings of all commands.
+_YAML_BYTES = 1 << 20
 
 
 def to_yaml(config: Any, leave_out: Iterable[str] = ()) -> str:
@@ -36,7 +41,7 @@ def read_config(path: Path, tree: ConfigTree) -> None:
     import yaml
 
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        loader = plain_loader()(read_bytes(path, _YAML_BYTES).decode("utf-8"))
         root = loader.get_single_node()
         if root is None:
             return
@@ -48,14 +53,23 @@ def read_config(path: Path, tree: ConfigTree) -> None:
                     f"{where}: {dotted(name)} is already given in {seen[name]}; keep one of them"
                 )
             seen[name] = f"line {node.start_mark.line + 1}"
-            tree.put(name, loader.construct_object(node, deep=True), where)
+            tree.put(name, _value(loader, node, where), where)
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file; give YAML") from None
     except yaml.MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise InputError(f"{path}{line}: {error.problem}; give valid YAML") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: {error}; give valid YAML") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else error
+        raise InputError(f"{path}: {reason}; give valid YAML") from None
+
+
+def _value(loader: Any, node: Any, where: str) -> Any:
+    try:
+        return loader.construct_object(node, deep=True)
+    # A date that there is not, a number of more digits than Python reads.
+    except (ValueError, TypeError, OverflowError, MemoryError, RecursionError) as error:
+        raise InputError(f"{where}: is no value that can be read ({error})") from None
 
 
 def put_assignment(text: str, tree: ConfigTree) -> None:

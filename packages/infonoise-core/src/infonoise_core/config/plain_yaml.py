@@ -1,0 +1,31 @@
+"""YAML of plain values: without aliases, by which a few lines say billions of values."""
+
+from functools import cache
+from typing import Any
+
+
+@cache
+def plain_loader() -> Any:
+    """YAML's safe loader, which refuses an alias by a ComposerError with its line."""
+    import yaml
+
+    class Plain(yaml.SafeLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                event = self.peek_event()
+                raise yaml.composer.ComposerError(
+                    None, None, f"*{event.anchor} is an alias, which is not read", event.start_mark
+                )
+            return super().compose_node(parent, index)
+
+    return Plain
+
+
+def parse_value(text: str) -> Any:
+    """A value as YAML writes it; YAMLError, ValueError or TypeError where it is none."""
+    import yaml
+
+    try:
+        return yaml.load(text, plain_loader())
+    except (RecursionError, MemoryError, OverflowError) as error:
+        raise ValueError(type(error).__name__) from None
