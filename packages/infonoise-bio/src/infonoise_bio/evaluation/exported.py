@@ -97,7 +97,7 @@ def _rewritten(archive: zipfile.ZipFile) -> io.BytesIO:
     members = _members(archive)
     if _PROGRAM not in members:
         raise InputError(_what_it_is(members))
-    parts = {_PROGRAM: _program(_json(archive, members, _PROGRAM))}
+    parts: dict[str, Any] = {_PROGRAM: _program(_json(archive, members, _PROGRAM))}
     for folder, config in _CONFIGS:
         payloads = _payloads(_json(archive, members, config), folder, members)
         parts[config] = payloads

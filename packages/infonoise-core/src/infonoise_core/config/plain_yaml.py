@@ -12,7 +12,7 @@ def plain_loader() -> Any:
     class Plain(yaml.SafeLoader):
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.AliasEvent):
-                event = self.peek_event()
+                event: Any = self.peek_event()  # type: ignore[no-untyped-call]
                 raise yaml.composer.ComposerError(
                     None, None, f"*{event.anchor} is an alias, which is not read", event.start_mark
                 )

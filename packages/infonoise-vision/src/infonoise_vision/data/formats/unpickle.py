@@ -105,7 +105,7 @@ def _check_cheap(content: bytes) -> None:
     """
     containers = 0
     for number, (operation, argument, _) in enumerate(pickletools.genops(content)):
-        if operation.name.endswith("PUT") and int(argument) > number:
+        if operation.name.endswith("PUT") and int(argument or 0) > number:
             raise pickle.UnpicklingError(f"it keeps value {argument} before it has as many")
         containers += operation.name in _MADE
         if number >= _OPERATIONS or containers > _CONTAINERS:
