@@ -12,6 +12,7 @@ from Bio.SeqFeature import SeqFeature, SimpleLocation
 from Bio.SeqRecord import SeqRecord
 
 from infonoise_bio.cli import COMMANDS
+from infonoise_bio.methods.recipe import model_config
 from infonoise_bio.presets import TRAIN_PRESETS
 from infonoise_bio.synthetic import demo_sequences
 from infonoise_core.config.parse import parse_options
@@ -107,8 +108,8 @@ def test_presets_are_whole_and_shown(run):
     assert code == 0
     assert "laptop-peaks" in told
     published = TRAIN_PRESETS["dna-diffusion"]()
-    assert published.objective.model(demo_sequences(20)).network.width == 640
-    assert (published.examples.windowing.window, published.train.batch) == (200, 960)
+    assert model_config(published.objective, demo_sequences(20)).network.width == 640
+    assert (published.examples.windowing.window, published.train.batch_size) == (200, 960)
 
 
 def test_planted_data_need_no_file(tmp_path, quick, refused):

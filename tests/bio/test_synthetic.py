@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from infonoise_bio.models.encoding import ENCODINGS, make_encoding
+from infonoise_bio.models.encoding import make_encoding
+from infonoise_bio.models.options import ENCODING_NAMES
 from infonoise_bio.synthetic import DEMO, Planted, PlantedDna, demo_sequences, holds
 from infonoise_core.errors import InputError
 
@@ -58,7 +59,7 @@ def test_samples_have_these_probabilities():
     assert abs(chi - big.sum()) < 5 * math.sqrt(2 * big.sum())
 
 
-@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("name", ENCODING_NAMES)
 def test_the_posterior_is_bayes_rule_over_all_sequences(name):
     encoding = make_encoding(name)
     g = torch.Generator().manual_seed(0)

@@ -29,8 +29,10 @@ from designs import (
     quality,
 )
 from infonoise_bio.data.sequences import SequenceSet, load_sequences
-from infonoise_bio.evaluation.checks import DnaEvaluation
-from infonoise_bio.methods.diffusion import Objective
+from infonoise_bio.evaluation.held_out import DnaEvaluation
+from infonoise_bio.methods.options import Objective
+from infonoise_bio.methods.recipe import encoding_of, schedule_context
+from infonoise_bio.methods.registry import DIFFUSION
 from infonoise_core.errors import InputError
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.infonoise import Schedule
@@ -121,7 +123,7 @@ def landing(sequences: SequenceSet, encoding: str, scale: float, steps: int) -> 
     """Train under InfoNoise with everything else at its default."""
     objective = Objective("forward", encoding=encoding, scale=scale)
     training = sequences.part("train")
-    setting = objective.schedule_context(steps, training)
+    setting = schedule_context(objective, steps, training)
     closed = setting.symbols
     if closed is None:
         raise InputError(f"{encoding}: bases have a closed form; give an encoding of them")
@@ -129,7 +131,7 @@ def landing(sequences: SequenceSet, encoding: str, scale: float, steps: int) -> 
     schedule = schedules["infonoise"]
     with tempfile.TemporaryDirectory() as folder:
         config = TrainConfig(steps=steps, eval_every=0, save_every=steps)
-        train(objective.task(training, 0), schedule, config, Path(folder))
+        train(DIFFUSION.task(objective, training, 0), schedule, config, Path(folder))
         profile = EntropyRateProfile.load(Path(folder) / "profile.json")
     return Landing(
         closed.quantile(QUARTILES).tolist(),
@@ -184,22 +186,22 @@ def strands(quick: bool, seed: int, tick: Tick) -> Section:
     training, held_out = sequences.part("train"), sequences.part("val")
     some = 64 if quick else 512
     held_out = held_out.take(np.linspace(0, len(held_out) - 1, some).astype(np.int64))
-    steps = QUICK_STEPS // 6 if quick else 600
+    whole = QUICK_STEPS // 6 if quick else 600
     rows: list[list[Cell]] = []
     for encoding in ("one-hot", "bits"):
         for equivariant, share in ((False, 1.0), (True, 0.5), (True, 1.0)):
             kind = "equivariant" if equivariant else "augmented"
-            steps = round(steps * share)
+            steps = round(whole * share)
             tick(f"{encoding}, {kind}, {steps} steps")
             objective = Objective("both", encoding=encoding, equivariant=equivariant)
             evaluation = DnaEvaluation(
-                training, held_out, objective.code(), "both",
+                training, held_out, encoding_of(objective), "both",
                 objective.sigma_min, objective.sigma_max,
             )  # fmt: skip
             with tempfile.TemporaryDirectory() as folder:
                 result = train(
-                    objective.task(training, seed),
-                    make_schedule("infonoise", objective.schedule_context(steps, training)),
+                    DIFFUSION.task(objective, training, seed),
+                    make_schedule("infonoise", schedule_context(objective, steps, training)),
                     TrainConfig(steps=steps, eval_every=0, save_every=steps, seed=seed),
                     Path(folder),
                     evaluate=evaluation,

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from comparisons import QUICK_STEPS
-from infonoise_bio.methods.baselines import BASELINES
+from infonoise_bio.methods.registry import BASELINES
 from infonoise_core.errors import InputError
 from infonoise_core.training.metrics import read_lines
 from report import Cell, Goal, Section, Table

@@ -15,8 +15,7 @@ from comparisons import QUICK_STEPS
 from designs import command
 from infonoise_bio.alphabet import MASKED, Codes, codes_of
 from infonoise_bio.data.formats.counts import Counts
-from infonoise_bio.data.formats.fasta import write_fasta
-from infonoise_bio.data.formats.record import read_fasta
+from infonoise_bio.data.formats.fasta import read_fasta, write_fasta
 from infonoise_bio.sampling.sequences import records_of
 from infonoise_bio.synthetic import DEMO, Planted, PlantedDna, demo_sequences, holds
 from report import Cell, Goal, Section, Table

@@ -14,12 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from infonoise_bio.alphabet import letters_of
+from infonoise_bio.data.sequences import describe
 from infonoise_bio.domain import Train, evaluation_of
-from infonoise_bio.examples import parts
-from infonoise_bio.methods.diffusion import DnaTask, Objective, describe
+from infonoise_bio.examples import load_examples, parts
+from infonoise_bio.methods.diffusion import DnaTask
+from infonoise_bio.methods.options import Objective
+from infonoise_bio.methods.recipe import encoding_of, schedule_context, weight_of
 from infonoise_bio.methods.trained import COMMAND
 from infonoise_bio.models.denoiser import ModelConfig, make_denoiser
-from infonoise_bio.models.network import NetworkConfig
+from infonoise_bio.models.options import NetworkConfig
 from infonoise_core.app.train import Run, run_settings, run_training
 from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
@@ -127,13 +130,13 @@ def tiny_run(folder: Path, seed: int) -> Path:
         folder / "run", objective, str(data), schedule="log-uniform",
         train=TrainConfig(steps=4, batch_size=16, save_every=4, eval_every=0),
     )  # fmt: skip
-    sequences = config.examples.load(config.data)
+    sequences = load_examples(config.examples, config.data)
     training, held_out = parts(sequences, "val")
     model = ModelConfig(LENGTH, NetworkConfig(width=16, depth=1))
-    denoiser = make_denoiser(model, objective.code(), seed)
+    denoiser = make_denoiser(model, encoding_of(objective), seed)
     run = Run(
-        task=DnaTask(training, denoiser, objective.weighting(), objective.strand),
-        schedule=make_schedule(config.schedule, objective.schedule_context(4, training)),
+        task=DnaTask(training, denoiser, weight_of(objective), objective.strand),
+        schedule=make_schedule(config.schedule, schedule_context(objective, 4, training)),
         evaluation=evaluation_of(objective, training, held_out),
         settings=run_settings(
             COMMAND, config, sequences=describe(sequences), model=settings_of(model)

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from infonoise_bio.data.options import Splitting, Windowing
 from infonoise_bio.data.sequences import SequenceSet, load_sequences
-from infonoise_bio.data.split import Splitting
-from infonoise_bio.data.windows import Windowing
 from infonoise_core import InputError
 
 DNA = Path(__file__).parents[4] / "shared" / "data" / "dna"

@@ -10,7 +10,8 @@ from Bio.SeqFeature import CompoundLocation, SeqFeature, SimpleLocation
 from Bio.SeqRecord import SeqRecord
 
 from infonoise_bio.data.formats.counts import Counts
-from infonoise_bio.data.open import Reading, format_of, read_source
+from infonoise_bio.data.formats.options import Reading
+from infonoise_bio.data.open import format_of, read_source
 from infonoise_core import InputError
 
 GENOMES = Path(__file__).parents[4] / "shared" / "data" / "dna" / "genomes"

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from infonoise_bio.data.kmers import similarity_clusters
+from infonoise_bio.data.options import Splitting
 from infonoise_bio.data.sequences import load_sequences
-from infonoise_bio.data.split import Splitting, straddling
+from infonoise_bio.data.split import straddling
 
 from .sequence_files import DNA, load
 

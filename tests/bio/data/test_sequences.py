@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from infonoise_bio.data.options import Splitting
 from infonoise_bio.data.sequences import SequenceSet, load_sequences
-from infonoise_bio.data.split import Splitting
 
 from .sequence_files import NOTHING_HELD_OUT, load, random_codes, refused
 

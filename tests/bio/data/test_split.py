@@ -5,9 +5,9 @@ import pytest
 
 from infonoise_bio.alphabet import letters_of, reverse_complement, reverse_complement_codes
 from infonoise_bio.data.kmers import similarity_clusters
+from infonoise_bio.data.options import Splitting
 from infonoise_bio.data.split import (
     SPLITS,
-    Splitting,
     default_k,
     split_by_chromosome,
     split_by_similarity,

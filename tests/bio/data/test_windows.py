@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infonoise_bio.alphabet import letters_of
-from infonoise_bio.data.windows import Windowing
+from infonoise_bio.data.options import Windowing
 
 from .sequence_files import fasta, load, random_codes, refused
 

@@ -11,7 +11,7 @@ from infonoise_bio.alphabet import MASKED
 from infonoise_bio.evaluation.bound import LikelihoodBound, bits_per_base
 from infonoise_bio.models.denoiser import IndependentBases, ModelConfig, make_denoiser
 from infonoise_bio.models.encoding import Encoding, make_encoding
-from infonoise_bio.models.network import NetworkConfig
+from infonoise_bio.models.options import NetworkConfig
 from infonoise_bio.synthetic import DEMO, PlantedDna
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.held_out import HeldOutError

@@ -8,7 +8,6 @@ import pytest
 
 from infonoise_bio.evaluation.bound import BitsPerBase
 from infonoise_bio.evaluation.checks import (
-    DnaEvaluation,
     Row,
     Window,
     diversity,
@@ -16,9 +15,12 @@ from infonoise_bio.evaluation.checks import (
     likelihood_rows,
     make_anchors,
 )
+from infonoise_bio.evaluation.held_out import DnaEvaluation
 from infonoise_bio.evaluation.markov import markov_bits
 from infonoise_bio.evaluation.motifs import read_scanners
-from infonoise_bio.methods.diffusion import Objective
+from infonoise_bio.methods.options import Objective
+from infonoise_bio.methods.recipe import encoding_of
+from infonoise_bio.methods.registry import DIFFUSION
 from infonoise_bio.synthetic import DEMO, demo_sequences
 from infonoise_core.errors import InputError
 
@@ -97,9 +99,9 @@ def test_the_measure_of_training_is_the_bound_with_its_error():
     objective = Objective("forward", encoding="bits")
     training, held_out = data.part("train"), data.part("test")
     evaluation = DnaEvaluation(
-        training, held_out, objective.code(), "forward", 0.002, 80.0, levels=4
+        training, held_out, encoding_of(objective), "forward", 0.002, 80.0, levels=4
     )
-    found = evaluation(objective.task(training, seed=0).denoiser)
+    found = evaluation(DIFFUSION.task(objective, training, seed=0).denoiser)
     assert found["bits_per_base"] == pytest.approx(evaluation.independent, abs=1e-5)
     name = evaluation.measures()[0].name
     assert set(found) == {name, f"{name}_stderr", "bits_below_independent"}
@@ -112,4 +114,6 @@ def test_too_few_sequences_are_refused():
         make_anchors(codes, codes, codes[:1])
     data = demo_sequences(5)
     with pytest.raises(InputError, match="held out"):
-        DnaEvaluation(data, data.take(np.arange(1)), Objective("both").code(), "both", 0.002, 80.0)
+        DnaEvaluation(
+            data, data.take(np.arange(1)), encoding_of(Objective("both")), "both", 0.002, 80.0
+        )

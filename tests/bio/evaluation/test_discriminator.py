@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from infonoise_bio.discriminator_cnn import cnn_auc
-from infonoise_bio.evaluation.discriminator import auc, discriminator_auc
+from infonoise_bio.evaluation.discriminator import cnn_auc, discriminator_auc, mean_auc
 from infonoise_core.errors import InputError
 
 
@@ -12,11 +11,23 @@ def drawn(n: int, seed: int, length: int = 40) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 4, (n, length)).astype(np.uint8)
 
 
-def test_area_under_the_curve_is_the_share_of_pairs_in_order():
+def test_area_under_the_curve_is_the_share_of_pairs_in_order_in_each_fold():
     rng = np.random.default_rng(0)
-    low, high = rng.integers(0, 6, 30) / 1.0, rng.integers(2, 9, 20) / 1.0
-    pairs = (high[:, None] > low) + 0.5 * (high[:, None] == low)
-    assert auc(low, high) == pytest.approx(float(pairs.mean()))
+    scores = np.concatenate([rng.integers(0, 6, 30), rng.integers(2, 9, 20)]) / 1.0
+    found, seen = [], []
+
+    def score(target, train, test):
+        assert not set(train) & set(test)
+        assert len(train) + len(test) == 50
+        low, high = scores[test][target[test] == 0], scores[test][target[test] == 1]
+        # Both kinds in the same proportion: 30 and 20 in five folds.
+        assert (len(low), len(high)) == (6, 4)
+        found.append(((high[:, None] > low) + 0.5 * (high[:, None] == low)).mean())
+        seen.extend(test.tolist())
+        return scores[test]
+
+    assert mean_auc(30, 20, 5, 0, score) == pytest.approx(float(np.mean(found)))
+    assert sorted(seen) == list(range(50))
 
 
 @pytest.mark.parametrize("by_position", [False, True])

@@ -9,7 +9,7 @@ import torch
 from infonoise_bio.evaluation.groups import grouped_profile
 from infonoise_bio.models.denoiser import ModelConfig, make_denoiser
 from infonoise_bio.models.encoding import make_encoding
-from infonoise_bio.models.network import NetworkConfig
+from infonoise_bio.models.options import NetworkConfig
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.training.task import Batch

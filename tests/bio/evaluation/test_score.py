@@ -13,7 +13,7 @@ from infonoise_bio.evaluation.bound import LikelihoodBound
 from infonoise_bio.evaluation.score import Scorer, write_scores
 from infonoise_bio.models.denoiser import BaseDenoiser, Conditions, ModelConfig, make_denoiser
 from infonoise_bio.models.encoding import make_encoding
-from infonoise_bio.models.network import NetworkConfig
+from infonoise_bio.models.options import NetworkConfig
 from infonoise_core.errors import InputError
 from infonoise_core.training.task import Batch
 

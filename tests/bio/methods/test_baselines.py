@@ -9,18 +9,13 @@ import torch
 
 from infonoise_bio.alphabet import MASKED
 from infonoise_bio.evaluation.markov import bits_of, fit_markov
-from infonoise_bio.methods.baselines import (
-    BASELINES,
-    BaselineBits,
-    autoregressive_nats,
-    baseline_model,
-    baseline_task,
-    masked_nats,
-)
-from infonoise_bio.methods.diffusion import Objective
+from infonoise_bio.methods.autoregressive import autoregressive_nats
+from infonoise_bio.methods.masked import masked_nats
+from infonoise_bio.methods.options import Objective
+from infonoise_bio.methods.registry import BASELINES
 from infonoise_bio.models.denoiser import Conditions, ModelConfig
 from infonoise_bio.models.encoding import make_encoding
-from infonoise_bio.models.network import NetworkConfig
+from infonoise_bio.models.options import NetworkConfig
 from infonoise_bio.synthetic import demo_sequences
 from infonoise_core.errors import InputError
 
@@ -34,7 +29,7 @@ def model(kind, network="cnn", length=3, moved=True):
         Conditions(("x", "y")),
         SKEWED,
     )
-    made = baseline_model(kind, config, make_encoding("one-hot"), seed=0).eval()
+    made = BASELINES[kind].network(config, make_encoding("one-hot"), seed=0).eval()
     if moved:
         with torch.no_grad():
             for i, parameter in enumerate(made.parameters()):
@@ -79,8 +74,11 @@ def test_before_training_both_are_independent_bases(kind):
     data = demo_sequences(100)
     training, test = data.part("train"), data.part("test")
     objective = Objective("forward")
-    task = baseline_task(kind, objective, training, seed=0)
-    bits = BaselineBits(kind, test, objective.code(), levels=60)(task.denoiser)["bits_per_base"]
+    method = BASELINES[kind]
+    task = method.task(objective, training, seed=0)
+    evaluation = method.evaluation(objective, training, test)
+    evaluation.levels = 60
+    bits = evaluation(task.denoiser)["bits_per_base"]
     independent = bits_of(fit_markov(training.codes, 0, strength=1e-6), test.codes)
     # The masked one's numbers of hidden bases are sampled: 60 strata of 60 bases, 20 sequences.
     assert bits == pytest.approx(independent, abs=1e-3 if kind == "autoregressive" else 0.03)
@@ -109,7 +107,7 @@ def test_masked_bases_cost_nothing_and_tell_nothing(kind):
 def test_losses_are_nats_per_base_on_either_strand():
     data = demo_sequences(20).part("train")
     for kind in BASELINES:
-        task = baseline_task(kind, Objective("both"), data, seed=0)
+        task = BASELINES[kind].task(Objective("both"), data, seed=0)
         batch = task.batch(np.arange(16))
         found = task.losses(task.denoiser, batch, torch.ones(16), torch.zeros_like(batch.x0))
         assert found.loss.shape == (16,)
@@ -120,7 +118,5 @@ def test_losses_are_nats_per_base_on_either_strand():
 
 
 def test_what_there_is_not_is_refused():
-    with pytest.raises(InputError, match="baseline gan"):
-        model("gan")
     with pytest.raises(InputError, match="one strand"):
         NetworkConfig(causal=True, equivariant=True)

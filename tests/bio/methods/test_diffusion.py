@@ -7,20 +7,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from infonoise_bio.alphabet import MASKED, reverse_complement_codes
-from infonoise_bio.composition import base_frequencies
-from infonoise_bio.data.sequences import SequenceSet
+from infonoise_bio.alphabet import MASKED, base_frequencies, reverse_complement_codes
+from infonoise_bio.data.batch import example_batch
+from infonoise_bio.data.sequences import SequenceSet, describe
 from infonoise_bio.evaluation.bound import LikelihoodBound
-from infonoise_bio.evaluation.checks import DnaEvaluation
-from infonoise_bio.methods.diffusion import (
-    DnaTask,
-    Hiding,
-    Objective,
-    conditions_of,
-    describe,
-    example_batch,
-)
-from infonoise_bio.models.encoding import ENCODINGS
+from infonoise_bio.evaluation.held_out import DnaEvaluation
+from infonoise_bio.methods.diffusion import DnaTask, Hiding
+from infonoise_bio.methods.options import Objective
+from infonoise_bio.methods.recipe import conditions_of, encoding_of, schedule_context
+from infonoise_bio.methods.registry import DIFFUSION
+from infonoise_bio.models.options import ENCODING_NAMES
 from infonoise_bio.synthetic import DEMO, demo_sequences
 from infonoise_core.errors import InputError
 from infonoise_core.schedules.registry import make_schedule
@@ -56,18 +52,18 @@ def levels(n: int, channels: int) -> tuple[Tensor, Tensor]:
     return torch.rand(n, generator=g) + 0.3, torch.randn(n, channels, LENGTH, generator=g)
 
 
-@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("name", ENCODING_NAMES)
 @pytest.mark.parametrize("weight", ["unit", "edm"])
 def test_losses_are_the_weighted_mean_square_and_the_observed_error_its_plain_sum(name, weight):
-    objective = Objective("forward", encoding=name, scale=2.0, weight=weight, drop=0.0)
-    task = moved(objective.task(sequences(), seed=0))
+    objective = Objective("forward", encoding=name, scale=2.0, weight=weight, cond_dropout=0.0)
+    task = moved(DIFFUSION.task(objective, sequences(), seed=0))
     batch = task.batch(np.array([3, 1, 3]))
     sigma, eps = levels(3, task.denoiser.encoding.channels)
     found = task.losses(task.denoiser, batch, sigma, eps)
     with torch.no_grad():
         x = batch.x0 + sigma[:, None, None] * eps
         error = (task.denoiser(x, sigma, **batch.condition) - batch.x0).square().sum((1, 2))
-    std = objective.code().std
+    std = encoding_of(objective).std
     by_hand = {"unit": torch.full((3,), std**-2), "edm": (sigma**2 + std**2) / (sigma * std) ** 2}
     torch.testing.assert_close(found.squared_error, error)
     torch.testing.assert_close(found.loss.detach(), by_hand[weight] * error / task.dim)
@@ -79,7 +75,7 @@ def test_losses_are_the_weighted_mean_square_and_the_observed_error_its_plain_su
 def test_masked_bases_contribute_exactly_nothing(strand):
     """Whatever noise they get, whatever is put under them: the same loss to the last bit."""
     data = sequences(masked=0.3)
-    task = moved(Objective(strand, infill=0.5).task(data, seed=0))
+    task = moved(DIFFUSION.task(Objective(strand, infill=0.5), data, seed=0))
     index = np.arange(12)
     batch = task.batch(index)
     sigma, eps = levels(12, 4)
@@ -99,7 +95,7 @@ def test_masked_bases_contribute_exactly_nothing(strand):
 
 def test_only_unmasked_bases_are_summed():
     data = sequences(masked=0.3)
-    task = moved(Objective("forward", drop=0.0).task(data, seed=0))
+    task = moved(DIFFUSION.task(Objective("forward", cond_dropout=0.0), data, seed=0))
     batch = task.batch(np.arange(12))
     sigma, eps = levels(12, 4)
     with torch.no_grad():
@@ -112,7 +108,7 @@ def test_only_unmasked_bases_are_summed():
 
 def test_both_strands_are_trained_on_about_equally_and_forward_is_left_alone():
     data = sequences(n=400, masked=0.1)
-    batch = example_batch(data, np.arange(400), Objective("both").code())
+    batch = example_batch(data, np.arange(400), encoding_of(Objective("both")))
     seen: list[Tensor] = []
 
     class Look(torch.nn.Module):
@@ -122,7 +118,7 @@ def test_both_strands_are_trained_on_about_equally_and_forward_is_left_alone():
             return x
 
     for strand, share in (("both", 0.5), ("forward", 0.0)):
-        task = Objective(strand).task(data, seed=0)
+        task = DIFFUSION.task(Objective(strand), data, seed=0)
         encoding = task.denoiser.encoding
         torch.manual_seed(1)
         task.losses(Look(), batch, torch.zeros(400), torch.zeros_like(batch.x0))
@@ -136,7 +132,7 @@ def test_both_strands_are_trained_on_about_equally_and_forward_is_left_alone():
 
 def test_conditions_are_dropped_each_by_itself_at_the_stated_share():
     data = sequences(n=2000)
-    task = Objective("forward", drop=0.2).task(data, seed=0)
+    task = DIFFUSION.task(Objective("forward", cond_dropout=0.2), data, seed=0)
     seen = {}
 
     def look(x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
@@ -154,7 +150,7 @@ def test_conditions_are_dropped_each_by_itself_at_the_stated_share():
 
 
 def test_given_bases_are_one_stretch_or_all_but_one():
-    task = Objective("forward", infill=0.5).task(sequences(n=1000), seed=0)
+    task = DIFFUSION.task(Objective("forward", infill=0.5), sequences(n=1000), seed=0)
     seen = {}
 
     def look(x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
@@ -176,7 +172,7 @@ def test_given_bases_are_one_stretch_or_all_but_one():
 
 
 def test_hiding_is_drawn_from_the_global_generator_alone():
-    task = moved(Objective("both", infill=0.5).task(sequences(), seed=0))
+    task = moved(DIFFUSION.task(Objective("both", infill=0.5), sequences(), seed=0))
     batch, (sigma, eps) = task.batch(np.arange(12)), levels(12, 4)
     found = []
     for seed in (0, 0, 1):
@@ -188,23 +184,27 @@ def test_hiding_is_drawn_from_the_global_generator_alone():
 
 # Two correlated bits have a profile that is sampled, which takes seconds.
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "bits" else []) for n in ENCODINGS]
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if n == "bits" else []) for n in ENCODING_NAMES],
 )
 def test_the_setting_holds_the_profile_of_independent_bases_with_measured_composition(name):
     data = demo_sequences(500).part("train")
     objective = Objective("forward", encoding=name)
-    setting = objective.schedule_context(100, data)
-    p = base_frequencies(data.codes, "forward")
+    setting = schedule_context(objective, 100, data)
+    p = base_frequencies(data.codes, both_strands=False)
     entropy = 60 * float(-(p * p.log()).sum())
     # The integral over 0.002 .. 80; what is beyond 80 is below 60 * 4 / (2 * 80^2) nats.
     slack = 0.04 + 4 * setting.symbols.entropy_stderr()
     assert setting.symbols.entropy() == pytest.approx(entropy, abs=slack, rel=2e-3)
-    assert setting.dim == 60 * objective.code().channels
+    assert setting.dim == 60 * encoding_of(objective).channels
 
 
 def test_frequencies_of_both_strands_are_symmetric():
     codes = np.array([[0, 0, 0, 1, 4]], np.uint8)
-    forward, both = base_frequencies(codes, "forward"), base_frequencies(codes, "both")
+    forward, both = (
+        base_frequencies(codes, both_strands=False),
+        base_frequencies(codes, both_strands=True),
+    )
     assert (8 * forward).tolist() == [4, 2, 1, 1]
     assert (16 * both).tolist() == [5, 3, 3, 5]
 
@@ -224,7 +224,7 @@ def test_conditions_and_description_of_the_data():
         ({"strand": "up"}, "--strand"),
         ({"strand": "forward", "equivariant": True}, "--equivariant"),
         ({"strand": "both", "sigma_min": 0.0}, "--sigma-min"),
-        ({"strand": "both", "drop": 1.5}, "--drop"),
+        ({"strand": "both", "cond_dropout": 1.5}, "--cond-dropout"),
         ({"strand": "both", "infill": -0.1}, "--infill"),
         ({"strand": "both", "weight": "none"}, "--weight"),
         ({"strand": "both", "encoding": "none"}, "--encoding"),
@@ -239,7 +239,7 @@ def test_settings_that_make_no_sense_are_refused(wrong, word):
 
 
 def test_hiding_defaults_match_the_objective():
-    assert Hiding() == Hiding(Objective("both").drop, Objective("both").infill)
+    assert Hiding() == Hiding(Objective("both").cond_dropout, Objective("both").infill)
 
 
 @pytest.mark.slow
@@ -248,12 +248,12 @@ def test_a_short_run_gets_below_independent_bases_and_not_below_the_entropy(tmp_
     data = demo_sequences(1000)
     objective = Objective("forward", encoding=name, scale=scale)
     training, held_out = data.part("train"), data.part("test")
-    evaluation = DnaEvaluation(training, held_out, objective.code(), "forward", 0.002, 80.0)
+    evaluation = DnaEvaluation(training, held_out, encoding_of(objective), "forward", 0.002, 80.0)
     assert isinstance(evaluation.bound, LikelihoodBound)
-    task = objective.task(training, seed=0)
+    task = DIFFUSION.task(objective, training, seed=0)
     start = evaluation(task.denoiser)
     assert start["bits_per_base"] == pytest.approx(evaluation.independent, abs=1e-5)
-    schedule = make_schedule("infonoise", objective.schedule_context(80, training))
+    schedule = make_schedule("infonoise", schedule_context(objective, 80, training))
     config = TrainConfig(steps=80, batch_size=64, eval_every=80, lr_warmup=10)
     end = train(task, schedule, config, tmp_path, evaluate=evaluation).evaluations[-1]
     entropy = np.mean([s.entropy() for s in DEMO.values()]) / 60 / math.log(2)

@@ -14,8 +14,8 @@ from infonoise_bio.models.denoiser import (
     ModelConfig,
     make_denoiser,
 )
-from infonoise_bio.models.encoding import ENCODINGS, make_encoding
-from infonoise_bio.models.network import NetworkConfig
+from infonoise_bio.models.encoding import make_encoding
+from infonoise_bio.models.options import ENCODING_NAMES, NetworkConfig
 from infonoise_core.errors import InputError
 
 LENGTH = 21
@@ -50,7 +50,7 @@ def noisy(denoiser: BaseDenoiser, n: int = 6):
     return codes, x0 + sigma[:, None, None] * eps, sigma
 
 
-@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("name", ENCODING_NAMES)
 @pytest.mark.parametrize("kind", ["cnn", "transformer"])
 @pytest.mark.parametrize("scale", [0.1, 1.0, 10.0])
 def test_the_untrained_denoiser_is_the_exact_posterior_of_independent_bases(name, kind, scale):
@@ -72,7 +72,7 @@ def test_the_untrained_denoiser_is_the_exact_posterior_of_independent_bases(name
     torch.testing.assert_close(same(x, sigma).double(), exact, rtol=0, atol=1e-12 * scale)
 
 
-@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("name", ENCODING_NAMES)
 @pytest.mark.parametrize("kind", ["cnn", "transformer"])
 def test_an_equivariant_denoiser_is_exact_on_the_other_strand(name, kind):
     denoiser = trained(name, kind=kind, equivariant=True)
@@ -111,7 +111,7 @@ def test_masked_positions_are_neither_seen_nor_predicted(kind):
     assert torch.equal(hidden, torch.full_like(hidden, denoiser.encoding.origin))
 
 
-@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("name", ENCODING_NAMES)
 def test_given_bases_stay_and_are_looked_at(name):
     denoiser = trained(name)
     codes, x, sigma = noisy(denoiser)
@@ -150,10 +150,10 @@ def test_scaled_codes_and_noise_give_scaled_answers():
     torch.testing.assert_close(ten(10 * x, 10 * sigma), 10 * one(x, sigma), rtol=1e-9, atol=1e-9)
 
 
-def test_log_chances_are_what_the_mean_is_made_of():
+def test_log_probs_are_what_the_mean_is_made_of():
     denoiser = trained("bits")
     _, x, sigma = noisy(denoiser)
-    chances = denoiser.log_chances(x, sigma).exp()
+    chances = denoiser.log_probs(x, sigma).exp()
     torch.testing.assert_close(chances.sum(1), torch.ones(6, LENGTH, dtype=torch.float64))
     mean = torch.einsum("nbl,bc->ncl", chances, denoiser.encoding.codebook)
     torch.testing.assert_close(denoiser(x, sigma), mean)

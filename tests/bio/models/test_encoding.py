@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from infonoise_bio.alphabet import MASKED, reverse_complement_codes
-from infonoise_bio.models.encoding import ENCODINGS, Encoding, make_encoding, one_hot_01
+from infonoise_bio.models.encoding import Encoding, make_encoding, one_hot_01
+from infonoise_bio.models.options import ENCODING_NAMES
 from infonoise_core import InputError, VarianceExploding
 
-NAMES = list(ENCODINGS)
+NAMES = list(ENCODING_NAMES)
 SCALES = [0.1, 1.0, 10.0]
 EVERY = [pytest.param(make_encoding(n, s), id=f"{n}-{s}") for n in NAMES for s in SCALES]
 codes_with_masked = arrays.arrays(

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from infonoise_bio.models.network import Network, NetworkConfig, preset
+from infonoise_bio.models.network import Network
+from infonoise_bio.models.options import NetworkConfig, preset
 from infonoise_core.errors import InputError
 
 GROUPS, FLAGS, EMBEDDING, LENGTH = 2, 2, 16, 23

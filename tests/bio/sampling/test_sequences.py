@@ -10,11 +10,11 @@ from Bio import SeqIO
 
 from infonoise_bio.alphabet import MASKED, Codes
 from infonoise_bio.models.denoiser import BaseDenoiser, Conditions, ModelConfig, make_denoiser
-from infonoise_bio.models.encoding import ENCODINGS, make_encoding
-from infonoise_bio.models.network import NetworkConfig
+from infonoise_bio.models.encoding import make_encoding
+from infonoise_bio.models.options import ENCODING_NAMES, NetworkConfig
 from infonoise_bio.sampling.sequences import (
+    Condition,
     Sampling,
-    Wanted,
     design,
     design_each,
     infill,
@@ -63,7 +63,7 @@ def together(chunks: Iterator[Codes]) -> Codes:
     return np.concatenate(list(chunks))
 
 
-@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("name", ENCODING_NAMES)
 def test_an_exact_denoiser_gives_bases_of_its_frequencies(name):
     codes = together(design(untrained(name), 300, sampling(), None))
     assert codes.shape == (300, LENGTH)
@@ -91,7 +91,7 @@ def test_labels_steer_and_guidance_steers_more():
     denoiser = biased()
 
     def share(label: str | None, guidance: float = 1.0) -> np.ndarray:
-        codes = together(design(denoiser, 100, sampling(12, guidance=guidance), Wanted(label)))
+        codes = together(design(denoiser, 100, sampling(12, guidance=guidance), Condition(label)))
         return np.bincount(codes.ravel(), minlength=4) / codes.size
 
     free, of_x, of_y, strongly = share(None), share("x"), share("y"), share("x", 3.0)
@@ -106,7 +106,7 @@ def test_given_bases_stay_whatever_is_designed_around_them():
     templates = rng.integers(0, 5, (9, LENGTH)).astype(np.uint8)
     for guidance in (1.0, 2.0):
         codes = together(
-            infill(biased(), templates, sampling(8, chunk=4, guidance=guidance), Wanted("x"))
+            infill(biased(), templates, sampling(8, chunk=4, guidance=guidance), Condition("x"))
         )
         assert np.array_equal(codes[templates != MASKED], templates[templates != MASKED])
         assert codes.max() < MASKED
@@ -135,9 +135,9 @@ def test_a_fasta_file_comes_out_complete_or_not_at_all(tmp_path):
 def test_what_cannot_be_asked_for_is_refused():
     denoiser, some = untrained(), sampling(4)
     for wrong, word in (
-        (lambda: design(denoiser, 2, some, Wanted("z")), "'z' was not seen"),
-        (lambda: design(denoiser, 2, some, Wanted(activity={"b": 1.0})), "'b' was not seen"),
-        (lambda: design(denoiser, 0, some), "--n 0"),
+        (lambda: design(denoiser, 2, some, Condition("z")), "'z' was not seen"),
+        (lambda: design(denoiser, 2, some, Condition(activity={"b": 1.0})), "'b' was not seen"),
+        (lambda: design(denoiser, 0, some), "--samples 0"),
         (lambda: design(denoiser, 2, sampling(4, guidance=2.0)), "without a condition"),
         (lambda: infill(denoiser, np.zeros((2, 9), np.uint8), some), "9 bases"),
     ):
@@ -154,7 +154,7 @@ def test_each_sequence_may_have_a_condition_of_its_own():
 
 
 def test_numbers_can_be_asked_for_by_name():
-    condition = Wanted("y", {"act": 2.5}).condition(untrained())
+    condition = Condition("y", {"act": 2.5}).rows(untrained())
     assert condition["label"].tolist() == [1]
     assert condition["activity"].tolist() == [[2.5]]
-    assert Wanted().condition(untrained()) == {}
+    assert Condition().rows(untrained()) == {}

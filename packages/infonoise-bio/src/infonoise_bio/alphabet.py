@@ -1,8 +1,10 @@
 """DNA letters and their codes: A C G T are 0 1 2 3, and 4 is a base that is not known."""
 
 import numpy as np
+import torch
 from Bio.Seq import Seq
 from numpy.typing import NDArray
+from torch import Tensor
 
 Codes = NDArray[np.uint8]
 
@@ -60,3 +62,19 @@ def reverse_complement_codes(codes: Codes) -> Codes:
     """The other strand of sequences (n, L), each read from its own 5' end."""
     table = np.frombuffer(_COMPLEMENT[:5], np.uint8)
     return table[codes[:, ::-1]]
+
+
+def base_frequencies(codes: Codes, *, both_strands: bool) -> Tensor:
+    """Shares of A C G T among the known bases of codes (n, L), as (4,) float64.
+
+    Args:
+        codes: A C G T as 0 1 2 3; 4 is left out.
+        both_strands: Count the reverse complement of each sequence, too: then A and T have the same
+            share, and C and G.
+    """
+    counts = np.bincount(np.ravel(codes), minlength=MASKED + 1)[:MASKED]
+    # One of each on top, so that none is impossible.
+    table = torch.from_numpy(counts + 1).to(torch.float64)
+    if both_strands:
+        table = table + table.flip(0)
+    return table / table.sum()

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 from tyro.conf import OmitArgPrefixes, Positional
 
-from infonoise_bio.data.sequences import SequenceSet
-from infonoise_bio.evaluation.checks import DnaEvaluation
-from infonoise_bio.examples import PLANTED, Examples, parts
-from infonoise_bio.methods.diffusion import Objective, describe
+from infonoise_bio.data.options import PLANTED, Examples
+from infonoise_bio.data.sequences import SequenceSet, describe
+from infonoise_bio.examples import load_examples, parts
+from infonoise_bio.methods.options import Objective
+from infonoise_bio.methods.recipe import model_config, schedule_context
+from infonoise_bio.methods.registry import DIFFUSION
 from infonoise_bio.methods.trained import COMMAND
-from infonoise_core.app.train import Run, run_settings, run_training
+from infonoise_core.app.train import Evaluation, Run, run_settings, run_training
 from infonoise_core.config.tree import settings_of
 from infonoise_core.schedules.registry import make_schedule
 from infonoise_core.training.config import TrainConfig
@@ -43,19 +45,19 @@ class Train:
 def run_train(config: Train) -> None:
     """Train, evaluate on the validation part, and leave a run in config.out."""
     objective = config.objective
-    sequences = config.examples.load(config.data)
+    sequences = load_examples(config.examples, config.data)
     training, held_out = parts(sequences, "val")
     run = Run(
-        task=objective.task(training, config.train.seed),
+        task=DIFFUSION.task(objective, training, config.train.seed),
         schedule=make_schedule(
-            config.schedule, objective.schedule_context(config.train.steps, training)
+            config.schedule, schedule_context(objective, config.train.steps, training)
         ),
         evaluation=evaluation_of(objective, training, held_out),
         settings=run_settings(
             COMMAND,
             config,
             sequences=describe(sequences),
-            model=settings_of(objective.model(training)),
+            model=settings_of(model_config(objective, training)),
         ),
         about=(
             f"{len(training):,} sequences of {training.length} bases from {training.source}:"
@@ -65,18 +67,9 @@ def run_train(config: Train) -> None:
     run_training(run, config)
 
 
-def evaluation_of(
-    objective: Objective, training: SequenceSet, held_out: SequenceSet
-) -> DnaEvaluation:
+def evaluation_of(objective: Objective, training: SequenceSet, held_out: SequenceSet) -> Evaluation:
     """Bits per base of at most MEASURED held-out sequences, the same ones for the same data."""
     if len(held_out) > MEASURED:
         rows = np.random.default_rng(0).permutation(len(held_out))[:MEASURED]
         held_out = held_out.take(np.sort(rows))
-    return DnaEvaluation(
-        training,
-        held_out,
-        objective.code(),
-        objective.strand,
-        objective.sigma_min,
-        objective.sigma_max,
-    )
+    return DIFFUSION.evaluation(objective, training, held_out)

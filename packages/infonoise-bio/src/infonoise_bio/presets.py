@@ -4,10 +4,9 @@ from pathlib import Path
 
 import tyro
 
-from infonoise_bio.data.windows import Windowing
+from infonoise_bio.data.options import Examples, Windowing
 from infonoise_bio.domain import Train
-from infonoise_bio.examples import Examples
-from infonoise_bio.methods.diffusion import Objective
+from infonoise_bio.methods.options import Objective
 from infonoise_core.config.presets import Presets
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import EngineConfig
@@ -40,7 +39,7 @@ def dna_diffusion() -> Train:
     """
     return Train(
         _OUT,
-        Objective("forward", size="large", drop=0.1, weight="unit"),
+        Objective("forward", size="large", cond_dropout=0.1, weight="unit"),
         examples=Examples(label="label", windowing=Windowing(window=200)),
         engine=EngineConfig(precision="bf16"),
         train=TrainConfig(

@@ -8,11 +8,14 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import OmitArgPrefixes, Positional
 
+from infonoise_bio.data.options import PLANTED, Examples
+from infonoise_bio.data.sequences import describe
 from infonoise_bio.evaluation.measures import chains_by_class
-from infonoise_bio.examples import PLANTED, Examples, parts
-from infonoise_bio.methods.baselines import BASELINES, BaselineBits, baseline_task
-from infonoise_bio.methods.designers import BASELINES_COMMAND
-from infonoise_bio.methods.diffusion import Objective, describe
+from infonoise_bio.examples import load_examples, parts
+from infonoise_bio.methods.options import Objective
+from infonoise_bio.methods.recipe import model_config, schedule_context
+from infonoise_bio.methods.registry import BASELINES
+from infonoise_bio.methods.trained import BASELINES_COMMAND
 from infonoise_core.app.train import run_settings
 from infonoise_core.config.tree import settings_of
 from infonoise_core.files import write_json
@@ -47,10 +50,10 @@ class Baselines:
 def run_baselines(config: Baselines) -> None:
     """Train what is not there yet, print a table, write JSON."""
     objective = config.objective
-    sequences = config.examples.load(config.data)
+    sequences = load_examples(config.examples, config.data)
     training, held_out = parts(sequences, "test")
     chains = chains_by_class(training, held_out)
-    model = settings_of(objective.model(training))
+    model = settings_of(model_config(objective, training))
     settings = run_settings(BASELINES_COMMAND, config, sequences=describe(sequences), model=model)
     settings.pop("device")
     open_run(config.out, settings, overwrite=config.overwrite, finished=FILE)
@@ -61,17 +64,17 @@ def run_baselines(config: Baselines) -> None:
         ],
     }
     # The levels that a schedule draws are not used by these models.
-    schedule = objective.schedule_context(config.train.steps, training)
-    for kind in BASELINES:
-        evaluation = BaselineBits(kind, held_out, objective.code())
-        with progress(config.train.steps, kind) as reporter:
+    context = schedule_context(objective, config.train.steps, training)
+    for name, method in BASELINES.items():
+        with progress(config.train.steps, name) as reporter:
             final = train(
-                baseline_task(kind, objective, training, config.train.seed),
-                make_schedule("log-uniform", schedule), config.train, config.out / kind,
-                engine=TorchEngine(config.device), evaluate=evaluation, reporter=reporter,
+                method.task(objective, training, config.train.seed),
+                make_schedule("log-uniform", context), config.train, config.out / name,
+                engine=TorchEngine(config.device),
+                evaluate=method.evaluation(objective, training, held_out), reporter=reporter,
             ).evaluations[-1]  # fmt: skip
-        found[kind] = final["bits_per_base"]
-        found[f"{kind}_stderr"] = final["bits_per_base_stderr"]
+        found[name] = final["bits_per_base"]
+        found[f"{name}_stderr"] = final["bits_per_base_stderr"]
     write_json(config.out / FILE, found)
     _print(found)
 

@@ -9,9 +9,13 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 import infonoise_bio
 from infonoise_bio.alphabet import letters_of
+from infonoise_bio.data.options import PLANTED, Examples
+from infonoise_bio.data.sequences import describe
 from infonoise_bio.domain import evaluation_of
-from infonoise_bio.examples import PLANTED, Examples, parts
-from infonoise_bio.methods.diffusion import Objective, describe
+from infonoise_bio.examples import load_examples, parts
+from infonoise_bio.methods.options import Objective
+from infonoise_bio.methods.recipe import schedule_context
+from infonoise_bio.methods.registry import DIFFUSION
 from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.sampling.sequences import Sampling, design
 from infonoise_core.app.compare import Subject, compare, scheduler
@@ -40,7 +44,7 @@ class Compare:
 def run_compare(config: Compare) -> None:
     """Train under every schedule; write report.html and results.json, print the table."""
     objective = config.objective
-    sequences = config.examples.load(config.data)
+    sequences = load_examples(config.examples, config.data)
     training, held_out = parts(sequences, "val")
 
     def samples(denoiser: nn.Module) -> str:
@@ -52,8 +56,13 @@ def run_compare(config: Compare) -> None:
     settings = run_settings(COMMAND, config)
     subject = Subject(
         about=describe(sequences),
+<<<<<<< HEAD
         make_schedule=scheduler(objective.schedule_context(1000, training)),
         make_task=partial(objective.task, training),
+=======
+        setting=schedule_context(objective, 1000, training),
+        make_task=partial(DIFFUSION.task, objective, training),
+>>>>>>> 4b4c79e (The rooms of DNA: formats one a module, options without torch, one Method protocol for diffusion and both baselines; scikit-learn and rapidfuzz in place of our own)
         evaluation=evaluation_of(objective, training, held_out),
         samples=samples,
         settings={k: v for k, v in settings.items() if k != "comparison"},

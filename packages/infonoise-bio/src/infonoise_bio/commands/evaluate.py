@@ -21,7 +21,7 @@ from infonoise_bio.evaluation.oracle import Oracle
 from infonoise_bio.evaluation.page import write_page
 from infonoise_bio.examples import parts
 from infonoise_bio.methods.trained import TrainedRun, open_trained
-from infonoise_bio.sampling.sequences import DnaSampler
+from infonoise_bio.sampling.options import DnaSampler
 from infonoise_core.errors import InputError
 from infonoise_core.files import check_output, write_json
 from infonoise_core.training.progress import progress

@@ -1,58 +1,22 @@
 """`infonoise-bio sample` and `infill`: new sequences, and old ones with parts redesigned."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import tyro
 from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_bio.alphabet import MASKED, Codes
 from infonoise_bio.data.formats.fasta import write_fasta
-from infonoise_bio.data.open import Reading
+from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.templates import Change, Templates, read_templates
-from infonoise_bio.methods.designers import open_designer
-from infonoise_bio.methods.trained import TrainedRun, open_trained
-from infonoise_bio.sampling.sequences import (
-    DnaSampler,
-    Progress,
-    Wanted,
-    infill,
-    records_of,
-    write_designs,
-)
+from infonoise_bio.methods.trained import TrainedRun, open_any, open_trained
+from infonoise_bio.sampling.options import ConditionOptions, DnaSampler
+from infonoise_bio.sampling.sequences import Condition, Progress, infill, records_of, write_designs
 from infonoise_core.errors import InputError
 from infonoise_core.files import check_output
 from infonoise_core.training.progress import progress
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the sequences shall be like, as far as the model was trained with it."""
-
-    label: str | None = None
-    """a class of the training data"""
-    activity: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """NAME=VALUE of a number of the training data; once for each"""
-
-    def wanted(self) -> Wanted:
-        """The label and the numbers by name; InputError for an activity without a number."""
-        numbers = {}
-        for text in self.activity:
-            name, _, value = text.partition("=")
-            try:
-                numbers[name] = float(value)
-            except ValueError:
-                raise InputError(
-                    f"--activity {text}: give a name and a number, such as strength=1.5"
-                ) from None
-        return Wanted(self.label, numbers)
-
-    def fields(self) -> Mapping[str, str]:
-        """What goes into the header of each sequence."""
-        label = {} if self.label is None else {"label": self.label}
-        return {**label, **dict(text.split("=", 1) for text in self.activity)}
 
 
 @dataclass(frozen=True)
@@ -69,7 +33,7 @@ class SampleCommand:
     """their names: design_1, design_2, ..."""
     overwrite: bool = False
     """replace the file --out"""
-    wish: OmitArgPrefixes[Wish] = field(default_factory=Wish)
+    condition: OmitArgPrefixes[ConditionOptions] = field(default_factory=ConditionOptions)
     sampler: OmitArgPrefixes[DnaSampler] = field(default_factory=DnaSampler)
 
 
@@ -91,7 +55,7 @@ class Infill:
     overwrite: bool = False
     """replace the file --out"""
     reading: OmitArgPrefixes[Reading] = field(default_factory=Reading)
-    wish: OmitArgPrefixes[Wish] = field(default_factory=Wish)
+    condition: OmitArgPrefixes[ConditionOptions] = field(default_factory=ConditionOptions)
     sampler: OmitArgPrefixes[DnaSampler] = field(default_factory=DnaSampler)
 
 
@@ -101,14 +65,16 @@ def run_sample(config: SampleCommand) -> None:
     _check_name(config.prefix)
     if config.n < 1:
         raise InputError(f"--n {config.n}: give at least 1")
-    wanted = config.wish.wanted()
-    designer = open_designer(config.run, config.sampler.device)
+    run = open_any(config.run, config.sampler.device)
     with progress(config.n, "sample") as reporter:
-        chunks = designer.design(
-            config.n, config.sampler, wanted, lambda done, _: reporter.advance(done)
+        chunks = run.sample(
+            config.n,
+            config.sampler,
+            _condition(config.condition),
+            lambda done, _: reporter.advance(done),
         )
-        number = write_designs(config.out, chunks, config.prefix, config.wish.fields())
-    print(f"{config.out}: {number:,} sequences of {designer.length} bases")
+        number = write_designs(config.out, chunks, config.prefix, config.condition.fields())
+    print(f"{config.out}: {number:,} sequences of {run.length} bases")
 
 
 def run_infill(config: Infill) -> None:
@@ -125,7 +91,7 @@ def run_infill(config: Infill) -> None:
     templates = read_templates(config.templates, config.reading, config.change, length)
     with progress(len(templates.ids) * config.each, "infill") as reporter:
         chunks = _completed(run, config, templates, lambda done, _: reporter.advance(done))
-        records = records_of(chunks, templates.names(config.each), config.wish.fields())
+        records = records_of(chunks, templates.names(config.each), config.condition.fields())
         number = write_fasta(config.out, records)
     free = float((templates.codes == MASKED).mean())
     print(f"{config.out}: {number:,} sequences, {free:.0%} of their bases designed")
@@ -136,7 +102,11 @@ def _completed(
 ) -> Iterator[Codes]:
     codes = np.repeat(templates.codes, config.each, axis=0)
     sampling = run.sampling(config.sampler)
-    return infill(run.denoiser, codes, sampling, config.wish.wanted(), done)
+    return infill(run.denoiser, codes, sampling, _condition(config.condition), done)
+
+
+def _condition(options: ConditionOptions) -> Condition:
+    return Condition(options.label, options.numbers())
 
 
 def _check_name(prefix: str) -> None:

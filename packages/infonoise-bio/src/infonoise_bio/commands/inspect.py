@@ -8,9 +8,10 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.fasta import write_fasta
+from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.inspection import inspect_file
-from infonoise_bio.data.open import Reading, format_of, read_source
+from infonoise_bio.data.open import format_of, read_source
 from infonoise_core.errors import InputError
 from infonoise_core.files import check_output
 

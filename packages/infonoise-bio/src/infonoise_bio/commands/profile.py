@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from tyro.conf import Positional
 
+from infonoise_bio.data.batch import example_batch
 from infonoise_bio.evaluation.groups import BINS, By, Grouped, grouped_profile
 from infonoise_bio.examples import parts
-from infonoise_bio.methods.diffusion import example_batch
 from infonoise_bio.methods.trained import open_trained
 from infonoise_core.app.profile import show_profile
 from infonoise_core.files import check_output

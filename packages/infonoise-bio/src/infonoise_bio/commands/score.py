@@ -8,9 +8,11 @@ import torch
 from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_bio.data.formats.counts import Counts
+from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.record import Record
-from infonoise_bio.data.open import Reading, read_source
-from infonoise_bio.data.windows import Windowing, fit
+from infonoise_bio.data.open import read_source
+from infonoise_bio.data.options import Windowing
+from infonoise_bio.data.windows import fit
 from infonoise_bio.evaluation.score import Score, Scorer, write_scores
 from infonoise_bio.methods.trained import open_trained
 from infonoise_core.errors import InputError

@@ -7,8 +7,9 @@ import numpy as np
 
 from infonoise_bio.alphabet import codes_of
 from infonoise_bio.data.formats.counts import Counts
+from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.record import Record
-from infonoise_bio.data.open import Reading, read_source
+from infonoise_bio.data.open import read_source
 from infonoise_bio.data.sequences import SequenceSet
 from infonoise_core.errors import InputError
 

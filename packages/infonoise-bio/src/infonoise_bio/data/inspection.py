@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from infonoise_bio.alphabet import BASES, PAD, codes_of, complement_codes
 from infonoise_bio.data.columns import Columns
 from infonoise_bio.data.formats.counts import Counts
+from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.kmers import digest
-from infonoise_bio.data.open import Reading, format_of, read_source
+from infonoise_bio.data.open import format_of, read_source
 from infonoise_bio.data.split import SPLITS, split_of_word, straddling
 from infonoise_core.errors import InputError
 

@@ -1,14 +1,15 @@
 """One door to all formats: a path and how to read it -> records or windows, as a stream."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from infonoise_bio.data.formats.bed import read_bed
 from infonoise_bio.data.formats.counts import Counts
-from infonoise_bio.data.formats.record import Record, read_fasta, read_genbank, read_table
+from infonoise_bio.data.formats.fasta import read_fasta
+from infonoise_bio.data.formats.genbank import read_genbank
+from infonoise_bio.data.formats.options import Reading
+from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.formats.regions import (
-    Around,
-    Edge,
     Part,
     Placement,
     Region,
@@ -16,6 +17,7 @@ from infonoise_bio.data.formats.regions import (
     cut,
     window_name,
 )
+from infonoise_bio.data.formats.table import read_table
 from infonoise_bio.data.formats.textfile import open_text, stem_of
 from infonoise_core.errors import InputError
 
@@ -25,30 +27,9 @@ TABLE: Mapping[str, str] = {".csv": ",", ".tsv": "\t"}
 BED = (".bed", ".narrowpeak", ".broadpeak")
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How a file becomes sequences."""
-
-    feature: str | None = None
-    """GenBank: cut a window for each feature of this type, such as CDS or promoter"""
-    genome: Path | None = None
-    """BED: the sequences that the intervals lie on (FASTA or GenBank)"""
-    around: Around = "feature"
-    """the window: the whole feature (joined) and its flanks, or a place in it"""
-    upstream: int = 0
-    """bases before the feature, or before the start, center or end"""
-    downstream: int = 0
-    """bases after the feature, or from the start, center or end on"""
-    edge: Edge = "drop"
-    """windows that leave a linear record"""
-    sequence_column: str = "sequence"
-    """tables: column of the sequences"""
-    id_column: str = "id"
-    """tables: column of the names; rows are numbered without it"""
-
-    def placement(self) -> Placement:
-        """Which window is cut for a feature or an interval."""
-        return Placement(self.around, self.upstream, self.downstream, self.edge)
+def placement_of(reading: Reading) -> Placement:
+    """Which window is cut for a feature or an interval."""
+    return Placement(reading.around, reading.upstream, reading.downstream, reading.edge)
 
 
 def format_of(path: Path) -> str:
@@ -97,7 +78,7 @@ def _check_options(path: Path, kind: str, reading: Reading) -> None:
     if (
         kind != "bed"
         and reading.feature is None
-        and reading.placement() != Placement(edge=reading.edge)
+        and placement_of(reading) != Placement(edge=reading.edge)
     ):
         raise InputError(
             f"{path}: --around, --upstream and --downstream go with --feature or a BED file"
@@ -109,7 +90,7 @@ def _feature_windows(
 ) -> Iterator[Record]:
     seen: set[str] = set()
     for record in records:
-        yield from _windows(record, record.regions, reading.placement(), counts, seen)
+        yield from _windows(record, record.regions, placement_of(reading), counts, seen)
 
 
 def _bed_windows(path: Path, reading: Reading, counts: Counts) -> Iterator[Record]:
@@ -121,7 +102,7 @@ def _bed_windows(path: Path, reading: Reading, counts: Counts) -> Iterator[Recor
         raise InputError(f"--genome {reading.genome}: give FASTA or GenBank")
     for record in read_source(reading.genome, whole, counts):
         regions = wanted.pop(record.id, [])
-        yield from _windows(record, regions, reading.placement(), counts, seen)
+        yield from _windows(record, regions, placement_of(reading), counts, seen)
     for chromosome, regions in wanted.items():
         raise InputError(
             f"{regions[0].where}: {reading.genome} has no sequence '{chromosome}'; give the genome"
@@ -161,37 +142,3 @@ def _check_edge(region: Region, parts: tuple[Part, ...], placement: Placement, n
             f"{region.where}: its window {low + 1}-{high} leaves the record of {n} bases; give"
             " smaller flanks, or --edge drop or mask"
         )
-
-
-def read_bed(path: Path) -> dict[str, list[Region]]:
-    """Intervals by chromosome; name, score and strand where the file has them."""
-    wanted: dict[str, list[Region]] = {}
-    with open_text(path) as (handle, place):
-        for number, line in enumerate(handle, 1):
-            words = line.rstrip("\r\n").split("\t" if "\t" in line else None)
-            if not words or line.isspace() or line.startswith(("#", "track", "browser")):
-                continue
-            where = f"{path}: line {number}"
-            wanted.setdefault(words[0], []).append(_interval(words, where))
-            place.record = f"line {number}"
-    if not wanted:
-        raise InputError(f"{path}: holds no interval; give lines of chromosome, start and end")
-    return wanted
-
-
-def _interval(words: list[str], where: str) -> Region:
-    try:
-        start, end = int(words[1]), int(words[2])
-    except (IndexError, ValueError):
-        raise InputError(
-            f"{where}: has no start and end as whole numbers; give chromosome, start, end,"
-            " separated by tabs"
-        ) from None
-    where = f"{where}, {words[0]}:{start}-{end}"
-    if start >= end:
-        raise InputError(f"{where}: the end must lie after the start")
-    strand = words[5] if len(words) > 5 else "."
-    if strand not in ("+", "-", "."):
-        raise InputError(f"{where}: strand {strand!r}; give +, - or .")
-    said = dict(zip(("name", "score", "strand"), words[3:6], strict=False))
-    return Region((Part(start, end, -1 if strand == "-" else 1),), where, said)

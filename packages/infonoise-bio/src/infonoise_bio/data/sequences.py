@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from infonoise_bio.alphabet import MASKED, Codes, codes_of, lower_of
 from infonoise_bio.data.formats.counts import Counts
+from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.kmers import similarity_clusters, two_strand_digests
-from infonoise_bio.data.open import Reading, read_source
+from infonoise_bio.data.open import read_source
+from infonoise_bio.data.options import Splitting, Windowing
 from infonoise_bio.data.split import (
     SPLITS,
     Split,
-    Splitting,
     chromosome_of,
     default_k,
     split_by_chromosome,
@@ -27,7 +28,7 @@ from infonoise_bio.data.split import (
     split_of_word,
     straddling,
 )
-from infonoise_bio.data.windows import Windowing, fit
+from infonoise_bio.data.windows import fit
 from infonoise_core.errors import InputError
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -108,6 +109,19 @@ class SequenceSet:
         if name not in SPLITS:
             raise InputError(f"no part '{name}': give one of {', '.join(SPLITS)}")
         return self.take(np.flatnonzero(self.split == SPLITS.index(name)))
+
+
+def describe(sequences: SequenceSet) -> dict[str, str | int | float | list[str]]:
+    """What sequences are, as plain values: for the settings of a run and for results."""
+    parts = np.bincount(sequences.split, minlength=len(SPLITS)).tolist()
+    return {
+        "name": sequences.source,
+        "length": sequences.length,
+        **dict(zip(SPLITS, parts, strict=True)),
+        "classes": list(sequences.classes),
+        "numbers": list(sequences.number_names),
+        "known": float(sequences.mask.mean()),
+    }
 
 
 def load_sequences(

@@ -5,8 +5,6 @@ as the file says.
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from infonoise_bio.alphabet import Codes
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.kmers import similarity_clusters, two_strand_digests
+from infonoise_bio.data.options import Splitting
 from infonoise_core.errors import InputError
 
 SPLITS = ("train", "val", "test")
@@ -26,36 +25,7 @@ _WORDS = {
 _LARGE = 0.05
 _COORDINATES = re.compile(r"^([^:\s]+):\d+-\d+|^(chr[0-9A-Za-z]+)_\d+_\d+")
 
-By = Literal["auto", "similarity", "chromosome", "column"]
 Split = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Splitting:
-    """Which sequences are held out."""
-
-    split: By = "auto"
-    """auto: the file's own column where it has one, else by similarity on either strand"""
-    split_column: str = "split"
-    """column, FASTA header word or qualifier that says train, val or test"""
-    val: float = 0.1
-    """share for validation"""
-    test: float = 0.1
-    """share for the test"""
-    val_chromosomes: str = ""
-    """comma-separated; with --split chromosome"""
-    test_chromosomes: str = ""
-    """comma-separated; with --split chromosome"""
-    cluster_k: int | None = None
-    """length of a shared k-mer that makes two sequences similar; by their length if not given"""
-    split_seed: int = 0
-    """which clusters or chromosomes are held out"""
-
-    def __post_init__(self) -> None:
-        if min(self.val, self.test) < 0 or self.val + self.test >= 1:
-            raise InputError(f"--val {self.val} --test {self.test}: give shares that leave some")
-        if self.cluster_k is not None and not 4 <= self.cluster_k <= 31:
-            raise InputError(f"--cluster-k {self.cluster_k}: give 4 to 31 bases")
 
 
 def default_k(length: int) -> int:

@@ -1,45 +1,16 @@
 """Records of any length -> windows of one length: cropped, tiled or padded, never invented."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from infonoise_bio.alphabet import MASKED, PAD, codes_of
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.formats.regions import Part, window_name
+from infonoise_bio.data.options import Ambiguous, Windowing
 from infonoise_core.errors import InputError
 
-Anchor = Literal["center", "start", "end"]
-Shorter = Literal["error", "pad", "drop"]
-Ambiguous = Literal["mask", "drop", "error"]
-LowerCase = Literal["ignore", "keep", "mask"]
-
 _HIDE_LOWER = bytes.maketrans(bytes(range(97, 123)), b"N" * 26)
-
-
-@dataclass(frozen=True)
-class Windowing:
-    """How sequences come to one length, and what becomes of letters that are no clear base."""
-
-    window: int | None = None
-    """length of an example; needed where sequences differ in length"""
-    stride: int | None = None
-    """cut windows this far apart out of longer sequences, instead of one"""
-    anchor: Anchor = "center"
-    """which part of a longer sequence is kept, and where a shorter one lies in its padding"""
-    shorter: Shorter = "error"
-    """sequences shorter than the window; padding is masked"""
-    ambiguous: Ambiguous = "mask"
-    """bases that are not A C G T: mask them, drop the sequence, or stop"""
-    lower_case: LowerCase = "ignore"
-    """lower-case (soft-masked) bases: read as others, keep a note of them, or mask them"""
-
-    def __post_init__(self) -> None:
-        if self.window is not None and self.window < 1:
-            raise InputError(f"--window {self.window}: give 1 base or more")
-        if self.stride is not None and (self.stride < 1 or self.window is None):
-            raise InputError(f"--stride {self.stride}: give 1 base or more, and --window with it")
 
 
 def fit(records: Iterable[Record], windowing: Windowing, counts: Counts) -> Iterator[Record]:

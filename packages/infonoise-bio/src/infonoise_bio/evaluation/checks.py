@@ -2,19 +2,15 @@
 ones and no copies, beside what real sequences and a Markov chain reach.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from infonoise_bio.alphabet import Codes
-from infonoise_bio.composition import Strand, base_frequencies
-from infonoise_bio.data.sequences import SequenceSet
-from infonoise_bio.evaluation.bound import BitsPerBase, LikelihoodBound
+from infonoise_bio.evaluation.bound import BitsPerBase
 from infonoise_bio.evaluation.composition import (
     cpg_ratio,
     gc_content,
@@ -32,69 +28,12 @@ from infonoise_bio.evaluation.copies import (
 from infonoise_bio.evaluation.discriminator import discriminator_auc
 from infonoise_bio.evaluation.markov import MarkovBits, fit_markov, markov_bits
 from infonoise_bio.evaluation.motifs import Scanner
-from infonoise_bio.methods.diffusion import example_batch
-from infonoise_bio.models.encoding import Encoding
 from infonoise_core.errors import InputError
-from infonoise_core.evaluation.measures import Measure
 
 Counts = NDArray[np.int64]
 SPECTRA = range(1, 7)
 # Sequences whose edit distance to the training set is measured.
 _MEASURED = 32
-
-
-class DnaEvaluation:
-    """Bits per base of averaged weights, on fixed held-out sequences, levels and noises.
-
-    Sequences that have labels or numbers are measured given these.
-    """
-
-    def __init__(
-        self,
-        train: SequenceSet,
-        held_out: SequenceSet,
-        encoding: Encoding,
-        strand: Strand,
-        sigma_min: float,
-        sigma_max: float,
-        levels: int = 8,
-        seed: int = 0,
-    ) -> None:
-        if len(held_out) < 2:
-            raise InputError(f"{train.source}: {len(held_out)} sequences held out; give more")
-        batch = example_batch(held_out, np.arange(len(held_out)), encoding)
-        frequencies = base_frequencies(train.codes, strand)
-        self.bound = LikelihoodBound(
-            batch, encoding, frequencies, sigma_min, sigma_max, levels=levels, seed=seed
-        )
-        self.independent = float(self.bound.independent.sum() / self.bound.bases.sum())
-        self.independent /= math.log(2)
-
-    def __call__(self, denoiser: nn.Module) -> dict[str, float]:
-        """bits_per_base, its standard error, and how far it is below independent bases."""
-        bits: BitsPerBase = self.bound(denoiser)
-        return {
-            "bits_per_base": bits.value,
-            "bits_per_base_stderr": bits.stderr,
-            "bits_below_independent": self.independent - bits.value,
-        }
-
-    @property
-    def floors(self) -> dict[str, float]:
-        """None: a likelihood has no value between real and real."""
-        return {}
-
-    def measures(self) -> list[Measure]:
-        """What the number is, for tables and reports."""
-        return [
-            Measure(
-                "bits_per_base",
-                "bits per base",
-                "Upper bound on the negative log-likelihood of held-out sequences, from the squared"
-                " error of the averaged weights on a fixed set of noise levels and noises."
-                f" Independent bases: {self.independent:.4f}.",
-            )
-        ]
 
 
 @dataclass(frozen=True)

@@ -9,24 +9,24 @@ import numpy as np
 from torch import Tensor
 
 from infonoise_bio.alphabet import MASKED, Codes
+from infonoise_bio.data.batch import example_batch
+from infonoise_bio.data.options import PLANTED
 from infonoise_bio.data.sequences import SequenceSet
-from infonoise_bio.discriminator_cnn import cnn_auc
 from infonoise_bio.evaluation.bound import BitsPerBase
 from infonoise_bio.evaluation.checks import (
     Anchors,
-    DnaEvaluation,
     Row,
     Window,
     evidence,
     likelihood_rows,
     make_anchors,
 )
+from infonoise_bio.evaluation.discriminator import cnn_auc
+from infonoise_bio.evaluation.held_out import DnaEvaluation
 from infonoise_bio.evaluation.markov import MarkovBits, markov_bits
 from infonoise_bio.evaluation.motifs import Scanner
 from infonoise_bio.evaluation.oracle import Oracle, frechet_distance
 from infonoise_bio.evaluation.planted import Labels, planted_rows
-from infonoise_bio.examples import PLANTED
-from infonoise_bio.methods.diffusion import example_batch
 from infonoise_bio.methods.trained import TrainedRun
 from infonoise_bio.sampling.sequences import Progress, Sampling, design_each
 from infonoise_core.errors import InputError

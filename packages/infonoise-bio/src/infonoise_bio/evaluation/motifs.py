@@ -11,8 +11,8 @@ from Bio import motifs
 from numpy.typing import NDArray
 
 from infonoise_bio.alphabet import BASES, MASKED, Codes
-from infonoise_bio.composition import Strand
 from infonoise_bio.data.formats.textfile import open_text
+from infonoise_bio.data.options import Strand
 from infonoise_core.errors import InputError
 
 # Added to every count, as JASPAR's own tools do in proportion to the background.

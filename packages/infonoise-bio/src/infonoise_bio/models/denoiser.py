@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from infonoise_bio.alphabet import BASES, MASKED
 from infonoise_bio.models.encoding import Encoding, probabilities
-from infonoise_bio.models.network import Network, NetworkConfig, NoiseEmbedding
+from infonoise_bio.models.network import Network, NoiseEmbedding
+from infonoise_bio.models.options import NetworkConfig
 from infonoise_core.errors import InputError
 
 # What the network is shown of each base: two groups of A C G T and two flags.
@@ -170,7 +171,7 @@ class BaseDenoiser(nn.Module):
         residual: Tensor = self.network(features, self._embedding(sigma, label, activity))
         return exact + residual.to(x.dtype)
 
-    def log_chances(self, x: Tensor, sigma: Tensor, **condition: Tensor | None) -> Tensor:
+    def log_probs(self, x: Tensor, sigma: Tensor, **condition: Tensor | None) -> Tensor:
         """(n, 4, L) natural logarithms of the posterior of A C G T."""
         return torch.log_softmax(self.logits(x, sigma, **condition), 1)
 
@@ -191,15 +192,15 @@ class BaseDenoiser(nn.Module):
         centred = filtered - ((a + t) + (c + g)) / 4
         size = sigma.square() / (self._radius * (sigma.square() + self._signal**2).sqrt())
         seen = centred * size[:, None, None]
-        chances = 4 * probabilities(exact) - 1
+        probs = 4 * probabilities(exact) - 1
         there = torch.ones(n, 1, length, dtype=filtered.dtype, device=filtered.device)
         known = torch.zeros_like(there)
         if given is not None:
             known = (given != MASKED)[:, None].to(filtered)
             clean = 4 * _one_hot(given, filtered) - 1
             seen = seen * (1 - known)
-            chances = torch.where(known.bool(), clean, chances)
-        features = torch.cat([seen, chances, there, known], 1)
+            probs = torch.where(known.bool(), clean, probs)
+        features = torch.cat([seen, probs, there, known], 1)
         return features if mask is None else features.masked_fill(~mask[:, None], 0.0)
 
     def _embedding(self, sigma: Tensor, label: Tensor | None, activity: Tensor | None) -> Tensor:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from infonoise_bio.alphabet import MASKED
+from infonoise_bio.models.options import ENCODING_NAMES, check_encoding
 from infonoise_core.analytic.priors import independent_symbol_profile
-from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.profiles.profile import EntropyRateProfile
 
@@ -63,7 +63,7 @@ class Encoding:
         Args:
             mask: (n, L), False where the base is not known: it stays masked.
         """
-        codes = self._likeness(x).argmax(1).to(torch.uint8)
+        codes = self._matched(x).argmax(1).to(torch.uint8)
         return codes if mask is None else codes.masked_fill(~mask, MASKED)
 
     def logits(self, x: Tensor, sigma: Tensor, log_prior: Tensor | None = None) -> Tensor:
@@ -78,7 +78,7 @@ class Encoding:
             log_prior: (4,), (4, L) or (n, 4, L) natural logarithms of the base frequencies,
                 equal ones by default.
         """
-        logits = self._likeness(x) / sigma.to(x)[:, None, None].square()
+        logits = self._matched(x) / sigma.to(x)[:, None, None].square()
         if log_prior is None:
             return logits
         prior = log_prior.to(x)
@@ -92,10 +92,10 @@ class Encoding:
         """E[x0 | x] (n, C, L) of independent bases; arguments as in `logits`."""
         return self.mean(self.posterior(x, sigma, log_prior))
 
-    def mean(self, chances: Tensor) -> Tensor:
+    def mean(self, probs: Tensor) -> Tensor:
         """The mean point (n, C, L) of probabilities (n, 4, L)."""
-        a, c, g, t = (chances[:, i : i + 1] for i in range(4))
-        points = self.codebook.to(chances)[:, None, :, None]
+        a, c, g, t = (probs[:, i : i + 1] for i in range(4))
+        points = self.codebook.to(probs)[:, None, :, None]
         return _paired(a * points[0], c * points[1], g * points[2], t * points[3])
 
     def reverse_complement(self, x: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ class Encoding:
             return independent_symbol_profile(channel, bits, step, 2 * length, bins)
         return independent_symbol_profile(channel, table, self.codebook, length, bins)
 
-    def _likeness(self, x: Tensor) -> Tensor:
+    def _matched(self, x: Tensor) -> Tensor:
         """(n, 4, L) <x - origin, point>, up to a term that the four share.
 
         Added up channel by channel, in an order that complement does not change.
@@ -176,21 +176,13 @@ def tetrahedron(scale: float = 1.0) -> Encoding:
     return Encoding("tetrahedron", scale, scale * points, 0.0, 0.0, (0, 1, 2), (-1.0, -1.0, 1.0))
 
 
-ENCODINGS = {
-    "one-hot": one_hot,
-    "one-hot-01": one_hot_01,
-    "bits": bits,
-    "tetrahedron": tetrahedron,
-}
+_ENCODINGS = dict(zip(ENCODING_NAMES, (one_hot, one_hot_01, bits, tetrahedron), strict=True))
 
 
 def make_encoding(name: str, scale: float = 1.0) -> Encoding:
     """An encoding by name; InputError for unknown names and scales that are not positive."""
-    if name not in ENCODINGS:
-        raise InputError(f"--encoding {name}: no such encoding; give {', '.join(ENCODINGS)}")
-    if not (math.isfinite(scale) and scale > 0):
-        raise InputError(f"--scale {scale:g}: give a positive number")
-    return ENCODINGS[name](scale)
+    check_encoding(name, scale)
+    return _ENCODINGS[name](scale)
 
 
 def _bits_are_independent(frequencies: Tensor) -> bool:

@@ -15,22 +15,10 @@ from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.sampling.churn import Churn
-from infonoise_core.sampling.generate import SamplerConfig, generate_chunks
+from infonoise_core.sampling.generate import generate_chunks
 from infonoise_core.sampling.guidance import guided
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class DnaSampler(SamplerConfig):
-    """How sequences are generated: with fresh noise where the entropy is, which on promoters brings
-    motifs and positions nearer to real ones than more steps do (docs/decisions.md).
-    """
-
-    steps: int = 32
-    """noise levels of the solver"""
-    churn: float = 0.3
-    """fresh noise before each step, relative to its level; up to 0.41"""
 
 
 @dataclass(frozen=True)
@@ -52,7 +40,7 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Condition:
     """What the sequences shall be like; None where the model may choose.
 
     Attributes:
@@ -63,44 +51,55 @@ class Wanted:
     label: str | None = None
     activity: Mapping[str, float] = field(default_factory=dict)
 
-    def condition(self, denoiser: BaseDenoiser) -> dict[str, Tensor]:
+    def rows(self, denoiser: BaseDenoiser) -> dict[str, Tensor]:
         """One row of each condition asked for: label (1,), activity (1, k).
 
         Raises:
             InputError: For a class or a number that was not seen in training.
         """
         known = denoiser.config.conditions
-        condition: dict[str, Tensor] = {}
+        rows: dict[str, Tensor] = {}
         if self.label is not None:
-            condition["label"] = torch.tensor([known.label(self.label)])
+            rows["label"] = torch.tensor([known.label(self.label)])
         foreign = [name for name in self.activity if name not in known.activities]
         if foreign:
             there = ", ".join(known.activities) or "none"
             raise InputError(f"activity '{foreign[0]}' was not seen in training; there are {there}")
         if self.activity:
-            row = [self.activity.get(name, float("nan")) for name in known.activities]
-            condition["activity"] = torch.tensor([row])
-        return condition
+            numbers = [self.activity.get(name, float("nan")) for name in known.activities]
+            rows["activity"] = torch.tensor([numbers])
+        return rows
 
 
 def design(
     denoiser: BaseDenoiser,
     n: int,
     sampling: Sampling,
-    wanted: Wanted | None = None,
+    condition: Condition | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Codes]:
-    """n new sequences, as codes (chunk, L), one chunk at a time."""
-    rows = (wanted or Wanted()).condition(denoiser)
-    condition = {k: v.expand(n, *v.shape[1:]) for k, v in rows.items()}
-    return design_each(denoiser, n, sampling, condition, progress)
+    """New sequences, as codes (chunk, L), one chunk at a time.
+
+    Args:
+        denoiser: The trained network.
+        n: How many.
+        sampling: How the solver goes.
+        condition: What they shall be like.
+        progress: Called with (sequences just done, n).
+
+    Raises:
+        InputError: For a class or a number that was not seen in training.
+    """
+    rows = (condition or Condition()).rows(denoiser)
+    each = {k: v.expand(n, *v.shape[1:]) for k, v in rows.items()}
+    return design_each(denoiser, n, sampling, each, progress)
 
 
 def infill(
     denoiser: BaseDenoiser,
     templates: Codes,
     sampling: Sampling,
-    wanted: Wanted | None = None,
+    condition: Condition | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Codes]:
     """Templates (n, L) completed: bases 0..3 stay, 4 are designed; one chunk at a time.
@@ -114,10 +113,10 @@ def infill(
             " give windows of its length"
         )
     n, start = len(templates), 0
-    rows = (wanted or Wanted()).condition(denoiser)
-    condition = {k: v.expand(n, *v.shape[1:]) for k, v in rows.items()}
-    condition["given"] = torch.from_numpy(np.array(templates))
-    for codes in design_each(denoiser, n, sampling, condition, progress):
+    rows = (condition or Condition()).rows(denoiser)
+    each = {k: v.expand(n, *v.shape[1:]) for k, v in rows.items()}
+    each["given"] = torch.from_numpy(np.array(templates))
+    for codes in design_each(denoiser, n, sampling, each, progress):
         part = templates[start : start + len(codes)]
         start += len(codes)
         yield np.where(part == MASKED, codes, part)
@@ -158,20 +157,22 @@ def design_each(
     nearest base to it is the most probable one.
     """
     if n < 1:
-        raise InputError(f"--n {n}: give at least 1")
+        raise InputError(f"--samples {n}: give at least 1")
     null = {k: v for k, v in denoiser.config.conditions.null().items() if k in condition}
     device = next(denoiser.parameters()).device
-    steered: Denoiser = denoiser.eval()
+    conditioned: Denoiser = denoiser.eval()
     if sampling.guidance != 1:
         if not null:
             raise InputError(
                 f"--guidance {sampling.guidance:g} without a condition: give a label or an activity"
             )
-        steered = guided(denoiser, sampling.guidance, **{k: v.to(device) for k, v in null.items()})
+        conditioned = guided(
+            denoiser, sampling.guidance, **{k: v.to(device) for k, v in null.items()}
+        )
     encoding = denoiser.encoding
     shape = (encoding.channels, denoiser.config.length)
     for part in generate_chunks(
-        steered, shape, n, sampling.sigmas,
+        conditioned, shape, n, sampling.sigmas,
         solver=sampling.solver, churn=sampling.churn, s_noise=sampling.s_noise,
         seed=sampling.seed, chunk=sampling.chunk, condition=condition, progress=progress,
         origin=encoding.origin, device=device,

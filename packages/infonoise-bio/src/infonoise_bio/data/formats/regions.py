@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from infonoise_bio.alphabet import PAD, reverse_complement
+from infonoise_bio.data.formats.options import Around, Edge
 from infonoise_core.errors import InputError
-
-Around = Literal["feature", "start", "center", "end"]
-Edge = Literal["drop", "mask", "error"]
 
 
 @dataclass(frozen=True)

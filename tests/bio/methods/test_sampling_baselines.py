@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from infonoise_bio.alphabet import MASKED
-from infonoise_bio.baseline_designs import design_from_given
-from infonoise_bio.methods.baselines import GivenBases, autoregressive_nats, baseline_model
+from infonoise_bio.methods.autoregressive import autoregressive_nats, sample_left_to_right
+from infonoise_bio.methods.given import GivenBases
+from infonoise_bio.methods.masked import sample_masked
+from infonoise_bio.methods.registry import BASELINES
 from infonoise_bio.models.denoiser import Conditions, ModelConfig
 from infonoise_bio.models.encoding import make_encoding
-from infonoise_bio.models.network import NetworkConfig
-from infonoise_bio.sampling.sequences import Wanted
+from infonoise_bio.models.options import NetworkConfig
+from infonoise_bio.sampling.sequences import Condition
 from infonoise_core.errors import InputError
 
 CONDITIONS = Conditions(("x", "y"), ("act",), (0.0,), (1.0,))
@@ -23,7 +25,7 @@ def model(kind: str, length: int = 3, network: str = "cnn", moved: float = 0.5) 
     """A network whose bases hang together, after a push of all its weights."""
     sizes = NetworkConfig(kind=network, width=16, depth=2, heads=2)
     config = ModelConfig(length, sizes, CONDITIONS, (0.4, 0.1, 0.2, 0.3))
-    made = baseline_model(kind, config, make_encoding("one-hot"), seed=0).eval()
+    made = BASELINES[kind].network(config, make_encoding("one-hot"), seed=0).eval()
     rng = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in made.parameters():
@@ -31,8 +33,14 @@ def model(kind: str, length: int = 3, network: str = "cnn", moved: float = 0.5) 
     return made
 
 
+def sampled(made: GivenBases, n: int, calls: int | None = None, **options):
+    if made.config.network.causal:
+        return sample_left_to_right(made, n, **options)
+    return sample_masked(made, n, calls, **options)
+
+
 def together(*arguments, **options) -> np.ndarray:
-    return np.concatenate(list(design_from_given(*arguments, **options)))
+    return np.concatenate(list(sampled(*arguments, **options)))
 
 
 def every_sequence() -> torch.Tensor:
@@ -96,10 +104,10 @@ def test_designs_have_the_law_under_the_label_and_the_number_asked_for(kind):
     of_x = law_of(made, label=torch.tensor([0]))
     of_y = law_of(made, label=torch.tensor([1]))
     of_both = law_of(made, label=torch.tensor([0]), activity=torch.tensor([[2.0]]))
-    codes = together(made, N, wanted=Wanted("x"))
+    codes = together(made, N, condition=Condition("x"))
     assert not away(codes, of_x)
     assert away(codes, of_y)
-    codes = together(made, N, wanted=Wanted("x", {"act": 2.0}))
+    codes = together(made, N, condition=Condition("x", {"act": 2.0}))
     assert not away(codes, of_both)
     assert away(codes, of_x)
 
@@ -107,9 +115,7 @@ def test_designs_have_the_law_under_the_label_and_the_number_asked_for(kind):
 @pytest.mark.parametrize("kind", ["masked", "autoregressive"])
 def test_chunks_follow_each_other_and_a_seed_gives_the_same(kind):
     made, seen = model(kind, length=6), []
-    chunks = list(
-        design_from_given(made, 10, chunk=4, progress=lambda done, n: seen.append((done, n)))
-    )
+    chunks = list(sampled(made, 10, chunk=4, progress=lambda done, n: seen.append((done, n))))
     assert [c.shape for c in chunks] == [(4, 6), (4, 6), (2, 6)]
     assert seen == [(4, 10), (4, 10), (2, 10)]
     assert max(c.max() for c in chunks) < MASKED
@@ -120,16 +126,16 @@ def test_chunks_follow_each_other_and_a_seed_gives_the_same(kind):
 def test_an_equivariant_masked_network_designs_too():
     sizes = NetworkConfig(width=16, depth=1, equivariant=True)
     config = ModelConfig(5, sizes)
-    made = baseline_model("masked", config, make_encoding("one-hot"), seed=0)
+    made = BASELINES["masked"].network(config, make_encoding("one-hot"), seed=0)
     assert together(made, 6).shape == (6, 5)
 
 
 def test_what_cannot_be_asked_for_is_refused():
     made = model("masked")
     for wrong, word in (
-        (lambda: together(made, 2, wanted=Wanted("z")), "'z' was not seen"),
-        (lambda: together(made, 2, wanted=Wanted(activity={"b": 1.0})), "'b' was not seen"),
-        (lambda: together(made, 0), "--n 0"),
+        (lambda: together(made, 2, condition=Condition("z")), "'z' was not seen"),
+        (lambda: together(made, 2, condition=Condition(activity={"b": 1.0})), "'b' was not seen"),
+        (lambda: together(made, 0), "--samples 0"),
         (lambda: together(made, 2, 4), "--steps 4: give 1 to 3"),
     ):
         with pytest.raises(InputError, match=word):

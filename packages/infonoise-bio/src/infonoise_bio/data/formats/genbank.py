@@ -1,0 +1,97 @@
+"""GenBank files -> records, with the regions of the features asked for, by Bio.SeqIO's parser."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from Bio import SeqIO
+from Bio.Seq import UndefinedSequenceError
+
+from infonoise_bio.data.formats.counts import Counts
+from infonoise_bio.data.formats.record import Record, make_record
+from infonoise_bio.data.formats.regions import Part, Region
+from infonoise_bio.data.formats.textfile import Place, open_text
+from infonoise_core.errors import InputError
+
+# Qualifiers of a GenBank feature that go along with its window.
+_QUALIFIERS = ("locus_tag", "gene", "product", "regulatory_class", "note")
+
+
+def read_genbank(path: Path, counts: Counts, feature: str | None = None) -> Iterator[Record]:
+    """Records of a GenBank file, with the regions of features of type `feature`.
+
+    A promoter may be written as a feature of that type, or as a `regulatory` one of that class:
+    both are found.
+
+    Raises:
+        InputError: At the end if there was none in the whole file.
+    """
+    kinds: Counter[str] = Counter()
+    name, found = "", 0
+    with open_text(path) as (handle, place):
+        parser = SeqIO.parse(handle, "genbank")  # type: ignore[no-untyped-call]
+        while (entry := _next_entry(parser, place)) is not None:
+            name = entry.id
+            kinds.update(kind for f in entry.features for kind in _kinds(f))
+            regions = _regions(entry, feature, path, counts) if feature else ()
+            found += len(regions)
+            circular = entry.annotations.get("topology") == "circular"
+            words = {"organism": str(entry.annotations.get("organism", ""))}
+            letters = _defined(entry, path)
+            yield make_record(name, letters, words, place, counts, circular, regions)
+    if not counts.records:
+        raise InputError(f"{path}: holds no GenBank record; a record starts with LOCUS")
+    if feature and not found:
+        there = ", ".join(f"{kind} ({n})" for kind, n in kinds.most_common(12)) or "no feature"
+        raise InputError(f"{path}: record '{name}' has no feature {feature!r}; it has {there}")
+
+
+def _next_entry(parser: Iterator[Any], place: Place) -> Any:
+    try:
+        return next(parser, None)
+    except UnicodeDecodeError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{place}: this is no GenBank that can be read ({error})") from None
+
+
+def _defined(entry: Any, path: Path) -> str:
+    try:
+        return str(entry.seq)
+    except UndefinedSequenceError:
+        raise InputError(
+            f"{path}: record '{entry.id}' has no sequence, only annotation; get the full record"
+            " (with ORIGIN)"
+        ) from None
+
+
+def _kinds(feature: Any) -> list[str]:
+    classes = feature.qualifiers.get("regulatory_class", [])
+    return [feature.type, *classes] if feature.type == "regulatory" else [feature.type]
+
+
+def _regions(entry: Any, kind: str, path: Path, counts: Counts) -> tuple[Region, ...]:
+    regions = []
+    for feature in entry.features:
+        if kind not in _kinds(feature):
+            continue
+        where = f"{path}: record '{entry.id}', {kind} at {feature.location}"
+        if feature.location is None:
+            raise InputError(f"{where}: its position is not known; take it out of the file")
+        if any(p.ref for p in feature.location.parts):  # a piece of it lies in another record
+            counts.outside += 1
+            continue
+        said = {k: feature.qualifiers[k][0] for k in _QUALIFIERS if k in feature.qualifiers}
+        regions.append(Region(_parts(feature, where), where, {"feature": kind, **said}))
+    return tuple(regions)
+
+
+def _parts(feature: Any, where: str) -> tuple[Part, ...]:
+    try:
+        return tuple(
+            Part(int(p.start), int(p.end), -1 if p.strand == -1 else 1)
+            for p in feature.location.parts
+        )
+    except TypeError:
+        raise InputError(f"{where}: its position is not known; take it out of the file") from None

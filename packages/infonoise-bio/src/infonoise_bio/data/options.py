@@ -1,0 +1,85 @@
+"""Options of data, free of heavy imports: a command line is parsed by them."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tyro.conf import OmitArgPrefixes
+
+from infonoise_bio.data.formats.options import Reading
+from infonoise_core.errors import InputError
+
+# Data of this name are made up: they need no file.
+PLANTED = "planted"
+
+# both: the other strand is as good an example; forward: it is none.
+Strand = Literal["both", "forward"]
+Anchor = Literal["center", "start", "end"]
+Shorter = Literal["error", "pad", "drop"]
+Ambiguous = Literal["mask", "drop", "error"]
+LowerCase = Literal["ignore", "keep", "mask"]
+SplitBy = Literal["auto", "similarity", "chromosome", "column"]
+
+
+@dataclass(frozen=True)
+class Windowing:
+    """How sequences come to one length, and what becomes of letters that are no clear base."""
+
+    window: int | None = None
+    """length of an example; needed where sequences differ in length"""
+    stride: int | None = None
+    """cut windows this far apart out of longer sequences, instead of one"""
+    anchor: Anchor = "center"
+    """which part of a longer sequence is kept, and where a shorter one lies in its padding"""
+    shorter: Shorter = "error"
+    """sequences shorter than the window; padding is masked"""
+    ambiguous: Ambiguous = "mask"
+    """bases that are not A C G T: mask them, drop the sequence, or stop"""
+    lower_case: LowerCase = "ignore"
+    """lower-case (soft-masked) bases: read as others, keep a note of them, or mask them"""
+
+    def __post_init__(self) -> None:
+        if self.window is not None and self.window < 1:
+            raise InputError(f"--window {self.window}: give 1 base or more")
+        if self.stride is not None and (self.stride < 1 or self.window is None):
+            raise InputError(f"--stride {self.stride}: give 1 base or more, and --window with it")
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """Which sequences are held out."""
+
+    split: SplitBy = "auto"
+    """auto: the file's own column where it has one, else by similarity on either strand"""
+    split_column: str = "split"
+    """column, FASTA header word or qualifier that says train, val or test"""
+    val: float = 0.1
+    """share for validation"""
+    test: float = 0.1
+    """share for the test"""
+    val_chromosomes: str = ""
+    """comma-separated; with --split chromosome"""
+    test_chromosomes: str = ""
+    """comma-separated; with --split chromosome"""
+    cluster_k: int | None = None
+    """length of a shared k-mer that makes two sequences similar; by their length if not given"""
+    split_seed: int = 0
+    """which clusters or chromosomes are held out"""
+
+    def __post_init__(self) -> None:
+        if min(self.val, self.test) < 0 or self.val + self.test >= 1:
+            raise InputError(f"--val {self.val} --test {self.test}: give shares that leave some")
+        if self.cluster_k is not None and not 4 <= self.cluster_k <= 31:
+            raise InputError(f"--cluster-k {self.cluster_k}: give 4 to 31 bases")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """How a file becomes sequences of one length; the same in train and compare."""
+
+    label: str | None = None
+    """column, FASTA header word or qualifier that holds the class of a sequence"""
+    numbers: tuple[str, ...] = ()
+    """those that hold numbers, such as measured activities"""
+    reading: OmitArgPrefixes[Reading] = field(default_factory=Reading)
+    windowing: OmitArgPrefixes[Windowing] = field(default_factory=Windowing)
+    splitting: OmitArgPrefixes[Splitting] = field(default_factory=Splitting)

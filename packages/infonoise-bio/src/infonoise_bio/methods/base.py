@@ -1,0 +1,71 @@
+"""What every way of learning a generative model of bases has: the `Method` protocol."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from infonoise_bio.alphabet import Codes
+from infonoise_bio.data.sequences import SequenceSet
+from infonoise_bio.methods.options import Objective
+from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
+from infonoise_bio.models.encoding import Encoding
+from infonoise_bio.sampling.sequences import Condition, Progress
+from infonoise_core.app.train import Evaluation
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.training.task import Task
+
+
+class Trained(Protocol):
+    """A network after training, and what sampling from it takes."""
+
+    @property
+    def objective(self) -> Objective:
+        """What it was trained on."""
+
+    @property
+    def denoiser(self) -> BaseDenoiser:
+        """Its averaged weights."""
+
+    @property
+    def profile(self) -> EntropyRateProfile | None:
+        """The profile measured in training, if one was."""
+
+
+class Method(Protocol):
+    """One way to learn a generative model of bases, on the network that all ways share."""
+
+    @property
+    def name(self) -> str:
+        """As in folders and tables."""
+
+    def network(self, config: ModelConfig, encoding: Encoding, seed: int) -> BaseDenoiser:
+        """A fresh network, the same for the same seed."""
+
+    def task(self, objective: Objective, sequences: SequenceSet, seed: int) -> Task:
+        """What core's loop trains: the sequences, with a fresh network."""
+
+    def evaluation(
+        self, objective: Objective, training: SequenceSet, held_out: SequenceSet
+    ) -> Evaluation:
+        """Held-out bits per base."""
+
+    def sample(
+        self,
+        trained: Trained,
+        n: int,
+        sampler: SamplerConfig,
+        condition: Condition | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[Codes]:
+        """New sequences of a trained network, as codes (chunk, L), one chunk at a time.
+
+        Args:
+            trained: The network.
+            n: How many.
+            sampler: How; what means nothing to this method is refused or left aside.
+            condition: What the sequences shall be like.
+            progress: Called with (sequences just done, n).
+
+        Raises:
+            InputError: Before the first one, for what the model was not trained with.
+        """

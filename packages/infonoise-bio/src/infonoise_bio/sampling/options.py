@@ -1,0 +1,54 @@
+"""Options of sampling, free of heavy imports: a command line is parsed by them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tyro.conf import UseAppendAction
+
+from infonoise_core.errors import InputError
+from infonoise_core.sampling.generate import SamplerConfig
+
+
+@dataclass(frozen=True)
+class DnaSampler(SamplerConfig):
+    """How sequences are generated, with fresh noise where the entropy is.
+
+    On promoters it brings motifs and positions nearer to real ones than more steps do
+    (docs/decisions.md).
+    """
+
+    steps: int = 32
+    """noise levels of the solver"""
+    churn: float = 0.3
+    """fresh noise before each step, relative to its level; up to 0.41"""
+
+
+@dataclass(frozen=True)
+class ConditionOptions:
+    """What the sequences shall be like, as far as the model was trained with it."""
+
+    label: str | None = None
+    """a class of the training data"""
+    activity: UseAppendAction[tuple[str, ...]] = ()
+    """NAME=VALUE of a number of the training data; once for each"""
+
+    def __post_init__(self) -> None:
+        self.numbers()
+
+    def numbers(self) -> dict[str, float]:
+        """The activities by name; InputError for one without a number."""
+        numbers = {}
+        for text in self.activity:
+            name, _, value = text.partition("=")
+            try:
+                numbers[name] = float(value)
+            except ValueError:
+                raise InputError(
+                    f"--activity {text}: give a name and a number, such as strength=1.5"
+                ) from None
+        return numbers
+
+    def fields(self) -> Mapping[str, str]:
+        """What goes into the header of each sequence."""
+        label = {} if self.label is None else {"label": self.label}
+        return {**label, **dict(text.split("=", 1) for text in self.activity)}
