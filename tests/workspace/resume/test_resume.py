@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from infonoise_bio.models import network as dna
+from infonoise_bio.models import options as dna
 from infonoise_core.schedules.registry import ScheduleContext, make_schedule
 from infonoise_core.training import checkpoint
 from infonoise_core.training.loop import train
@@ -50,7 +50,7 @@ def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.NETWORKS, "fixture", registry.dit(8, 1, 2))
     tiny = text_sizes.TrunkConfig(width=8, blocks=1, heads=2)
     monkeypatch.setitem(text_sizes.PRESETS, "fixture", tiny)
-    monkeypatch.setitem(dna._SIZES, "fixture", {"cnn": (8, 1)})
+    monkeypatch.setitem(dna.SIZES, "fixture", {"cnn": (8, 1)})
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ class NetworkConfig:
 
 # Millions of parameters at 50 bases, CNN and transformer: laptop 0.3 and 0.4, small 2 and 3, medium
 # 17 and 25, large 79 and 112.
-_SIZES = {
+SIZES = {
     "laptop": {"cnn": (64, 6), "transformer": (64, 4)},
     "small": {"cnn": (144, 8), "transformer": (144, 6)},
     "medium": {"cnn": (320, 14), "transformer": (320, 10)},
@@ -70,11 +70,11 @@ def preset(
     equivariant: bool = False,
 ) -> NetworkConfig:
     """A network by size: laptop (two cores), small, medium (a GPU) or large."""
-    if size not in _SIZES or kind not in _SIZES[size]:
+    if size not in SIZES or kind not in SIZES[size]:
         raise InputError(
-            f"network {kind}, {size}: give cnn or transformer, and one of {', '.join(_SIZES)}"
+            f"network {kind}, {size}: give cnn or transformer, and one of {', '.join(SIZES)}"
         )
-    width, depth = _SIZES[size][kind]
+    width, depth = SIZES[size][kind]
     config = NetworkConfig(kind, width, depth, positions=positions, equivariant=equivariant)
     return config if width < 256 else replace(config, heads=8, dilations=(1, 2, 4, 8, 16))
 

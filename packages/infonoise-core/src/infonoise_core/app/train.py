@@ -121,7 +121,10 @@ def run_training(run: Run, options: TrainCommand) -> None:
     check_division(config, engine)
 
     def begin() -> bool:
-        going_on = open_run(out, run.settings, overwrite=options.overwrite, finished=DONE_FILE)
+        going_on = open_run(
+            out, run.settings,
+            overwrite=options.overwrite, finished=DONE_FILE, kind=type(options),
+        )  # fmt: skip
         write_yaml(out / YAML_FILE, options, leave_out=("out", "overwrite"))
         if run.save_assets is not None:
             run.save_assets(out)

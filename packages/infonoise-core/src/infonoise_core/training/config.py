@@ -100,10 +100,18 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
-def check_run(out: Path, settings: dict[str, Any], *, overwrite: bool, finished: str) -> bool:
+def check_run(
+    out: Path,
+    settings: dict[str, Any],
+    *,
+    overwrite: bool,
+    finished: str,
+    kind: type | None = None,
+) -> bool:
     """Whether `out` holds a run to go on with; InputError if `open_run` would refuse the folder.
 
-    Touches nothing, so that a mistake found after it costs no earlier run.
+    Touches nothing, so that a mistake found after it costs no earlier run. Arguments as in
+    `open_run`.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: give a folder as --out")
@@ -116,7 +124,8 @@ def check_run(out: Path, settings: dict[str, Any], *, overwrite: bool, finished:
         return False
     if (out / finished).exists():
         raise InputError(f"{out} holds a finished run: give another --out or --overwrite")
-    difference = _difference(read_run(out), settings)
+    known = read_run(out) if kind is None else upgraded(read_run(out), kind)
+    difference = _difference(known, settings)
     if difference:
         raise InputError(
             f"{out} holds a run with other settings ({difference}): give another --out or"
@@ -125,14 +134,28 @@ def check_run(out: Path, settings: dict[str, Any], *, overwrite: bool, finished:
     return True
 
 
-def open_run(out: Path, settings: dict[str, Any], *, overwrite: bool, finished: str) -> bool:
+def open_run(
+    out: Path,
+    settings: dict[str, Any],
+    *,
+    overwrite: bool,
+    finished: str,
+    kind: type | None = None,
+) -> bool:
     """Make `out` the folder of a run with these settings; True if there is one to go on with.
 
     A run that was cut short goes on when the settings are the same. Anything else that is already
-    there stays untouched unless `overwrite` is set. finished: the file whose presence means a
-    complete run.
+    there stays untouched unless `overwrite` is set.
+
+    Args:
+        out: The folder.
+        settings: What must be the same.
+        overwrite: Whether a run that is there may be replaced.
+        finished: The file whose presence means a complete run.
+        kind: Dataclass of the settings: those that an older version wrote are read under the
+            names that its fields have now.
     """
-    going_on = check_run(out, settings, overwrite=overwrite, finished=finished)
+    going_on = check_run(out, settings, overwrite=overwrite, finished=finished, kind=kind)
     if not going_on:
         if out.is_dir():
             shutil.rmtree(out)
