@@ -56,9 +56,7 @@ def run_baselines(config: Baselines) -> None:
     model = settings_of(model_config(objective, training))
     settings = run_settings(BASELINES_COMMAND, config, sequences=describe(sequences), model=model)
     settings.pop("device")
-    open_run(
-        config.out, settings, overwrite=config.overwrite, finished=FILE, kind=type(config)
-    )
+    open_run(config.out, settings, overwrite=config.overwrite, finished=FILE, kind=type(config))
     found: dict[str, Any] = {
         f"Markov, order {chains.best_order}": chains.everywhere[chains.best_order],
         f"Markov by position, order {chains.best_position_order}": chains.by_position[

@@ -56,13 +56,8 @@ def run_compare(config: Compare) -> None:
     settings = run_settings(COMMAND, config)
     subject = Subject(
         about=describe(sequences),
-<<<<<<< HEAD
-        make_schedule=scheduler(objective.schedule_context(1000, training)),
-        make_task=partial(objective.task, training),
-=======
-        setting=schedule_context(objective, 1000, training),
+        make_schedule=scheduler(schedule_context(objective, 1000, training)),
         make_task=partial(DIFFUSION.task, objective, training),
->>>>>>> 4b4c79e (The rooms of DNA: formats one a module, options without torch, one Method protocol for diffusion and both baselines; scikit-learn and rapidfuzz in place of our own)
         evaluation=evaluation_of(objective, training, held_out),
         samples=samples,
         settings={k: v for k, v in settings.items() if k != "comparison"},

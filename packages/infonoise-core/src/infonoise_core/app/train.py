@@ -38,6 +38,8 @@ class Run:
         about: The data in a few words.
         save_assets: Writes what else has to lie in the run's folder, such as a tokenizer.
         samples: Samples of a denoiser, which go to samples/ at every evaluation.
+        kind: Dataclass of the settings, by which those of an older version are understood; the
+            command's by default.
     """
 
     task: Task
@@ -47,6 +49,7 @@ class Run:
     about: str
     save_assets: Callable[[Path], None] | None = None
     samples: Callable[[nn.Module], Samples] | None = None
+    kind: type[Any] | None = None
 
 
 class TrainCommand(Protocol):
@@ -84,6 +87,7 @@ def run_train(domain: Domain[Data, Options], command: TrainOptions) -> None:
         about=domain.about(data),
         save_assets=lambda folder: domain.save_assets(data, options, folder),
         samples=lambda denoiser: domain.samples(denoiser, data, options),
+        kind=domain.interface.options,
     )
     run_training(run, command)
 
@@ -123,7 +127,7 @@ def run_training(run: Run, options: TrainCommand) -> None:
     def begin() -> bool:
         going_on = open_run(
             out, run.settings,
-            overwrite=options.overwrite, finished=DONE_FILE, kind=type(options),
+            overwrite=options.overwrite, finished=DONE_FILE, kind=run.kind or type(options),
         )  # fmt: skip
         write_yaml(out / YAML_FILE, options, leave_out=("out", "overwrite"))
         if run.save_assets is not None:
