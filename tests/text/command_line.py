@@ -1,5 +1,7 @@
 """The command line as the tests call it, and options that make it quick."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 from infonoise_text.cli import main
@@ -13,3 +15,7 @@ def run(capsys: Any, *argv: object) -> tuple[int, str, str]:
     code = main([str(a) for a in argv])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
+
+
+def without_profiles(run: Path, copy: Path) -> Path:
+    return shutil.copytree(run, copy, ignore=shutil.ignore_patterns("*profile.json"))

@@ -11,7 +11,7 @@ from infonoise_text.data.documents import Documents
 from infonoise_text.data.prepare import prepare
 from infonoise_text.tokenizers.sentencepiece import SentencePiece, train_sentencepiece
 
-from .command_line import QUICK
+from .command_line import QUICK, without_profiles
 
 
 @pytest.fixture(scope="session")
@@ -53,9 +53,14 @@ def trained(train_as: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def fixed(train_as: Callable[..., Path]) -> Path:
-    """A run that has measured no profile."""
-    return train_as("fixed", "--schedule", "edm", "--codes", "semantic")
+def edm(train_as: Callable[..., Path]) -> Path:
+    return train_as("edm", "--schedule", "edm", "--codes", "semantic")
+
+
+@pytest.fixture(scope="session")
+def fixed(edm: Path) -> Path:
+    """The same as the first releases left it, which measured no profile of it."""
+    return without_profiles(edm, edm.parent / "fixed")
 
 
 @pytest.fixture(scope="session")

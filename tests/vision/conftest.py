@@ -17,6 +17,7 @@ from infonoise_vision.cli import main
 QUICK = ["--batch-size", "8", "--save-every", "3"]
 COMPARED = ["--steps", "2", "--batch-size", "8", "--schedules", "edm"]
 TRAINING = ["--steps", "6", "--batch-size", "8", "--eval-every", "0", "--save-every", "3"]
+WITHOUT_PROFILE = shutil.ignore_patterns("profile.json")
 KINDS = {
     "plain": [],
     "classes": ["--conditional", "--schedule", "edm"],
@@ -46,6 +47,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = three_classes(folder / "data.npz")
     for name, options in KINDS.items():
         assert main(["train", str(data), "--out", str(folder / name), *options, *TRAINING]) == 0
+    shutil.copytree(folder / "classes", folder / "bare", ignore=WITHOUT_PROFILE)
     return folder
 
 
@@ -131,6 +133,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         train = ["train", "good.npz", "--steps", "6", *QUICK, "--out"]
         assert main([*train, "run"]) == 0
         assert main([*train, "plain", "--schedule", "edm"]) == 0
+    shutil.copytree(w / "plain", w / "bare", ignore=WITHOUT_PROFILE)
+    with contextlib.chdir(w):
         assert main(["compare", "good.npz", *COMPARED, "--out", "comparison"]) == 0
     shutil.copytree(w / "run", w / "cut")
     (w / "cut" / "done.json").unlink()

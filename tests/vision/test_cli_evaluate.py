@@ -115,7 +115,7 @@ LATE: list[tuple[str, list[str], str]] = [
     ("half", ["--complete", "hidden-half"], "was trained with --condition hidden-half"),
     ("plain", ["--guidance", "2"], "nothing to be guided by"),
     ("plain", ["--bound-images", "1"], "--bound-images 1"),
-    ("classes", ["--grid", "entropic"], "no profile here"),
+    ("bare", ["--grid", "entropic"], "no profile here"),
 ]
 
 

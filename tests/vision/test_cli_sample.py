@@ -41,7 +41,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["sample", "run", "--out", "run.png"], ["run.png is a folder"]),
     (["sample", "run", "--out", "stranger", "--overwrite"], ["stranger", "no folder of PNGs"]),
     (["sample", "run", "--out", "notes.txt/new.png"], ["notes.txt"]),
-    (["sample", "plain", "--out", "new.png", "--grid", "entropic"], ["plain", "no profile"]),
+    (["sample", "bare", "--out", "new.png", "--grid", "entropic"], ["bare", "no profile"]),
     ([*SAMPLE, "--grid", "nope"], ["--grid nope", "karras", "entropic"]),
     ([*SAMPLE, "--solver", "nope"], ["--solver nope", "heun"]),
     ([*SAMPLE, "--n", "0"], ["--n 0"]),

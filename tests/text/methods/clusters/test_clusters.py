@@ -17,6 +17,7 @@ from infonoise_core.schedules.infonoise import InfoNoise
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import PROFILE_FILE, train
+from infonoise_core.training.meter import Meter
 from infonoise_core.training.task import Batch
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.data.corpus import Split, SplitCounts
@@ -150,7 +151,7 @@ def eager() -> InfoNoise:
 
 def test_each_kind_is_drawn_by_its_own_law_and_knows_nothing_of_the_other() -> None:
     channel = VarianceExploding(0.002, 80.0)
-    both = BothSchedules(LogNormal(channel, 0.5, 0.5), LogNormal(channel, -1.0, 1.0))
+    both = BothSchedules(LogNormal(channel, 0.5, 0.5), LogNormal(channel, -1.0, 1.0), (8, 12))
     u = both.sample(4000, generator=rng())
     assert u.shape == (4000, 2)
     log = u.log().double()
@@ -159,29 +160,31 @@ def test_each_kind_is_drawn_by_its_own_law_and_knows_nothing_of_the_other() -> N
     torch.testing.assert_close(log.std(0), torch.tensor([0.5, 1.0]).double(), atol=5e-3, rtol=0)
     correlation = float(torch.corrcoef(log.T)[0, 1])
     assert abs(correlation) < 5 / math.sqrt(4000)
-    assert both.profiles() == {}
     sigma = torch.tensor([0.1, 1.0])
     assert torch.equal(both.density(sigma), both.tokens.density(sigma))
 
 
 def test_each_profile_is_that_of_its_own_errors_alone() -> None:
-    both, alone = BothSchedules(eager(), eager()), (eager(), eager())
-    assert both.profiles() == {}
+    both, alone = BothSchedules(eager(), eager(), (4, 4)), (eager(), eager())
+    meter = Meter(both, 8, refresh_every=1)
+    assert meter.profiles() == {}
     for step in range(4):
         u = both.sample(256, generator=rng(step))
         errors = torch.stack([u[:, 0] ** 2, 1 / (1 + u[:, 1] ** 2)], 1) * u.square()
         both.observe(u, errors)
+        meter.observe(u, errors)
         both.step()
+        meter.step(step + 1)
         for kind, schedule in enumerate(alone):
             schedule.observe(u[:, kind], errors[:, kind])
             schedule.step()
-    found = both.profiles()
+    found = meter.profiles()
     assert list(found) == [CLUSTERS_PROFILE, PROFILE_FILE]
     for profile, schedule in zip(found.values(), alone, strict=True):
         assert torch.equal(profile.rate, schedule.profile().rate)
     assert "clusters adapting since" in both.status()
     assert "; tokens adapting since" in both.status()
-    again = BothSchedules(eager(), eager())
+    again = BothSchedules(eager(), eager(), (4, 4))
     again.load_state_dict(both.state_dict())
     assert torch.equal(again.sample(64, generator=rng(9)), both.sample(64, generator=rng(9)))
 

@@ -12,7 +12,7 @@ from infonoise_text.codes.book import CodeBook
 from infonoise_text.methods.clusters.book import ClusterBook
 from infonoise_text.methods.trained import open_trained
 
-from ...command_line import STEPS, run
+from ...command_line import STEPS, run, without_profiles
 
 # Shorter windows than those of QUICK: of an option given twice, the second counts.
 SHORT = ["--length", "8"]
@@ -24,9 +24,14 @@ def clustered(train_as: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def fixed(train_as: Callable[..., Path]) -> Path:
-    """Without profiles."""
-    return train_as("fixed", *SHORT, "--clusters", "8", "--schedule", "edm")
+def edm(train_as: Callable[..., Path]) -> Path:
+    return train_as("edm", *SHORT, "--clusters", "8", "--schedule", "edm")
+
+
+@pytest.fixture(scope="module")
+def fixed(edm: Path) -> Path:
+    """The same as the first releases left it, without profiles."""
+    return without_profiles(edm, edm.parent / "fixed")
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +124,15 @@ def test_what_is_shared_of_it_speaks_as_it_does(
     assert run(capsys, "pull", shared, "--out", pulled)[0] == 0
     texts = [run(capsys, "sample", r, "--n", "1", *STEPS)[1] for r in (clustered, pulled)]
     assert texts[0] == texts[1]
+
+
+def test_both_profiles_are_measured_whatever_schedule_draws(edm: Path, capsys: Any) -> None:
+    dims = {"profile.json": 8 * 9, "clusters-profile.json": 8 * 3}
+    for name, dim in dims.items():
+        profile = EntropyRateProfile.load(edm / name)
+        assert profile.dim == dim
+        assert profile.entropy() > 0
+    assert run(capsys, "sample", edm, "--n", "1", *STEPS)[0] == 0
 
 
 def test_without_profiles_a_plain_grid_is_needed(fixed: Path, capsys: Any) -> None:

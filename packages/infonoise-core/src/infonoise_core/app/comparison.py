@@ -2,7 +2,6 @@
 turn.
 """
 
-import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -15,10 +14,11 @@ from torch import nn
 from infonoise_core.app.results import Arm
 from infonoise_core.binning import log_edges
 from infonoise_core.errors import InputError
-from infonoise_core.schedules.infonoise import FixedLaw, InfoNoise, Schedule
+from infonoise_core.schedules.fixed import FixedLaw, Schedule
+from infonoise_core.training.artifact import PROFILE_FILE
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
-from infonoise_core.training.loop import Evaluate, train
+from infonoise_core.training.loop import Evaluate, RunResult, train
 from infonoise_core.training.progress import Reporter, Silent
 from infonoise_core.training.task import Task
 
@@ -64,10 +64,9 @@ def run_comparison(
     arms = []
     for name, make_schedule in comparison.make_schedules.items():
         for seed in range(config.seed, config.seed + seeds):
-            schedule = make_schedule(config.steps)
             trained = train(
                 comparison.make_task(seed),
-                schedule,
+                make_schedule(config.steps),
                 replace(config, seed=seed),
                 out / "runs" / f"{name}-seed{seed}",
                 engine=TorchEngine(comparison.device),
@@ -75,7 +74,7 @@ def run_comparison(
                 reporter=_Labelled(reporter, name),
             )
             comparison.finish(name, seed, trained.denoiser)
-            arms.append(_arm(name, seed, schedule, trained.evaluations))
+            arms.append(_arm(name, seed, trained))
     return arms
 
 
@@ -143,17 +142,22 @@ def _time_of(comparison: Comparison, config: TrainConfig, steps: int) -> float:
         return time.perf_counter() - start
 
 
-def _arm(name: str, seed: int, schedule: Schedule, evaluations: list[dict[str, float]]) -> Arm:
+def _arm(name: str, seed: int, trained: RunResult) -> Arm:
+    schedule = trained.schedule
     channel = schedule.channel
     sigma = log_edges(channel.sigma_min, channel.sigma_max, 200)
     centres = (sigma[:-1] * sigma[1:]).sqrt()
     density = (centres.tolist(), schedule.density(centres).to(torch.float64).tolist())
-    profile = None
-    if isinstance(schedule, InfoNoise):
-        with contextlib.suppress(InputError):
-            profile = schedule.profile().to_dict()
-    fixed = isinstance(schedule, FixedLaw)
-    return Arm(name, fixed, seed, evaluations, density, schedule.status(), profile)
+    profile = trained.profiles.get(PROFILE_FILE)
+    return Arm(
+        name,
+        isinstance(schedule, FixedLaw),
+        seed,
+        trained.evaluations,
+        density,
+        schedule.status(),
+        None if profile is None else profile.to_dict(),
+    )
 
 
 class _Labelled:

@@ -188,7 +188,10 @@ def read_run_of(command: str, run: Path) -> dict[str, Any]:
 def profile_of(run: Path) -> EntropyRateProfile:
     """The profile a run has measured, or one that was saved by itself."""
     if run.is_dir() and not (run / PROFILE_FILE).exists():
-        raise InputError(f"{run}: no profile here; train with --schedule infonoise to measure one")
+        raise InputError(
+            f"{run}: no profile here; one is measured while a model with noise levels trains: train"
+            " it again"
+        )
     return EntropyRateProfile.load(run / PROFILE_FILE if run.is_dir() else run)
 
 

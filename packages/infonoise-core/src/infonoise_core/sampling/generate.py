@@ -97,8 +97,8 @@ class SamplerConfig:
         if profile is None:
             plain = "--grid karras --churn 0" if self._churns_by_profile else "--grid karras"
             raise InputError(
-                f"--grid {self.grid} needs a profile and there is none: train with --schedule"
-                f" infonoise, or give {plain}"
+                f"--grid {self.grid} needs a profile and there is none: give {plain}, or train"
+                " again (every run measures one now)"
             )
         return _BY_PROFILE[self.grid](profile, self.steps, sigma_min, sigma_max)
 
@@ -110,8 +110,8 @@ class SamplerConfig:
             return constant_churn(self.churn)
         if profile is None:
             raise InputError(
-                f"--churn-gate {self.churn_gate} needs a profile and there is none: train with"
-                " --schedule infonoise, or give --churn 0 or --churn-gate constant"
+                f"--churn-gate {self.churn_gate} needs a profile and there is none: give --churn 0"
+                " or --churn-gate constant, or train again (every run measures one now)"
             )
         if self.churn_gate == "rate":
             return rate_churn(profile, self.churn)

@@ -60,7 +60,7 @@ def _infonoise(setting: ScheduleContext, power: float | None = None) -> InfoNois
         setting.channel,
         weight=setting.weight,
         power=power,
-        refresh_every=_refresh_every(setting),
+        refresh_every=refresh_every(setting.steps),
         warmup_steps=setting.steps // 10,
         dim=setting.dim,
         compensate=not discrete,
@@ -88,22 +88,23 @@ def _iid_oracle(setting: ScheduleContext) -> FrozenProfile:
 
 def _loss_second_moment(setting: ScheduleContext) -> LossSecondMoment:
     return LossSecondMoment(
-        setting.channel, weight=setting.weight, refresh_every=_refresh_every(setting)
+        setting.channel, weight=setting.weight, refresh_every=refresh_every(setting.steps)
     )
 
 
 def _cdcd(setting: ScheduleContext) -> TimeWarp:
-    return TimeWarp(setting.channel, refresh_every=_refresh_every(setting))
+    return TimeWarp(setting.channel, refresh_every=refresh_every(setting.steps))
 
 
 def _adaptive_loss(setting: ScheduleContext) -> AdaptiveLoss:
     return AdaptiveLoss(
-        setting.channel, weight=setting.weight, refresh_every=_refresh_every(setting)
+        setting.channel, weight=setting.weight, refresh_every=refresh_every(setting.steps)
     )
 
 
-def _refresh_every(setting: ScheduleContext) -> int:
-    return min(500, max(5, setting.steps // 100))
+def refresh_every(steps: int) -> int:
+    """Optimizer steps between two refreshes of what is learned in a run of so many steps."""
+    return min(500, max(5, steps // 100))
 
 
 SCHEDULES: Mapping[str, Callable[[ScheduleContext], Schedule]] = {

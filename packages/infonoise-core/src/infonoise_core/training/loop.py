@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
+from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.rng import Stream, derive_seed, generator, seed_global
 from infonoise_core.schedules.infonoise import Schedule
+from infonoise_core.schedules.registry import refresh_every
 from infonoise_core.training import checkpoint
 from infonoise_core.training.artifact import PROFILE_FILE, is_artefact, load_weights
 from infonoise_core.training.config import TrainConfig, parse_target
@@ -23,6 +25,7 @@ from infonoise_core.training.ema import Keep, WeightAverage, plain_keep, power_k
 from infonoise_core.training.engines.torch import Engine, TorchEngine
 from infonoise_core.training.interrupt import Stopped, sigterm
 from infonoise_core.training.loggers import open_loggers
+from infonoise_core.training.meter import Meter
 from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.progress import Reporter, Silent
 from infonoise_core.training.state import CHECKPOINTS, RunState, no_space_left
@@ -57,11 +60,14 @@ class RunResult:
         denoiser: The averaged weights, in evaluation mode.
         schedule: With what it has learned.
         evaluations: One entry per evaluation, with its `step`.
+        profiles: Name of a file in the run's folder -> the profile that was measured; of most
+            tasks profile.json alone, of one without noise levels none.
     """
 
     denoiser: nn.Module
     schedule: Schedule
     evaluations: list[dict[str, float]]
+    profiles: Mapping[str, EntropyRateProfile]
 
 
 def train(
@@ -105,7 +111,8 @@ def train(
     average = WeightAverage(model, _keep(config))
     forward = engine.wrap(model, optimizer, config.grad_clip)
     metrics = Metrics(out / METRICS_FILE, engine, config.skip_limit)
-    state = RunState(out, config, engine, model, average, schedule, metrics)
+    meter = Meter(schedule, task.dim, refresh_every(config.steps))
+    state = RunState(out, config, engine, model, average, schedule, meter, metrics)
     order = Order(len(task), config.seed)
 
     with sigterm() as stop, no_space_left(out), ExitStack() as stack:
@@ -126,10 +133,11 @@ def train(
         forward.train()
         finished = done == config.steps or _reached(config, metrics)
         while not finished:
-            loss = _accumulate(task, schedule, forward, engine, config, batches, done)
+            loss = _accumulate(task, schedule, meter, forward, engine, config, batches, done)
             norm = engine.step(_learning_rate(done, config))
             schedule.step()
             done += 1
+            meter.step(done)
             with engine.whole():
                 average.update(done)
             metrics.add(loss, norm)
@@ -154,7 +162,7 @@ def train(
             if stopping and not finished:
                 raise Stopped(done, config.steps, quiet=engine.rank > 0)
 
-    return RunResult(average.module, schedule, metrics.evaluations())
+    return RunResult(average.module, schedule, metrics.evaluations(), meter.profiles())
 
 
 def load_denoiser(run: Path, denoiser: nn.Module) -> int:
@@ -174,6 +182,7 @@ def load_denoiser(run: Path, denoiser: nn.Module) -> int:
 def _accumulate(
     task: Task,
     schedule: Schedule,
+    meter: Meter,
     forward: nn.Module,
     engine: Engine,
     config: TrainConfig,
@@ -206,7 +215,9 @@ def _accumulate(
             losses = task.losses(forward, batch, schedule.channel.sigma(u[rows]), eps[rows])
             loss = losses.loss.mean()
             engine.backward(loss)
-        schedule.observe(u[rows], losses.squared_error)
+        if losses.squared_error is not None:
+            schedule.observe(u[rows], losses.squared_error)
+            meter.observe(u[rows], losses.squared_error)
         total += loss.detach()
     return total / engine.grad_accum
 

@@ -3,11 +3,11 @@
 import errno
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,14 +15,13 @@ from torch import nn
 import infonoise_core
 from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
-from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.schedules.infonoise import InfoNoise, Schedule
+from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.training import checkpoint
-from infonoise_core.training.artifact import PROFILE_FILE as PROFILE_FILE
 from infonoise_core.training.config import TrainConfig, parse_target
 from infonoise_core.training.ema import WeightAverage
 from infonoise_core.training.engines.ranks import pooled
 from infonoise_core.training.engines.torch import Engine
+from infonoise_core.training.meter import Meter
 from infonoise_core.training.metrics import Metrics
 
 CHECKPOINTS = "checkpoints"
@@ -41,6 +40,7 @@ class RunState:
     model: nn.Module
     average: WeightAverage
     schedule: Schedule
+    meter: Meter
     metrics: Metrics
 
     def save(self, step: int) -> None:
@@ -49,6 +49,7 @@ class RunState:
         state = {
             "optimizer": self.engine.save(),
             "schedule": self.engine.gather(self.schedule.state_dict()),
+            "meter": self.engine.gather(self.meter.state_dict()),
             "metrics": self.metrics.state_dict(),
         }
         with self.engine.whole():
@@ -68,11 +69,19 @@ class RunState:
         self.schedule.load_state_dict(
             pooled(state["schedule"], self.engine.rank, self.engine.world)
         )
+        self._resume_meter(state.get("meter"), step)
         self.metrics.load_state_dict(state["metrics"])
         self.metrics.rewind(step)
         if self.engine.rank == 0:
             _say_what_changed(step, manifest["layout"], self.engine.layout())
         return step
+
+    def _resume_meter(self, states: list[Any] | None, step: int) -> None:
+        rank, world = self.engine.rank, self.engine.world
+        if states is not None:
+            self.meter.load_state_dict(pooled(states, rank, world))
+        elif rank == 0:  # the first releases measured under InfoNoise alone
+            self.meter.begin_after(step)
 
     def _write(self, step: int, state: dict[str, Any]) -> None:
         parts = {
@@ -89,7 +98,7 @@ class RunState:
         }
         with no_space_left(self.out):
             # The checkpoint last: a run killed before it writes the profile once more, not never.
-            for name, profile in _profiles(self.schedule).items():
+            for name, profile in self.meter.profiles().items():
                 profile.save(self.out / name)
             checkpoint.save(
                 self.out / CHECKPOINTS, step, parts, info, self.config.keep, self._best(step)
@@ -106,22 +115,6 @@ class RunState:
         target = parse_target(self.config.target)
         name = target[0] if target else next(k for k in measured[0] if k != "step")
         return int(min(measured, key=lambda e: e[name])["step"])
-
-
-@runtime_checkable
-class Profiled(Protocol):
-    """A schedule with several profiles, such as one for each kind of noise."""
-
-    def profiles(self) -> Mapping[str, EntropyRateProfile]:
-        """Name of a file in the run's folder -> what has been measured for it."""
-
-
-def _profiles(schedule: Schedule) -> Mapping[str, EntropyRateProfile]:
-    if isinstance(schedule, Profiled):
-        return schedule.profiles()
-    if isinstance(schedule, InfoNoise) and schedule.observed:
-        return {PROFILE_FILE: schedule.profile()}
-    return {}
 
 
 @contextmanager

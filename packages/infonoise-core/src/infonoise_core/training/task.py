@@ -35,12 +35,16 @@ def _sent(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 class Losses(NamedTuple):
-    """loss: (n,) what is minimised.  squared_error: (n,) of x0, summed, unweighted: what is
-    observed.
+    """What a task tells the loop of a micro-batch.
+
+    Attributes:
+        loss: (n,) what is minimised.
+        squared_error: (n,) of x0, summed, unweighted: what is observed. None of a task without
+            noise levels.
     """
 
     loss: Tensor
-    squared_error: Tensor
+    squared_error: Tensor | None
 
 
 class Task(Protocol):

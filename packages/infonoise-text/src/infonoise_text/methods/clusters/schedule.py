@@ -1,14 +1,13 @@
 """A noise schedule for each of two kinds of bits."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.schedules.infonoise import InfoNoise, Schedule
-from infonoise_core.training.loop import PROFILE_FILE
+from infonoise_core.schedules.fixed import Schedule
+from infonoise_core.training.artifact import PROFILE_FILE
+from infonoise_core.training.meter import Part
 
 # The profile of tokens has the name that every run's has.
 CLUSTERS_PROFILE = "clusters-profile.json"
@@ -21,10 +20,13 @@ class BothSchedules:
     levels, so that any path can be sampled and scored, and each distribution stays its own. What a
     schedule measures is an average over the levels of the other kind: of clusters, what is left to
     be said of them beside tokens at the levels of training.
+
+    Args:
+        dims: Bits of an example that say its clusters, and those that say its tokens.
     """
 
-    def __init__(self, clusters: Schedule, tokens: Schedule) -> None:
-        self.clusters, self.tokens = clusters, tokens
+    def __init__(self, clusters: Schedule, tokens: Schedule, dims: tuple[int, int]) -> None:
+        self.clusters, self.tokens, self.dims = clusters, tokens, dims
         self.channel = tokens.channel
 
     def sample(
@@ -34,7 +36,7 @@ class BothSchedules:
         generator: torch.Generator | None = None,
         ranks: tuple[int, int] | None = None,
     ) -> Tensor:
-        """(n, 2); see `infonoise_core.schedules.infonoise.Schedule`."""
+        """(n, 2); see `infonoise_core.schedules.fixed.Schedule`."""
         drawn = [s.sample(n, device, generator, ranks) for s in (self.clusters, self.tokens)]
         return torch.stack(drawn, dim=1)
 
@@ -56,14 +58,13 @@ class BothSchedules:
         """One line on both."""
         return f"clusters {self.clusters.status()}; tokens {self.tokens.status()}"
 
-    def profiles(self) -> Mapping[str, EntropyRateProfile]:
-        """Name of a file in a run -> the profile in it; none before the first refresh."""
-        kinds = {CLUSTERS_PROFILE: self.clusters, PROFILE_FILE: self.tokens}
-        return {
-            name: schedule.profile()
-            for name, schedule in kinds.items()
-            if isinstance(schedule, InfoNoise) and schedule.observed
-        }
+    def parts(self) -> tuple[Part, Part]:
+        """Each kind's schedule, with the file of its profile."""
+        clusters, tokens = self.dims
+        return (
+            Part(CLUSTERS_PROFILE, self.clusters, clusters),
+            Part(PROFILE_FILE, self.tokens, tokens),
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Of both."""

@@ -46,15 +46,16 @@ def make_schedules(
     """
     channel = VarianceExploding(objective.sigma_min, objective.sigma_max)
     first, second = book.widths
+    dims = (objective.length * first, objective.length * second)
     parts = (slice(0, first), slice(first, first + second))
     clusters, tokens = (
         make_schedule(
             name,
             ScheduleContext(
-                channel, weighting(objective), steps, objective.length * width,
+                channel, weighting(objective), steps, dim,
                 bit_profile(split, book, objective.length, channel, part),
             ),
         )
-        for width, part in zip(book.widths, parts, strict=True)
+        for dim, part in zip(dims, parts, strict=True)
     )  # fmt: skip
-    return BothSchedules(clusters, tokens)
+    return BothSchedules(clusters, tokens, dims)
