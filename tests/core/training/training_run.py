@@ -17,7 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from infonoise_core import Denoiser, EDMDenoiser, InfoNoise, VarianceExploding, edm_weight
+from infonoise_core import (
+    Denoiser,
+    EDMDenoiser,
+    InfoNoise,
+    LogNormal,
+    VarianceExploding,
+    edm_weight,
+)
+from infonoise_core.schedules.fixed import Schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import EngineConfig, make_engine
 from infonoise_core.training.loop import train
@@ -85,7 +93,9 @@ def schedule() -> InfoNoise:
 
 @dataclass(frozen=True)
 class Job:
-    """A run. log: write the indices beside `out`. nan_at, term_at: see Corners."""
+    """A run. log: write the indices beside `out`. nan_at, term_at: see Corners. fixed: draw levels
+    by a schedule that learns nothing.
+    """
 
     out: str
     train: dict[str, Any]
@@ -93,6 +103,7 @@ class Job:
     log: bool = False
     nan_at: tuple[int, ...] = ()
     term_at: int | None = None
+    fixed: bool = False
 
     def run(self) -> None:
         seen = Path(self.out).with_suffix(".seen") if self.log else None
@@ -100,7 +111,8 @@ class Job:
         engine = make_engine(EngineConfig(device="cpu", **self.engine))
         reporter = Starts(seen) if seen else None
         config = TrainConfig(**self.train)
-        train(task, schedule(), config, Path(self.out), engine=engine, reporter=reporter)
+        drawn: Schedule = LogNormal(VarianceExploding(0.02, 20.0)) if self.fixed else schedule()
+        train(task, drawn, config, Path(self.out), engine=engine, reporter=reporter)
 
 
 class Starts:

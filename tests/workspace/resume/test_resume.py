@@ -79,6 +79,20 @@ def test_a_schedule_goes_on_to_the_same_bits(name: str, tmp_path: Path) -> None:
     check_end(tmp_path / "cut", f"toy-{name}")
 
 
+def test_a_profile_begins_where_an_older_run_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under a fixed schedule those releases measured none."""
+    shutil.copytree(FIXTURE / "runs" / "toy-edm", tmp_path / "cut")
+    assert not (tmp_path / "cut" / "profile.json").exists()
+    schedule = make_schedule("edm", ScheduleContext(*context()))  # type: ignore[arg-type]
+    found = train(Ring(), schedule, settings(), tmp_path / "cut").profiles["profile.json"]
+    # The last refresh was at step 20.
+    assert float(found.count.sum()) == (20 - CUT) * BATCH
+    note = f"the release that trained the first {CUT} steps measured no profile"
+    assert capsys.readouterr().err.count(note) == 1
+
+
 def check_end(run: Path, name: str) -> None:
     """Of everything the old release left at the end, this run left the same; it may hold more."""
     end = json.loads((FIXTURE / "ends" / f"{name}.json").read_text())

@@ -92,6 +92,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
         job("cut"),
         job("1-to-2"),
         job("2-to-1", term_at=29),
+        job("fixed-cut", term_at=29, fixed=True),
+        job("fixed-cut", fixed=True),
+        job("fixed", fixed=True),
         job("nan", nan_at=(20,)),
     ]
     errors = finish(launch(jobs, world=2))
@@ -111,13 +114,19 @@ def test_two_processes_learn_what_one_does(name: str, pair: Path, single: Path) 
     assert_same_run(pair / name, single)
 
 
-def test_a_run_of_two_processes_goes_on_to_the_same_bits(pair: Path) -> None:
+def test_under_a_fixed_schedule_they_also_measure_what_one_does(pair: Path, tmp_path: Path) -> None:
+    Job(str(tmp_path / "run"), SETTINGS, fixed=True).run()
+    assert_same_run(pair / "fixed", tmp_path / "run")
+
+
+@pytest.mark.parametrize(("cut", "whole"), [("cut", "whole"), ("fixed-cut", "fixed")])
+def test_a_run_of_two_processes_goes_on_to_the_same_bits(cut: str, whole: str, pair: Path) -> None:
     for part in ("model", "ema", "state"):
-        whole, again = weights(pair / "whole", part), weights(pair / "cut", part)
-        assert whole.keys() == again.keys()
-        assert all(torch.equal(whole[key], again[key]) for key in whole)
+        expected, again = weights(pair / whole, part), weights(pair / cut, part)
+        assert expected.keys() == again.keys()
+        assert all(torch.equal(expected[key], again[key]) for key in expected)
     for file in ("metrics.jsonl", "profile.json"):
-        assert (pair / "cut" / file).read_bytes() == (pair / "whole" / file).read_bytes()
+        assert (pair / cut / file).read_bytes() == (pair / whole / file).read_bytes()
 
 
 def test_one_process_goes_on_for_two(
