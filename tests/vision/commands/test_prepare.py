@@ -10,8 +10,9 @@ from PIL import Image
 
 from infonoise_core.errors import InputError
 from infonoise_vision.cli import main
-from infonoise_vision.commands.prepare import prepare
-from infonoise_vision.data.images import Reading, load_images, load_split
+from infonoise_vision.data.images import load_images, load_split
+from infonoise_vision.data.options import Reading
+from infonoise_vision.data.prepare import prepare
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (30, 6, 6, 3), dtype=np.uint8)
 

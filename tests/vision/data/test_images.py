@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from infonoise_core.errors import InputError
-from infonoise_vision.data.images import MIN_IMAGES, ImageSet, load_images, to_bytes
+from infonoise_vision.data.images import ImageSet, load_images, to_bytes
+from infonoise_vision.data.options import MIN_IMAGES
 
 from .image_files import folder_of, noise, npz, refused, save
 

@@ -12,7 +12,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.processes.weighting import edm_weight
 from infonoise_vision.data.fingerprint import describe
 from infonoise_vision.data.images import ImageSet
-from infonoise_vision.data.split import SHARE
+from infonoise_vision.data.options import SHARE
 from infonoise_vision.methods.diffusion import (
     ImageTask,
     Objective,

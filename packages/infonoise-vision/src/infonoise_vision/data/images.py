@@ -26,10 +26,10 @@ from infonoise_vision.data.formats.source import (
     in_memory,
 )
 from infonoise_vision.data.open import open_source
-from infonoise_vision.data.split import check_held_out, divide
+from infonoise_vision.data.options import MIN_IMAGES, Reading, check_held_out
+from infonoise_vision.data.split import divide
 
 Index = int | slice | Sequence[int] | NDArray[np.int64] | Tensor
-MIN_IMAGES = 8
 _COLOURS = 3
 # ITU-R BT.601, as Pillow's convert("L") has it.
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -134,39 +134,6 @@ def to_bytes(x0: Tensor | NDArray[np.float32], levels: int | None = None) -> NDA
     grey = ((x0.clamp(-1, 1) + 1) / 2 * top).round()
     shown: NDArray[np.uint8] = (grey * 255 / top).round().to(torch.uint8).movedim(1, -1).numpy()
     return np.ascontiguousarray(shown)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How images are read.
-
-    size: cut the centred square out of each image and bring it to size x size.
-    limit: keep that many images, evenly spaced through the source.
-    binarize: pixels above this share of the brightest become 1, all others 0 (after resizing, and
-        after colours were turned to grey).
-    progress: called with (done, total) while image files are decoded.
-    bad: counts image files that cannot be read, which are left out; without, the first is an error.
-
-    Raises InputError for what makes no sense.
-    """
-
-    size: int | None = None
-    limit: int | None = None
-    binarize: float | None = None
-    progress: Progress | None = None
-    bad: BadRecords | None = None
-
-    def __post_init__(self) -> None:
-        if self.size is not None and self.size < 1:
-            raise InputError(
-                f"--size {self.size}: give the side of the square in pixels, 1 or more"
-            )
-        if self.limit is not None and self.limit < MIN_IMAGES:
-            raise InputError(f"--limit {self.limit}: at least {MIN_IMAGES} images are needed")
-        if self.binarize is not None and not 0 <= self.binarize < 1:
-            raise InputError(
-                f"--binarize {self.binarize:g}: give a share of the brightest, from 0 to below 1"
-            )
 
 
 def load_images(

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from infonoise_core.errors import InputError
+from infonoise_vision.data.formats.arrays import Arrays
 from infonoise_vision.data.formats.containers import Container, Folder, Tars
-from infonoise_vision.data.formats.source import Arrays, Opened
+from infonoise_vision.data.formats.source import Opened
 
 DIGITS = "digits"
 TRAIN_FOLDERS = ("train", "training")

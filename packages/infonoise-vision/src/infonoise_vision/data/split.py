@@ -6,20 +6,7 @@ import numpy as np
 
 from infonoise_core.errors import InputError
 from infonoise_vision.data.formats.source import Pixels, Rows
-
-# A fifth of a small set, for a measure of few images is all noise; of a large one no more than the
-# measures can use, which learn little from more than 10,000.
-SHARE, AT_MOST = 0.2, 10_000
-
-
-def check_held_out(held_out: float | None) -> None:
-    """InputError for what is neither a share nor a number of images."""
-    if held_out is None or 0 < held_out < 1 or (held_out >= 2 and held_out % 1 == 0):
-        return
-    raise InputError(
-        f"--held-out {held_out:g}: give a share between 0 and 1, like 0.2, or a number of images,"
-        " 2 or more"
-    )
+from infonoise_vision.data.options import AT_MOST, SHARE, check_held_out
 
 
 def target(name: str, n: int, held_out: float | None) -> int:

@@ -15,8 +15,8 @@ from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.data.images import load_split as load_two
+from infonoise_vision.data.options import check_held_out
 from infonoise_vision.data.priors import FEW_LEVELS, cosine_profile, pixel_profile
-from infonoise_vision.data.split import check_held_out
 from infonoise_vision.evaluation.bound import SAMPLES, ImageEvaluation
 from infonoise_vision.models import augment
 from infonoise_vision.models.conditions import (

@@ -20,7 +20,7 @@ from infonoise_core.training.engines.torch import pick_device
 from infonoise_core.training.loop import load_denoiser
 from infonoise_vision.data.fingerprint import refuse_others
 from infonoise_vision.data.images import ImageSet
-from infonoise_vision.data.split import SHARE
+from infonoise_vision.data.options import SHARE
 from infonoise_vision.methods.diffusion import Objective
 from infonoise_vision.models.conditions import Condition, null_space, renoised, replaced
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from infonoise_core.errors import InputError
+from infonoise_vision.data.formats.arrays import Arrays
 from infonoise_vision.data.formats.containers import Container, sound
-from infonoise_vision.data.formats.source import Arrays, Bytes, Opened, named_labels
+from infonoise_vision.data.formats.source import Bytes, Opened, named_labels
 from infonoise_vision.data.formats.unpickle import load_plain
 
 _BATCH = re.compile(r"(data_batch_\d+|test_batch)(\.bin)?$")

@@ -2,127 +2,33 @@
 
 import io
 import struct
-from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from infonoise_core.errors import InputError
-from infonoise_core.training.data.records import BadRecords
 from infonoise_vision.data.formats.source import (
     CHUNK,
     Bytes,
     Content,
-    NewArray,
     Pixels,
-    Progress,
-    chunks,
 )
 
-# What fits into 12 bits and was stored in 16 keeps no more than 16 grey levels.
-_NEARLY_BLACK = 15
-_BYTES, _HIGH_BYTE, _AS_IT_IS = "bytes", "high byte", "as it is"
+BYTES, HIGH_BYTE, AS_IT_IS = "bytes", "high byte", "as it is"
 
 
 class Decoded(NamedTuple):
-    """pixels: (c, h, w).  kept: bytes, or of larger numbers the high byte or the values as they
-    are; None where these are all 0, which may be either.
+    """An image, and how its values were brought to 8 bits.
+
+    Attributes:
+        pixels: (c, h, w).
+        kept: BYTES where the file had no more, or of larger numbers HIGH_BYTE or AS_IT_IS; None
+            where these are all 0, which may be either.
     """
 
     pixels: Bytes
     kept: str | None
-
-
-def decode_files(
-    where: Sequence[str],
-    contents: Iterator[Content],
-    size: int | None,
-    new: NewArray,
-    progress: Progress | None,
-    bad: BadRecords,
-) -> tuple[Bytes, list[int]]:
-    """Decode files in order -> (k, c, h, w) made by `new`, and which of the n files these are; c is
-    1 if every image is grey, else 3.
-
-    Args:
-        where: (n,) names for messages. `progress(done, total)` is called after each file.
-        bad: Counts the files that cannot be read, or have another size than the first.  Raises
-            InputError where there are too many of them, or no other, and where the values of
-            more than 8 bits have no one scale, or one that leaves all images nearly black.
-    """
-    pixels: Bytes | None = None
-    kept: list[int] = []
-    scales = _Scales()
-    for i, (name, content) in enumerate(zip(where, contents, strict=True)):
-        try:
-            image = _decoded(content, name, size)
-            if pixels is not None:
-                _refuse_other_size(where[kept[0]], pixels, name, image.pixels)
-        except InputError as error:
-            if not bad.limit:
-                raise
-            # By its name: the parts of a source count their files from 0, each.
-            bad.count(hash(name), name, str(error).removeprefix(f"{name}: "))
-            image = None
-        if image is not None:
-            scales.note(name, image.kept)
-            pixels = _placed(image.pixels, pixels, len(kept), len(where), new)
-            kept.append(i)
-        if progress is not None:
-            progress(i + 1, len(where))
-    if pixels is None:
-        raise InputError(f"{where[0]} and all others: cannot be read; give images")
-    scales.refuse_nearly_black(where[kept[0]], pixels[: len(kept)])
-    return pixels[: len(kept)], kept
-
-
-class _Scales:
-    """How values of more than 8 bits were brought to 8, over a whole set."""
-
-    def __init__(self) -> None:
-        self._first: dict[str, str] = {}
-
-    def note(self, name: str, kept: str | None) -> None:
-        if kept is not None:
-            self._first.setdefault(kept, name)
-        if _AS_IT_IS in self._first and _HIGH_BYTE in self._first:
-            raise InputError(
-                f"{self._first[_AS_IT_IS]} holds 32-bit values up to 255 but"
-                f" {self._first[_HIGH_BYTE]} larger ones, so they have no one scale;"
-                " save all with 8 bits"
-            )
-
-    def refuse_nearly_black(self, first: str, pixels: Bytes) -> None:
-        if [*self._first] != [_HIGH_BYTE]:
-            return
-        if max(int(part.max()) for part in chunks(pixels)) <= _NEARLY_BLACK:
-            raise InputError(
-                f"{first} and all others: hold 16-bit values below 4096 of 65535, whose high bytes"
-                " are nearly black; spread them over 0..65535, or save them with 8 bits"
-            )
-
-
-def _refuse_other_size(first: str, pixels: Bytes, name: str, image: Bytes) -> None:
-    height, width = pixels.shape[2:]
-    if image.shape[1:] != (height, width):
-        other = f"{image.shape[2]}x{image.shape[1]}"
-        raise InputError(
-            f"{first} is {width}x{height} pixels but {name} is {other}: "
-            "bring all images to one size with --size N"
-        )
-
-
-def _placed(image: Bytes, pixels: Bytes | None, place: int, n: int, new: NewArray) -> Bytes:
-    """The array with an image at its place; another one with colours after the first of them."""
-    if pixels is None:
-        pixels = new((n, *image.shape))
-    if len(image) > pixels.shape[1]:
-        coloured = new((n, 3, *pixels.shape[2:]))
-        coloured[:place] = pixels[:place]
-        pixels = coloured
-    pixels[place] = image  # a grey image among coloured ones fills all three channels
-    return pixels
 
 
 def decode(content: bytes, where: str, size: int | None) -> Bytes:
@@ -131,12 +37,19 @@ def decode(content: bytes, where: str, size: int | None) -> Bytes:
     Transparency is laid over white; palette, CMYK and other colours become RGB; 16-bit grey keeps
     its high byte, as Pillow does with 16-bit RGB, and so does 32-bit grey that is not within
     0..255; the camera's orientation tag is obeyed.
-    Raises InputError, naming the file by `where`, for what cannot be read and for animations.
+
+    Args:
+        where: What to call the file in a message.
+        size: Cut the centred square out and bring it to size x size.
+
+    Raises:
+        InputError: For what cannot be read, and for animations.
     """
-    return _decoded(content, where, size).pixels
+    return decode_content(content, where, size).pixels
 
 
-def _decoded(content: Content, where: str, size: int | None) -> Decoded:
+def decode_content(content: Content, where: str, size: int | None) -> Decoded:
+    """Decode the content of a file, or raise the error that stands in its place; see `decode`."""
     if isinstance(content, InputError):
         raise content
     try:
@@ -161,11 +74,11 @@ def _decoded(content: Content, where: str, size: int | None) -> Decoded:
         raise InputError(f"{where}: cannot be read ({reason}); mend or remove the file") from error
     if frames > 1:
         raise InputError(f"{where}: has {frames} frames; save each frame as an image of its own")
-    kept: str | None = _HIGH_BYTE if deep else _BYTES
+    kept: str | None = HIGH_BYTE if deep else BYTES
     if wide:
         top = np.asarray(image).max()
-        kept = None if not top else _AS_IT_IS if top <= 255 else _HIGH_BYTE
-    plain = _grey_or_rgb(image, where, shift=0 if kept == _AS_IT_IS else 8)
+        kept = None if not top else AS_IT_IS if top <= 255 else HIGH_BYTE
+    plain = _grey_or_rgb(image, where, shift=0 if kept == AS_IT_IS else 8)
     array = np.asarray(plain if size is None else crop_square(plain, size))
     if array.ndim == 2:
         return Decoded(array[None], kept)

@@ -9,9 +9,9 @@ import numpy as np
 
 from infonoise_core.errors import InputError
 from infonoise_vision.data.formats.containers import read_file
+from infonoise_vision.data.formats.encoded import Encoded
 from infonoise_vision.data.formats.source import (
     Content,
-    Encoded,
     Labels,
     Opened,
     Rows,

@@ -12,7 +12,8 @@ import numpy as np
 
 from infonoise_core.errors import InputError
 from infonoise_core.reading import check_fits, open_unpacked, read_upto
-from infonoise_vision.data.formats.source import Arrays, Bytes, Opened, index_labels
+from infonoise_vision.data.formats.arrays import Arrays
+from infonoise_vision.data.formats.source import Bytes, Opened, index_labels
 
 IMAGES = re.compile(r"images[-.]idx3[-.]ubyte(\.gz)?$")
 TEST = {"t10k", "test"}

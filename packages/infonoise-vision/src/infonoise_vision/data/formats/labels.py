@@ -11,7 +11,8 @@ from infonoise_core.errors import InputError
 from infonoise_core.reading import parse_json
 from infonoise_core.strays import without_ours
 from infonoise_vision.data.formats.containers import DATASET_JSON, NOTES, Container, Folder, Tars
-from infonoise_vision.data.formats.source import Content, Encoded, Labels, Rows, index_labels
+from infonoise_vision.data.formats.encoded import Encoded
+from infonoise_vision.data.formats.source import Content, Labels, Rows, index_labels
 
 SUFFIXES = (
     *(".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),

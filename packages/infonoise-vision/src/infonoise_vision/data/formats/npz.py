@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from infonoise_core.errors import InputError
 from infonoise_core.npy import check_npz
 from infonoise_core.reading import check_regular
-from infonoise_vision.data.formats.source import Arrays, Labels, Opened, index_labels
+from infonoise_vision.data.formats.arrays import Arrays
+from infonoise_vision.data.formats.source import Labels, Opened, index_labels
 
 IMAGE_KEYS = ("images", "x_train", "x", "data", "arr_0")
 LABEL_KEYS = ("labels", "y_train", "y")

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from infonoise_core.errors import InputError
 from infonoise_core.reading import check_regular, read_json
 from infonoise_core.training.data.records import BadRecords
+from infonoise_vision.data.formats.arrays import Arrays
 from infonoise_vision.data.formats.source import (
-    Arrays,
     Labels,
     NewArray,
     Progress,

@@ -85,95 +85,9 @@ class Opened:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class Arrays:
-    """Images that are an array already.
-
-    Attributes:
-        images: (n, c, h, w), uint8 for whole numbers, float32 for real ones.
-        levels: Number of grey levels, where the format tells; else None.
-    """
-
-    name: str
-    images: Pixels
-    levels: int | None = None
-    labels: Labels = None
-    classes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def read(
-        self,
-        rows: Rows,
-        size: int | None,
-        new: NewArray,
-        progress: Progress | None,
-        bad: BadRecords,
-    ) -> Read:
-        pixels = self.images[rows]
-        if size is not None and pixels.shape[2:] != (size, size):
-            from infonoise_vision.data.formats.decode import resize_array
-
-            pixels = resize_array(pixels, size)
-        if self.levels is not None or pixels.dtype != np.uint8:
-            return Read(pixels, self.levels, rows)
-        grey = np.asarray(pixels, np.uint8)
-        return Read(grey, black_or_white(grey), rows)
-
-
-@dataclass(frozen=True, eq=False)
-class Encoded:
-    """Images in files of their own, in a folder or an archive.
-
-    Attributes:
-        where: (n,) what to call each in a message.
-        contents: Ascending rows -> their bytes, or the error of one that cannot be read.
-    """
-
-    name: str
-    where: Sequence[str]
-    contents: Callable[[Rows], Iterator[Content]]
-    labels: Labels = None
-    classes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.where)
-
-    def read(
-        self,
-        rows: Rows,
-        size: int | None,
-        new: NewArray,
-        progress: Progress | None,
-        bad: BadRecords,
-    ) -> Read:
-        from infonoise_vision.data.formats.decode import decode_files
-
-        where = [self.where[i] for i in rows]
-        pixels, kept = decode_files(where, self.contents(rows), size, new, progress, bad)
-        return Read(pixels, black_or_white(pixels), rows[kept])
-
-
 def in_memory(shape: tuple[int, ...]) -> Bytes:
     """An array to fill."""
     return np.empty(shape, np.uint8)
-
-
-def black_or_white(pixels: Bytes) -> int:
-    """Number of grey levels: 2 where pixels are 0 and 1, or 0 and 255, and nothing else; then they
-    are made 0 and 1 in place. Else 256.
-    """
-    top = max(int(part.max()) for part in chunks(pixels))
-    if top not in (1, 255):
-        return 256
-    if not all(((part == 0) | (part == top)).all() for part in chunks(pixels)):
-        return 256
-    if all(part.all() for part in chunks(pixels)):
-        return 256
-    for part in chunks(pixels):
-        np.floor_divide(part, top, out=part)
-    return 2
 
 
 def chunks(pixels: Bytes) -> Iterator[Bytes]:

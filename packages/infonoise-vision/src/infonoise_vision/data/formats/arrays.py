@@ -1,0 +1,69 @@
+"""Images that are an array already."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from infonoise_core.training.data.records import BadRecords
+from infonoise_vision.data.formats.decode import resize_array
+from infonoise_vision.data.formats.source import (
+    Bytes,
+    Labels,
+    NewArray,
+    Pixels,
+    Progress,
+    Read,
+    Rows,
+    chunks,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """Images that are an array already.
+
+    Attributes:
+        images: (n, c, h, w), uint8 for whole numbers, float32 for real ones.
+        levels: Number of grey levels, where the format tells; else None.
+    """
+
+    name: str
+    images: Pixels
+    levels: int | None = None
+    labels: Labels = None
+    classes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(
+        self,
+        rows: Rows,
+        size: int | None,
+        new: NewArray,
+        progress: Progress | None,
+        bad: BadRecords,
+    ) -> Read:
+        pixels = self.images[rows]
+        if size is not None and pixels.shape[2:] != (size, size):
+            pixels = resize_array(pixels, size)
+        if self.levels is not None or pixels.dtype != np.uint8:
+            return Read(pixels, self.levels, rows)
+        grey = np.asarray(pixels, np.uint8)
+        return Read(grey, black_or_white(grey), rows)
+
+
+def black_or_white(pixels: Bytes) -> int:
+    """Number of grey levels: 2 where pixels are 0 and 1, or 0 and 255, and nothing else; then they
+    are made 0 and 1 in place. Else 256.
+    """
+    top = max(int(part.max()) for part in chunks(pixels))
+    if top not in (1, 255):
+        return 256
+    if not all(((part == 0) | (part == top)).all() for part in chunks(pixels)):
+        return 256
+    if all(part.all() for part in chunks(pixels)):
+        return 256
+    for part in chunks(pixels):
+        np.floor_divide(part, top, out=part)
+    return 2

@@ -1,0 +1,128 @@
+"""Any source -> a prepared set, written whole or not at all, in flat memory."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+
+from infonoise_core.errors import InputError
+from infonoise_core.files import whole_folder, write_json
+from infonoise_vision.data.formats.packed import (
+    FORMAT,
+    MANIFEST_FILE,
+    PARTS,
+    VERSION,
+    is_packed,
+    labels_file,
+    read_packed,
+)
+from infonoise_vision.data.formats.source import CHUNK, Bytes, Opened, Rows
+from infonoise_vision.data.images import (
+    ImageSet,
+    image_set,
+    opened_enough,
+    refuse_unlike,
+    refuse_void,
+)
+from infonoise_vision.data.options import Reading, check_held_out
+from infonoise_vision.data.split import divide
+
+
+def prepare(
+    source: str | Path | None,
+    out: Path,
+    reading: Reading | None = None,
+    *,
+    held_out: float | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> tuple[ImageSet, ImageSet]:
+    """Write `source` into the folder `out`, as training and held-out images; returns the two.
+
+    The same images as `data.load_split` gives, decoded once: image files go straight into a file,
+    so a set of them may be larger than memory. held_out: where the source has no test images, the
+    share or number to hold out. Raises InputError for what is wrong with the source or `out`;
+    then, and after an interruption, `out` is as it was.
+    """
+    reading = reading or Reading()
+    _refuse_existing(out, overwrite)
+    check_held_out(held_out)
+    opened = opened_enough(source)
+    refuse_void(opened, held_out)
+    with whole_folder(out) as folder:
+        _fill(folder, opened, reading, held_out, seed)
+    first, second = (image_set(part, Reading()) for part in read_packed(out))
+    return first, second
+
+
+def _fill(
+    folder: Path, opened: Opened, reading: Reading, held_out: float | None, seed: int
+) -> None:
+    scratch = _Scratch(folder)
+    train = image_set(opened.train, reading, scratch.new)
+    if opened.held_out is None:
+        parts, rows = (train, train), divide(train.name, train.pixels, held_out, seed)
+    else:
+        test = image_set(opened.held_out, reading, scratch.new)
+        refuse_unlike(train, test)
+        parts, rows = (train, test), (np.arange(len(train)), np.arange(len(test)))
+    for part, images, chosen in zip(PARTS, parts, rows, strict=True):
+        _write(folder, part, images, chosen)
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": train.name,
+        "levels": train.levels,
+        "classes": list(train.classes),
+        "parts": {p: [len(r), *train.shape] for p, r in zip(PARTS, rows, strict=True)},
+        "prepared": {
+            "size": reading.size,
+            "limit": reading.limit,
+            "binarize": reading.binarize,
+            "held_out": held_out,
+            "seed": seed,
+            "bad": 0 if reading.bad is None else len(reading.bad),
+        },
+    }
+    write_json(folder / MANIFEST_FILE, manifest)
+    scratch.clear()
+
+
+class _Scratch:
+    """Files that images are decoded into, before it is known which are held out."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._numbers = itertools.count()
+
+    def new(self, shape: tuple[int, ...]) -> Bytes:
+        file = self.folder / f"scratch-{next(self._numbers)}.npy"
+        return open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+
+    def clear(self) -> None:
+        for file in self.folder.glob("scratch-*.npy"):
+            file.unlink()
+
+
+def _write(folder: Path, part: str, images: ImageSet, rows: Rows) -> None:
+    pixels = open_memmap(
+        folder / f"{part}.npy",
+        mode="w+",
+        dtype=images.pixels.dtype,
+        shape=(len(rows), *images.shape),
+    )
+    for start in range(0, len(rows), CHUNK):
+        pixels[start : start + CHUNK] = images.pixels[rows[start : start + CHUNK]]
+    pixels.flush()
+    if images.labels is not None:
+        np.save(labels_file(folder, part), images.labels[rows])
+
+
+def _refuse_existing(out: Path, overwrite: bool) -> None:
+    if not out.exists():
+        return
+    if not overwrite:
+        raise InputError(f"--out {out} exists: give another name or --overwrite")
+    if not (out.is_dir() and (is_packed(out) or not any(out.iterdir()))):
+        raise InputError(f"--out {out} is no prepared set, and is not replaced: give another name")
