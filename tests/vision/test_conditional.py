@@ -8,7 +8,9 @@ from torch import nn
 from infonoise_core.training.loop import load_denoiser
 from infonoise_vision.cli import main
 from infonoise_vision.data.images import ImageSet
-from infonoise_vision.methods.diffusion import Objective
+from infonoise_vision.evaluation.held_out import evaluation_of
+from infonoise_vision.methods.diffusion import denoiser_of
+from infonoise_vision.methods.options import Objective
 
 OPTIONS = [
     *("--steps", "4", "--batch-size", "8", "--eval-every", "0", "--save-every", "2"),
@@ -25,7 +27,7 @@ def test_a_run_with_classes_is_trained_sampled_and_loaded(tmp_path, network, cap
     assert main(["sample", str(out), "--out", str(picture), "--n", "4", "--steps", "2"]) == 0
     assert picture.stat().st_size > 0
     objective = Objective(network=network, conditional=True, augment=0.12, dropout=0.1)
-    denoiser = objective.denoiser((1, 8, 8), 10, seed=5)
+    denoiser = denoiser_of(objective, (1, 8, 8), 10, seed=5)
     load_denoiser(out, denoiser)
     denoiser.eval()
     x, sigma = torch.randn(2, 1, 8, 8), torch.tensor([0.5, 1.0])
@@ -61,7 +63,7 @@ def test_a_run_with_classes_is_evaluated_on_the_true_ones():
     """Told the class, nothing is left to say, and what is generated has the classes of real images.
     With wrong ones each pixel would cost 4 / (2 sigma^2) nats at the lowest level alone."""
     train, held_out = flat_images(60, 0), flat_images(40, 1)
-    evaluation = Objective(conditional=True).evaluation(train, held_out, samples=40)
+    evaluation = evaluation_of(Objective(conditional=True), train, held_out, samples=40)
     values = evaluation(ByClass())
     # The Gaussian that stands for the marginal at sigma_max = 80 costs 1 / 80^2.
     assert values["bits_per_dim"] == pytest.approx(0, abs=1e-3)
@@ -69,7 +71,7 @@ def test_a_run_with_classes_is_evaluated_on_the_true_ones():
     floor = evaluation.floors["energy_40"]
     assert values["energy_40"] == pytest.approx(floor, abs=1e-3)
     with pytest.raises(TypeError, match="label"):
-        Objective().evaluation(train, held_out, samples=40)(ByClass())
+        evaluation_of(Objective(), train, held_out, samples=40)(ByClass())
 
 
 @pytest.mark.parametrize("options", [["--conditional"], ["--condition", "hidden-half"]])

@@ -5,13 +5,14 @@ import torch
 import tyro
 
 from infonoise_vision.cli import main
+from infonoise_vision.methods.diffusion import denoiser_of
 from infonoise_vision.presets import TRAIN_PRESETS
 
 
 def parameters(name: str, shape: tuple[int, int, int], classes: int) -> int:
     objective = TRAIN_PRESETS[name]().objective
     with torch.device("meta"):
-        denoiser = objective.denoiser(shape, classes, seed=0)
+        denoiser = denoiser_of(objective, shape, classes, seed=0)
     return sum(p.numel() for p in denoiser.parameters())
 
 

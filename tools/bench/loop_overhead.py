@@ -21,7 +21,8 @@ from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
 from infonoise_vision.data.images import ImageSet
-from infonoise_vision.methods.diffusion import Objective, load_split
+from infonoise_vision.methods.diffusion import load_split, make_task, weight_of
+from infonoise_vision.methods.options import Objective
 from report import Goal, Section, Table
 
 BATCH, STEPS, WARM = 128, 100, 5
@@ -120,7 +121,7 @@ def ours(work: Work, schedule: Schedule) -> float:
     config = TrainConfig(steps=steps, batch_size=BATCH, eval_every=0, log_every=steps,
                          seed=work.seed)  # fmt: skip
     with tempfile.TemporaryDirectory() as out:
-        train(Objective().task(work.images, work.seed), schedule, config, Path(out),
+        train(make_task(Objective(), work.images, work.seed), schedule, config, Path(out),
               engine=TorchEngine("cpu"), reporter=watch)  # fmt: skip
     # The last one ends with a checkpoint.
     return (watch.times[-2] - watch.times[WARM - 1]) / (work.steps - 1)
@@ -129,9 +130,9 @@ def ours(work: Work, schedule: Schedule) -> float:
 def bare(work: Work) -> float:
     """The same for a loop as one writes it."""
     objective, images, seed = Objective(), work.images, work.seed
-    denoiser = objective.task(images, seed).denoiser
-    average = objective.task(images, seed).denoiser.requires_grad_(False)
-    weight = objective.weighting()
+    denoiser = make_task(objective, images, seed).denoiser
+    average = make_task(objective, images, seed).denoiser.requires_grad_(False)
+    weight = weight_of(objective)
     optimizer = torch.optim.AdamW(denoiser.parameters(), lr=2e-3, betas=(0.9, 0.99), fused=True)
     averages: list[Tensor] = list(average.parameters())
     weights: list[Tensor] = list(denoiser.parameters())

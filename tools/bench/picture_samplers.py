@@ -8,8 +8,8 @@ import vision_runs
 from infonoise_core.errors import InputError
 from infonoise_core.training.progress import Silent
 from infonoise_vision.data.images import ImageSet
-from infonoise_vision.evaluation.bound import energy_of_sets
 from infonoise_vision.evaluation.classifier import Classifier
+from infonoise_vision.evaluation.energy import energy_of_sets
 from infonoise_vision.evaluation.fid import frechet_distance, kernel_distance
 from infonoise_vision.evaluation.generated import Drawn, count, draw, features
 from report import Cell, Goal, Section, Table

@@ -14,7 +14,8 @@ from infonoise_core.training.loop import load_denoiser
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.fid import frechet_distance, kernel_distance
 from infonoise_vision.evaluation.generated import count, features
-from infonoise_vision.methods.diffusion import Objective
+from infonoise_vision.methods.diffusion import denoiser_of, load
+from infonoise_vision.methods.options import Objective
 from report import Cell, Goal, Section, Table
 from suite import Tick
 
@@ -26,7 +27,7 @@ def section(comparison: comparisons.Comparison, quick: bool, seed: int, tick: Ti
     """Distances of each schedule's final networks, beside their bits per dim."""
     outcome = comparisons.Outcome(comparisons.results(comparison, quick, tick))
     objective = Objective(size=vision_runs.SIZE)
-    images, held_out = objective.load(str(vision_runs.DATA))
+    images, held_out = load(objective, str(vision_runs.DATA))
     judge = vision_runs.classifier(images, tick)
     samples = vision_runs.SAMPLES_QUICK if quick else vision_runs.SAMPLES
     real, floor = (
@@ -84,7 +85,7 @@ def _some(images: ImageSet, samples: int, seed: int) -> ImageSet:
 def _drawn(
     objective: Objective, images: ImageSet, run: Path, samples: int, seed: int
 ) -> torch.Tensor:
-    denoiser = objective.denoiser(images.shape, len(images.classes), 0)
+    denoiser = denoiser_of(objective, images.shape, len(images.classes), 0)
     load_denoiser(run, denoiser)
     sigmas = karras_grid(LEVELS, objective.sigma_min, objective.sigma_max)
     sample = generate(

@@ -12,7 +12,7 @@ from infonoise_vision.cli import main
 from infonoise_vision.data.images import ImageSet, load_split
 from infonoise_vision.data.options import check_held_out
 from infonoise_vision.data.split import divide, target
-from infonoise_vision.methods.diffusion import Objective
+from infonoise_vision.methods.options import Objective
 from infonoise_vision.sampling.trained import open_trained
 
 from ..conftest import grey_levels

@@ -13,14 +13,10 @@ from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
 from infonoise_vision.data.images import ImageSet
-from infonoise_vision.evaluation.bound import (
-    ImageEvaluation,
-    LikelihoodBound,
-    bound_of_many,
-    fixed_part,
-    pixel_nats,
-)
-from infonoise_vision.methods.diffusion import Objective
+from infonoise_vision.evaluation.bound import LikelihoodBound, bound_of_many, fixed_part, pixel_nats
+from infonoise_vision.evaluation.held_out import ImageEvaluation
+from infonoise_vision.methods.diffusion import load
+from infonoise_vision.methods.options import Objective
 
 SHAPE = (1, 4, 4)
 
@@ -255,7 +251,7 @@ def test_too_few_images_are_refused(train: int, held_out: int) -> None:
 
 def test_the_bound_of_scaled_discrete_images_is_the_same() -> None:
     """A grey level is told as easily from data times ten at noise times ten."""
-    images, held_out = Objective(sigma_min=0.01, sigma_max=20.0).load("digits")
+    images, held_out = load(Objective(sigma_min=0.01, sigma_max=20.0), "digits")
     small = LikelihoodBound(held_out, images, 0.01, 20.0)
     factor = 10.0
     large = LikelihoodBound(
@@ -266,13 +262,13 @@ def test_the_bound_of_scaled_discrete_images_is_the_same() -> None:
 
 
 def test_no_more_held_out_images_than_the_limit_are_charged() -> None:
-    images, held_out = Objective().load("digits")
+    images, held_out = load(Objective(), "digits")
     evaluation = ImageEvaluation(images, held_out, 0.01, 20.0, samples=8, limit=10)
     assert len(evaluation.bound._ends) == 10
 
 
 def test_the_bound_of_few_images_is_the_one_of_training() -> None:
-    images, held_out = Objective().load("digits")
+    images, held_out = load(Objective(), "digits")
     denoiser = ExactUniform(17)
     small = ImageEvaluation(images, held_out, 0.01, 20.0, samples=8, limit=10)
     found = bound_of_many(fixed_part(held_out, 10), images, 0.01, 20.0, denoiser)

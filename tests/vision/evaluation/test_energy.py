@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from infonoise_vision.data.images import ImageSet
-from infonoise_vision.evaluation.bound import energy_distance, energy_of_sets
+from infonoise_vision.evaluation.energy import energy_distance, energy_of_sets
 
 
 def folded(mean: float, std: float) -> float:

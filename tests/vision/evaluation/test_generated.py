@@ -10,8 +10,8 @@ import torch
 from infonoise_core.sampling.generate import SamplerConfig
 from infonoise_core.training.progress import Silent
 from infonoise_vision.data.images import ImageSet
-from infonoise_vision.evaluation.bound import energy_distance
 from infonoise_vision.evaluation.classifier import Classifier
+from infonoise_vision.evaluation.energy import energy_distance
 from infonoise_vision.evaluation.generated import Drawn, Plan, draw, draw_plan, features, plan
 from infonoise_vision.evaluation.measures import energy_rows, pixel_rows
 from infonoise_vision.sampling.trained import TrainedRun, open_trained

@@ -15,13 +15,13 @@ from infonoise_vision.cli import main
 from infonoise_vision.commands.evaluate import table
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation import classifier as classifiers
-from infonoise_vision.evaluation.bound import energy_distance
 from infonoise_vision.evaluation.classifier import (
     Classifier,
     cache_folder,
     fingerprint,
     trained_classifier,
 )
+from infonoise_vision.evaluation.energy import energy_distance
 from infonoise_vision.evaluation.fid import Inception, as_bytes
 from infonoise_vision.evaluation.generated import Drawn, count
 from infonoise_vision.evaluation.measures import Row, classifier_rows, energy_rows, pixel_rows

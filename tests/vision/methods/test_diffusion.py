@@ -13,12 +13,17 @@ from infonoise_core.processes.weighting import edm_weight
 from infonoise_vision.data.fingerprint import describe
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.data.options import SHARE
+from infonoise_vision.evaluation.held_out import evaluation_of
 from infonoise_vision.methods.diffusion import (
     ImageTask,
-    Objective,
+    denoiser_of,
+    load,
     load_split,
     make_denoiser,
+    make_task,
+    schedule_context,
 )
+from infonoise_vision.methods.options import Objective
 
 
 def images(n: int = 20, levels: int | None = 17, shape: tuple[int, int, int] = (1, 4, 4)):
@@ -95,15 +100,15 @@ def test_an_objective_that_makes_no_sense_is_refused(change: dict[str, float], o
 def test_an_objective_says_what_schedules_are_made_for() -> None:
     objective = Objective(sigma_min=0.01, sigma_max=10.0, sigma_data=0.3)
     data = images()
-    setting = objective.schedule_context(100, data)
+    setting = schedule_context(objective, 100, data)
     assert (setting.channel.sigma_min, setting.channel.sigma_max) == (0.01, 10.0)
     assert (setting.updates, setting.dim) == (100, data.dim)
     sigma = torch.tensor([0.1, 1.0])
     assert torch.equal(setting.weight(sigma), edm_weight(0.3)(sigma))
     assert torch.equal(
-        Objective(weight="unit").schedule_context(1, data).weight(sigma), torch.ones_like(sigma)
+        schedule_context(Objective(weight="unit"), 1, data).weight(sigma), torch.ones_like(sigma)
     )
-    assert objective.task(images(), 0).denoiser.sigma_data == 0.3
+    assert make_task(objective, images(), 0).denoiser.sigma_data == 0.3
 
 
 def test_the_split_is_the_same_every_time_and_shares_nothing() -> None:
@@ -201,27 +206,27 @@ def test_the_error_is_measured_against_the_augmented_image() -> None:
 @pytest.mark.parametrize("network", ["small", "dit-tiny"])
 def test_an_objective_makes_the_network_its_options_ask_for(network: str) -> None:
     objective = Objective(network=network, conditional=True, augment=0.12, dropout=0.3)
-    task = objective.task(labelled(), 0)
+    task = make_task(objective, labelled(), 0)
     assert task.denoiser.network.classes == 3
     batch = task.batch(np.arange(6))
     sigma, eps = torch.ones(6), torch.randn_like(batch.x0)
     task.losses(task.denoiser, batch, sigma, eps).loss.mean().backward()
     assert {m.p for m in task.denoiser.modules() if isinstance(m, nn.Dropout)} == {0.3}
-    again = objective.denoiser((1, 4, 4), 3, 0)
+    again = denoiser_of(objective, (1, 4, 4), 3, 0)
     for key, value in task.denoiser.state_dict().items():
         assert torch.equal(value, again.state_dict()[key])
-    plain = Objective(network=network).denoiser((1, 4, 4), 3, 0)
+    plain = denoiser_of(Objective(network=network), (1, 4, 4), 3, 0)
     assert plain.network.embedding.label is None
     assert plain.network.embedding.augment is None
 
 
 def test_classes_without_labels_are_refused() -> None:
     with pytest.raises(InputError, match="has no labels for --conditional"):
-        Objective(conditional=True).task(images(), 0)
+        make_task(Objective(conditional=True), images(), 0)
 
 
 def test_an_objective_loads_what_it_says() -> None:
-    train, held_out = Objective(size=4, binarize=0.5).load("digits")
+    train, held_out = load(Objective(size=4, binarize=0.5), "digits")
     assert train.shape == held_out.shape == (1, 4, 4)
     assert (train.levels, held_out.levels) == (2, 2)
 
@@ -230,10 +235,10 @@ def test_an_objective_loads_what_it_says() -> None:
 def test_scale_multiplies_the_data_and_nothing_else(scale: float) -> None:
     """Noise levels and preconditioning stay; the pixels' own profile moves along."""
     plain, scaled = Objective(), Objective(scale=scale)
-    images, _ = plain.load("digits")
-    larger, _ = scaled.load("digits")
+    images, _ = load(plain, "digits")
+    larger, _ = load(scaled, "digits")
     torch.testing.assert_close(larger.x0([3]), scale * images.x0([3]))
-    settings = [o.schedule_context(100, i) for o, i in ((plain, images), (scaled, larger))]
+    settings = [schedule_context(o, 100, i) for o, i in ((plain, images), (scaled, larger))]
     assert settings[0].channel.sigma_max == settings[1].channel.sigma_max
     medians = []
     for setting in settings:
@@ -253,7 +258,7 @@ def test_scale_multiplies_the_data_and_nothing_else(scale: float) -> None:
 def test_held_out_images_without_labels_are_refused_where_they_are_told(
     objective: Objective, option: str
 ) -> None:
-    images, held_out = objective.load("digits")
-    assert objective.evaluation(images, held_out, samples=4)
+    images, held_out = load(objective, "digits")
+    assert evaluation_of(objective, images, held_out, samples=4)
     with pytest.raises(InputError, match=f"held-out images have no labels for {option}"):
-        objective.evaluation(images, replace(held_out, labels=None, classes=()), samples=4)
+        evaluation_of(objective, images, replace(held_out, labels=None, classes=()), samples=4)

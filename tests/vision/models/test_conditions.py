@@ -1,5 +1,7 @@
 """Conditions at a noise level of their own, against exact posteriors."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,8 @@ from infonoise_core.sampling.generate import generate
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.bound import LikelihoodBound
-from infonoise_vision.methods.diffusion import ImageTask, Objective
+from infonoise_vision.methods.diffusion import ImageTask, conditioning_of, make_task
+from infonoise_vision.methods.options import Objective
 from infonoise_vision.models.conditions import (
     ClassPlanes,
     Coarse,
@@ -195,7 +198,7 @@ def uniform_images(n: int, seed: int = 0) -> ImageSet:
 @pytest.mark.parametrize("c", [0.0, 0.5])
 def test_a_task_counts_the_errors_of_hidden_pixels(kind: str, c: float) -> None:
     objective = Objective(condition=kind, condition_noise=c, factor=2, condition_dropout=0.5)
-    task = objective.task(uniform_images(20), seed=0)
+    task = make_task(objective, uniform_images(20), seed=0)
     assert isinstance(task, ImageTask)
     batch = task.batch(np.arange(8))
     sigma, eps = torch.full((8,), 2.0), torch.zeros(8, 1, 4, 4)
@@ -228,7 +231,9 @@ def test_the_bound_is_paid_for_hidden_pixels_alone(kind: str) -> None:
     """Independent bits: one bit for each that is hidden, within 4 standard errors."""
     objective = Objective(condition=kind)
     held_out, train = uniform_images(600, 1), uniform_images(50, 2)
-    bound = LikelihoodBound(held_out, train, 0.01, 80.0, context=objective.context)
+    bound = LikelihoodBound(
+        held_out, train, 0.01, 80.0, conditioning=partial(conditioning_of, objective)
+    )
     found = bound(ExactBits())
     assert abs(found.value - 1) < 4 * found.stderr
     assert found.stderr < 0.05

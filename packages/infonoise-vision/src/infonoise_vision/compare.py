@@ -11,9 +11,11 @@ from infonoise_core.app.compare import Subject, compare, scheduler
 from infonoise_core.app.options import CompareConfig
 from infonoise_core.app.train import run_settings
 from infonoise_vision.data.fingerprint import describe
-from infonoise_vision.methods.diffusion import Objective
-from infonoise_vision.sampling.images import png_grid
-from infonoise_vision.show import SHOWN, examples
+from infonoise_vision.domain import examples
+from infonoise_vision.evaluation.held_out import evaluation_of
+from infonoise_vision.methods.diffusion import load, make_task, schedule_context
+from infonoise_vision.methods.options import Objective
+from infonoise_vision.sampling.images import SHOWN, png_grid
 
 COMMAND = "infonoise-vision compare"
 
@@ -31,7 +33,7 @@ class Compare:
 def run_compare(config: Compare) -> None:
     """Train under every schedule; write report.html and results.json, print the table."""
     objective = config.objective
-    images, held_out = objective.load(config.data, refuse_unused=True)
+    images, held_out = load(objective, config.data, refuse_unused=True)
 
     def samples(denoiser: nn.Module) -> bytes:
         return examples(objective, held_out, len(images.classes), denoiser)
@@ -39,9 +41,9 @@ def run_compare(config: Compare) -> None:
     settings = run_settings(COMMAND, config)
     subject = Subject(
         about=describe(images, held_out),
-        make_schedule=scheduler(objective.schedule_context(1000, images)),
-        make_task=partial(objective.task, images),
-        evaluation=objective.evaluation(images, held_out),
+        make_schedule=scheduler(schedule_context(objective, 1000, images)),
+        make_task=partial(make_task, objective, images),
+        evaluation=evaluation_of(objective, images, held_out),
         samples=samples,
         settings={k: v for k, v in settings.items() if k != "comparison"},
         versions={"infonoise-vision": infonoise_vision.__version__},

@@ -14,7 +14,7 @@ from infonoise_core.config.presets import Presets
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import EngineConfig
 from infonoise_vision.domain import Train
-from infonoise_vision.methods.diffusion import Objective
+from infonoise_vision.methods.options import Objective
 
 # Only the user can say where a run goes, and where the published images lie.
 _OUT: Path = tyro.MISSING

@@ -192,7 +192,7 @@ def _bound_rows(
         return []
     objective, part = run.objective, fixed_part(held_out, config.bound_images)
     bits = bound_of_many(
-        part, images, objective.sigma_min, objective.sigma_max, run.denoiser, objective.context
+        part, images, objective.sigma_min, objective.sigma_max, run.denoiser, run.conditioning
     )
     what = f"Upper bound on the negative log-likelihood of {len(part)} held-out images."
     return [

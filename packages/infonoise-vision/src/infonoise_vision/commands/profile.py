@@ -72,7 +72,7 @@ def _groups(run: TrainedRun, held_out: ImageSet, by: By, config: ProfileCommand)
     with progress(BINS, "profile") as reporter:
         profile = grouped_profile(
             run.denoiser, held_out, run.channel, by, config.draws,
-            context=run.objective.context, device=run.device, progress=reporter.advance,
+            conditioning=run.conditioning, device=run.device, progress=reporter.advance,
         )  # fmt: skip
     total = profile.entropy()
     lines = [
@@ -121,7 +121,7 @@ def condition_gap(
     """
     rows = np.arange(min(len(held_out), 4096))
     x0 = held_out.x0(rows).to(run.device)
-    told = {k: v.to(run.device) for k, v in run.objective.context(held_out, rows).items()}
+    told = {k: v.to(run.device) for k, v in run.conditioning(held_out, rows).items()}
     without = {**told, **{k: v.expand(len(rows)) for k, v in null.items()}}
     free, conditional = (
         measure_profile(

@@ -15,10 +15,8 @@ from infonoise_core.training.progress import progress
 from infonoise_vision.commands.evaluate import EVALUATION_FILE
 from infonoise_vision.commands.generate import labels
 from infonoise_vision.evaluation.page import write_page
-from infonoise_vision.sampling.images import png_grid
+from infonoise_vision.sampling.images import SHOWN, png_grid
 from infonoise_vision.sampling.trained import TrainedRun, open_trained
-
-SHOWN = 64
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def pictures(run: TrainedRun, config: Report) -> dict[str, bytes]:
         told = labels(run, None, range(len(rows)))
         caption = "generated images"
     else:
-        told = run.objective.context(held_out, rows, config.sampler.seed)
+        told = run.conditioning(held_out, rows, config.sampler.seed)
         caption = f"the same, drawn with --condition {run.objective.condition}"
     denoiser = run.steered(config.sampler.guidance, config.sampler.seed, run.null())
     with progress(len(rows), "sample") as reporter:

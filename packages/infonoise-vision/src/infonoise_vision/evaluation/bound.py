@@ -1,11 +1,8 @@
-"""Schedule-independent quality: a likelihood bound in bits per dim, and a distance between image
-sets.
-"""
+"""A likelihood bound of held-out images in bits per dim, whatever schedule trained the denoiser."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,27 +11,19 @@ from torch import Tensor, nn
 from infonoise_core.analytic.exact import gaussian_quadrature
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.held_out import HeldOutError
-from infonoise_core.evaluation.measures import Measure
-from infonoise_core.sampling.generate import generate
-from infonoise_core.sampling.grids import karras_grid
 from infonoise_core.training.task import Batch
-from infonoise_vision.data.formats.source import CHUNK
 from infonoise_vision.data.images import ImageSet
 
-# Solver and levels of the generated set: cheap, because it is drawn at every evaluation.
-SOLVER, LEVELS = "dpmpp-2m", 12
 # Held-out images of the bound: it is computed at every evaluation, and with so many its error is a
 # few per cent of what one image costs.
 LIMIT = 512
-# Generated and held-out images of the distance.
-SAMPLES = 256
 
-# Images and rows of them -> what the denoiser is told of these (`task.Objective.context`).
-Context = Callable[[ImageSet, np.ndarray], Mapping[str, Tensor]]
+# Images and rows of them -> what the denoiser is given beside these (`diffusion.conditioning_of`).
+Conditioning = Callable[[ImageSet, np.ndarray], Mapping[str, Tensor]]
 
 
-def no_context(images: ImageSet, rows: np.ndarray) -> Mapping[str, Tensor]:
-    """Nothing is told of the images at `rows` (n,)."""
+def unconditional(images: ImageSet, rows: np.ndarray) -> Mapping[str, Tensor]:
+    """Nothing is given beside the images at `rows` (n,)."""
     return {}
 
 
@@ -57,8 +46,8 @@ class LikelihoodBound:
     Real-valued images get the density of the data blurred by sigma_0 = sigma_min.
 
     Args:
-        context: What the denoiser is told of each image; pixels that are among it cost nothing,
-            and bits are counted per dim of the others.
+        conditioning: What the denoiser is given beside each image; pixels that are among it cost
+            nothing, and bits are counted per dim of the others.
 
     Attributes:
         hidden: (n,) the number of these in each image.
@@ -71,10 +60,10 @@ class LikelihoodBound:
         sigma_min: float,
         sigma_max: float,
         seed: int = 0,
-        context: Context = no_context,
+        conditioning: Conditioning = unconditional,
     ) -> None:
         rows = np.arange(len(held_out))
-        x0, told = held_out.x0(rows), context(held_out, rows)
+        x0, told = held_out.x0(rows), conditioning(held_out, rows)
         hidden = 1 - told["known"] if "known" in told else torch.ones(1)
         self.hidden = hidden.expand_as(x0).flatten(1).to(torch.float64).sum(1)
         self.sigma_0 = sigma_min
@@ -121,7 +110,7 @@ def bound_of_many(
     sigma_min: float,
     sigma_max: float,
     denoiser: nn.Module,
-    context: Context = no_context,
+    conditioning: Conditioning = unconditional,
 ) -> BitsPerDim:
     """`LikelihoodBound` of any number of held-out images, in parts of at most LIMIT, each with
     noises of its own: memory stays flat.
@@ -130,7 +119,7 @@ def bound_of_many(
     parts = np.array_split(np.arange(len(held_out)), math.ceil(len(held_out) / LIMIT))
     for seed, rows in enumerate(parts):
         part = held_out.take(rows)
-        bound = LikelihoodBound(part, train, sigma_min, sigma_max, seed, context)
+        bound = LikelihoodBound(part, train, sigma_min, sigma_max, seed, conditioning)
         costs.append(bound.nats(denoiser))
         dims.append(bound.hidden)
     return bits_per_dim(torch.cat(costs), torch.cat(dims))
@@ -162,49 +151,6 @@ def _prior_nats(x0: Tensor, train: ImageSet, sigma_max: float) -> Tensor:
     return 0.5 * (shift + ratio - 1 - math.log(ratio))
 
 
-def energy_distance(first: Tensor, second: Tensor) -> float:
-    """Unbiased energy distance of two image sets (n, ...) and (m, ...), per root of the dimension
-    (Szekely & Rizzo 2013).
-
-    2 E|X-Y| - E|X-X'| - E|Y-Y'| in pixel space: 0 on average for the same law, sensitive to noise,
-    blur and missing kinds alike; needs neither labels nor a trained network.
-    """
-    return _energy(Part(len(first), first.__getitem__), Part(len(second), second.__getitem__))
-
-
-def energy_of_sets(first: ImageSet, second: ImageSet, device: torch.device | None = None) -> float:
-    """The same of images of scale 1, taken from their sets in parts.
-
-    Args:
-        device: Where distances are computed; the CPU by default.
-    """
-    return _energy(Part(len(first), first.x0), Part(len(second), second.x0), device)
-
-
-class Part(NamedTuple):
-    """n images, and those of a slice of them (b, ...)."""
-
-    n: int
-    at: Callable[[slice], Tensor]
-
-    def blocks(self, device: torch.device | None) -> Iterator[Tensor]:
-        """(b, dim) float64, on the device."""
-        for start in range(0, self.n, CHUNK):
-            block = self.at(slice(start, start + CHUNK))
-            yield block.to(device or block.device, torch.float64).flatten(1)
-
-
-def _energy(x: Part, y: Part, device: torch.device | None = None) -> float:
-    cross = _distances(x, y, device) / (x.n * y.n)
-    within = sum(_distances(z, z, device) / (z.n * (z.n - 1)) for z in (x, y))
-    return (2 * cross - within) / math.sqrt(next(x.blocks(device)).shape[1])
-
-
-def _distances(x: Part, y: Part, device: torch.device | None) -> float:
-    """Sum over all pairs."""
-    return float(sum(torch.cdist(a, b).sum() for a in x.blocks(device) for b in y.blocks(device)))
-
-
 def fixed_part(held_out: ImageSet, limit: int, seed: int = 0) -> ImageSet:
     """The `limit` held-out images that a bound is computed on, always the same; all where there are
     no more.
@@ -213,81 +159,3 @@ def fixed_part(held_out: ImageSet, limit: int, seed: int = 0) -> ImageSet:
         return held_out
     rows = np.random.default_rng(seed).permutation(len(held_out))[:limit]
     return held_out.take(np.sort(rows))
-
-
-class ImageEvaluation:
-    """Both measures of averaged weights, on fixed held-out images, levels, noises and starting
-    points.
-
-    Args:
-        samples: Images of the distance.
-        limit: held-out images of the bound, at most; drawn once.
-        context: What the denoiser is told; images are generated as it says of training images.
-    """
-
-    def __init__(
-        self,
-        train: ImageSet,
-        held_out: ImageSet,
-        sigma_min: float,
-        sigma_max: float,
-        samples: int = SAMPLES,
-        seed: int = 0,
-        limit: int = LIMIT,
-        context: Context = no_context,
-    ) -> None:
-        if min(len(train), len(held_out)) < 2:
-            raise InputError(
-                f"{train.name}: {len(train)} images to train on and {len(held_out)} held out;"
-                " give more, and different ones"
-            )
-        held_out = fixed_part(held_out, limit, seed)
-        self.bound = LikelihoodBound(held_out, train, sigma_min, sigma_max, seed, context)
-        self.samples = min(samples, len(held_out), len(train))
-        rng = np.random.default_rng(seed)
-        self._real = held_out.x0(rng.permutation(len(held_out))[: self.samples])
-        others = rng.permutation(len(train))[: self.samples]
-        same, self._told = train.x0(others), context(train, others)
-        self._sigmas = karras_grid(LEVELS, sigma_min, sigma_max)
-        self._shape, self._seed, self._scale = train.shape, seed, train.scale
-        self.distance = f"energy_{self.samples}"
-        self.floors = {self.distance: self._distance(same)}
-
-    def __call__(self, denoiser: nn.Module) -> dict[str, float]:
-        """bits_per_dim, its standard error, and the energy distance of as many samples as real
-        images.
-        """
-        bits = self.bound(denoiser)
-        generated = generate(
-            denoiser, self._shape, self.samples, self._sigmas,
-            solver=SOLVER, seed=self._seed, condition=self._told,
-        )  # fmt: skip
-        return {
-            "bits_per_dim": bits.value,
-            "bits_per_dim_stderr": bits.stderr,
-            self.distance: self._distance(generated.x),
-        }
-
-    def _distance(self, x: Tensor) -> float:
-        """From the held-out images, in pixels between -1 and 1 whatever the scale."""
-        return energy_distance(x / self._scale, self._real / self._scale)
-
-    def measures(self) -> list[Measure]:
-        """What the numbers are, for tables and reports; the first is what schedules are ranked
-        by.
-        """
-        return [
-            Measure(
-                "bits_per_dim",
-                "bits per dim",
-                "Upper bound on the negative log-likelihood of held-out images, from the squared"
-                " error of the"
-                " averaged weights on a fixed set of noise levels and noises.",
-            ),
-            Measure(
-                self.distance,
-                f"energy distance ({self.samples})",
-                f"Energy distance in pixel space between {self.samples} generated images"
-                f" (DPM-Solver++(2M), {LEVELS} calls) and {self.samples} held-out ones.",
-            ),
-        ]

@@ -196,7 +196,7 @@ def _told(
     condition: Condition | None,
     method: str,
 ) -> tuple[dict[str, Tensor], Denoiser]:
-    told = run.objective.context(part, rows, config.seed)
+    told = run.conditioning(part, rows, config.seed)
     if condition is None:
         return told, run.steered(config.guidance, config.seed, run.null())
     if run.objective.condition is None:

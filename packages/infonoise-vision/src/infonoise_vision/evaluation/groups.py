@@ -14,7 +14,7 @@ from infonoise_core.processes.channel import Channel
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_vision.data.images import ImageSet
-from infonoise_vision.evaluation.bound import Context, no_context
+from infonoise_vision.evaluation.bound import Conditioning, unconditional
 
 By = Literal["haar", "channel"]
 BINS = 48
@@ -60,7 +60,7 @@ def grouped_profile(
     by: By,
     draws: int = 256,
     *,
-    context: Context = no_context,
+    conditioning: Conditioning = unconditional,
     device: torch.device | None = None,
     progress: Callable[[], None] | None = None,
 ) -> EntropyRateProfile:
@@ -75,7 +75,7 @@ def grouped_profile(
     rates, errors, groups = [], [], []
     for i, (low, high) in enumerate(edges.log().unfold(0, 2, 1).tolist()):
         rows = (i * draws + torch.arange(draws)).numpy() % len(images)
-        x0, told = images.x0(rows), context(images, rows)
+        x0, told = images.x0(rows), conditioning(images, rows)
         share = (torch.randperm(draws, generator=rng) + torch.rand(draws, generator=rng)) / draws
         sigma = torch.exp(low + (high - low) * share)
         x = x0 + sigma.reshape(-1, 1, 1, 1) * torch.randn(x0.shape, generator=rng)

@@ -11,8 +11,8 @@ from torch import Tensor
 from infonoise_core.errors import InputError
 from infonoise_vision.data.formats.source import CHUNK
 from infonoise_vision.data.images import ImageSet
-from infonoise_vision.evaluation.bound import energy_of_sets
 from infonoise_vision.evaluation.classifier import Classifier
+from infonoise_vision.evaluation.energy import energy_of_sets
 from infonoise_vision.evaluation.fid import frechet_distance, kernel_distance, precision_recall
 from infonoise_vision.evaluation.generated import WORDS, Drawn, features, in_parts
 

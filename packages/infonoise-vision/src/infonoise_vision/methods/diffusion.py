@@ -1,7 +1,6 @@
-"""Images as a denoising task: what core's loop trains on."""
+"""Images as a denoising task: what core's loop trains on, made from an `Objective`."""
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,188 +12,132 @@ from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
 from infonoise_core.processes.weighting import Weight, edm_weight, unit_weight
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.task import Batch, Losses, denoising_losses
-from infonoise_vision.data.images import ImageSet
-from infonoise_vision.data.images import load_split as load_two
-from infonoise_vision.data.options import check_held_out
+from infonoise_vision.data.images import ImageSet, load_split
 from infonoise_vision.data.priors import FEW_LEVELS, cosine_profile, pixel_profile
-from infonoise_vision.evaluation.bound import SAMPLES, ImageEvaluation
+from infonoise_vision.methods.options import Objective
 from infonoise_vision.models import augment
-from infonoise_vision.models.conditions import (
-    KINDS,
-    Condition,
-    ConditionedDenoiser,
-    check_noise,
-    make_condition,
-)
+from infonoise_vision.models.conditions import Condition, ConditionedDenoiser, make_condition
 from infonoise_vision.models.registry import Inputs, make_network
 
 
-@dataclass(frozen=True)
-class Objective:
-    """Images and what is learned of them; the same in train and compare."""
+def load(
+    objective: Objective, data: str, *, refuse_unused: bool = False
+) -> tuple[ImageSet, ImageSet]:
+    """Training and held-out images, the same ones for the same data.
 
-    size: int | None = None
-    """crop to a square and resize to this many pixels"""
-    scale: float = 1.0
-    """what pixel values between -1 and 1 are multiplied with; moves no other setting"""
-    sigma_min: float = 0.002
-    """lowest noise level, in the unit of images between -1 and 1"""
-    sigma_max: float = 80.0
-    """highest noise level"""
-    sigma_data: float = 0.5
-    """standard deviation the network's preconditioning assumes"""
-    weight: str = "edm"
-    """loss weight: edm or unit"""
-    binarize: float | None = None
-    """make pixels black or white: white above this share of the brightest, such as 0.5"""
-    held_out: float | None = None
-    """where the data have no test images: share (below 1) or number of those to hold out; default a
-    fifth, at most 10,000"""
-    network: str = "small"
-    """small, ddpmpp-small, ddpmpp-cifar10, ddpmpp-ffhq64, adm-imagenet64, dit-tiny or dit-small"""
-    dropout: float | None = None
-    """inside the network, instead of its preset's"""
-    conditional: bool = False
-    """tell the network each image's class"""
-    label_dropout: float = 0.1
-    """share of examples whose class is withheld, for guidance"""
-    augment: float = 0.0
-    """probability of each of EDM's augmentations, such as 0.12"""
-    condition: str | None = None
-    """what is known of each image: hidden-half, hidden-box (all but that), superres or label"""
-    condition_noise: float = 0.0
-    """noise of the condition, relative to the image's: 0 none, 1 joint diffusion"""
-    condition_dropout: float = 0.1
-    """share of examples whose condition is withheld, for guidance and the information gap"""
-    factor: int = 4
-    """superres: side of the cells whose means are known"""
+    Args:
+        refuse_unused: Raise InputError for a `held_out` where the data have test images; without,
+            those are held out all the same.
+    """
+    parts = load_split(
+        data,
+        size=objective.size,
+        binarize=objective.binarize,
+        held_out=objective.held_out,
+        refuse_unused=refuse_unused,
+    )
+    train, held_out = (replace(part, scale=objective.scale) for part in parts)
+    return train, held_out
 
-    def __post_init__(self) -> None:
-        if not 0 < self.sigma_min < self.sigma_max < math.inf:
-            raise InputError(
-                f"--sigma-min {self.sigma_min:g} and --sigma-max {self.sigma_max:g} do not span a"
-                " range: give 0 < sigma-min < sigma-max"
-            )
-        if not 0 < self.sigma_data < math.inf:
-            raise InputError(f"--sigma-data {self.sigma_data:g}: give a standard deviation above 0")
-        for option, share in (
-            ("label-dropout", self.label_dropout),
-            ("augment", self.augment),
-            ("condition-dropout", self.condition_dropout),
-        ):
-            if not 0 <= share <= 1:
-                raise InputError(f"--{option} {share:g}: give a share from 0 to 1")
-        if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise InputError(f"--dropout {self.dropout:g}: give a share from 0 to below 1")
-        if not 0 < self.scale < math.inf:
-            raise InputError(f"--scale {self.scale:g}: give a factor above 0")
-        if self.condition is not None and self.condition not in KINDS:
-            raise InputError(
-                f"--condition {self.condition}: no such condition; give one of {', '.join(KINDS)}"
-            )
-        check_noise(self.condition_noise)
-        check_held_out(self.held_out)
-        self.weighting()
 
-    def weighting(self) -> Weight:
-        """The loss weight that `weight` names; InputError where there is none of that name."""
-        weights = {"edm": edm_weight(self.sigma_data), "unit": unit_weight()}
-        if self.weight not in weights:
-            raise InputError(f"--weight {self.weight}: no such weight; give edm or unit")
-        return weights[self.weight]
+def weight_of(objective: Objective) -> Weight:
+    """The loss weight that the option `weight` names."""
+    return edm_weight(objective.sigma_data) if objective.weight == "edm" else unit_weight()
 
-    def load(self, data: str, *, refuse_unused: bool = False) -> tuple[ImageSet, ImageSet]:
-        """Training and held-out images, the same ones for the same data.
 
-        Args:
-            refuse_unused: Raise InputError for a `held_out` where the data have test images;
-                without, those are held out all the same.
-        """
-        train, held_out = load_split(
-            data, self.size, self.binarize, self.held_out, refuse_unused=refuse_unused
+def channel_of(objective: Objective) -> VarianceExploding:
+    """The noise levels that are trained on."""
+    return VarianceExploding(objective.sigma_min, objective.sigma_max)
+
+
+def schedule_context(objective: Objective, steps: int, images: ImageSet) -> ScheduleContext:
+    """What a schedule is made for, `steps` optimizer steps long."""
+    channel = channel_of(objective)
+    symbols = pixel_profile(images, channel)
+    linear = cosine_profile(images, channel)
+    return ScheduleContext(channel, weight_of(objective), steps, images.dim, symbols, linear)
+
+
+def make_task(objective: Objective, images: ImageSet, seed: int) -> "ImageTask":
+    """The images, with a fresh network; InputError where it needs labels that are not there."""
+    if objective.conditional and images.labels is None:
+        raise InputError(
+            f"{images.name}: has no labels for --conditional; give classes as subfolders, or"
+            " labels as the format has them"
         )
-        return replace(train, scale=self.scale), replace(held_out, scale=self.scale)
+    classes = len(images.classes)
+    return ImageTask(
+        images, denoiser_of(objective, images.shape, classes, seed), weight_of(objective),
+        conditional=objective.conditional, label_dropout=objective.label_dropout,
+        augment=objective.augment, condition=condition_of(objective, images.shape, classes),
+        condition_dropout=objective.condition_dropout,
+    )  # fmt: skip
 
-    def schedule_context(self, updates: int, images: ImageSet) -> ScheduleContext:
-        """What a schedule is made for."""
-        channel = VarianceExploding(self.sigma_min, self.sigma_max)
-        symbols = pixel_profile(images, channel)
-        linear = cosine_profile(images, channel)
-        return ScheduleContext(channel, self.weighting(), updates, images.dim, symbols, linear)
 
-    def task(self, images: ImageSet, seed: int) -> "ImageTask":
-        """The images, with a fresh network; InputError where it needs labels that are not there."""
-        if self.conditional and images.labels is None:
-            raise InputError(
-                f"{images.name}: has no labels for --conditional; give classes as subfolders, or"
-                " labels as the format has them"
-            )
-        denoiser = self.denoiser(images.shape, len(images.classes), seed)
-        return ImageTask(
-            images, denoiser, self.weighting(),
-            conditional=self.conditional, label_dropout=self.label_dropout, augment=self.augment,
-            condition=self.known(images.shape, len(images.classes)),
-            condition_dropout=self.condition_dropout,
-        )  # fmt: skip
+def condition_of(
+    objective: Objective, shape: tuple[int, int, int], classes: int
+) -> Condition | None:
+    """What is known of images of `shape` (c, h, w) with that many classes; None for nothing."""
+    if objective.condition is None:
+        return None
+    return make_condition(objective.condition, shape, objective.factor, classes)
 
-    def known(self, shape: tuple[int, int, int], classes: int) -> Condition | None:
-        """What is known of images of `shape` with that many classes."""
-        if self.condition is None:
-            return None
-        return make_condition(self.condition, shape, self.factor, classes)
 
-    def context(self, images: ImageSet, rows: np.ndarray, seed: int = 0) -> dict[str, Tensor]:
-        """What the denoiser is told of the images at `rows` (n,), the same for one seed: their true
-        classes, and what is known of them.
+def conditioning_of(
+    objective: Objective, images: ImageSet, rows: np.ndarray, seed: int = 0
+) -> dict[str, Tensor]:
+    """What the denoiser is given beside the images at `rows` (n,), the same for one seed.
 
-        label: (n,).  given, known: as `Condition.observe` has them.  given_noise: the shape of
-        given, unit noise, where the condition is noised.
-        """
-        context: dict[str, Tensor] = {}
-        label = None if images.labels is None else torch.from_numpy(images.labels[rows])
-        if self.conditional and label is not None:
-            context["label"] = label
-        condition = self.known(images.shape, len(images.classes))
-        if condition is not None:
-            rng = torch.Generator().manual_seed(seed)
-            context |= condition.observe(images.x0(rows), label, rng)
-            if self.condition_noise:
-                context["given_noise"] = condition.noise(context["given"], rng)
-        return context
+    Returns:
+        label: (n,) true classes.
+        given, known: What is known of the images, as `Condition.observe` has it.
+        given_noise: The shape of given, unit noise, where the condition is noised.
+    """
+    inputs: dict[str, Tensor] = {}
+    label = None if images.labels is None else torch.from_numpy(images.labels[rows])
+    if objective.conditional and label is not None:
+        inputs["label"] = label
+    condition = condition_of(objective, images.shape, len(images.classes))
+    if condition is not None:
+        rng = torch.Generator().manual_seed(seed)
+        inputs |= condition.observe(images.x0(rows), label, rng)
+        if objective.condition_noise:
+            inputs["given_noise"] = condition.noise(inputs["given"], rng)
+    return inputs
 
-    def evaluation(
-        self, images: ImageSet, held_out: ImageSet, samples: int = SAMPLES
-    ) -> ImageEvaluation:
-        """The measures of a network trained on these images; InputError where held-out images lack
-        the labels that it is told.
-        """
-        if held_out.labels is None and (self.conditional or self.condition == "label"):
-            option = "--conditional" if self.conditional else "--condition label"
-            raise InputError(
-                f"{held_out.name}: the held-out images have no labels for {option}; give them"
-                " labels, or the training images alone, of which some are then held out"
-            )
-        return ImageEvaluation(
-            images, held_out, self.sigma_min, self.sigma_max, samples, context=self.context
-        )
 
-    def denoiser(self, shape: tuple[int, int, int], classes: int, seed: int) -> EDMDenoiser:
-        """A fresh denoiser for images of `shape` with that many classes, whether used or not."""
-        inputs = Inputs(
-            shape,
-            classes=classes if self.conditional else 0,
-            augment=augment.AUGMENT_DIM if self.augment else 0,
-            dropout=self.dropout,
-        )
-        condition = self.known(shape, classes)
-        if condition is None:
-            return make_denoiser(shape, self.sigma_data, seed, self.network, inputs)
-        # One plane more says where the condition is given.
-        inputs = replace(inputs, given=condition.channels + 1)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            network = make_network(self.network, inputs)
-        return ConditionedDenoiser(network, self.sigma_data, self.condition_noise)
+def denoiser_of(
+    objective: Objective, shape: tuple[int, int, int], classes: int, seed: int
+) -> EDMDenoiser:
+    """A fresh denoiser of images of `shape` (c, h, w) with that many classes, used or not."""
+    inputs = Inputs(
+        shape,
+        classes=classes if objective.conditional else 0,
+        augment=augment.AUGMENT_DIM if objective.augment else 0,
+        dropout=objective.dropout,
+    )
+    condition = condition_of(objective, shape, classes)
+    if condition is None:
+        return make_denoiser(shape, objective.sigma_data, seed, objective.network, inputs)
+    # One plane more says where the condition is given.
+    inputs = replace(inputs, given=condition.channels + 1)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = make_network(objective.network, inputs)
+    return ConditionedDenoiser(network, objective.sigma_data, objective.condition_noise)
+
+
+def make_denoiser(
+    shape: tuple[int, int, int],
+    sigma_data: float,
+    seed: int,
+    network: str = "small",
+    inputs: Inputs | None = None,
+) -> EDMDenoiser:
+    """A freshly initialised denoiser of images of `shape` (c, h, w), the same for one seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return EDMDenoiser(make_network(network, inputs or Inputs(shape)), sigma_data)
 
 
 class ImageTask:
@@ -261,32 +204,3 @@ class ImageTask:
             if self.condition_dropout:
                 condition["withheld"] = torch.rand(n, device=device) < self.condition_dropout
         return Batch(x0, condition)
-
-
-def make_denoiser(
-    shape: tuple[int, int, int],
-    sigma_data: float,
-    seed: int,
-    network: str = "small",
-    inputs: Inputs | None = None,
-) -> EDMDenoiser:
-    """A freshly initialised denoiser for images of shape (channels, height, width), the same for
-    the same seed.
-    """
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return EDMDenoiser(make_network(network, inputs or Inputs(shape)), sigma_data)
-
-
-def load_split(
-    data: str,
-    size: int | None,
-    binarize: float | None = None,
-    held_out: float | None = None,
-    *,
-    refuse_unused: bool = False,
-) -> tuple[ImageSet, ImageSet]:
-    """Training and held-out images, the same ones for the same data; see `data.load_split`."""
-    return load_two(
-        data, size=size, binarize=binarize, held_out=held_out, refuse_unused=refuse_unused
-    )

@@ -9,7 +9,6 @@ draws from another law than the true posterior: little for small c and stochasti
 c = 1.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -19,8 +18,8 @@ from torch.nn import functional
 
 from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
+from infonoise_vision.models.options import check_condition
 
-KINDS = ("hidden-half", "hidden-box", "superres", "label")
 Shape = tuple[int, int, int]
 
 
@@ -133,8 +132,7 @@ def make_condition(kind: str, shape: Shape, factor: int, classes: int) -> Condit
         return Coarse(shape, factor)
     if kind == "label":
         return ClassPlanes(shape, classes)
-    if kind not in KINDS:
-        raise InputError(f"--condition {kind}: no such condition; give one of {', '.join(KINDS)}")
+    check_condition(kind)
     return Region(shape, box=kind == "hidden-box")
 
 
@@ -242,9 +240,3 @@ def _between(start: Tensor, size: Tensor, side: int) -> Tensor:
 def _randn(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:
     at = like.device if generator is None else generator.device
     return torch.randn(shape, generator=generator, device=at).to(like)
-
-
-def check_noise(noise: float) -> None:
-    """InputError for a c that is no ratio of noise levels."""
-    if not 0 <= noise < math.inf:
-        raise InputError(f"--condition-noise {noise:g}: give 0 or more, usually 0, 0.1 or 1")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from infonoise_core.errors import InputError
 from infonoise_vision.models.dit import DiT
 from infonoise_vision.models.edm_unet import ADM, DDPMPP, EDMUNet, Form
+from infonoise_vision.models.options import check_network
 from infonoise_vision.models.unet import UNet, level_sides, preset
 
 Shape = tuple[int, int, int]
@@ -90,6 +90,5 @@ NETWORKS: dict[str, Callable[[Inputs], nn.Module]] = {
 
 def make_network(name: str, given: Inputs) -> nn.Module:
     """A fresh network of that name, with torch's global generator; InputError for unknown names."""
-    if name not in NETWORKS:
-        raise InputError(f"--network {name}: no such network; give one of {', '.join(NETWORKS)}")
+    check_network(name)
     return NETWORKS[name](given)

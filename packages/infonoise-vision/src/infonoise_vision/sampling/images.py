@@ -19,6 +19,10 @@ from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.solvers import Sample, solve
 from infonoise_vision.data.images import to_bytes
 
+# Solver and levels of the images that are drawn at every evaluation: cheap ones.
+SOLVER, LEVELS = "dpmpp-2m", 12
+# Images of a grid that is looked at.
+SHOWN = 64
 # Endings of pictures that are not written here.
 _OTHERS = frozenset({".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".svg", ".pdf"})
 # Of --seeds: more are a slip of the pen.

@@ -19,9 +19,17 @@ from infonoise_core.sampling.solvers import Sample
 from infonoise_core.training.engines.torch import pick_device
 from infonoise_core.training.loop import load_denoiser
 from infonoise_vision.data.fingerprint import refuse_others
+from infonoise_vision.data.formats.source import Rows
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.data.options import SHARE
-from infonoise_vision.methods.diffusion import Objective
+from infonoise_vision.methods.diffusion import (
+    channel_of,
+    condition_of,
+    conditioning_of,
+    denoiser_of,
+    load,
+)
+from infonoise_vision.methods.options import Objective
 from infonoise_vision.models.conditions import Condition, null_space, renoised, replaced
 
 COMMAND = "infonoise-vision train"
@@ -101,7 +109,7 @@ class TrainedRun:
     @property
     def channel(self) -> VarianceExploding:
         """The noise levels that the run was trained on."""
-        return VarianceExploding(self.objective.sigma_min, self.objective.sigma_max)
+        return channel_of(self.objective)
 
     def sampling(self, config: SamplerConfig) -> Sampling:
         """The options of a command, for this run's noise levels and profile."""
@@ -111,7 +119,11 @@ class TrainedRun:
 
     def condition(self) -> Condition | None:
         """What is known of an image, as the run was trained."""
-        return self.objective.known(self.shape, len(self.classes))
+        return condition_of(self.objective, self.shape, len(self.classes))
+
+    def conditioning(self, images: ImageSet, rows: Rows, seed: int = 0) -> dict[str, Tensor]:
+        """What the denoiser is given beside the images at `rows` (n,); see `conditioning_of`."""
+        return conditioning_of(self.objective, images, rows, seed)
 
     def steered(self, scale: float, seed: int, null: Mapping[str, Tensor]) -> Denoiser:
         """The run's denoiser under guidance, its condition noised anew at every call.
@@ -169,7 +181,7 @@ class TrainedRun:
         InputError for others.
         """
         data = data or str(self.settings["data"])
-        images, held_out = self.objective.load(data)
+        images, held_out = load(self.objective, data)
         refuse_others(data, self.path, self.settings["images"], images, held_out)
         return images, held_out
 
@@ -187,7 +199,7 @@ def open_trained(run: Path, device: str = "auto") -> TrainedRun:
     objective = Objective(**{"held_out": SHARE, **settings["objective"]})
     shape = tuple(settings["images"]["shape"])
     classes = len(settings["images"].get("classes", ()))
-    denoiser = objective.denoiser(shape, classes, seed=0)
+    denoiser = denoiser_of(objective, shape, classes, seed=0)
     step = load_denoiser(run, denoiser)
     return TrainedRun(run, settings, objective, denoiser.to(pick_device(device)).eval(), step)
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from infonoise_core.training.data.records import BadRecords
-from infonoise_vision.data.formats.decode import resize_array
 from infonoise_vision.data.formats.source import (
     Bytes,
     Labels,
@@ -46,6 +45,9 @@ class Arrays:
     ) -> Read:
         pixels = self.images[rows]
         if size is not None and pixels.shape[2:] != (size, size):
+            # Only here is Pillow needed.
+            from infonoise_vision.data.formats.decode import resize_array
+
             pixels = resize_array(pixels, size)
         if self.levels is not None or pixels.dtype != np.uint8:
             return Read(pixels, self.levels, rows)

@@ -1,0 +1,123 @@
+"""Measures of a denoiser while it is trained, whatever schedule trains it."""
+
+from functools import partial
+
+import numpy as np
+from torch import Tensor, nn
+
+from infonoise_core.evaluation.measures import Measure
+from infonoise_core.errors import InputError
+from infonoise_core.sampling.generate import generate
+from infonoise_core.sampling.grids import karras_grid
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation.bound import (
+    LIMIT,
+    Conditioning,
+    LikelihoodBound,
+    fixed_part,
+    unconditional,
+)
+from infonoise_vision.evaluation.energy import energy_distance
+from infonoise_vision.methods.diffusion import conditioning_of
+from infonoise_vision.methods.options import Objective
+from infonoise_vision.sampling.images import LEVELS, SOLVER
+
+# Generated and held-out images of the distance.
+SAMPLES = 256
+
+
+class ImageEvaluation:
+    """Both measures of averaged weights, on fixed images, levels, noises and starting points.
+
+    Args:
+        samples: Images of the distance.
+        limit: Held-out images of the bound, at most; drawn once.
+        conditioning: What the denoiser is given; generated images get that of training images.
+    """
+
+    def __init__(
+        self,
+        train: ImageSet,
+        held_out: ImageSet,
+        sigma_min: float,
+        sigma_max: float,
+        samples: int = SAMPLES,
+        seed: int = 0,
+        limit: int = LIMIT,
+        conditioning: Conditioning = unconditional,
+    ) -> None:
+        if min(len(train), len(held_out)) < 2:
+            raise InputError(
+                f"{train.name}: {len(train)} images to train on and {len(held_out)} held out;"
+                " give more, and different ones"
+            )
+        held_out = fixed_part(held_out, limit, seed)
+        self.bound = LikelihoodBound(held_out, train, sigma_min, sigma_max, seed, conditioning)
+        self.samples = min(samples, len(held_out), len(train))
+        rng = np.random.default_rng(seed)
+        self._real = held_out.x0(rng.permutation(len(held_out))[: self.samples])
+        others = rng.permutation(len(train))[: self.samples]
+        same, self._told = train.x0(others), conditioning(train, others)
+        self._sigmas = karras_grid(LEVELS, sigma_min, sigma_max)
+        self._shape, self._seed, self._scale = train.shape, seed, train.scale
+        self.distance = f"energy_{self.samples}"
+        self.floors = {self.distance: self._distance(same)}
+
+    def __call__(self, denoiser: nn.Module) -> dict[str, float]:
+        """bits_per_dim, its standard error, and the energy distance of as many samples as real
+        images.
+        """
+        bits = self.bound(denoiser)
+        generated = generate(
+            denoiser, self._shape, self.samples, self._sigmas,
+            solver=SOLVER, seed=self._seed, condition=self._told,
+        )  # fmt: skip
+        return {
+            "bits_per_dim": bits.value,
+            "bits_per_dim_stderr": bits.stderr,
+            self.distance: self._distance(generated.x),
+        }
+
+    def _distance(self, x: Tensor) -> float:
+        """From the held-out images, in pixels between -1 and 1 whatever the scale."""
+        return energy_distance(x / self._scale, self._real / self._scale)
+
+    def measures(self) -> list[Measure]:
+        """What the numbers are, for tables and reports; the first is what schedules are ranked
+        by.
+        """
+        return [
+            Measure(
+                "bits_per_dim",
+                "bits per dim",
+                "Upper bound on the negative log-likelihood of held-out images, from the squared"
+                " error of the"
+                " averaged weights on a fixed set of noise levels and noises.",
+            ),
+            Measure(
+                self.distance,
+                f"energy distance ({self.samples})",
+                f"Energy distance in pixel space between {self.samples} generated images"
+                f" (DPM-Solver++(2M), {LEVELS} calls) and {self.samples} held-out ones.",
+            ),
+        ]
+
+
+def evaluation_of(
+    objective: Objective, images: ImageSet, held_out: ImageSet, samples: int = SAMPLES
+) -> ImageEvaluation:
+    """The measures of a network trained on these images.
+
+    Raises:
+        InputError: Where held-out images lack the labels that the network is given.
+    """
+    if held_out.labels is None and (objective.conditional or objective.condition == "label"):
+        option = "--conditional" if objective.conditional else "--condition label"
+        raise InputError(
+            f"{held_out.name}: the held-out images have no labels for {option}; give them"
+            " labels, or the training images alone, of which some are then held out"
+        )
+    return ImageEvaluation(
+        images, held_out, objective.sigma_min, objective.sigma_max, samples,
+        conditioning=partial(conditioning_of, objective),
+    )  # fmt: skip
