@@ -20,7 +20,7 @@ def test_train_leaves_a_run(digits: Path, strict: Callable[[str], Any]) -> None:
         "samples",
     }  # fmt: skip
     settings = strict((digits / "config.json").read_text())
-    assert settings["train"]["updates"] == 6
+    assert settings["train"]["steps"] == 6
     assert settings["train"]["batch"] == 8
     assert settings["images"]["shape"] == [1, 8, 8]
     assert "out" not in settings  # it may be moved
@@ -52,7 +52,7 @@ def test_overwrite_starts_anew(tmp_path: Path, grey: Path, strict: Callable[[str
     argv = ["train", str(grey), "--batch-size", "8", "--out", str(out)]
     assert main([*argv, "--steps", "2"]) == 0
     assert main([*argv, "--steps", "3", "--overwrite"]) == 0
-    assert strict((out / "config.json").read_text())["train"]["updates"] == 3
+    assert strict((out / "config.json").read_text())["train"]["steps"] == 3
     assert [p.name for p in (out / "checkpoints").iterdir()] == ["step-00000003"]
 
 

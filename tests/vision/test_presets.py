@@ -32,9 +32,9 @@ def test_sizes_are_those_published(name: str, shape: tuple[int, int, int], milli
 
 def test_images_become_updates() -> None:
     config = TRAIN_PRESETS["edm-cifar10"]().train
-    assert config.steps * config.batch == pytest.approx(200e6, rel=1e-5)
-    assert config.lr_warmup * config.batch == pytest.approx(10e6, rel=1e-3)
-    assert config.ema_half_life * config.batch == pytest.approx(0.5e6)
+    assert config.steps * config.batch_size == pytest.approx(200e6, rel=1e-5)
+    assert config.lr_warmup * config.batch_size == pytest.approx(10e6, rel=1e-3)
+    assert config.ema_half_life * config.batch_size == pytest.approx(0.5e6)
 
 
 @pytest.mark.parametrize("name", TRAIN_PRESETS)

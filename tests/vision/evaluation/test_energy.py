@@ -41,7 +41,7 @@ def test_energy_distance_in_parts_is_the_same(monkeypatch: pytest.MonkeyPatch) -
     )
     x, y = first.x0(slice(None)), second.x0(slice(None))
     whole = energy_distance(x, y)
-    monkeypatch.setattr("infonoise_vision.evaluation.bound.CHUNK", 8)
+    monkeypatch.setattr("infonoise_vision.evaluation.energy.CHUNK", 8)
     assert energy_distance(x, y) == pytest.approx(whole, rel=1e-12)
     assert energy_of_sets(first, second, torch.device("cpu")) == pytest.approx(whole, rel=1e-12)
 

@@ -18,7 +18,6 @@ from infonoise_vision.methods.diffusion import (
     ImageTask,
     denoiser_of,
     load,
-    load_split,
     make_denoiser,
     make_task,
     schedule_context,
@@ -102,7 +101,7 @@ def test_an_objective_says_what_schedules_are_made_for() -> None:
     data = images()
     setting = schedule_context(objective, 100, data)
     assert (setting.channel.sigma_min, setting.channel.sigma_max) == (0.01, 10.0)
-    assert (setting.updates, setting.dim) == (100, data.dim)
+    assert (setting.steps, setting.dim) == (100, data.dim)
     sigma = torch.tensor([0.1, 1.0])
     assert torch.equal(setting.weight(sigma), edm_weight(0.3)(sigma))
     assert torch.equal(
@@ -112,8 +111,8 @@ def test_an_objective_says_what_schedules_are_made_for() -> None:
 
 
 def test_the_split_is_the_same_every_time_and_shares_nothing() -> None:
-    train, held_out = load_split("digits", None)
-    again = load_split("digits", None)
+    train, held_out = load(Objective(), "digits")
+    again = load(Objective(), "digits")
     assert np.array_equal(train.pixels, again[0].pixels)
     assert np.array_equal(held_out.pixels, again[1].pixels)
     assert len(held_out) == round(SHARE * 1797)

@@ -22,7 +22,7 @@ COMMAND = "infonoise-vision compare"
 
 @dataclass(frozen=True)
 class Compare:
-    """Train the same network under several schedules and report which needs how many updates."""
+    """Train the same network under several schedules and report which needs how many steps."""
 
     data: Positional[str] = "digits"
     """digits (scikit-learn's, 8x8), a folder or archive of images, or hf:NAME"""

@@ -3,7 +3,7 @@
 EDM: Karras et al. 2022 (arXiv 2206.00364), table 7. As there: network, dropout, augmentation,
 examples seen, batch, learning rate and its warm-up, averages. Different here: noise levels drawn
 by --schedule, gradients clipped at a norm of 1 where theirs are not, AdamW's second moment over
-0.99, and the average that counts updates in place of images.
+0.99, and the average that counts steps in place of images.
 """
 
 from pathlib import Path
@@ -33,15 +33,13 @@ def edm_cifar10() -> Train:
 
 
 def edm_cifar10_classes() -> Train:
-    """The same, told each image's class; for guidance a tenth of the classes is withheld."""
+    """The same, given each image's class; for guidance a tenth of the classes is withheld."""
     objective = Objective(network="ddpmpp-cifar10", dropout=0.13, augment=0.12, conditional=True)
     return _edm(objective, images=200e6, batch=512, lr=1e-3, warmup=10e6, half_life=0.5e6)
 
 
 def edm_imagenet64() -> Train:
-    """ImageNet at 64x64 with classes, 295.9 million parameters: 2500 million images in batches of
-    4096.
-    """
+    """ImageNet at 64x64 with classes, 295.9 million parameters: 2500 million images, 4096 a step."""
     objective = Objective(network="adm-imagenet64", size=64, dropout=0.1, conditional=True)
     return _edm(objective, images=2500e6, batch=4096, lr=1e-4, warmup=10e6, half_life=50e6)
 
@@ -49,7 +47,7 @@ def edm_imagenet64() -> Train:
 def _edm(
     objective: Objective, *, images: float, batch: int, lr: float, warmup: float, half_life: float
 ) -> Train:
-    """EDM's settings, which count images, in updates."""
+    """EDM's settings, which count images, in steps."""
     return Train(
         _OUT,
         _DATA,

@@ -134,7 +134,7 @@ def _cache(config: Evaluate) -> Path:
 
 
 def _completion(run: TrainedRun, config: Evaluate) -> Completion:
-    """As the run was trained, or as asked of one without condition."""
+    """As the run was trained, or as --complete says of one without condition."""
     # Of a sampler that this run cannot have, before anything is measured.
     run.sampling(config.sampler)
     own = run.objective.condition
@@ -146,7 +146,7 @@ def _completion(run: TrainedRun, config: Evaluate) -> Completion:
     if config.method is not None and config.complete is None:
         raise InputError(f"--method {config.method}: says how to --complete; give that as well")
     if config.complete is None:
-        run.steered(config.sampler.guidance, config.sampler.seed, run.null())
+        run.guided_denoiser(config.sampler.guidance, config.sampler.seed, run.null())
         return Completion(own, run.condition(), "trained")
     if config.complete == "label":
         raise InputError("--complete label: a class cannot be completed from; train with it")
@@ -171,7 +171,7 @@ def _left_out(run: TrainedRun, config: Evaluate, images: ImageSet, held_out: Ima
             " held-out images"
         )
     if _lacks_classes(run, held_out):
-        lines.append("held-out images have no classes, which the run is told: no bits_per_dim")
+        lines.append("held-out images have no classes, which the run needs: no bits_per_dim")
     if config.classifier and images.labels is None:
         lines.append("the images have no classes: no measures in features of a classifier")
     elif config.classifier and not has_metrics():
@@ -180,14 +180,14 @@ def _left_out(run: TrainedRun, config: Evaluate, images: ImageSet, held_out: Ima
 
 
 def _lacks_classes(run: TrainedRun, held_out: ImageSet) -> bool:
-    told = run.objective.conditional or run.objective.condition == "label"
-    return told and held_out.labels is None
+    needed = run.objective.conditional or run.objective.condition == "label"
+    return needed and held_out.labels is None
 
 
 def _bound_rows(
     run: TrainedRun, config: Evaluate, images: ImageSet, held_out: ImageSet
 ) -> list[Row]:
-    """The bound that training tells as it goes, on as many held-out images as asked for."""
+    """The bound that training reports as it goes, on as many held-out images as --bound-images."""
     if _lacks_classes(run, held_out):
         return []
     objective, part = run.objective, fixed_part(held_out, config.bound_images)

@@ -75,10 +75,14 @@ def run_sample(config: SampleCommand) -> None:
 
 
 def labels(run: TrainedRun, name: str | None, places: Sequence[int]) -> dict[str, Tensor]:
-    """What a run is told of the classes of n images: the one named, none, or that in turn of each
-    one's place, or seed.
+    """Keyword arguments that give a run's denoiser the classes of n images.
 
-    Keyword arguments of its denoiser, (n, ...) each; empty for a run without classes.
+    Args:
+        name: Of one class for all, or NO_CLASS; None gives each class in turn.
+        places: (n,) place of each image, or its seed, by which classes take turns.
+
+    Returns:
+        (n, ...) each; empty for a run without classes.
 
     Raises:
         InputError: For a name that it does not know, where it knows no classes at all, and for
@@ -95,19 +99,19 @@ def labels(run: TrainedRun, name: str | None, places: Sequence[int]) -> dict[str
     label = torch.tensor(places) % len(classes)
     if name is not None:
         label = torch.full((n,), class_index(name, classes))
-    told_by = "label" if objective.conditional else "withheld"
-    if name is not None and int(label[0]) == len(classes) and told_by not in run.null():
+    key = "label" if objective.conditional else "withheld"
+    if name is not None and int(label[0]) == len(classes) and key not in run.null():
         raise InputError(
             f"--class {NO_CLASS}: {run.path} was never trained without a class; give one, or train"
             " with a --label-dropout or --condition-dropout above 0"
         )
-    told = {"label": label} if objective.conditional else {}
+    given = {"label": label} if objective.conditional else {}
     condition = run.condition()
     if condition is not None and objective.condition == "label":
         blank = torch.zeros(1).expand(n, *run.shape)
-        told |= condition.observe(blank, label.clamp_max(len(classes) - 1))
-        told["withheld"] = label == len(classes)
-    return told
+        given |= condition.observe(blank, label.clamp_max(len(classes) - 1))
+        given["withheld"] = label == len(classes)
+    return given
 
 
 def class_index(name: str, classes: tuple[str, ...]) -> int:
@@ -139,14 +143,14 @@ def _chunks(
         reporter.advance(done)
 
     if seeds is None:
-        denoiser = run.steered(sampler.guidance, sampler.seed, run.null())
+        denoiser = run.guided_denoiser(sampler.guidance, sampler.seed, run.null())
         yield from sampling.chunks(denoiser, run.shape, n, condition, run.device, advance)
         return
     # The noise of a condition is an image's own as well.
     alone = run.objective.condition_noise > 0
     for start in range(0, n, 1 if alone else n):
         rows = slice(start, start + 1 if alone else n)
-        denoiser = run.steered(sampler.guidance, seeds[start], run.null())
+        denoiser = run.guided_denoiser(sampler.guidance, seeds[start], run.null())
         parts = generate_seeds(
             denoiser, run.shape, seeds[rows], sampling.sigmas, solver=sampler.solver,
             churn=sampling.churn, s_noise=sampler.s_noise, chunk=sampler.chunk,

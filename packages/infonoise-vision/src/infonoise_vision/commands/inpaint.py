@@ -127,14 +127,14 @@ def _fill(
         raise InputError(f"--each {filling.each}: give at least 1")
     n = len(shown) * filling.each
     none = NO_CLASS if run.objective.conditional else None
-    told = labels(run, filling.label or none, range(n))
-    told |= {k: v.repeat_interleave(filling.each, 0) for k, v in seen.items()}
+    given = labels(run, filling.label or none, range(n))
+    given |= {k: v.repeat_interleave(filling.each, 0) for k, v in seen.items()}
     method = filling.method or ("trained" if run.objective.condition else "ddnm")
     denoiser = run.completing(method, condition, filling.sampler)
     sampling = run.sampling(filling.sampler)
     with progress(n, "fill in") as reporter:
         chunks = sampling.chunks(
-            denoiser, run.shape, n, told, run.device, lambda done, _: reporter.advance(done)
+            denoiser, run.shape, n, given, run.device, lambda done, _: reporter.advance(done)
         )
         first = next(chunks)
         if out.suffix.lower() == ".png":

@@ -45,9 +45,7 @@ class ProfileCommand:
 
 
 def run_profile_command(config: ProfileCommand) -> None:
-    """Print the profile's entropy; with --by each group's part in it, with --gap what the condition
-    takes away.
-    """
+    """Print the profile's entropy, by group with --by, or what the condition takes away with --gap."""
     if config.by is None and not config.gap:
         show_profile(config.run, config.out, overwrite=config.overwrite)
         return
@@ -59,7 +57,7 @@ def run_profile_command(config: ProfileCommand) -> None:
     if config.gap and not null:
         raise InputError(
             f"--gap: {config.run} was trained without --conditional or --condition, or never"
-            " without what they tell"
+            " without what these give"
         )
     _, held_out = run.images(config.data)
     if config.by is not None:
@@ -109,10 +107,10 @@ def condition_gap(
     draws: int,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Information, EntropyRateProfile, EntropyRateProfile]:
-    """I(image; condition) of held-out images in nats, and the two profiles, without it and with it,
-    at the same noises.
+    """I(image; condition) of held-out images in nats, and the profiles without it and with it.
 
-    The bound is the entropy of the classes, where they are all that is told.
+    Both profiles are taken at the same noises. The bound is the entropy of the classes, where the
+    denoiser is given nothing else.
 
     Args:
         null: The run's, one row (1,) of each argument.
@@ -121,14 +119,14 @@ def condition_gap(
     """
     rows = np.arange(min(len(held_out), 4096))
     x0 = held_out.x0(rows).to(run.device)
-    told = {k: v.to(run.device) for k, v in run.conditioning(held_out, rows).items()}
-    without = {**told, **{k: v.expand(len(rows)) for k, v in null.items()}}
+    given = {k: v.to(run.device) for k, v in run.conditioning(held_out, rows).items()}
+    without = {**given, **{k: v.expand(len(rows)) for k, v in null.items()}}
     free, conditional = (
         measure_profile(
             run.denoiser, x0, run.channel, BINS, draws, condition,
             generator=torch.Generator().manual_seed(0), progress=progress,
         )
-        for condition in (without, told)
+        for condition in (without, given)
     )  # fmt: skip
     bound = None
     if run.objective.condition in (None, "label") and held_out.labels is not None:

@@ -57,16 +57,16 @@ def pictures(run: TrainedRun, config: Report) -> dict[str, bytes]:
     sampling, condition = run.sampling(config.sampler), run.condition()
     shown = {"held-out images": png_grid(real / run.objective.scale)}
     if condition is None:
-        told = labels(run, None, range(len(rows)))
+        given = labels(run, None, range(len(rows)))
         caption = "generated images"
     else:
-        told = run.conditioning(held_out, rows, config.sampler.seed)
+        given = run.conditioning(held_out, rows, config.sampler.seed)
         caption = f"the same, drawn with --condition {run.objective.condition}"
-    denoiser = run.steered(config.sampler.guidance, config.sampler.seed, run.null())
+    denoiser = run.guided_denoiser(config.sampler.guidance, config.sampler.seed, run.null())
     with progress(len(rows), "sample") as reporter:
         parts = list(
             sampling.chunks(
-                denoiser, run.shape, len(rows), told, run.device,
+                denoiser, run.shape, len(rows), given, run.device,
                 lambda done, _: reporter.advance(done),
             )
         )  # fmt: skip

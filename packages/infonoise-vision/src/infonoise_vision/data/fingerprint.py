@@ -52,8 +52,8 @@ def refuse_others(
     """InputError where images are not those that the settings of a run say.
 
     Args:
-        known: What `recorded` said.
         data: Where the images are from.
+        known: What `recorded` said.
     """
     found = describe(images, held_out)
     differs = next((k for k in found if k != "name" and k in known and found[k] != known[k]), None)
@@ -75,8 +75,10 @@ def recorded(
     """What the settings of a run say of its images.
 
     Args:
-        begun: What those of the run that is to go on say, or nothing. Raises InputError where
-            other images stand in the place of its own.
+        begun: What those of the run that is to go on say, or nothing.
+
+    Raises:
+        InputError: Where other images stand in the place of that run's own.
     """
     found = describe(images, held_out)
     if any(found[k] != begun.get(k) for k in found):

@@ -39,13 +39,14 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 class ImageSet:
     """Images as grey levels or as real numbers, in memory or mapped from a prepared file.
 
-    name: of the source, for reports.
-    pixels: (n, channels, height, width), uint8 where `levels` is set, else float32.
-    levels: number of grey levels of discrete images (2 binarised, 17 scikit-learn's digits,
-        256 bytes); None where real numbers are used as they are.
-    labels: (n,) int64 class index, or None.
-    classes: class names; empty without labels.
-    scale: what the model's values are multiplied with.
+    Attributes:
+        name: Of the source, for reports.
+        pixels: (n, channels, height, width), uint8 where `levels` is set, else float32.
+        levels: Number of grey levels of discrete images (2 binarised, 17 scikit-learn's digits,
+            256 bytes); None where real numbers are used as they are.
+        labels: (n,) int64 class index, or None.
+        classes: Class names; empty without labels.
+        scale: What the model's values are multiplied with.
     """
 
     name: str
@@ -111,9 +112,11 @@ class ImageSet:
         """Training and held-out images: disjoint, in their old order, the same for one `seed`.
 
         Args:
-            held_out: A share, a number of images, or None for a fifth, at most 10,000. All
-                copies of an image, whatever their labels, fall on one side (`division.divide`).
-                Raises InputError where one side would be empty.
+            held_out: A share, a number of images, or None for a fifth, at most 10,000. All copies
+                of an image, whatever their labels, fall on one side (`split.divide`).
+
+        Raises:
+            InputError: Where one side would be empty.
         """
         train, chosen = divide(self.name, self.pixels, held_out, seed)
         return self.take(train), self.take(chosen)
@@ -144,10 +147,12 @@ def load_images(
     binarize: float | None = None,
     progress: Progress | None = None,
 ) -> ImageSet:
-    """The training images of `source`; see `formats.open_source` and `Reading`.
+    """The training images of `source`; see `open.open_source` and `Reading`.
 
     Byte images with no values but 0 and 1, or 0 and 255, are binarised images: levels = 2.
-    Raises InputError for whatever cannot be read, with the file or key at fault.
+
+    Raises:
+        InputError: For whatever cannot be read, with the file or key at fault.
     """
     reading = Reading(size, limit, binarize, progress)
     return image_set(opened_enough(source).train, reading)
@@ -164,8 +169,10 @@ def load_split(
     progress: Progress | None = None,
     refuse_unused: bool = False,
 ) -> tuple[ImageSet, ImageSet]:
-    """Training and held-out images of `source`: its own test images where it has some, else as
-    many random ones as `held_out` says (see `ImageSet.split`). `limit` holds for each of the two.
+    """Training and held-out images of `source`, each of at most `limit`; see `Reading`.
+
+    Held out are its own test images where it has some, else as many random ones as `held_out` says
+    (see `ImageSet.split`).
 
     Args:
         refuse_unused: Raise InputError for a `held_out` that the test images make void.

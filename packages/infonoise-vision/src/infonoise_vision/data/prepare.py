@@ -40,10 +40,15 @@ def prepare(
 ) -> tuple[ImageSet, ImageSet]:
     """Write `source` into the folder `out`, as training and held-out images; returns the two.
 
-    The same images as `data.load_split` gives, decoded once: image files go straight into a file,
-    so a set of them may be larger than memory. held_out: where the source has no test images, the
-    share or number to hold out. Raises InputError for what is wrong with the source or `out`;
-    then, and after an interruption, `out` is as it was.
+    The same images as `images.load_split` gives, decoded once: image files go straight into a file,
+    so a set of them may be larger than memory. After an error or an interruption `out` is as it
+    was.
+
+    Args:
+        held_out: Where the source has no test images, the share or number to hold out.
+
+    Raises:
+        InputError: For what is wrong with the source or `out`.
     """
     reading = reading or Reading()
     _refuse_existing(out, overwrite)

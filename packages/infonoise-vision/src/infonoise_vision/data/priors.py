@@ -20,9 +20,10 @@ _NUMBERS, _IMAGES = 2**27, 8192
 
 
 def pixel_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRateProfile | None:
-    """The profile of pixels that know nothing of each other, each with its own frequencies of grey
-    levels; None for real-valued images and for so many levels that noise hardly tells the two
-    apart.
+    """The profile of independent pixels, each with its own frequencies of grey levels.
+
+    None for real-valued images, and for so many levels that grey levels and real numbers hardly
+    differ under noise.
     """
     if images.levels is None or images.levels > FEW_LEVELS:
         return None
@@ -39,11 +40,11 @@ def pixel_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRatePr
 
 
 def cosine_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRateProfile | None:
-    """The profile of the best denoiser that shrinks each coefficient of the cosine transform, over
-    columns, rows and channels, by itself: an upper bound on that of the images; None where they are
-    all alike.
+    """The profile of the best denoiser that shrinks each coefficient of the cosine transform.
 
-    From the variances of at most 8192 of them, evenly spaced.
+    The transform goes over columns, rows and channels; each coefficient is shrunk by itself. An
+    upper bound on the profile of the images, from the variances of at most 8192 of them, evenly
+    spaced; None where they are all alike.
     """
     number = min(len(images), _IMAGES, max(256, _NUMBERS // images.dim))
     rows = np.linspace(0, len(images) - 1, number).astype(np.int64)

@@ -104,9 +104,7 @@ def known_part(mask: str, shape: tuple[int, int, int]) -> Tensor:
 
 
 def is_rectangle(part: Tensor) -> bool:
-    """Whether the ones of a part (1, 1, h, w) of 0 and 1 are all of some rows and columns that
-    stand side by side.
-    """
+    """Whether the ones of a part (1, 1, h, w) of 0 and 1 fill a rectangle."""
     rows, columns = part[0, 0].amax(1), part[0, 0].amax(0)
     beside = all(int(line.diff().abs().sum() + line[0] + line[-1]) == 2 for line in (rows, columns))
     return beside and torch.equal(part[0, 0], rows[:, None] * columns)

@@ -40,7 +40,7 @@ class LikelihoodBound:
 
     Kingma et al. 2021 (variational diffusion, continuous time): prior KL at sigma_max, plus the
     integral of squared error / sigma^2 over log sigma, plus what is left to say at the lowest level
-    sigma_0. Discrete images are told from x at sigma_0 = an eighth of the distance between grey
+    sigma_0. Discrete images are read off x at sigma_0 = an eighth of the distance between grey
     levels (or sigma_min where that is larger), by the exact posterior of one pixel under a uniform
     prior; below that level nothing is left to learn, and a denoiser is not charged for it.
     Real-valued images get the density of the data blurred by sigma_0 = sigma_min.
@@ -63,20 +63,20 @@ class LikelihoodBound:
         conditioning: Conditioning = unconditional,
     ) -> None:
         rows = np.arange(len(held_out))
-        x0, told = held_out.x0(rows), conditioning(held_out, rows)
-        hidden = 1 - told["known"] if "known" in told else torch.ones(1)
+        x0, given = held_out.x0(rows), conditioning(held_out, rows)
+        hidden = 1 - given["known"] if "known" in given else torch.ones(1)
         self.hidden = hidden.expand_as(x0).flatten(1).to(torch.float64).sum(1)
         self.sigma_0 = sigma_min
         if held_out.levels is not None:
             self.sigma_0 = max(sigma_min, 2 * held_out.scale / (held_out.levels - 1) / 8)
         if not self.sigma_0 < sigma_max:
             raise InputError(
-                f"--sigma-max {sigma_max:g}: {held_out.levels} grey levels are already told from"
-                f" each other below {self.sigma_0:g}; give a higher one"
+                f"--sigma-max {sigma_max:g}: {held_out.levels} grey levels are already apart"
+                f" below {self.sigma_0:g}; give a higher one"
             )
         ends = _prior_nats(x0, train, sigma_max) + self._terminal_nats(held_out, x0.shape)
         self._ends = (ends * hidden).flatten(1).sum(1)
-        self._error = HeldOutError(Batch(x0, told), self.sigma_0, sigma_max, levels=8, seed=seed)
+        self._error = HeldOutError(Batch(x0, given), self.sigma_0, sigma_max, levels=8, seed=seed)
 
     def __call__(self, denoiser: nn.Module) -> BitsPerDim:
         """Evaluate on the fixed set of levels and noises."""
@@ -112,8 +112,9 @@ def bound_of_many(
     denoiser: nn.Module,
     conditioning: Conditioning = unconditional,
 ) -> BitsPerDim:
-    """`LikelihoodBound` of any number of held-out images, in parts of at most LIMIT, each with
-    noises of its own: memory stays flat.
+    """`LikelihoodBound` of any number of held-out images, in flat memory.
+
+    They are taken in parts of at most LIMIT, each with noises of its own.
     """
     costs, dims = [], []
     parts = np.array_split(np.arange(len(held_out)), math.ceil(len(held_out) / LIMIT))
@@ -126,10 +127,9 @@ def bound_of_many(
 
 
 def pixel_nats(levels: int, sigma: float) -> Tensor:
-    """(levels,) expected -log posterior of a pixel's own grey level after noise sigma, by
-    quadrature.
+    """(levels,) expected -log posterior of a pixel's own grey level after noise sigma, in nats.
 
-    Uniform prior over grey levels 2k/(levels-1) - 1; float64.
+    Uniform prior over grey levels 2k/(levels-1) - 1; by quadrature, float64.
     """
     values = torch.linspace(-1, 1, levels, dtype=torch.float64)
     z, weight = gaussian_quadrature(64)
@@ -140,8 +140,9 @@ def pixel_nats(levels: int, sigma: float) -> Tensor:
 
 
 def _prior_nats(x0: Tensor, train: ImageSet, sigma_max: float) -> Tensor:
-    """(n, c, h, w) KL of each pixel of x at sigma_max from a Gaussian with the training pixels'
-    mean and variance added.
+    """(n, c, h, w) KL of each pixel of x at sigma_max from one Gaussian, in nats.
+
+    It has the mean of the training pixels, and their variance added to the noise's.
     """
     pixels = train.x0(np.arange(min(len(train), 4096))).to(torch.float64)
     mean, variance = float(pixels.mean()), float(pixels.var())
@@ -152,9 +153,7 @@ def _prior_nats(x0: Tensor, train: ImageSet, sigma_max: float) -> Tensor:
 
 
 def fixed_part(held_out: ImageSet, limit: int, seed: int = 0) -> ImageSet:
-    """The `limit` held-out images that a bound is computed on, always the same; all where there are
-    no more.
-    """
+    """The `limit` held-out images, or all, that a bound is computed on: always the same ones."""
     if len(held_out) <= limit:
         return held_out
     rows = np.random.default_rng(seed).permutation(len(held_out))[:limit]

@@ -1,4 +1,4 @@
-"""A small classifier of the training images, whose features tell image sets apart offline.
+"""A small classifier of the training images, in whose features image sets are compared offline.
 
 Trained once for a data set and kept in a cache folder, under a hash of the images, their labels
 and how it is trained.

@@ -12,11 +12,11 @@ from infonoise_vision.data.images import ImageSet
 
 
 def energy_distance(first: Tensor, second: Tensor) -> float:
-    """Unbiased energy distance of two image sets (n, ...) and (m, ...), per root of the dimension
-    (Szekely & Rizzo 2013).
+    """Unbiased energy distance of two image sets (n, ...) and (m, ...), per root of the dimension.
 
-    2 E|X-Y| - E|X-X'| - E|Y-Y'| in pixel space: 0 on average for the same law, sensitive to noise,
-    blur and missing kinds alike; needs neither labels nor a trained network.
+    2 E|X-Y| - E|X-X'| - E|Y-Y'| in pixel space (Szekely & Rizzo 2013): 0 on average for the same
+    distribution, sensitive to noise, blur and missing kinds alike; needs neither labels nor a
+    trained network.
     """
     return _energy(Part(len(first), first.__getitem__), Part(len(second), second.__getitem__))
 

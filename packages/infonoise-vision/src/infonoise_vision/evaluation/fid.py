@@ -46,18 +46,19 @@ def has_metrics() -> bool:
 
 
 def frechet_distance(first: Tensor, second: Tensor) -> float:
-    """Fréchet distance of Gaussians with the moments of features (n, d) and (m, d) (Heusel et al.
-    2017).
+    """Fréchet distance of Gaussians with the moments of features (n, d) and (m, d).
+
+    Heusel et al. 2017 (arXiv 1706.08500).
     """
     metric = _metric("fid", "FrechetInceptionDistance", feature=_Same(first.shape[1]))
     return float(_between(metric, first, second))
 
 
 def kernel_distance(first: Tensor, second: Tensor, seed: int = 0) -> tuple[float, float]:
-    """Unbiased squared MMD with a cubic kernel of features (n, d) and (m, d) (KID: Binkowski et al.
-    2018), and its standard error over other draws of both sets.
+    """KID of features (n, d) and (m, d), and its standard error over other draws of both sets.
 
-    Of more than 1000 the value is the mean over 100 subsets of 1000, as KID is reported.
+    The unbiased squared MMD with a cubic kernel (Binkowski et al. 2018, arXiv 1801.01401). Of more
+    than 1000 the value is the mean over 100 subsets of 1000, as KID is reported.
     """
     size = min(_SUBSET, len(first), len(second))
     # Subsets that are all there is would be the same one every time.
@@ -75,11 +76,10 @@ def kernel_distance(first: Tensor, second: Tensor, seed: int = 0) -> tuple[float
 
 
 def kernel_variance(first: Tensor, second: Tensor) -> float:
-    """Estimated variance of the unbiased squared MMD of all of (n, d) and (m, d), the cubic kernel
-    of KID.
+    """Estimated variance of the unbiased squared MMD of all of (n, d) and (m, d), with KID's kernel.
 
     By the terms of its Hoeffding decomposition (Serfling 1980, ch. 5; for the MMD: Sutherland et
-    al. 2017). Those of one image alone vanish where both laws are the same; the variance that they
+    al. 2017). Those of one image alone vanish where both distributions are the same; the variance that they
     show in a sample holds the terms of two images twice, of which one part is taken away.
     """
     x, y = first.double(), second.double()
@@ -94,19 +94,24 @@ def kernel_variance(first: Tensor, second: Tensor) -> float:
 
 
 def precision_recall(real: Tensor, generated: Tensor) -> tuple[float, float]:
-    """Shares of generated features (m, d) among the real (n, d), and of real ones among the
-    generated: within the distance of a third neighbour (Kynkaanniemi et al. 2019).
+    """Shares of generated features (m, d) among the real (n, d), and of real among generated.
+
+    Among them is what lies within the distance of a third neighbour (Kynkaanniemi et al. 2019,
+    arXiv 1904.06991).
     """
     return _covered(generated, real), _covered(real, generated)
 
 
 class Inception:
-    """Images (n, c, h, w) in [-1, 1] -> (n, 2048) on the CPU: pooled features of FID's Inception
-    network.
+    """Images (n, c, h, w) in [-1, 1] -> (n, 2048) pooled features of FID's Inception network.
 
     Args:
         weights: The file that torch-fidelity downloads.
-        channels: Of the images, 1 or 3.  InputError where the network cannot be built.
+        channels: Of the images, 1 or 3.
+        device: Where the network runs; its features come to the CPU.
+
+    Raises:
+        InputError: Where the network cannot be built.
     """
 
     def __init__(self, weights: Path, channels: int, device: torch.device) -> None:

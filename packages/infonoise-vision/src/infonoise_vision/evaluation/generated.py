@@ -51,9 +51,7 @@ class Drawn:
 
     @property
     def tag(self) -> str:
-        """What names of measures end in: the number, and that images are compared with training
-        images, where others could have been asked for.
-        """
+        """What names of measures end in: the number, and `train` where that was a choice."""
         free = self.truth is None
         return f"{count(self.n)}_train" if free and self.against == "train" else count(self.n)
 
@@ -63,12 +61,12 @@ class Plan:
     """Which images are drawn and compared.
 
     Attributes:
-        told: The part whose classes and conditions the run is told, at `rows` (n,).  reference,
-            other, against: as in `Drawn`.
-        notes: What was asked for and is not to be had, a line each.
+        given: The part whose classes and conditions the run is given, at `rows` (n,).
+        reference, other, against: As in `Drawn`.
+        notes: Which options cannot be met as they are, a line each.
     """
 
-    told: ImageSet
+    given: ImageSet
     rows: Rows
     reference: ImageSet
     other: ImageSet | None
@@ -88,8 +86,8 @@ def plan(
     """As many images as there are real ones to compare with, at most `samples`.
 
     Args:
-        completing: held-out images are completed, and compared with training images: with
-            themselves they would share what is known.  Else a run with classes is told those of
+        completing: Held-out images are completed, and compared with training images: with
+            themselves they would share what is known.  Else a run with classes is given those of
             the reference.
     """
     against = "train" if completing else against
@@ -106,8 +104,10 @@ def plan(
             f"nothing stands beside the distances: there are {len(parts[besides])}"
             f" {WORDS[besides]} images, fewer than {n}"
         )
-    told: Reference = "held-out" if completing else against
-    return Plan(parts[told], rows[told], taken[against], taken.get(besides), against, tuple(notes))
+    given: Reference = "held-out" if completing else against
+    return Plan(
+        parts[given], rows[given], taken[against], taken.get(besides), against, tuple(notes)
+    )
 
 
 def _taken(part: ImageSet, rows: Rows) -> ImageSet:
@@ -160,35 +160,35 @@ def draw_plan(
         rounded: To the grey levels of the data, as `sample` saves them; one byte a value is
             kept.
     """
-    part = _classed(run, chosen.told, chosen.rows)
-    told, denoiser = _told(run, part, chosen.rows, config, condition, method)
-    pixels, nfe = _pixels(run, chosen, told, denoiser, config, reporter, rounded)
-    levels = chosen.told.levels if rounded else None
+    part = _classed(run, chosen.given, chosen.rows)
+    inputs, denoiser = _inputs(run, part, chosen.rows, config, condition, method)
+    pixels, nfe = _pixels(run, chosen, inputs, denoiser, config, reporter, rounded)
+    levels = chosen.given.levels if rounded else None
     drawn = Drawn(
         ImageSet("generated", pixels, levels), chosen.reference, chosen.other, nfe,
         against=chosen.against,
     )  # fmt: skip
     # What was made of a class in turn has no truth of its own.
-    if condition is None or part is not chosen.told:
+    if condition is None or part is not chosen.given:
         return drawn
     label = None if part.labels is None else torch.from_numpy(part.labels[chosen.rows])
     hidden = torch.ones(1, 1, 1, 1, dtype=torch.bool).expand(len(pixels), 1, *run.shape[1:])
-    if "known" in told:
-        hidden = told["known"] == 0
+    if "known" in inputs:
+        hidden = inputs["known"] == 0
     return replace(drawn, truth=chosen.other, hidden=hidden, label=label)
 
 
 def _classed(run: TrainedRun, part: ImageSet, rows: Rows) -> ImageSet:
-    """The part; with each class in turn at `rows`, where it has none and the run is told some."""
-    tells = run.objective.conditional or run.objective.condition == "label"
-    if part.labels is not None or not tells:
+    """The part; with each class in turn at `rows`, where it has none and the run needs some."""
+    needed = run.objective.conditional or run.objective.condition == "label"
+    if part.labels is not None or not needed:
         return part
     labels = np.zeros(len(part), np.int64)
     labels[rows] = np.arange(len(rows)) % len(run.classes)
     return replace(part, labels=labels, classes=run.classes)
 
 
-def _told(
+def _inputs(
     run: TrainedRun,
     part: ImageSet,
     rows: Rows,
@@ -196,31 +196,31 @@ def _told(
     condition: Condition | None,
     method: str,
 ) -> tuple[dict[str, Tensor], Denoiser]:
-    told = run.conditioning(part, rows, config.seed)
+    inputs = run.conditioning(part, rows, config.seed)
     if condition is None:
-        return told, run.steered(config.guidance, config.seed, run.null())
+        return inputs, run.guided_denoiser(config.guidance, config.seed, run.null())
     if run.objective.condition is None:
         label = None if part.labels is None else torch.from_numpy(part.labels[rows])
         rng = torch.Generator().manual_seed(config.seed)
-        told |= condition.observe(part.x0(rows), label, rng)
-    return told, run.completing(method, condition, config)
+        inputs |= condition.observe(part.x0(rows), label, rng)
+    return inputs, run.completing(method, condition, config)
 
 
 def _pixels(
     run: TrainedRun,
     chosen: Plan,
-    told: dict[str, Tensor],
+    inputs: dict[str, Tensor],
     denoiser: Denoiser,
     config: SamplerConfig,
     reporter: Reporter,
     rounded: bool,
 ) -> tuple[NDArray[np.uint8] | NDArray[np.float32], int]:
     """(n, c, h, w) grey levels or values of scale 1, and calls of the denoiser for each image."""
-    n, levels, scale = len(chosen.rows), chosen.told.levels, chosen.told.scale
+    n, levels, scale = len(chosen.rows), chosen.given.levels, chosen.given.scale
     as_levels = rounded and levels is not None
     pixels = np.empty((n, *run.shape), np.uint8 if as_levels else np.float32)
     chunks = run.sampling(config).chunks(
-        denoiser, run.shape, n, told, run.device, lambda done, _: reporter.advance(done)
+        denoiser, run.shape, n, inputs, run.device, lambda done, _: reporter.advance(done)
     )
     start = nfe = 0
     for part in chunks:

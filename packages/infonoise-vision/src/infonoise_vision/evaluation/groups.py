@@ -22,8 +22,10 @@ _COLOURS = ("red", "green", "blue")
 
 
 def haar_bands(x: Tensor) -> dict[str, Tensor]:
-    """(n, c, h, w) -> orthonormal Haar coefficients by scale (n, ...): "detail 2" in cells of 2x2
-    pixels, "detail 4" and so on, as long as both sides are even, then what is left, "coarse 8".
+    """(n, c, h, w) -> orthonormal Haar coefficients by scale (n, ...).
+
+    "detail 2" in cells of 2x2 pixels, "detail 4" and so on, as long as both sides are even, then
+    what is left, such as "coarse 8".
     """
     bands, side = {}, 1
     while x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0:
@@ -75,11 +77,11 @@ def grouped_profile(
     rates, errors, groups = [], [], []
     for i, (low, high) in enumerate(edges.log().unfold(0, 2, 1).tolist()):
         rows = (i * draws + torch.arange(draws)).numpy() % len(images)
-        x0, told = images.x0(rows), conditioning(images, rows)
+        x0, given = images.x0(rows), conditioning(images, rows)
         share = (torch.randperm(draws, generator=rng) + torch.rand(draws, generator=rng)) / draws
         sigma = torch.exp(low + (high - low) * share)
         x = x0 + sigma.reshape(-1, 1, 1, 1) * torch.randn(x0.shape, generator=rng)
-        keywords = {k: v.to(device) for k, v in told.items()}
+        keywords = {k: v.to(device) for k, v in given.items()}
         error = denoiser(x.to(device), sigma.to(device), **keywords).cpu() - x0
         square = sigma.double().square()
         parts = {k: v.double().flatten(1).square().sum(1) for k, v in SPLITS[by](error).items()}

@@ -57,20 +57,18 @@ class ImageEvaluation:
         rng = np.random.default_rng(seed)
         self._real = held_out.x0(rng.permutation(len(held_out))[: self.samples])
         others = rng.permutation(len(train))[: self.samples]
-        same, self._told = train.x0(others), conditioning(train, others)
+        same, self._given = train.x0(others), conditioning(train, others)
         self._sigmas = karras_grid(LEVELS, sigma_min, sigma_max)
         self._shape, self._seed, self._scale = train.shape, seed, train.scale
         self.distance = f"energy_{self.samples}"
         self.floors = {self.distance: self._distance(same)}
 
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
-        """bits_per_dim, its standard error, and the energy distance of as many samples as real
-        images.
-        """
+        """bits_per_dim, its standard error, and the energy distance of generated images."""
         bits = self.bound(denoiser)
         generated = generate(
             denoiser, self._shape, self.samples, self._sigmas,
-            solver=SOLVER, seed=self._seed, condition=self._told,
+            solver=SOLVER, seed=self._seed, condition=self._given,
         )  # fmt: skip
         return {
             "bits_per_dim": bits.value,
@@ -83,9 +81,7 @@ class ImageEvaluation:
         return energy_distance(x / self._scale, self._real / self._scale)
 
     def measures(self) -> list[Measure]:
-        """What the numbers are, for tables and reports; the first is what schedules are ranked
-        by.
-        """
+        """What the numbers are; the first is what schedules are ranked by."""
         return [
             Measure(
                 "bits_per_dim",

@@ -1,5 +1,7 @@
-"""What `evaluate` tells of a run: measures on as many generated as real images, each with what two
-sets of real images give, and with the number of images in its name.
+"""What `evaluate` reports of a run, on as many generated as real images.
+
+Each measure stands beside what two sets of real images give, and has the number of images in its
+name.
 """
 
 from collections.abc import Callable
@@ -36,9 +38,7 @@ class Row:
 
 
 def classifier_rows(drawn: Drawn, classifier: Classifier) -> list[Row]:
-    """Distances in the features of a classifier trained on the data, and how it takes completed
-    images.
-    """
+    """Distances in the features of a classifier of the data, and its accuracy on completed images."""
     name = "a classifier of the training images"
     rows = _distances("clf", "fd", drawn, classifier.features_of, name)
     if drawn.label is not None and drawn.truth is not None:

@@ -41,7 +41,7 @@ def write_page(
     page = environment.get_template("page.html.j2").render(
         title=f"{name}: {run.path.resolve().name}",
         about=f"{run.settings['images']['train']} images {shape}, schedule"
-        f" {run.settings['schedule']}, network {run.objective.network}, {run.step} updates",
+        f" {run.settings['schedule']}, network {run.objective.network}, {run.step} steps",
         rows=rows,
         images={k: base64.b64encode(v).decode() for k, v in images.items()},
         figures=figures(run.path),
@@ -56,9 +56,7 @@ def write_page(
 
 
 def figures(run: Path) -> dict[str, str]:
-    """Caption -> svg: the evaluations, the loss, the profile and the density over time, as far as
-    the run has them.
-    """
+    """Caption -> svg, of what the run has: evaluations, loss, profile, density over time."""
     records = _records(run / METRICS_FILE)
     found: dict[str, str] = {}
     evaluations = [(r["step"], r["evaluate"]) for r in records if "evaluate" in r]
@@ -79,7 +77,7 @@ def figures(run: Path) -> dict[str, str]:
         fig, ax = figure()
         steps, curves = zip(*densities, strict=True)
         draw_history(ax, steps, curves[0]["sigma"], [curve["density"] for curve in curves])
-        found["The law noise levels were drawn from, as it changed."] = to_svg(fig)
+        found["The distribution noise levels were drawn from, as it changed."] = to_svg(fig)
     return found
 
 
@@ -87,7 +85,7 @@ def _line(points: list[tuple[int, float]], label: str) -> str:
     fig, ax = figure()
     steps, values = zip(*points, strict=True)
     ax.plot(steps, values, "o-", markersize=3, linewidth=1.4)
-    ax.set(xlabel="updates", ylabel=label)
+    ax.set(xlabel="steps", ylabel=label)
     return to_svg(fig)
 
 

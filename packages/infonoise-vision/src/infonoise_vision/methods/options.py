@@ -36,7 +36,7 @@ class Objective:
     dropout: float | None = None
     """inside the network, instead of its preset's"""
     conditional: bool = False
-    """tell the network each image's class"""
+    """give the network each image's class"""
     label_dropout: float = 0.1
     """share of examples whose class is withheld, for guidance"""
     augment: float = 0.0

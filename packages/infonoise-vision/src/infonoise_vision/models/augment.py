@@ -1,4 +1,4 @@
-"""Augmentation that does not leak: the network is told what was done to an image.
+"""Augmentation that does not leak: the network is given what was done to an image.
 
 Karras et al. 2022 (EDM, arXiv 2206.00364, appendix F.2): flips, scaling, rotation, anisotropic
 scaling and translation, each drawn with probability p, and a label of 9 numbers that is zero for
@@ -42,7 +42,7 @@ class Transforms:
     shift: Tensor
 
     def label(self) -> Tensor:
-        """(n, 9) what the network is told: zero where nothing was done."""
+        """(n, 9) what the network is given: zero where nothing was done."""
         columns = (
             self.mirror,
             self.flip,
@@ -64,8 +64,9 @@ def draw(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> Transforms:
-    """n random transforms, each part with probability p; with p > 0 half of all are mirrored, and
-    half of all stretches are along rows or columns.
+    """n random transforms, each part with probability p.
+
+    With p > 0 half of all are mirrored, and half of all stretches are along rows or columns.
 
     Args:
         exact: Flips only, which keep pixel values (for images of few grey levels).

@@ -5,7 +5,7 @@ at noise level sigma the network sees the condition y at a level of its own, c s
 never noised, and the best network is the true conditional denoiser.  0 < c < 1: both are noised,
 at two speeds.  c = 1: joint diffusion; where y is a region this is the method of replacement.
 With c > 0 the condition is noised anew at every call of the sampler, and even a perfect network
-draws from another law than the true posterior: little for small c and stochastic samplers, far for
+draws from another distribution than the true posterior: little for small c and stochastic samplers, far for
 c = 1.
 """
 
@@ -35,8 +35,11 @@ class Condition(Protocol):
     def observe(
         self, x0: Tensor, label: Tensor | None = None, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
-        """given (n, channels, h, w): y as planes; known (n, 1, h, w), where y is x0 itself: 1 where
-        it is given and 0 elsewhere.
+        """What the denoiser is given of y.
+
+        Returns:
+            given: (n, channels, h, w), y as planes.
+            known: (n, 1, h, w), only where y is x0 itself: 1 where it is given and 0 elsewhere.
         """
 
     def noise(self, given: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -153,7 +156,7 @@ class ConditionedDenoiser(EDMDenoiser):
 
     Args:
         noise: c.  The network gets y, scaled to about unit variance, and a plane that says
-            where it is given.  Known pixels of x tell nothing beyond y and are not looked at;
+            where it is given.  Known pixels of x add nothing to y and are not looked at;
             in the result they are those of y, so no error is counted there.
     """
 
@@ -171,9 +174,16 @@ class ConditionedDenoiser(EDMDenoiser):
         withheld: Tensor | None = None,
         **rest: Any,
     ) -> Tensor:
-        """given, known: as `Condition.observe` gives them.  given_noise: unit noise of y, needed
-        where c > 0.  withheld: (n,) where y is not shown at all, so that known pixels are neither
-        shown nor asked for.
+        """x (n, c, h, w), sigma (n,) -> (n, c, h, w).
+
+        Args:
+            x: Noisy images.
+            sigma: Their noise levels.
+            given: As `Condition.observe` gives it.
+            known: Likewise.
+            given_noise: Unit noise of y, needed where c > 0.
+            withheld: (n,) true where y is not shown at all, so that known pixels are not shown
+                either.
         """
         if given is None or (self.noise and given_noise is None):
             missing = "condition" if given is None else "noise of its condition"
@@ -202,8 +212,10 @@ def renoised(denoiser: Denoiser, condition: Condition, seed: int) -> Denoiser:
 
 
 def null_space(denoiser: Denoiser, condition: Condition) -> Denoiser:
-    """An unconditional denoiser made to agree with y (DDNM: Wang et al. 2022, arXiv 2212.00490):
-    what y says of the estimate is replaced by y, the rest is left to the network.  No training.
+    """An unconditional denoiser made to agree with y, without training.
+
+    DDNM (Wang et al. 2022, arXiv 2212.00490): what y says of the estimate is replaced by y, the
+    rest is left to the network.
     """
 
     def denoise(x: Tensor, sigma: Tensor, **seen: Any) -> Tensor:

@@ -114,8 +114,14 @@ class DiT(nn.Module):
         augment: Tensor | None = None,
         given: Tensor | None = None,
     ) -> Tensor:
-        """x (n, c, h, w), c_noise (n,), label (n,) int64, augment (n, a), given (n, g, h, w)
-        -> (n, c, h, w).
+        """(n, c, h, w) from x of that shape.
+
+        Args:
+            x: (n, c, h, w) images.
+            c_noise: (n,) noise level as the preconditioning gives it.
+            label: (n,) int64 class.
+            augment: (n, a) what was done to each image.
+            given: (n, g, h, w) planes of the condition.
         """
         x = with_given(x, given, self.given)
         embedding = self.embedding(c_noise, label, augment)

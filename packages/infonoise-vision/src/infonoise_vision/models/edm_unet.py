@@ -2,7 +2,7 @@
 
 DDPM++ is the network of Song et al. 2021 (arXiv 2011.13456), ADM that of Dhariwal & Nichol 2021
 (arXiv 2105.05233). Both halve the image between levels, keep every block's output for the way back
-up, and attend at the resolutions asked for. What sets them apart is in `Form`.
+up, and attend at the given resolutions. What sets them apart is in `Form`.
 """
 
 import math
@@ -234,8 +234,14 @@ class EDMUNet(nn.Module):
         augment: Tensor | None = None,
         given: Tensor | None = None,
     ) -> Tensor:
-        """x (n, c, h, w), c_noise (n,), label (n,) int64, augment (n, a), given (n, g, h, w)
-        -> (n, c, h, w).
+        """(n, c, h, w) from x of that shape.
+
+        Args:
+            x: (n, c, h, w) images.
+            c_noise: (n,) noise level as the preconditioning gives it.
+            label: (n,) int64 class.
+            augment: (n, a) what was done to each image.
+            given: (n, g, h, w) planes of the condition.
         """
         x = with_given(x, given, self.given)
         embedding = self.embedding(c_noise, label, augment)
@@ -269,8 +275,9 @@ def silence(layer: nn.Module) -> None:
 
 
 def spread_evenly(layer: nn.Module) -> None:
-    """DDPM++'s start: weights uniform by fan-in and fan-out (Glorot), biases zero, a fifth of the
-    variance in what attention reads.
+    """DDPM++'s start: weights uniform by fan-in and fan-out (Glorot), biases zero.
+
+    What attention reads gets a fifth of the variance.
     """
     if isinstance(layer, nn.Conv2d | nn.Linear):
         nn.init.xavier_uniform_(layer.weight)

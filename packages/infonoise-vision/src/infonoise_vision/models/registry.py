@@ -15,8 +15,14 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a network must fit: image shape (c, h, w), number of classes, length of the augment
-    label and channels of a given image (0 for none), and dropout (None for the preset's own).
+    """What a network must fit.
+
+    Attributes:
+        shape: (c, h, w) of an image.
+        classes: Number of classes, 0 for none.
+        augment: Length of the augment label, 0 for none.
+        dropout: None for the preset's own.
+        given: Channels of the condition, 0 for none.
     """
 
     shape: Shape

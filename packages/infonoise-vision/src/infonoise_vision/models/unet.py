@@ -202,8 +202,12 @@ def check_sizes(
 
 
 def with_given(x: Tensor, given: Tensor | None, channels: int) -> Tensor:
-    """x (n, c, h, w) with the planes of its condition behind it, (n, c + channels, h, w); zeros
-    where none are given.  InputError for planes that the network was not built for.
+    """x (n, c, h, w) with the planes of its condition behind it, (n, c + channels, h, w).
+
+    The planes are zeros where none are given.
+
+    Raises:
+        InputError: For planes that the network was not built for.
     """
     if given is None:
         return torch.cat([x, x.new_zeros(len(x), channels, *x.shape[2:])], 1) if channels else x
@@ -279,8 +283,14 @@ class UNet(nn.Module):
         augment: Tensor | None = None,
         given: Tensor | None = None,
     ) -> Tensor:
-        """x (n, c, h, w), c_noise (n,), label (n,) int64, augment (n, a), given (n, g, h, w)
-        -> (n, c, h, w).
+        """(n, c, h, w) from x of that shape.
+
+        Args:
+            x: (n, c, h, w) images.
+            c_noise: (n,) noise level as the preconditioning gives it.
+            label: (n,) int64 class.
+            augment: (n, a) what was done to each image.
+            given: (n, g, h, w) planes of the condition.
         """
         x = with_given(x, given, self.given)
         embedding = self.embedding(c_noise, label, augment)

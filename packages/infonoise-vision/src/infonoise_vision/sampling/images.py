@@ -138,8 +138,15 @@ def png(image: Tensor, levels: int | None = None) -> bytes:
 def png_grid(
     x0: Tensor, zoom: int | None = None, columns: int | None = None, levels: int | None = None
 ) -> bytes:
-    """A PNG of images (n, c, h, w) side by side, one pixel apart, enlarged so that small ones can
-    be seen.  Channels that are neither grey nor colour stand in a row, in grey.
+    """A PNG of images (n, c, h, w) side by side, one pixel apart.
+
+    They are enlarged so that small ones can be seen. Channels that are neither grey nor colour
+    stand in a row, in grey.
+
+    Args:
+        zoom: Pixels of the PNG to each of an image, a side; None for what fits.
+        columns: Images in a row; None for a square sheet.
+        levels: Grey levels of the data.
     """
     images = to_bytes(x0, levels)
     if images.shape[3] not in (1, 3):

@@ -76,7 +76,13 @@ class Sampling:
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """denoiser: the averaged weights, on their device."""
+    """A finished run.
+
+    Attributes:
+        settings: Of its config.json.
+        denoiser: With the averaged weights, on its device.
+        step: Optimizer steps it was trained for.
+    """
 
     path: Path
     settings: dict[str, Any]
@@ -125,7 +131,7 @@ class TrainedRun:
         """What the denoiser is given beside the images at `rows` (n,); see `conditioning_of`."""
         return conditioning_of(self.objective, images, rows, seed)
 
-    def steered(self, scale: float, seed: int, null: Mapping[str, Tensor]) -> Denoiser:
+    def guided_denoiser(self, scale: float, seed: int, null: Mapping[str, Tensor]) -> Denoiser:
         """The run's denoiser under guidance, its condition noised anew at every call.
 
         Args:
@@ -145,9 +151,11 @@ class TrainedRun:
         return guided(denoiser, scale, **null)
 
     def null(self) -> dict[str, Tensor]:
-        """No class, and no condition, as far as the run was trained to go without: one row of each.
+        """No class, and no condition, as far as the run was trained to go without.
 
-        label: (1,), the index after the last class.  withheld: (1,) true.
+        Returns:
+            label: (1,), the index after the last class.
+            withheld: (1,) true.
         """
         null: dict[str, Tensor] = {}
         if self.objective.conditional and self.objective.label_dropout:
@@ -165,20 +173,25 @@ class TrainedRun:
                 raise InputError(
                     f"{self.path}: was trained without --condition; give --method ddnm"
                 )
-            return self.steered(config.guidance, config.seed, self.null())
+            return self.guided_denoiser(config.guidance, config.seed, self.null())
         if self.objective.condition is not None:
             raise InputError(
                 f"{self.path}: was trained with --condition {self.objective.condition}, and"
                 f" --method {method} is for runs without; leave it out"
             )
-        free = self.steered(config.guidance, config.seed, self.null())
+        free = self.guided_denoiser(config.guidance, config.seed, self.null())
         if method == "ddnm":
             return null_space(free, condition)
         return replaced(free, condition, config.seed)
 
     def images(self, data: str | None = None) -> tuple[ImageSet, ImageSet]:
-        """The images of the run, training and held out, from `data` where they have moved;
-        InputError for others.
+        """The images of the run, training and held out.
+
+        Args:
+            data: Where they lie if they have moved.
+
+        Raises:
+            InputError: For other images.
         """
         data = data or str(self.settings["data"])
         images, held_out = load(self.objective, data)

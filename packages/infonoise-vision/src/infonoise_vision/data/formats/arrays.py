@@ -23,7 +23,7 @@ class Arrays:
 
     Attributes:
         images: (n, c, h, w), uint8 for whole numbers, float32 for real ones.
-        levels: Number of grey levels, where the format tells; else None.
+        levels: Number of grey levels, where the format says it; else None.
     """
 
     name: str
@@ -56,8 +56,9 @@ class Arrays:
 
 
 def black_or_white(pixels: Bytes) -> int:
-    """Number of grey levels: 2 where pixels are 0 and 1, or 0 and 255, and nothing else; then they
-    are made 0 and 1 in place. Else 256.
+    """Number of grey levels: 2 for pixels of two values, which are made 0 and 1 in place, else 256.
+
+    The two values are 0 and 1, or 0 and 255.
     """
     top = max(int(part.max()) for part in chunks(pixels))
     if top not in (1, 255):

@@ -47,8 +47,12 @@ class Container(Protocol):
         """What to call a file in a message."""
 
     def contents(self, places: Sequence[int]) -> Iterator[Content]:
-        """The bytes of the files at ascending `places`; in place of one that cannot be read, the
-        error that says so. Raises InputError where none can be read any more.
+        """The bytes of the files at ascending `places`.
+
+        In place of one that cannot be read stands the error that says so.
+
+        Raises:
+            InputError: Where none can be read any more.
         """
 
 
@@ -167,7 +171,7 @@ def read_file(file: Path) -> Content:
     except InputError as error:
         return error
     except OSError as error:
-        return InputError(f"{file}: cannot be read ({error.strerror}); mend or remove the file")
+        return InputError(f"{file}: cannot be read ({error.strerror}); repair or remove the file")
 
 
 def sound(contents: Iterator[Content]) -> Iterator[bytes]:

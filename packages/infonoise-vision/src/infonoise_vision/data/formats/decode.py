@@ -65,13 +65,15 @@ def decode_content(content: Content, where: str, size: int | None) -> Decoded:
             wide = opened.format == "TIFF" and opened.mode == "I"
             opened.load()
             image = ImageOps.exif_transpose(opened)
-    except UnidentifiedImageError as error:  # it tells where in memory the bytes lie
+    except UnidentifiedImageError as error:  # its text says where in memory the bytes lie
         raise InputError(
-            f"{where}: cannot be read (no kind of image that Pillow knows); mend or remove the file"
+            f"{where}: cannot be read (no kind of image that Pillow knows); repair or remove the file"
         ) from error
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(f"{where}: cannot be read ({reason}); mend or remove the file") from error
+        raise InputError(
+            f"{where}: cannot be read ({reason}); repair or remove the file"
+        ) from error
     if frames > 1:
         raise InputError(f"{where}: has {frames} frames; save each frame as an image of its own")
     kept: str | None = HIGH_BYTE if deep else BYTES

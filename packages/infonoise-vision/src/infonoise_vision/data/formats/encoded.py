@@ -61,14 +61,22 @@ def decode_files(
     progress: Progress | None,
     bad: BadRecords,
 ) -> tuple[Bytes, list[int]]:
-    """Decode files in order -> (k, c, h, w) made by `new`, and which of the n files these are; c is
-    1 if every image is grey, else 3.
+    """Decode files in order.
 
     Args:
-        where: (n,) names for messages. `progress(done, total)` is called after each file.
-        bad: Counts the files that cannot be read, or have another size than the first.  Raises
-            InputError where there are too many of them, or no other, and where the values of
-            more than 8 bits have no one scale, or one that leaves all images nearly black.
+        where: (n,) names for messages.
+        contents: (n,) what the files hold.
+        size: Cut the centred square out of each and bring it to size x size.
+        new: Makes the array to fill.
+        progress: Called with (done, n) after each file.
+        bad: Counts the files that cannot be read, or have another size than the first.
+
+    Returns:
+        (k, c, h, w), c = 1 if every image is grey, else 3, and which of the n files these are.
+
+    Raises:
+        InputError: Where there are too many bad files, or no other, and where the values of more
+            than 8 bits have no one scale, or one that leaves all images nearly black.
     """
     pixels: Bytes | None = None
     kept: list[int] = []

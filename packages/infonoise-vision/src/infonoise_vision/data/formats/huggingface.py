@@ -69,9 +69,7 @@ def _opened(datasets: Any, found: Any, name: str, where: str) -> Opened:
 
 
 def _source(datasets: Any, data: Any, name: str, where: str) -> Encoded:
-    """Images of the first column that holds them; labels of the first with class names, or of a
-    column called label, labels or fine_label.
-    """
+    """Images of the first column that holds them, with the labels of `_labels`."""
     features = data.features
     images = [k for k, kind in features.items() if isinstance(kind, datasets.Image)]
     if not images:
@@ -95,6 +93,7 @@ def _source(datasets: Any, data: Any, name: str, where: str) -> Encoded:
 
 
 def _labels(datasets: Any, data: Any, where: str) -> tuple[Labels, tuple[str, ...]]:
+    """Of the first column with class names, or one called label, labels or fine_label."""
     features = data.features
     known = [k for k, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
     known += [k for k in ("label", "labels", "fine_label") if k in features]
@@ -103,7 +102,9 @@ def _labels(datasets: Any, data: Any, where: str) -> tuple[Labels, tuple[str, ..
     key = known[0]
     stored = np.asarray(data[key][:])
     if stored.ndim != 1 or stored.dtype.kind not in "iuU":
-        raise InputError(f"{where}: column '{key}' holds no class for every image; mend or drop it")
+        raise InputError(
+            f"{where}: column '{key}' holds no class for every image; complete or drop it"
+        )
     if isinstance(features[key], datasets.ClassLabel):
         if (stored == -1).all():  # what the hub writes for a test split without labels
             return None, ()

@@ -24,7 +24,7 @@ LABEL_KEYS = ("label", "cls", "class")
 
 
 def encoded_images(container: Container, name: str) -> Encoded:
-    """The images in a container, told by suffix.
+    """The images in a container, recognised by suffix.
 
     Labels: of dataset.json, as EDM's dataset_tool writes it, where there is one; else of the .cls
     or .json files beside the images, as in a WebDataset; else the first-level subfolders, where
@@ -78,7 +78,7 @@ def _listed(
     try:
         labels = {str(name): label for name, label in pairs}
     except (TypeError, ValueError) as error:
-        raise InputError(f'{where}: "labels" is no list of [name, class]; mend it') from error
+        raise InputError(f'{where}: "labels" is no list of [name, class]; correct it') from error
     folder = PurePosixPath(container.names[listing]).parent
     paths = [PurePosixPath(container.names[i]) for i in places]
     names = [str(p.relative_to(folder) if p.is_relative_to(folder) else p) for p in paths]
@@ -130,7 +130,7 @@ def _note(container: Container, place: int) -> int | str | None:
         return None
     label = next((fields[key] for key in LABEL_KEYS if key in fields), None)
     if isinstance(label, bool) or not isinstance(label, int | str | None):
-        raise InputError(f"{where}: label {label!r} is neither a number nor a name; mend it")
+        raise InputError(f"{where}: label {label!r} is neither a number nor a name; correct it")
     return label
 
 

@@ -112,7 +112,7 @@ def _real(where: str, images: NDArray[Any]) -> NDArray[np.float32]:
     if len(bad):
         raise InputError(
             f"{where}: {len(bad)} images hold NaN or infinite values, first at index {bad[0]}; "
-            "mend or remove them"
+            "repair or remove them"
         )
     return real
 

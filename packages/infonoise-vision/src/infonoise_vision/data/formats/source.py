@@ -25,8 +25,12 @@ CHUNK = 1024
 
 
 class Read(NamedTuple):
-    """pixels: (n, c, h, w).  levels: their number of grey levels, or None.  rows: (n,) where they
-    stand in the source: those asked for, but for bad ones.
+    """What was read of a source.
+
+    Attributes:
+        pixels: (n, c, h, w).
+        levels: Their number of grey levels, or None.
+        rows: (n,) where they stand in the source; bad ones among those wanted are left out.
     """
 
     pixels: Pixels
@@ -100,7 +104,7 @@ def index_labels(
 ) -> tuple[Labels, tuple[str, ...]]:
     """Class index of each label, and the class names: the distinct labels, sorted.
 
-    Where all are -1 there are no labels;
+    Where all are -1 there are no labels.
 
     Raises:
         InputError: For a negative number among others.
@@ -129,6 +133,6 @@ def named_labels(
     wrong = labels[(labels < 0) | (labels >= len(classes))]
     if len(wrong):
         raise InputError(
-            f"{where}: has label {wrong[0]} for {len(classes)} classes; mend the labels"
+            f"{where}: has label {wrong[0]} for {len(classes)} classes; correct the labels"
         )
     return labels, classes
