@@ -39,7 +39,7 @@ def edm_cifar10_classes() -> Train:
 
 
 def edm_imagenet64() -> Train:
-    """ImageNet at 64x64 with classes, 295.9 million parameters: 2500 million images, 4096 a step."""
+    """ImageNet at 64x64 with classes, 295.9 M parameters: 2500 million images, 4096 a step."""
     objective = Objective(network="adm-imagenet64", size=64, dropout=0.1, conditional=True)
     return _edm(objective, images=2500e6, batch=4096, lr=1e-4, warmup=10e6, half_life=50e6)
 

@@ -45,7 +45,7 @@ class ProfileCommand:
 
 
 def run_profile_command(config: ProfileCommand) -> None:
-    """Print the profile's entropy, by group with --by, or what the condition takes away with --gap."""
+    """Print the entropy, by group with --by, or what the condition takes away with --gap."""
     if config.by is None and not config.gap:
         show_profile(config.run, config.out, overwrite=config.overwrite)
         return

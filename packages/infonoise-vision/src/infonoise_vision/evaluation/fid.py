@@ -76,11 +76,11 @@ def kernel_distance(first: Tensor, second: Tensor, seed: int = 0) -> tuple[float
 
 
 def kernel_variance(first: Tensor, second: Tensor) -> float:
-    """Estimated variance of the unbiased squared MMD of all of (n, d) and (m, d), with KID's kernel.
+    """Estimated variance of the unbiased squared MMD of (n, d) and (m, d), with KID's kernel.
 
     By the terms of its Hoeffding decomposition (Serfling 1980, ch. 5; for the MMD: Sutherland et
-    al. 2017). Those of one image alone vanish where both distributions are the same; the variance that they
-    show in a sample holds the terms of two images twice, of which one part is taken away.
+    al. 2017). Those of one image alone vanish where both distributions are the same; the variance
+    that they show in a sample holds the terms of two images twice, of which one part is taken away.
     """
     x, y = first.double(), second.double()
     n, m = len(x), len(y)

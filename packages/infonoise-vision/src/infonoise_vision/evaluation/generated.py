@@ -137,8 +137,9 @@ def draw(
     condition: Condition | None = None,
     method: str = "trained",
 ) -> Drawn:
-    """Generate as many images as there are held-out ones, at most `samples`; or complete held-out
-    images, by a `condition`. The values are kept as they come out.
+    """Generate images, or complete held-out ones by a `condition`; see `plan`.
+
+    The values are kept as they come out.
     """
     chosen = plan(images, held_out, samples, config.seed, completing=condition is not None)
     return draw_plan(run, chosen, config, reporter, condition=condition, method=method)

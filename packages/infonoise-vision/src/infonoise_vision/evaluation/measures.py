@@ -38,7 +38,7 @@ class Row:
 
 
 def classifier_rows(drawn: Drawn, classifier: Classifier) -> list[Row]:
-    """Distances in the features of a classifier of the data, and its accuracy on completed images."""
+    """Distances in features of a classifier of the data, and its accuracy on completed images."""
     name = "a classifier of the training images"
     rows = _distances("clf", "fd", drawn, classifier.features_of, name)
     if drawn.label is not None and drawn.truth is not None:

@@ -5,8 +5,8 @@ at noise level sigma the network sees the condition y at a level of its own, c s
 never noised, and the best network is the true conditional denoiser.  0 < c < 1: both are noised,
 at two speeds.  c = 1: joint diffusion; where y is a region this is the method of replacement.
 With c > 0 the condition is noised anew at every call of the sampler, and even a perfect network
-draws from another distribution than the true posterior: little for small c and stochastic samplers, far for
-c = 1.
+draws from another distribution than the true posterior: little for small c and stochastic
+samplers, far for c = 1.
 """
 
 from collections.abc import Mapping

@@ -67,7 +67,8 @@ def decode_content(content: Content, where: str, size: int | None) -> Decoded:
             image = ImageOps.exif_transpose(opened)
     except UnidentifiedImageError as error:  # its text says where in memory the bytes lie
         raise InputError(
-            f"{where}: cannot be read (no kind of image that Pillow knows); repair or remove the file"
+            f"{where}: cannot be read (no kind of image that Pillow knows); repair or"
+            " remove the file"
         ) from error
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
