@@ -51,8 +51,8 @@ def test_as_many_as_the_reference_holds_whatever_the_other_part_has(
     assert len(set(numbers(chosen.reference))) == n
     assert set(numbers(chosen.reference)) <= set(numbers(reference))
     # The run is told of what it is compared with.
-    assert chosen.told is reference
-    assert numbers(chosen.told.take(chosen.rows)) == numbers(chosen.reference)
+    assert chosen.given is reference
+    assert numbers(chosen.given.take(chosen.rows)) == numbers(chosen.reference)
     # A floor is between as many, or there is none, and a line says why.
     assert (chosen.other is not None) == floor
     if chosen.other is not None:
@@ -68,7 +68,7 @@ def test_as_many_as_the_reference_holds_whatever_the_other_part_has(
 def test_completed_images_are_held_out_ones_beside_as_many_of_training(train: int, n: int) -> None:
     images = numbered("train", train)
     chosen = plan(images, HELD_OUT, 40, 0, completing=True)
-    assert chosen.told is HELD_OUT
+    assert chosen.given is HELD_OUT
     assert chosen.against == "train"
     assert len(chosen.rows) == len(chosen.reference) == n
     assert set(numbers(chosen.reference)) <= set(numbers(images))

@@ -139,7 +139,7 @@ def test_guidance_moves_from_no_class_to_the_class_and_beyond(runs: Path, tmp_pa
     with torch.no_grad():
         told, free = (run.denoiser(x, sigma, label=torch.full((3,), label)) for label in (1, 3))
         for scale in (0.0, 1.0, 2.5):
-            steered = run.steered(scale, 0, run.null())(x, sigma, label=torch.full((3,), 1))
+            steered = run.guided_denoiser(scale, 0, run.null())(x, sigma, label=torch.full((3,), 1))
             torch.testing.assert_close(steered, free + scale * (told - free))
     assert sample(runs / "classes", tmp_path / "a.png", "--class", "1", "--guidance", "2") == 0
 
