@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 from torch import Tensor, nn
 
-from infonoise_core.evaluation.measures import Measure
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.measures import Measure
 from infonoise_core.sampling.generate import generate
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_vision.data.images import ImageSet
