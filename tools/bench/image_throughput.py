@@ -3,7 +3,7 @@
 import time
 
 import vision_runs
-from infonoise_vision.methods.diffusion import load_split
+from infonoise_vision.data.images import load_split
 from loop_overhead import BATCH, Work, overheads
 from report import Goal, Section, Table
 from suite import Tick
@@ -18,7 +18,7 @@ def section(quick: bool, seed: int, tick: Tick) -> Section:
     """Steps per second of processor time: of each loop over the hand-written one."""
     steps, rounds = (STEPS_QUICK, ROUNDS_QUICK) if quick else (STEPS, ROUNDS)
     size = vision_runs.SIZE
-    images, _ = load_split(vision_runs.data(quick, tick), size)
+    images, _ = load_split(vision_runs.data(quick, tick), size=size)
     # Of the process, so that what else the machine does is not counted.
     over = overheads(Work(images, seed, steps, time.process_time), rounds, tick)
     ratio = {name: 1 / (1 + extra) for name, extra in over.items()}

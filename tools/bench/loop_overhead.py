@@ -20,8 +20,8 @@ from infonoise_core.schedules.infonoise import InfoNoise, Schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
-from infonoise_vision.data.images import ImageSet
-from infonoise_vision.methods.diffusion import load_split, make_task, weight_of
+from infonoise_vision.data.images import ImageSet, load_split
+from infonoise_vision.methods.diffusion import make_task, weight_of
 from infonoise_vision.methods.options import Objective
 from report import Goal, Section, Table
 
@@ -62,7 +62,7 @@ class Watch:
 
 def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
     """Seconds of a step of each loop over those of the hand-written one."""
-    images, _ = load_split("digits", None)
+    images, _ = load_split("digits")
     rounds = ROUNDS_QUICK if quick else ROUNDS
     over = overheads(Work(images, seed), rounds, tick)
     return Section(
