@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from infonoise_core.app.memory import activation_bytes, estimate
-from infonoise_core.training.engines.torch import EngineConfig, recompute_blocks
+from infonoise_core.training.config import EngineConfig
+from infonoise_core.training.engines.base import recompute_blocks
 from infonoise_core.training.task import Batch
 from infonoise_text.models.config import preset
 from infonoise_text.models.denoiser import BitDenoiser

@@ -19,14 +19,10 @@ from torch import Tensor, nn
 
 from infonoise_core import EDMDenoiser
 from infonoise_core.app.memory import Memory, activation_bytes, estimate
+from infonoise_core.training.config import EngineConfig
 from infonoise_core.training.ema import WeightAverage, plain_keep
-from infonoise_core.training.engines.torch import (
-    Engine,
-    EngineConfig,
-    count_parameters,
-    make_engine,
-    recompute_blocks,
-)
+from infonoise_core.training.engines.base import Engine, count_parameters, recompute_blocks
+from infonoise_core.training.engines.make import make_engine
 from infonoise_core.training.task import Batch
 
 # Freed memory of 256 KiB and more goes back to the system at once, so that pages tell what is held.

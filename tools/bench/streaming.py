@@ -23,11 +23,12 @@ from infonoise_bio.methods.recipe import encoding_of, schedule_context, weight_o
 from infonoise_bio.methods.trained import COMMAND
 from infonoise_bio.models.denoiser import ModelConfig, make_denoiser
 from infonoise_bio.models.options import NetworkConfig
-from infonoise_core.app.train import Run, run_settings, run_training
+from infonoise_core.app.train import Run, run_training
 from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
 from infonoise_core.schedules.registry import make_schedule
 from infonoise_core.training.config import TrainConfig
+from infonoise_core.training.run_folder import run_settings
 from report import Cell, Goal, Section, Table
 from suite import Tick
 

@@ -6,7 +6,7 @@ import torch
 
 import comparisons
 from infonoise_core.errors import InputError
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.classifier import Classifier, trained_classifier
 from infonoise_vision.sampling.trained import TrainedRun, open_trained

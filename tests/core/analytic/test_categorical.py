@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from infonoise_core import InfoNoise, InputError, VarianceExploding
+from infonoise_core.analytic.categorical import ScalarSource
 from infonoise_core.analytic.exact import BinarySource, exact_profile
 from infonoise_core.analytic.priors import independent_symbol_profile
-from infonoise_core.scalar import ScalarSource
 
 GREY = torch.linspace(-1, 1, 17, dtype=torch.float64)
 

@@ -19,7 +19,7 @@ from infonoise_core.app.options import EvaluateOptions, SampleOptions
 from infonoise_core.app.trained import TrainedRun
 from infonoise_core.evaluation.measures import Measure
 from infonoise_core.processes.denoiser import Denoiser
-from infonoise_core.sampling.generate import generate
+from infonoise_core.sampling.generate import generate, sampler_levels
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 
@@ -140,7 +140,7 @@ class SoundDomain(Domain[Sounds, SoundOptions]):
 
     def generate(self, run: TrainedRun[SoundOptions], command: SampleOptions) -> str:
         sampler = command.sampler
-        sigmas = sampler.sigmas(0.01, 10.0, run.profile)
+        sigmas = sampler_levels(sampler, 0.01, 10.0, run.profile)
         x0 = generate(run.denoiser, (LENGTH,), command.samples, sigmas, seed=sampler.seed).x
         with command.out.open("wb") as file:
             np.save(file, x0.numpy())

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 import memory as bench
 from infonoise_core.app.memory import activation_bytes, estimate
 from infonoise_core.errors import InputError
-from infonoise_core.training.engines.torch import EngineConfig, recompute_blocks
+from infonoise_core.training.config import EngineConfig
+from infonoise_core.training.engines.base import recompute_blocks
 from infonoise_core.training.task import Batch
 
 MIB = 2**20

@@ -14,8 +14,7 @@ from torch import nn
 from infonoise_core.app.train import Run, run_training
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Measure
-from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engines.torch import EngineConfig
+from infonoise_core.training.config import EngineConfig, TrainConfig
 
 from ..two_points import CONFIG, TwoPoints, schedule
 

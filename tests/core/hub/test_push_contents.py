@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from infonoise_core.commands.cli import main as infonoise
 from infonoise_core.training.artifact import read_card, without_paths
-from infonoise_core.training.config import check_run
+from infonoise_core.training.run_folder import check_run
 
 from ..toy_domain import MODEL_FILES, SECRET, make_run, names, opened, pull, push, refused
 

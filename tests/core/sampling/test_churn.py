@@ -7,8 +7,9 @@ import torch
 
 from infonoise_core.analytic.exact import BinarySource, GaussianSource, exact_profile
 from infonoise_core.errors import InputError
-from infonoise_core.sampling.churn import MAX_GAMMA, band_churn, constant_churn, rate_churn
+from infonoise_core.sampling.churn import band_churn, constant_churn, rate_churn
 from infonoise_core.sampling.grids import entropic_grid, karras_grid
+from infonoise_core.sampling.options import MAX_GAMMA
 from infonoise_core.schedules.gates import fixed_gate
 
 BINARY = exact_profile(BinarySource(4), 0.01, 100.0, bins=256)

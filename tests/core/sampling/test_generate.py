@@ -8,8 +8,14 @@ from torch import Tensor
 
 from infonoise_core.analytic.exact import BinarySource, exact_profile
 from infonoise_core.errors import InputError
-from infonoise_core.sampling.generate import GRIDS, SamplerConfig, generate, generate_chunks
+from infonoise_core.sampling.generate import (
+    generate,
+    generate_chunks,
+    sampler_churn,
+    sampler_levels,
+)
 from infonoise_core.sampling.grids import karras_grid
+from infonoise_core.sampling.options import GRIDS, SamplerConfig
 
 SIGMAS = karras_grid(12, 0.01, 20.0)
 
@@ -74,7 +80,7 @@ PROFILE = exact_profile(BinarySource(4), 0.02, 50.0)
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_every_grid_spans_the_levels_asked_for(grid: str) -> None:
-    sigmas = SamplerConfig(steps=9, grid=grid).sigmas(0.05, 20.0, PROFILE)
+    sigmas = sampler_levels(SamplerConfig(steps=9, grid=grid), 0.05, 20.0, PROFILE)
     assert sigmas.shape == (9,)
     assert bool((sigmas.diff() < 0).all())
     torch.testing.assert_close(sigmas[[0, -1]], torch.tensor([20.0, 0.05], dtype=torch.float64))
@@ -83,22 +89,22 @@ def test_every_grid_spans_the_levels_asked_for(grid: str) -> None:
 @pytest.mark.parametrize("grid", ["entropic", "rescaled-entropic", "kl"])
 def test_a_missing_profile_is_an_error_and_no_other_grid_takes_its_place(grid: str) -> None:
     with pytest.raises(InputError, match=f"--grid {grid} needs a profile"):
-        SamplerConfig(grid=grid).sigmas(0.05, 20.0, None)
+        sampler_levels(SamplerConfig(grid=grid), 0.05, 20.0, None)
 
 
 def test_the_mend_for_a_missing_profile_is_enough() -> None:
-    with pytest.raises(InputError, match=r"or give --grid karras --churn 0$"):
-        SamplerConfig(churn=0.3).sigmas(0.05, 20.0, None)
+    with pytest.raises(InputError, match="give --grid karras --churn 0, or train again"):
+        sampler_levels(SamplerConfig(churn=0.3), 0.05, 20.0, None)
     mended = SamplerConfig(grid="karras", churn=0.0)
-    assert len(mended.sigmas(0.05, 20.0, None)) == mended.steps
-    assert mended.churning(None) is None
+    assert len(sampler_levels(mended, 0.05, 20.0, None)) == mended.steps
+    assert sampler_churn(mended, None) is None
 
 
 def test_churn_is_put_where_the_gate_says() -> None:
     sigmas = torch.tensor([20.0, 1.0, 0.03])
-    assert SamplerConfig().churning(None) is None
+    assert sampler_churn(SamplerConfig(), None) is None
     everywhere, band, rate = (
-        SamplerConfig(churn=0.2, churn_gate=gate).churning(PROFILE)
+        sampler_churn(SamplerConfig(churn=0.2, churn_gate=gate), PROFILE)
         for gate in ("constant", "band", "rate")
     )
     assert everywhere is not None
@@ -109,7 +115,7 @@ def test_churn_is_put_where_the_gate_says() -> None:
     high, middle, low = rate(sigmas).tolist()
     assert max(high, low) < 0.01 < 0.1 < middle <= 0.2
     with pytest.raises(InputError, match="--churn-gate band needs a profile"):
-        SamplerConfig(churn=0.2).churning(None)
+        sampler_churn(SamplerConfig(churn=0.2), None)
 
 
 @pytest.mark.parametrize(

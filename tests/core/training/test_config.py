@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from infonoise_core.config.quantities import parse_duration
 from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
-from infonoise_core.training.config import open_run, parse_duration, read_run
+from infonoise_core.training.run_folder import open_run, read_run
 
 from ..two_points import CONFIG
 

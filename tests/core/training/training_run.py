@@ -26,8 +26,8 @@ from infonoise_core import (
     edm_weight,
 )
 from infonoise_core.schedules.fixed import Schedule
-from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engines.torch import EngineConfig, make_engine
+from infonoise_core.training.config import EngineConfig, TrainConfig
+from infonoise_core.training.engines.make import make_engine
 from infonoise_core.training.loop import train
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 

@@ -19,7 +19,8 @@ from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import ScheduleContext, make_schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
-from infonoise_core.training.loop import PROFILE_FILE, train
+from infonoise_core.training.loop import train
+from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_core.training.task import Batch
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.data.corpus import Corpus, Split, SplitCounts

@@ -12,6 +12,7 @@ from infonoise_core.analytic.exact import BinarySource, exact_profile
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.sampling.churn import band_churn, constant_churn
+from infonoise_core.sampling.generate import sampler_levels
 from infonoise_core.sampling.grids import entropic_grid, karras_grid, log_uniform_grid
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.commands.complete import SAMPLER
@@ -196,9 +197,11 @@ def test_entropic_levels_remove_equal_shares_of_entropy() -> None:
 
 def test_a_missing_profile_is_an_error_and_no_other_grid_takes_its_place() -> None:
     with pytest.raises(InputError, match="--grid entropic needs a profile"):
-        SAMPLER.sigmas(SIGMA_LAST, 80.0, None)
+        sampler_levels(SAMPLER, SIGMA_LAST, 80.0, None)
     karras = replace(SAMPLER, grid="karras", steps=10)
-    assert torch.equal(karras.sigmas(SIGMA_LAST, 80.0, None), karras_grid(10, SIGMA_LAST, 80.0))
+    assert torch.equal(
+        sampler_levels(karras, SIGMA_LAST, 80.0, None), karras_grid(10, SIGMA_LAST, 80.0)
+    )
 
 
 def test_churn_follows_the_profile() -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 from torch.nn import functional
 
 from infonoise_core.errors import InputError
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_vision.cli import main
 from infonoise_vision.commands.generate import labels
 from infonoise_vision.data.user_images import is_rectangle, known_part, read_pictures

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.progress import Silent
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.classifier import Classifier

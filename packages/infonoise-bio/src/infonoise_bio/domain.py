@@ -13,12 +13,12 @@ from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.recipe import model_config, schedule_context
 from infonoise_bio.methods.registry import DIFFUSION
 from infonoise_bio.methods.trained import COMMAND
-from infonoise_core.app.train import Run, run_settings, run_training
+from infonoise_core.app.train import Run, run_training
 from infonoise_core.config.tree import settings_of
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.schedules.registry import make_schedule
-from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engines.torch import EngineConfig
+from infonoise_core.training.config import EngineConfig, TrainConfig
+from infonoise_core.training.run_folder import run_settings
 
 # Held-out sequences of the evaluations while training goes on; `evaluate` takes all.
 MEASURED = 512

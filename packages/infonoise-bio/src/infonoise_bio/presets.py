@@ -8,8 +8,7 @@ from infonoise_bio.data.options import Examples, Windowing
 from infonoise_bio.domain import Train
 from infonoise_bio.methods.options import Objective
 from infonoise_core.config.presets import Presets
-from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engines.torch import EngineConfig
+from infonoise_core.training.config import EngineConfig, TrainConfig
 
 # Only the user can say where a run goes.
 _OUT: Path = tyro.MISSING

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from infonoise_core.app.train import Run, run_settings, run_training
-from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engines.torch import EngineConfig
+from infonoise_core.app.train import Run, run_training
+from infonoise_core.training.config import EngineConfig, TrainConfig
+from infonoise_core.training.run_folder import run_settings
 from infonoise_text.data.open import describe, open_corpus
 from infonoise_text.data.options import EMBEDDED, CorpusOptions
 from infonoise_text.methods.assets import Assets

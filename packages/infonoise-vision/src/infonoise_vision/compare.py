@@ -9,7 +9,7 @@ from tyro.conf import OmitArgPrefixes, Positional
 import infonoise_vision
 from infonoise_core.app.compare import Subject, compare, scheduler
 from infonoise_core.app.options import CompareConfig
-from infonoise_core.app.train import run_settings
+from infonoise_core.training.run_folder import run_settings
 from infonoise_vision.data.fingerprint import describe
 from infonoise_vision.domain import examples
 from infonoise_vision.evaluation.held_out import evaluation_of

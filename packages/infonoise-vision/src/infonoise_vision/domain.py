@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from tyro.conf import OmitArgPrefixes, Positional
 
-from infonoise_core.app.train import Run, run_settings, run_training
+from infonoise_core.app.train import Run, run_training
 from infonoise_core.sampling.generate import generate
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_core.schedules.registry import make_schedule
-from infonoise_core.training.config import CONFIG_FILE, TrainConfig, read_run
-from infonoise_core.training.engines.torch import EngineConfig
+from infonoise_core.training.config import EngineConfig, TrainConfig
+from infonoise_core.training.run_folder import CONFIG_FILE, read_run, run_settings
 from infonoise_vision.data.fingerprint import recorded
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.held_out import evaluation_of

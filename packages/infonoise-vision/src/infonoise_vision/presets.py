@@ -11,8 +11,7 @@ from pathlib import Path
 import tyro
 
 from infonoise_core.config.presets import Presets
-from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.engines.torch import EngineConfig
+from infonoise_core.training.config import EngineConfig, TrainConfig
 from infonoise_vision.domain import Train
 from infonoise_vision.methods.options import Objective
 

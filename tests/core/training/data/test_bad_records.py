@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.config import EngineConfig
 from infonoise_core.training.data.records import BadRecords, Examples, Record
-from infonoise_core.training.engines.torch import EngineConfig
 
 from .record_sources import Numbers, quiet, value
 

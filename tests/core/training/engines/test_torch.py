@@ -14,17 +14,14 @@ from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.schedules.fixed import LogUniform
 from infonoise_core.training import checkpoint
-from infonoise_core.training.config import TrainConfig
+from infonoise_core.training.config import EngineConfig, TrainConfig
+from infonoise_core.training.engines.base import recompute_blocks
+from infonoise_core.training.engines.make import make_engine
 from infonoise_core.training.engines.ranks import pooled
-from infonoise_core.training.engines.torch import (
-    EngineConfig,
-    TorchEngine,
-    make_engine,
-    recompute_blocks,
-)
+from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.interrupt import Stopped
 from infonoise_core.training.loop import train
-from infonoise_core.training.state import CHECKPOINTS
+from infonoise_core.training.run_folder import CHECKPOINTS
 
 from ..training_run import Corners, Job, finish, launch, schedule
 

@@ -16,8 +16,9 @@ from infonoise_core.schedules.fixed import LogNormal
 from infonoise_core.schedules.infonoise import InfoNoise
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
-from infonoise_core.training.loop import PROFILE_FILE, train
+from infonoise_core.training.loop import train
 from infonoise_core.training.meter import Meter
+from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_core.training.task import Batch
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.data.corpus import Split, SplitCounts

@@ -16,14 +16,14 @@ from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.recipe import model_config, schedule_context
 from infonoise_bio.methods.registry import BASELINES
 from infonoise_bio.methods.trained import BASELINES_COMMAND
-from infonoise_core.app.train import run_settings
 from infonoise_core.config.tree import settings_of
 from infonoise_core.files import write_json
 from infonoise_core.schedules.registry import make_schedule
-from infonoise_core.training.config import TrainConfig, open_run
+from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
 from infonoise_core.training.progress import progress
+from infonoise_core.training.run_folder import open_run, run_settings
 
 FILE = "baselines.json"
 

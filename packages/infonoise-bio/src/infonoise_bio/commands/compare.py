@@ -20,8 +20,8 @@ from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.sampling.sequences import Sampling, design
 from infonoise_core.app.compare import Subject, compare, scheduler
 from infonoise_core.app.options import CompareConfig
-from infonoise_core.app.train import run_settings
 from infonoise_core.sampling.grids import karras_grid
+from infonoise_core.training.run_folder import run_settings
 
 COMMAND = "infonoise-bio compare"
 SHOWN = 12

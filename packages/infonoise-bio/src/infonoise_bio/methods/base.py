@@ -11,7 +11,7 @@ from infonoise_bio.models.encoding import Encoding
 from infonoise_bio.sampling.sequences import Condition, Progress
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.task import Task
 
 

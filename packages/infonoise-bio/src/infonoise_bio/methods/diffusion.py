@@ -20,7 +20,8 @@ from infonoise_bio.models.encoding import Encoding
 from infonoise_bio.sampling.sequences import Condition, Progress, Sampling, design
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.processes.weighting import Weight
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.generate import sampler_churn, sampler_levels
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.task import Batch, Losses, squared_x0_error
 
 
@@ -67,9 +68,9 @@ def sampling_of(trained: Trained, config: SamplerConfig) -> Sampling:
     """The options of a command for the noise levels and the profile of a trained denoiser."""
     low, high = trained.objective.sigma_min, trained.objective.sigma_max
     return Sampling(
-        config.sigmas(low, high, trained.profile),
+        sampler_levels(config, low, high, trained.profile),
         config.solver,
-        config.churning(trained.profile),
+        sampler_churn(config, trained.profile),
         config.guidance,
         config.seed,
         config.chunk,

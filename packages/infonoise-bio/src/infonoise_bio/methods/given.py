@@ -21,7 +21,7 @@ from infonoise_bio.models.encoding import Encoding
 from infonoise_bio.sampling.sequences import Condition
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Measure
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.task import Batch
 
 _CHUNK = 512

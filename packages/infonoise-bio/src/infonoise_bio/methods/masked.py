@@ -28,7 +28,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.rng import Stream, generator
 from infonoise_core.sampling.discrete import first_hitting
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.task import Batch, Losses
 
 

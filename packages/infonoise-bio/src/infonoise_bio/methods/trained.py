@@ -15,14 +15,13 @@ from infonoise_bio.methods.recipe import encoding_of
 from infonoise_bio.methods.registry import BASELINES, DIFFUSION
 from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
 from infonoise_bio.sampling.sequences import Condition, Progress, Sampling
-from infonoise_core.app.train import profile_if_any, read_run_of
 from infonoise_core.config.renamed import upgraded
 from infonoise_core.errors import InputError
 from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.sampling.generate import SamplerConfig
-from infonoise_core.training.config import CONFIG_FILE, read_run
-from infonoise_core.training.engines.torch import pick_device
+from infonoise_core.sampling.options import SamplerConfig
+from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.loop import load_denoiser
+from infonoise_core.training.run_folder import CONFIG_FILE, profile_if_any, read_run, read_run_of
 
 COMMAND = "infonoise-bio train"
 BASELINES_COMMAND = "infonoise-bio baselines"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tyro.conf import UseAppendAction
 
 from infonoise_core.errors import InputError
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.options import SamplerConfig
 
 
 @dataclass(frozen=True)

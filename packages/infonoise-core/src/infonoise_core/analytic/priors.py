@@ -8,14 +8,18 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from infonoise_core.analytic.categorical import CategoricalSource, distinct, symbol_table
+from infonoise_core.analytic.categorical import (
+    CategoricalSource,
+    ScalarSource,
+    distinct,
+    symbol_table,
+)
 from infonoise_core.analytic.exact import BinarySource, profile_on
 from infonoise_core.analytic.mixture import MixtureSource
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.scalar import ScalarSource
 
 # Entries of the largest matrix of weights that is held at once.
 _BLOCK = 2**24

@@ -16,15 +16,15 @@ from infonoise_core.app.domain import Data, Domain, Options, Samples
 from infonoise_core.app.options import CompareConfig, CompareOptions
 from infonoise_core.app.report import answer, write_report
 from infonoise_core.app.results import Results, print_table
-from infonoise_core.app.train import run_settings
+from infonoise_core.config.quantities import parse_duration
 from infonoise_core.config.tree import settings_of
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.files import read_json, write_json
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import ScheduleContext, make_schedule, split_names
-from infonoise_core.training.config import check_run, open_run, parse_duration
-from infonoise_core.training.engines.torch import pick_device
+from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.progress import progress
+from infonoise_core.training.run_folder import check_run, open_run, run_settings
 from infonoise_core.training.task import Task
 
 STEPS_FILE = "updates.json"

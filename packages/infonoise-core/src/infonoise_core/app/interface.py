@@ -24,7 +24,7 @@ from infonoise_core.app.options import (
 from infonoise_core.config.presets import Presets
 from infonoise_core.config.renamed import formerly
 from infonoise_core.hub.options import Pull, Push
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.config import TrainConfig
 
 if TYPE_CHECKING:

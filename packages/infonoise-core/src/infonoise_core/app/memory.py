@@ -13,8 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.config import EngineConfig
 from infonoise_core.training.engines.deepspeed import BUCKET
-from infonoise_core.training.engines.torch import EngineConfig
 from infonoise_core.training.task import Batch
 
 __all__ = ["Memory", "activation_bytes", "estimate"]

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, Positional
 
+from infonoise_core.config.quantities import parse_duration
 from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
-from infonoise_core.training.config import TrainConfig, parse_duration
-from infonoise_core.training.engines.torch import EngineConfig
+from infonoise_core.training.config import EngineConfig, TrainConfig
 
 
 @dataclass(frozen=True)

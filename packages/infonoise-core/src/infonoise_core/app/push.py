@@ -10,7 +10,6 @@ from typing import Any
 from safetensors.torch import save_file
 
 from infonoise_core.app.domain import Data, Domain, Options
-from infonoise_core.app.train import DONE_FILE, profile_if_any, read_run_of
 from infonoise_core.app.trained import open_trained
 from infonoise_core.errors import InputError
 from infonoise_core.files import write_json
@@ -25,7 +24,6 @@ from infonoise_core.hub.push import (
 )
 from infonoise_core.training import checkpoint
 from infonoise_core.training.artifact import (
-    PROFILE_FILE,
     README_FILE,
     WEIGHTS_FILE,
     Card,
@@ -35,10 +33,16 @@ from infonoise_core.training.artifact import (
     without_paths,
     written_by,
 )
-from infonoise_core.training.config import CONFIG_FILE
-from infonoise_core.training.loop import METRICS_FILE
 from infonoise_core.training.metrics import read_lines
-from infonoise_core.training.state import CHECKPOINTS
+from infonoise_core.training.run_folder import (
+    CHECKPOINTS,
+    CONFIG_FILE,
+    DONE_FILE,
+    METRICS_FILE,
+    PROFILE_FILE,
+    profile_if_any,
+    read_run_of,
+)
 
 
 @dataclass(frozen=True)

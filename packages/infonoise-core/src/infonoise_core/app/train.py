@@ -11,22 +11,28 @@ from torch import nn
 from infonoise_core.app.domain import Data, Domain, Options, Samples
 from infonoise_core.app.options import TrainOptions
 from infonoise_core.app.recorded import recorded
-from infonoise_core.config.tree import settings_of
 from infonoise_core.config.yaml_file import write_yaml
-from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.files import write_bytes, write_json
-from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.infonoise import Schedule
-from infonoise_core.training.config import CONFIG_FILE, TrainConfig, open_run, read_run
-from infonoise_core.training.engines.torch import EngineConfig, count_parameters, make_engine
-from infonoise_core.training.loop import PROFILE_FILE, Show, check_division, train
+from infonoise_core.training.config import EngineConfig, TrainConfig
+from infonoise_core.training.engines.base import count_parameters
+from infonoise_core.training.engines.make import make_engine
+from infonoise_core.training.loop import Show, check_division, train
 from infonoise_core.training.progress import progress
+from infonoise_core.training.run_folder import (
+    CONFIG_FILE,
+    DONE_FILE,
+    open_run,
+    read_run,
+)
+from infonoise_core.training.run_folder import profile_if_any as profile_if_any
+from infonoise_core.training.run_folder import profile_of as profile_of
+from infonoise_core.training.run_folder import read_run_of as read_run_of
+from infonoise_core.training.run_folder import run_settings as run_settings
 from infonoise_core.training.task import Task
 
-DONE_FILE, YAML_FILE, SAMPLES = "done.json", "config.yaml", "samples"
-# Where a run lies and what runs it: it may go on elsewhere and with other processes.
-_CHANGEABLE = ("out", "overwrite", "engine")
+YAML_FILE, SAMPLES = "config.yaml", "samples"
 
 
 @dataclass(frozen=True)
@@ -169,35 +175,6 @@ def _showing(run: Run, out: Path) -> Show | None:
         write_bytes(path, made.encode() if isinstance(made, str) else made)
 
     return show
-
-
-def run_settings(command: str, config: Any, **data: Any) -> dict[str, Any]:
-    """A command's options as they stand in a run's config.json, and a description of its data."""
-    settings = {"command": command, **settings_of(config), **data}
-    return {k: v for k, v in settings.items() if k not in _CHANGEABLE}
-
-
-def read_run_of(command: str, run: Path) -> dict[str, Any]:
-    """The settings of a run; InputError unless `command` made it."""
-    settings = read_run(run)
-    if settings.get("command") != command:
-        raise InputError(f"{run}: not made by {command}; give the --out of a train command")
-    return settings
-
-
-def profile_of(run: Path) -> EntropyRateProfile:
-    """The profile a run has measured, or one that was saved by itself."""
-    if run.is_dir() and not (run / PROFILE_FILE).exists():
-        raise InputError(
-            f"{run}: no profile here; one is measured while a model with noise levels trains: train"
-            " it again"
-        )
-    return EntropyRateProfile.load(run / PROFILE_FILE if run.is_dir() else run)
-
-
-def profile_if_any(run: Path) -> EntropyRateProfile | None:
-    """The profile in a run's folder; None where it has measured none."""
-    return profile_of(run) if (run / PROFILE_FILE).exists() else None
 
 
 def print_measures(evaluation: Evaluation, values: Mapping[str, float]) -> None:

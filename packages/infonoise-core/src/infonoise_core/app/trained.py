@@ -10,12 +10,12 @@ from torch import nn
 
 from infonoise_core.app.domain import Data, Domain, Options
 from infonoise_core.app.recorded import refuse_others
-from infonoise_core.app.train import profile_if_any, read_run_of
 from infonoise_core.config.renamed import upgraded
 from infonoise_core.config.tree import from_plain
 from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.training.engines.torch import pick_device
+from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.loop import load_denoiser
+from infonoise_core.training.run_folder import profile_if_any, read_run_of
 
 
 @dataclass(frozen=True)

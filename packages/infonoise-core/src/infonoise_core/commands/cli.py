@@ -22,7 +22,7 @@ from infonoise_core.profiles.readout import (
     discrete_entropy,
     information_gap,
 )
-from infonoise_core.training.artifact import PROFILE_FILE
+from infonoise_core.training.run_folder import PROFILE_FILE
 
 try:
     from rich.console import Console
@@ -181,7 +181,7 @@ def run_compare(config: Compare) -> None:
 def run_estimate_memory(config: EstimateMemory) -> None:
     """Print one row per engine and stage."""
     try:
-        from infonoise_core.training.memory_table import memory_table
+        from infonoise_core.commands.estimate_memory import memory_table
     except ImportError:
         raise InputError(
             "estimate-memory needs more packages: pip install 'infonoise-core[train]'"

@@ -19,7 +19,6 @@ from infonoise_core.hub.repository import repository
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training.artifact import (
     CARD_FILE,
-    PROFILE_FILE,
     README_FILE,
     Card,
     new_folder,
@@ -27,6 +26,7 @@ from infonoise_core.training.artifact import (
     seal,
     verify,
 )
+from infonoise_core.training.run_folder import PROFILE_FILE
 
 _CORE = "infonoise-core"
 

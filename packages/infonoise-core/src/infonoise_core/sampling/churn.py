@@ -15,12 +15,11 @@ from torch import Tensor
 from infonoise_core.errors import InputError
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.sampling.grids import gated
+from infonoise_core.sampling.options import MAX_GAMMA
 from infonoise_core.schedules.gates import Gate
 
 # Noise levels (n,), descending -> relative increase gamma (n,) of each level before its step.
 Churn = Callable[[Tensor], Tensor]
-
-MAX_GAMMA = math.sqrt(2) - 1
 
 
 def constant_churn(gamma: float, sigma_low: float = 0.0, sigma_high: float = math.inf) -> Churn:

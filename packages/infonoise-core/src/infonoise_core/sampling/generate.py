@@ -1,8 +1,6 @@
-"""Examples from a trained denoiser, chunk by chunk, and the options that say how."""
+"""Examples from a trained denoiser, chunk by chunk."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +9,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.rng import Stream, generator
-from infonoise_core.sampling.churn import MAX_GAMMA, Churn, band_churn, constant_churn, rate_churn
+from infonoise_core.sampling.churn import Churn, band_churn, constant_churn, rate_churn
 from infonoise_core.sampling.grids import (
     entropic_grid,
     karras_grid,
@@ -19,7 +17,8 @@ from infonoise_core.sampling.grids import (
     log_uniform_grid,
     rescaled_entropic_grid,
 )
-from infonoise_core.sampling.solvers import SOLVERS, Sample, Solver, solve
+from infonoise_core.sampling.options import SamplerConfig as SamplerConfig
+from infonoise_core.sampling.solvers import Sample, Solver, solve
 
 _PLAIN: Mapping[str, Callable[[int, float, float], Tensor]] = {
     "karras": karras_grid,
@@ -30,92 +29,50 @@ _BY_PROFILE: Mapping[str, Callable[[EntropyRateProfile, int, float, float], Tens
     "rescaled-entropic": rescaled_entropic_grid,
     "kl": kl_grid,
 }
-GRIDS = (*_BY_PROFILE, *_PLAIN)
 # Quantiles of the entropy between which "band" churns.
 _BAND = (0.05, 0.95)
 
 
-Churning = Literal["constant", "band", "rate"]
+def sampler_levels(
+    sampler: SamplerConfig,
+    sigma_min: float,
+    sigma_max: float,
+    profile: EntropyRateProfile | None,
+) -> Tensor:
+    """(steps,) descending noise levels of a sampler.
+
+    Raises:
+        InputError: Where the grid needs a profile and there is none: no other takes its place.
+    """
+    if sampler.grid in _PLAIN:
+        return _PLAIN[sampler.grid](sampler.steps, sigma_min, sigma_max)
+    if profile is None:
+        plain = "--grid karras --churn 0" if sampler.churns_by_profile else "--grid karras"
+        raise InputError(
+            f"--grid {sampler.grid} needs a profile and there is none: give {plain}, or train"
+            " again (every run measures one now)"
+        )
+    return _BY_PROFILE[sampler.grid](profile, sampler.steps, sigma_min, sigma_max)
 
 
-@dataclass(frozen=True)
-class SamplerConfig:
-    """How examples are generated, the same in every domain."""
+def sampler_churn(sampler: SamplerConfig, profile: EntropyRateProfile | None) -> Churn | None:
+    """Where and how much fresh noise a sampler adds; None for none.
 
-    steps: int = 18
-    """noise levels of the solver"""
-    grid: str = "entropic"
-    """by the run's profile: entropic, rescaled-entropic or kl; without: karras or log-uniform"""
-    solver: str = "heun"
-    """euler, heun, dpmpp-2m or gradient-estimation"""
-    churn: float = 0.0
-    """fresh noise before each step, relative to its level; up to 0.41"""
-    churn_gate: Churning = "band"
-    """where: at constant size, in the band that holds the middle 90 % of the entropy, or in
-    proportion to the rate"""
-    s_noise: float = 1.003
-    """factor of the fresh noise"""
-    guidance: float = 1.0
-    """strength of the condition: 1 for none beyond it, 0 to ignore it"""
-    seed: int = 0
-    """of the starting noise"""
-    chunk: int = 256
-    """examples at a time: more of them need more memory"""
-    device: str = "auto"
-    """cpu, cuda or auto"""
-
-    def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("seed", 0), ("chunk", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"--{name} {getattr(self, name)}: give at least {least}")
-        if self.grid not in GRIDS:
-            raise InputError(f"--grid {self.grid}: no such grid; give one of {', '.join(GRIDS)}")
-        if self.solver not in SOLVERS:
-            raise InputError(
-                f"--solver {self.solver}: no such solver; give one of {', '.join(SOLVERS)}"
-            )
-        if not 0 <= self.churn <= MAX_GAMMA:
-            raise InputError(f"--churn {self.churn:g}: give 0 to {MAX_GAMMA:.4f}")
-
-    @property
-    def needs_profile(self) -> bool:
-        """Whether the levels or the churn are read from a profile."""
-        return self.grid not in _PLAIN or self._churns_by_profile
-
-    @property
-    def _churns_by_profile(self) -> bool:
-        return self.churn > 0 and self.churn_gate != "constant"
-
-    def sigmas(
-        self, sigma_min: float, sigma_max: float, profile: EntropyRateProfile | None
-    ) -> Tensor:
-        """(steps,) descending levels; InputError where the grid needs a profile and there is none:
-        no other grid takes its place.
-        """
-        if self.grid in _PLAIN:
-            return _PLAIN[self.grid](self.steps, sigma_min, sigma_max)
-        if profile is None:
-            plain = "--grid karras --churn 0" if self._churns_by_profile else "--grid karras"
-            raise InputError(
-                f"--grid {self.grid} needs a profile and there is none: give {plain}, or train"
-                " again (every run measures one now)"
-            )
-        return _BY_PROFILE[self.grid](profile, self.steps, sigma_min, sigma_max)
-
-    def churning(self, profile: EntropyRateProfile | None) -> Churn | None:
-        """Where and how much fresh noise is added; None for none."""
-        if self.churn == 0:
-            return None
-        if self.churn_gate == "constant":
-            return constant_churn(self.churn)
-        if profile is None:
-            raise InputError(
-                f"--churn-gate {self.churn_gate} needs a profile and there is none: give --churn 0"
-                " or --churn-gate constant, or train again (every run measures one now)"
-            )
-        if self.churn_gate == "rate":
-            return rate_churn(profile, self.churn)
-        return band_churn(profile, self.churn, *_BAND)
+    Raises:
+        InputError: Where it follows a profile and there is none.
+    """
+    if sampler.churn == 0:
+        return None
+    if sampler.churn_gate == "constant":
+        return constant_churn(sampler.churn)
+    if profile is None:
+        raise InputError(
+            f"--churn-gate {sampler.churn_gate} needs a profile and there is none: give --churn 0"
+            " or --churn-gate constant, or train again (every run measures one now)"
+        )
+    if sampler.churn_gate == "rate":
+        return rate_churn(profile, sampler.churn)
+    return band_churn(profile, sampler.churn, *_BAND)
 
 
 def generate_chunks(

@@ -20,7 +20,6 @@ from infonoise_core.files import read_json, whole_folder, write_json
 
 FORMAT, VERSION = "infonoise-artefact", 1
 CARD_FILE, README_FILE, WEIGHTS_FILE = "card.json", "README.md", "model.safetensors"
-PROFILE_FILE = "profile.json"
 
 Kind = Literal["model", "profile"]
 Card = dict[str, Any]

@@ -1,17 +1,14 @@
-"""Settings of the training loop, and the folder a run lives in."""
+"""Settings of the training loop and of the engine that carries out its steps."""
 
 import math
-import re
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from infonoise_core.config.renamed import formerly, upgraded
+from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
-from infonoise_core.files import is_temporary, read_json, write_json
 
-CONFIG_FILE = "config.json"
+# Where the lines of metrics.jsonl may go beside their file.
+LOGGERS = ("tensorboard", "wandb")
 
 
 @dataclass(frozen=True)
@@ -56,16 +53,19 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "log_every", "save_every", "keep", "skip_limit"):
             if getattr(self, name) < 1:
-                raise InputError(f"--{_option(name)} {getattr(self, name)}: give at least 1")
+                raise InputError(f"{self._shown(name)}: give at least 1")
         for name in ("lr_warmup", "eval_every", "seed"):
             if getattr(self, name) < 0:
-                raise InputError(f"--{_option(name)} {getattr(self, name)}: give 0 or more")
+                raise InputError(f"{self._shown(name)}: give 0 or more")
         if not 0 < self.lr < 1:
             raise InputError(f"--lr {self.lr:g}: give a learning rate between 0 and 1")
         if not self.grad_clip > 0:
             raise InputError(f"--grad-clip {self.grad_clip:g}: give a gradient norm above 0")
         self._check_average()
         parse_target(self.target)
+
+    def _shown(self, name: str) -> str:
+        return f"--{name.replace('_', '-')} {getattr(self, name)}"
 
     def _check_average(self) -> None:
         if not 0 < self.ema < 0.28:
@@ -76,6 +76,48 @@ class TrainConfig:
             raise InputError(f"--ema-decay {self.ema_decay:g}: give a share below 1, like 0.999")
         if self.ema_half_life and self.ema_decay:
             raise InputError("--ema-half-life and --ema-decay say the same: give one of them")
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """How a run is carried out.
+
+    What is learned depends on it by rounding only, so a run may go on under another one.
+    """
+
+    engine: Literal["torch", "deepspeed"] = "torch"
+    """torch (one process, or several under torchrun) or deepspeed"""
+    device: str = "auto"
+    """cpu, cuda or auto"""
+    grad_accum: Annotated[int, formerly("accumulate")] = 1
+    """micro-batches per optimizer step and process: more of them need less memory"""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """of the network's arithmetic; weights and averages stay in fp32"""
+    activation_checkpointing: bool = False
+    """keep a block's input only and compute its inside again for gradients: less memory, a third
+    more work"""
+    compile: bool = False
+    """compile the network with torch.compile"""
+    zero: Literal[0, 1, 2, 3] = 2
+    """DeepSpeed's ZeRO stage: what is split over the processes"""
+    workers: int = 0
+    """threads that prepare the next micro-batches; 0 prepares each when it is needed"""
+    log_to: tuple[str, ...] = ()
+    """where else the lines of metrics.jsonl go: tensorboard, wandb"""
+
+    def __post_init__(self) -> None:
+        if self.grad_accum < 1:
+            raise InputError(f"--grad-accum {self.grad_accum}: give at least 1")
+        if self.workers < 0:
+            raise InputError(f"--workers {self.workers}: give 0 or more")
+        check_loggers(self.log_to)
+
+
+def check_loggers(names: tuple[str, ...]) -> None:
+    """InputError for a name that is none."""
+    for name in names:
+        if name not in LOGGERS:
+            raise InputError(f"--log-to {name}: no such place; give {' or '.join(LOGGERS)}")
 
 
 def parse_target(text: str) -> tuple[str, float] | None:
@@ -90,105 +132,3 @@ def parse_target(text: str) -> tuple[str, float] | None:
     if not name.strip() or not math.isfinite(target):
         raise InputError(f"--target {text}: give a measure and a number, such as nats=12.5")
     return name.strip(), target
-
-
-def parse_duration(text: str) -> float:
-    """Seconds from "90s", "3m", "1.5h" or a plain number of seconds."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
-    if match is None or float(match[1]) <= 0:
-        raise InputError(f"--budget {text}: give a time such as 90s, 3m or 1.5h")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-def check_run(
-    out: Path,
-    settings: dict[str, Any],
-    *,
-    overwrite: bool,
-    finished: str,
-    kind: type | None = None,
-) -> bool:
-    """Whether `out` holds a run to go on with; InputError if `open_run` would refuse the folder.
-
-    Touches nothing, so that a mistake found after it costs no earlier run. Arguments as in
-    `open_run`.
-    """
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file: give a folder as --out")
-    if not out.is_dir() or _is_empty(out):
-        return False
-    if not (out / CONFIG_FILE).is_file():
-        # Only a folder that one of our runs made is ever deleted, so --overwrite is no way out.
-        raise InputError(f"{out} is not empty and holds no run: empty it or give another --out")
-    if overwrite:
-        return False
-    if (out / finished).exists():
-        raise InputError(f"{out} holds a finished run: give another --out or --overwrite")
-    known = read_run(out) if kind is None else upgraded(read_run(out), kind)
-    difference = _difference(known, settings)
-    if difference:
-        raise InputError(
-            f"{out} holds a run with other settings ({difference}): give another --out or"
-            " --overwrite"
-        )
-    return True
-
-
-def open_run(
-    out: Path,
-    settings: dict[str, Any],
-    *,
-    overwrite: bool,
-    finished: str,
-    kind: type | None = None,
-) -> bool:
-    """Make `out` the folder of a run with these settings; True if there is one to go on with.
-
-    A run that was cut short goes on when the settings are the same. Anything else that is already
-    there stays untouched unless `overwrite` is set.
-
-    Args:
-        out: The folder.
-        settings: What must be the same.
-        overwrite: Whether a run that is there may be replaced.
-        finished: The file whose presence means a complete run.
-        kind: Dataclass of the settings: those that an older version wrote are read under the
-            names that its fields have now.
-    """
-    going_on = check_run(out, settings, overwrite=overwrite, finished=finished, kind=kind)
-    if not going_on:
-        if out.is_dir():
-            shutil.rmtree(out)
-        write_json(out / CONFIG_FILE, settings)
-    return going_on
-
-
-def read_run(run: Path) -> dict[str, Any]:
-    """The settings of a run; InputError when the folder holds none."""
-    config = run / CONFIG_FILE
-    if not config.is_file():
-        raise InputError(
-            f"{run}: no run here ({CONFIG_FILE} is missing); give the --out of a train command"
-        )
-    settings = read_json(config, "train again with --overwrite")
-    if isinstance(settings.get("train"), dict):
-        settings["train"] = upgraded(settings["train"], TrainConfig)
-    return settings
-
-
-def _is_empty(out: Path) -> bool:
-    """Whether there is nothing in it but what a killed process was just beginning to write."""
-    return all(is_temporary(path) for path in out.iterdir())
-
-
-def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
-    keys = [k for k in {**old, **new} if old.get(k) != new.get(k)]
-    for key in keys:
-        if isinstance(old.get(key), dict) and isinstance(new.get(key), dict):
-            return _difference(old[key], new[key])
-        return f"{_option(key)} was {old.get(key)} and is {new.get(key)}"
-    return ""
-
-
-def _option(name: str) -> str:
-    return name.replace("_", "-")

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.config import check_loggers
 
-NAMES = ("tensorboard", "wandb")
 # Events of TensorBoard, and the name under which a run goes on at Weights & Biases.
 _EVENTS, _RUN_ID = "tensorboard", "wandb-id.txt"
 # The law that noise levels are drawn by, in a line, and as the histogram that is made of it.
@@ -113,7 +113,7 @@ def open_loggers(
 
     InputError for a name that is none, or needs a package that is not there.
     """
-    check_names(names)
+    check_loggers(names)
     with contextlib.ExitStack() as stack:
         loggers: list[Logger] = []
         if "tensorboard" in names:
@@ -123,13 +123,6 @@ def open_loggers(
             loggers.append(WeightsAndBiases(out, config))
             stack.callback(loggers[-1].close)
         yield loggers
-
-
-def check_names(names: tuple[str, ...]) -> None:
-    """InputError for a name that is none."""
-    for name in names:
-        if name not in NAMES:
-            raise InputError(f"--log-to {name}: no such place; give {' or '.join(NAMES)}")
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float | str]]:

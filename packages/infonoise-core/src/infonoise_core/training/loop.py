@@ -17,32 +17,23 @@ from infonoise_core.rng import Stream, derive_seed, generator, seed_global
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import refresh_every
 from infonoise_core.training import checkpoint
-from infonoise_core.training.artifact import PROFILE_FILE, is_artefact, load_weights
+from infonoise_core.training.artifact import is_artefact, load_weights
 from infonoise_core.training.config import TrainConfig, parse_target
 from infonoise_core.training.data.order import Order, micro_batches
 from infonoise_core.training.data.prefetch import Prefetch
 from infonoise_core.training.ema import Keep, WeightAverage, plain_keep, power_keep
-from infonoise_core.training.engines.torch import Engine, TorchEngine
+from infonoise_core.training.engines.base import Engine
+from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.interrupt import Stopped, sigterm
 from infonoise_core.training.loggers import open_loggers
 from infonoise_core.training.meter import Meter
 from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.progress import Reporter, Silent
-from infonoise_core.training.state import CHECKPOINTS, RunState, no_space_left
+from infonoise_core.training.run_folder import CHECKPOINTS, METRICS_FILE
+from infonoise_core.training.run_folder import PROFILE_FILE as PROFILE_FILE
+from infonoise_core.training.state import RunState, no_space_left
 from infonoise_core.training.task import Batch, Task
 
-__all__ = [
-    "METRICS_FILE",
-    "PROFILE_FILE",
-    "Evaluate",
-    "RunResult",
-    "Show",
-    "check_division",
-    "load_denoiser",
-    "train",
-]
-
-METRICS_FILE = "metrics.jsonl"
 # Optimizer steps between two looks at whether any of several processes was asked to stop.
 _LOOK_EVERY = 10
 

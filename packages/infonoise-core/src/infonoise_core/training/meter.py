@@ -11,7 +11,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.profiles.estimator import RateEstimator
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.fixed import Schedule
-from infonoise_core.training.artifact import PROFILE_FILE
+from infonoise_core.training.run_folder import PROFILE_FILE
 
 VERSION = 1
 # Those of the schedules that learn.

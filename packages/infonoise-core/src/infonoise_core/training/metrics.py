@@ -13,7 +13,7 @@ from infonoise_core.binning import log_edges
 from infonoise_core.errors import InputError
 from infonoise_core.files import write_text
 from infonoise_core.schedules.infonoise import FixedLaw, Schedule
-from infonoise_core.training.engines.torch import Engine
+from infonoise_core.training.engines.base import Engine
 from infonoise_core.training.loggers import Logger
 
 # Noise levels at which a density is written down.

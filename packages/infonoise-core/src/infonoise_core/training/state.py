@@ -19,12 +19,11 @@ from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.training import checkpoint
 from infonoise_core.training.config import TrainConfig, parse_target
 from infonoise_core.training.ema import WeightAverage
+from infonoise_core.training.engines.base import Engine
 from infonoise_core.training.engines.ranks import pooled
-from infonoise_core.training.engines.torch import Engine
 from infonoise_core.training.meter import Meter
 from infonoise_core.training.metrics import Metrics
-
-CHECKPOINTS = "checkpoints"
+from infonoise_core.training.run_folder import CHECKPOINTS
 
 
 @dataclass(frozen=True)

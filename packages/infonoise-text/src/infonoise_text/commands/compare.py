@@ -8,8 +8,8 @@ from tyro.conf import OmitArgPrefixes, Positional
 import infonoise_text
 from infonoise_core.app.compare import Subject, compare, scheduler
 from infonoise_core.app.options import CompareConfig
-from infonoise_core.app.train import run_settings
 from infonoise_core.sampling.grids import karras_grid
+from infonoise_core.training.run_folder import run_settings
 from infonoise_text.data.open import describe, open_corpus
 from infonoise_text.data.options import EMBEDDED, CorpusOptions
 from infonoise_text.data.windows import held_out_windows

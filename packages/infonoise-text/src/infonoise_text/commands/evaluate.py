@@ -13,8 +13,8 @@ from tyro.conf import OmitArgPrefixes, Positional
 from infonoise_core.errors import InputError
 from infonoise_core.files import write_json
 from infonoise_core.plot import figure, save_figure
-from infonoise_core.sampling.churn import MAX_GAMMA
-from infonoise_core.training.engines.torch import pick_device
+from infonoise_core.sampling.options import MAX_GAMMA
+from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.progress import progress
 from infonoise_text.commands.complete import SAMPLER
 from infonoise_text.data.corpus import Corpus

@@ -9,7 +9,7 @@ from infonoise_core.app.profile import show_profile
 from infonoise_core.errors import InputError
 from infonoise_core.plot import draw_profile, draw_profiles, figure, save_figure
 from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.training.loop import PROFILE_FILE
+from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_text.data.windows import held_out_windows
 from infonoise_text.evaluation.groups import By, measured_profile
 from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.sampling.generate import sampler_churn, sampler_levels
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import ScheduleContext, make_schedule
-from infonoise_core.training.loop import PROFILE_FILE
+from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
@@ -70,8 +71,8 @@ class Bits:
     def check(self, sampler: TextSampler, profiles: Profiles) -> None:
         refuse_lead(sampler)
         (profile,) = profiles
-        sampler.sigmas(SIGMA_LAST, self.objective.sigma_max, profile)
-        sampler.churning(profile)
+        sampler_levels(sampler, SIGMA_LAST, self.objective.sigma_max, profile)
+        sampler_churn(sampler, profile)
 
     def generate(
         self,
@@ -85,9 +86,9 @@ class Bits:
     ) -> Generated:
         refuse_lead(sampler)
         (profile,) = profiles
-        sigmas = sampler.sigmas(SIGMA_LAST, self.objective.sigma_max, profile)
+        sigmas = sampler_levels(sampler, SIGMA_LAST, self.objective.sigma_max, profile)
         return generate_ids(
             network, self.codes, n, length, sigmas, solver=sampler.solver,
-            churn=sampler.churning(profile), s_noise=sampler.s_noise, seed=sampler.seed,
+            churn=sampler_churn(sampler, profile), s_noise=sampler.s_noise, seed=sampler.seed,
             chunk=sampler.chunk, given=given, guidance=sampler.guidance, progress=progress,
         )  # fmt: skip

@@ -20,10 +20,10 @@ from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.processes.weighting import unit_weight
 from infonoise_core.rng import Stream, generator
 from infonoise_core.sampling.churn import Churn
-from infonoise_core.sampling.generate import generate_chunks
+from infonoise_core.sampling.generate import generate_chunks, sampler_churn, sampler_levels
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import ScheduleContext, make_schedule
-from infonoise_core.training.loop import PROFILE_FILE
+from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
@@ -241,8 +241,8 @@ class Embeddings:
     def check(self, sampler: TextSampler, profiles: Profiles) -> None:
         refuse_lead(sampler)
         (profile,) = profiles
-        sampler.sigmas(SIGMA_LAST, self.objective.sigma_max, profile)
-        sampler.churning(profile)
+        sampler_levels(sampler, SIGMA_LAST, self.objective.sigma_max, profile)
+        sampler_churn(sampler, profile)
 
     def generate(
         self,
@@ -257,7 +257,8 @@ class Embeddings:
         refuse_lead(sampler)
         (profile,) = profiles
         return sample(
-            network, n, length, sampler.sigmas(SIGMA_LAST, self.objective.sigma_max, profile),
-            solver=sampler.solver, churn=sampler.churning(profile), s_noise=sampler.s_noise,
+            network, n, length,
+            sampler_levels(sampler, SIGMA_LAST, self.objective.sigma_max, profile),
+            solver=sampler.solver, churn=sampler_churn(sampler, profile), s_noise=sampler.s_noise,
             seed=sampler.seed, chunk=sampler.chunk,
         )  # fmt: skip

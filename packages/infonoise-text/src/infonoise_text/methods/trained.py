@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import nn
 
-from infonoise_core.app.train import read_run_of
 from infonoise_core.config.renamed import upgraded
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.training.engines.torch import pick_device
+from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.loop import load_denoiser
+from infonoise_core.training.run_folder import read_run_of
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Corpus
 from infonoise_text.data.open import open_corpus

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from infonoise_core.errors import InputError
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.options import SamplerConfig
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_core.errors import InputError
 from infonoise_core.files import write_json
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.progress import progress
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.bound import LIMIT, bound_of_many, fixed_part

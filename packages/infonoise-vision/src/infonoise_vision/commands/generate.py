@@ -12,7 +12,7 @@ from torch import Tensor
 from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_core.errors import InputError
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import Sample
 from infonoise_core.training.progress import Reporter, progress
 from infonoise_vision.sampling.images import (

@@ -10,7 +10,7 @@ import torch
 from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_core.errors import InputError
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.progress import progress
 from infonoise_vision.commands.evaluate import EVALUATION_FILE
 from infonoise_vision.commands.generate import labels

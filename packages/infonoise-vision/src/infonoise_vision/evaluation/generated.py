@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from infonoise_core.processes.denoiser import Denoiser
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.progress import Reporter
 from infonoise_vision.data.formats.source import CHUNK, Rows
 from infonoise_vision.data.images import ImageSet

@@ -8,16 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from infonoise_core.app.train import profile_of, read_run_of
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
 from infonoise_core.sampling.churn import Churn
-from infonoise_core.sampling.generate import SamplerConfig, generate_chunks
+from infonoise_core.sampling.generate import generate_chunks, sampler_churn, sampler_levels
 from infonoise_core.sampling.guidance import guided
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import Sample
-from infonoise_core.training.engines.torch import pick_device
+from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.loop import load_denoiser
+from infonoise_core.training.run_folder import profile_of, read_run_of
 from infonoise_vision.data.fingerprint import refuse_others
 from infonoise_vision.data.formats.source import Rows
 from infonoise_vision.data.images import ImageSet
@@ -121,7 +122,9 @@ class TrainedRun:
         """The options of a command, for this run's noise levels and profile."""
         profile = profile_of(self.path) if config.needs_profile else None
         low, high = self.objective.sigma_min, self.objective.sigma_max
-        return Sampling(config, config.sigmas(low, high, profile), config.churning(profile))
+        return Sampling(
+            config, sampler_levels(config, low, high, profile), sampler_churn(config, profile)
+        )
 
     def condition(self) -> Condition | None:
         """What is known of an image, as the run was trained."""

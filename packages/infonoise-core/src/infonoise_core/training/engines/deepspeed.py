@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from torch._C._distributed_c10d import HashStore
 
 from infonoise_core.errors import InputError
-from infonoise_core.training.engines.ranks import Ranks
-from infonoise_core.training.engines.torch import (
+from infonoise_core.training.engines.base import (
     count_parameters,
     optimizer_by_name,
     poisoned,
@@ -26,6 +25,7 @@ from infonoise_core.training.engines.torch import (
     recompute_blocks,
     set_optimizer_by_name,
 )
+from infonoise_core.training.engines.ranks import Ranks
 
 # What AdamW keeps of a parameter beside its step.
 _MOMENTS = ("exp_avg", "exp_avg_sq")

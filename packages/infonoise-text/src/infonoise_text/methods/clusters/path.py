@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from infonoise_core.errors import InputError
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.rng import Stream, generator
-from infonoise_core.sampling.generate import SamplerConfig
+from infonoise_core.sampling.generate import sampler_churn, sampler_levels
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import SOLVERS
 from infonoise_text.data.spans import Given
 from infonoise_text.methods.clusters.book import ClusterBook, per_bit
@@ -66,7 +67,9 @@ def joint_path(sampler: TextSampler, sigma_max: float, profiles: Profiles) -> Te
     Args:
         profiles: Of clusters and tokens.
     """
-    grids = torch.stack([sampler.sigmas(SIGMA_LAST, sigma_max, p) for p in profiles], dim=1)
+    grids = torch.stack(
+        [sampler_levels(sampler, SIGMA_LAST, sigma_max, p) for p in profiles], dim=1
+    )
     n, lead = len(grids), sampler.lead
     if lead == 0 or n == 1:
         return grids
@@ -82,7 +85,7 @@ def joint_churn(sampler: SamplerConfig, path: Tensor, profiles: Profiles) -> Ten
     """(k, 2): how much each level of the path is raised before its step, relative to it."""
     gammas = torch.zeros_like(path)
     for kind, profile in enumerate(profiles):
-        churn = sampler.churning(profile)
+        churn = sampler_churn(sampler, profile)
         if churn is not None:
             gammas[:, kind] = churn(path[:, kind])
     return gammas

@@ -1,7 +1,6 @@
 """The estimate of memory as `infonoise estimate-memory` prints it."""
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -9,16 +8,12 @@ from rich.table import Table
 from safetensors import safe_open
 
 from infonoise_core.app.memory import Memory, estimate
+from infonoise_core.config.quantities import SIZES, parse_count, parse_size
 from infonoise_core.errors import InputError
 from infonoise_core.training import checkpoint
 from infonoise_core.training.artifact import WEIGHTS_FILE, is_artefact
-from infonoise_core.training.engines.torch import EngineConfig
-from infonoise_core.training.state import CHECKPOINTS
-
-__all__ = ["count", "memory_table", "size"]
-
-_COUNTS: Mapping[str, int] = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}
-_SIZES: Mapping[str, int] = {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+from infonoise_core.training.config import EngineConfig
+from infonoise_core.training.run_folder import CHECKPOINTS
 
 
 def memory_table(
@@ -41,11 +36,11 @@ def memory_table(
     Raises:
         InputError: For what is neither.
     """
-    number = _in_run(Path(parameters)) if Path(parameters).is_dir() else count(parameters)
-    kept_back = size(activations, "--activations") if activations else 0
-    limit = size(gpu, "--gpu") if gpu else None
+    number = _in_run(Path(parameters)) if Path(parameters).is_dir() else parse_count(parameters)
+    kept_back = parse_size(activations, "--activations") if activations else 0
+    limit = parse_size(gpu, "--gpu") if gpu else None
     unit = "GiB" if 4 * number >= 2**28 else "MiB"
-    scale = _SIZES[unit.upper()]
+    scale = SIZES[unit.upper()]
     where = f"each of {processes} processes" if processes > 1 else "one process"
     table = Table(title=f"{number:,} parameters, {precision}: {unit} of {where}")
     table.add_column("", no_wrap=True)
@@ -75,28 +70,6 @@ def _cells(memory: Memory) -> tuple[int, ...]:
         memory.weights, memory.average, memory.optimizer, gradients,
         memory.activations + memory.copies, memory.peak,
     )  # fmt: skip
-
-
-def count(text: str) -> int:
-    """133500000 from "133.5M"; K, M and G (or B) are thousands, millions and billions."""
-    return _parse(text, text, _COUNTS, "a number such as 133.5M, or the folder of a run")
-
-
-def size(text: str, option: str) -> int:
-    """Bytes from "24GiB"; KiB, MiB and GiB are powers of 1024."""
-    return _parse(text, f"{option} {text}", _SIZES, "a size such as 24GiB")
-
-
-def _parse(text: str, what: str, units: Mapping[str, int], want: str) -> int:
-    number = text.strip().rstrip("KMGBIkmgbi ")
-    unit = units.get(text.strip()[len(number) :].strip().upper())
-    try:
-        value = float(number) * (unit or 0)
-    except ValueError:
-        value = 0
-    if not 1 <= value < 2**63:
-        raise InputError(f"{what}: give {want}")
-    return round(value)
 
 
 def _in_run(run: Path) -> int:
