@@ -77,7 +77,7 @@ class MaskedTask(GivenTask):
     """
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        """loss and squared_error (n,) alike: the bound on -log p in nats per base, estimated.
+        """The bound on -log p in nats per base, estimated.
 
         sigma and eps are not used.
         """
@@ -86,7 +86,7 @@ class MaskedTask(GivenTask):
         number = 1 + (hidden[1, :, :1] * codes.shape[1]).floor()
         nats = masked_nats(denoiser, codes, hidden[0].argsort(1).argsort(1), number, condition)
         loss = nats / codes.shape[1]
-        return Losses(loss, loss.detach())
+        return Losses(loss, None)
 
 
 class MaskedBits(GivenBits):
