@@ -31,7 +31,7 @@ def corpus(
 ) -> Path:
     """The documents as a prepared folder, with semantic codes."""
     out = tmp_path_factory.mktemp("prepared") / "corpus"
-    documents = Documents("topics", lambda: iter(topics))
+    documents = Documents.of("topics", topics)
     return prepare(documents, out, tokenizer=tokenizer, semantic=True).folder
 
 

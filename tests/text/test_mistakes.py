@@ -87,7 +87,7 @@ def test_text_of_another_tokenizer_is_refused(
     trained: Path, topics: list[str], tmp_path: Path, capsys: Any
 ) -> None:
     """With the way out: the tokenizer that the run holds."""
-    other = prepare(Documents("b", lambda: iter(topics)), tmp_path / "other", vocab_size=400)
+    other = prepare(Documents.of("b", topics), tmp_path / "other", vocab_size=400)
     code, _, err = run(capsys, "evaluate", trained, "--data", other.folder, "--n", "0")
     assert code == 2
     assert f"prepare it with --tokenizer {trained / 'tokenizer'}" in err

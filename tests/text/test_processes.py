@@ -45,7 +45,7 @@ def base(
 ) -> Path:
     """The corpus, and what one process learns of it."""
     folder = tmp_path_factory.mktemp("processes")
-    documents = Documents("topics", lambda: iter(topics))
+    documents = Documents.of("topics", topics)
     prepare(documents, folder / "corpus", tokenizer=tokenizer, semantic=True)
     for kind in KINDS:
         assert main(command(folder, f"single-{kind}", kind, BARE)) == 0

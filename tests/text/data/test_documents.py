@@ -15,12 +15,13 @@ import pytest
 
 from infonoise_core.errors import InputError
 from infonoise_text.data.documents import open_documents
+from infonoise_text.data.reading import Document
 
 TEXT = "one\r\n\ttwo  \0 ▁ é\ufeff\n"
 
 
 def read(source, **options) -> list[str]:
-    return list(open_documents(str(source), **options))
+    return [document.text for document in open_documents(str(source), **options)]
 
 
 def refused(source, match: str, **options) -> str:
@@ -47,7 +48,7 @@ def archive(path: Path, mode: str, **members: bytes) -> Path:
 def test_the_embedded_corpus():
     documents = open_documents()
     assert documents.name == "pydoc"
-    assert list(documents) == list(pydoc_data.topics.topics.values())
+    assert [d.text for d in documents] == list(pydoc_data.topics.topics.values())
 
 
 def test_a_text_file_is_one_document_and_stays_as_it_is(tmp_path):
@@ -55,7 +56,7 @@ def test_a_text_file_is_one_document_and_stays_as_it_is(tmp_path):
     path.write_bytes(TEXT.encode())
     documents = open_documents(str(path))
     assert documents.name == "a.txt"
-    assert list(documents) == list(documents) == [TEXT]
+    assert list(documents) == list(documents) == [Document(TEXT)]
 
 
 @pytest.mark.parametrize("name", ["a", "a.log", "A.TXT"])
@@ -113,7 +114,7 @@ def test_a_folder_without_text(tmp_path):
 def test_empty_documents_are_left_out(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_bytes(lines({"text": "a"}, {"text": ""}) + b"\n  \n" + lines({"text": " "}))
-    assert read(path) == ["a", " "]
+    assert read(path) == ["a"]
 
 
 def test_the_field_can_be_named(tmp_path):
@@ -129,7 +130,7 @@ def test_the_field_can_be_named(tmp_path):
         (b'["text"]', "line 2: not an object"),
         (b'{"title": "x", "n": 1}', r"line 2: no field 'text' \(its fields: title, n\)"),
         (b'{"text": 3}', "line 2: field 'text' is int"),
-        (b'{"text": null}', "line 2: field 'text' is NoneType"),
+        (b'{"text": null}', "line 2: field 'text' is null"),
         (b'{"text": "\\ud800"}', "line 2: field 'text' holds half of a surrogate pair"),
         (b'{"text": "\xff"}', r"not UTF-8 at byte 24 \(0xff\)"),
     ],
@@ -171,11 +172,12 @@ def test_hugging_face_data_are_streamed(monkeypatch):
 
     def load_dataset(*args, **options):
         asked.append((args, options))
-        return iter([{"text": "a"}, {"text": "b"}])
+        return {"train": iter([{"text": "a"}]), "validation": iter([{"text": "b"}])}
 
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
-    assert read("hf:owner/name,config") == ["a", "b"]
-    assert asked == [(("owner/name", "config"), {"split": "train", "streaming": True})]
+    documents = open_documents("hf:owner/name,config")
+    assert list(documents) == [Document("a", "train"), Document("b", "valid")]
+    assert asked == [(("owner/name", "config"), {"streaming": True})]
     refused("hf:name", r"no column 'body' \(its columns: text\)", field="body")
 
 

@@ -23,7 +23,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def prepared(tmp_path: Path, topics: list[str], tokenizer: SentencePiece) -> Path:
-    documents = Documents("some", lambda: iter(topics))
+    documents = Documents.of("some", topics)
     return prepare(documents, tmp_path / "prepared", tokenizer=tokenizer).folder
 
 
@@ -78,7 +78,7 @@ def test_a_prepared_folder_is_taken_as_it_is(
 def test_a_prepared_folder_that_is_not_what_was_asked_for_is_refused(
     cache: Path, prepared: Path, tmp_path: Path, topics: list[str]
 ) -> None:
-    other = prepare(Documents("b", lambda: iter(topics)), tmp_path / "other", vocab_size=400)
+    other = prepare(Documents.of("b", topics), tmp_path / "other", vocab_size=400)
     for options, message in (
         (CorpusOptions(vocab_size=400), "--vocab-size 400: .* was prepared with 512 tokens"),
         (CorpusOptions(pair_bits=10), "--pair-bits 10: .* was prepared with 512 codes"),
@@ -95,7 +95,7 @@ def test_pairs_are_known_by_the_name_of_their_tokenizer(
     """So that the published recipes meet a prepared corpus without a network."""
     named = SentencePiece(tokenizer._model, "gpt2")
     folder = tmp_path / "pairs"
-    made = prepare(Documents("p", lambda: iter(topics)), folder, tokenizer=named, pair_bits=10)
+    made = prepare(Documents.of("p", topics), folder, tokenizer=named, pair_bits=10)
     assert made.tokenizer.name == "gpt2 filled to 2^10"
     found = open_corpus(str(folder), CorpusOptions(tokenizer="gpt2", pair_bits=10))
     assert found.tokenizer.size == 1024

@@ -113,7 +113,7 @@ def test_evaluate_prints_both(
     folder: Path, topics: list[str], tokenizer: SentencePiece, tmp_path: Path, capsys: Any
 ) -> None:
     pytest.importorskip("mauve")
-    corpus = prepare(Documents("t", lambda: iter(topics)), tmp_path / "c", tokenizer=tokenizer)
+    corpus = prepare(Documents.of("t", topics), tmp_path / "c", tokenizer=tokenizer)
     quick = ["--length", "8", "--batch-size", "4", "--steps", "6", "--eval-every", "0"]
     assert main(["train", str(corpus.folder), "--out", str(tmp_path / "run"), *quick]) == 0
     out = tmp_path / "e.json"

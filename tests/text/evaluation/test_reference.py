@@ -14,7 +14,7 @@ from infonoise_text.evaluation.reference import byte_references, split_bytes, to
 @pytest.fixture(scope="module")
 def corpus(topics, tokenizer, tmp_path_factory) -> Corpus:
     out = tmp_path_factory.mktemp("reference") / "corpus"
-    return prepare(Documents("topics", lambda: iter(topics)), out, tokenizer=tokenizer)
+    return prepare(Documents.of("topics", topics), out, tokenizer=tokenizer)
 
 
 def test_a_split_has_the_bytes_of_its_documents(corpus: Corpus, topics: list[str]) -> None:
@@ -48,7 +48,7 @@ def test_a_model_of_tokens_prefers_text_to_noise(corpus: Corpus) -> None:
 
 
 def test_a_corpus_without_held_out_text_is_refused(topics, tokenizer, tmp_path) -> None:
-    corpus = prepare(Documents("empty", lambda: iter(topics)), tmp_path / "c", tokenizer=tokenizer)
+    corpus = prepare(Documents.of("empty", topics), tmp_path / "c", tokenizer=tokenizer)
     counts = corpus.manifest.splits["valid"]
     corpus.manifest.splits["valid"] = type(counts)(0, 0, 0, "")
     with pytest.raises(InputError, match="the train or the valid split is empty"):

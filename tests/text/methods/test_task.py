@@ -255,7 +255,7 @@ def test_no_text_exceeds_the_profile_of_its_bits() -> None:
 @pytest.fixture(scope="module")
 def corpus(topics, tokenizer, tmp_path_factory) -> Corpus:
     out = tmp_path_factory.mktemp("task") / "corpus"
-    documents = Documents("topics", lambda: iter(topics))
+    documents = Documents.of("topics", topics)
     return prepare(documents, out, tokenizer=tokenizer, semantic=True)
 
 

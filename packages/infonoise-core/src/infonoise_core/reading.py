@@ -21,15 +21,21 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
 from infonoise_core.errors import InputError
+from infonoise_core.extras import require
 
-Packing = Literal["gz", "xz", "bz2"]
+Packing = Literal["gz", "xz", "bz2", "zst"]
 
 # What is written by us or by a tool as one small document: settings, cards, manifests.
 DOCUMENT_BYTES = 32 << 20
 # A packed file may always unpack to so much, and beyond it to so many times its own size. DNA, text
 # and images come to 4..30 times; what is made to fill a memory comes to 1,000 (gz) and more.
 FREE_BYTES, RATIO = 64 << 20, 100
-_MAGIC: dict[Packing, bytes] = {"gz": b"\x1f\x8b", "xz": b"\xfd7zXZ\x00", "bz2": b"BZh"}
+_MAGIC: dict[Packing, bytes] = {
+    "gz": b"\x1f\x8b",
+    "xz": b"\xfd7zXZ\x00",
+    "bz2": b"BZh",
+    "zst": b"\x28\xb5\x2f\xfd",
+}
 _BZ2_BLOCK = b"1AY&SY"
 _INT64 = 1 << 63
 # Digits that no whole number of 64 bits has; Python itself takes time that grows as their square.
@@ -136,6 +142,9 @@ def unpacked(raw: BinaryIO, where: str, packing: Packing | None) -> Iterator[Bin
     opened: Any
     if packing == "gz":
         opened = gzip.GzipFile(fileobj=raw, mode="rb")
+    elif packing == "zst":
+        library = require("zstandard", "zstd", f"{where}: reading .zst")
+        opened = library.ZstdDecompressor().stream_reader(raw, closefd=False)
     else:
         opened = (lzma.LZMAFile if packing == "xz" else bz2.BZ2File)(raw, "rb")
     with opened, io.BufferedReader(_Bounded(raw, opened, where), 1 << 18) as stream:

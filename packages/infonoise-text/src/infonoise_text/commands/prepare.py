@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from infonoise_text.data.documents import open_documents
+from infonoise_text.data.open import documents_of, notes
 from infonoise_text.data.options import EMBEDDED, CorpusOptions
 from infonoise_text.data.prepare import prepare
 from infonoise_text.tokenizers.load import load_tokenizer
@@ -30,7 +30,7 @@ class Prepare:
 def run_prepare(config: Prepare) -> None:
     """Prepare a corpus and print what it holds."""
     options = config.options
-    documents = open_documents(config.corpus, options.field)
+    documents = documents_of(config.corpus, options)
     tokenizer = None if options.tokenizer is None else load_tokenizer(options.tokenizer)
     corpus = prepare(
         documents,
@@ -49,12 +49,5 @@ def run_prepare(config: Prepare) -> None:
             f"{name}: {counts.documents} documents, {counts.tokens} tokens,"
             f" {counts.bytes} bytes{per_token}"
         )
-    if manifest.split_by == "stretch":
-        print(
-            "note: too few documents to hold some out; the end of each is held out", file=sys.stderr
-        )
-    if manifest.changed:
-        print(
-            f"note: {manifest.changed} documents do not come back exactly from this tokenizer",
-            file=sys.stderr,
-        )
+    for note in notes(documents, corpus):
+        print(note, file=sys.stderr)

@@ -6,7 +6,7 @@ book where --semantic was given. `prepare` writes it.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ class Manifest:
             was cut instead.
         dtype: Of the ids, "uint16" or "uint32".
         changed: Documents that the tokenizer does not give back exactly.
+        given: The held-out splits that the user gave.
+        shared: Documents of train that are in those splits too.
     """
 
     source: str
@@ -61,6 +63,8 @@ class Manifest:
     changed: int
     tokenizer: dict[str, str | int | None]
     splits: dict[str, SplitCounts]
+    given: list[str] = field(default_factory=list)
+    shared: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """What the manifest's file holds, with format and version."""

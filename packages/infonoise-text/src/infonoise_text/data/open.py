@@ -17,6 +17,8 @@ from infonoise_text.tokenizers.pairs import PairTokenizer
 
 # Names the folder of corpora that were prepared on the way.
 CACHE_VARIABLE = "INFONOISE_CACHE"
+# Tokens of a window by default: a split with fewer has none.
+_SHORT = 64
 
 
 def open_corpus(data: str, options: CorpusOptions, *, semantic: bool = False) -> Corpus:
@@ -31,7 +33,7 @@ def open_corpus(data: str, options: CorpusOptions, *, semantic: bool = False) ->
     """
     if (Path(data) / MANIFEST_FILE).is_file():
         return _checked(Path(data), options)
-    documents = open_documents(data, options.field)
+    documents = documents_of(data, options)
     folder = cache_folder() / f"{_plain(documents.name)}-{_key(documents, options)}"
     if (folder / MANIFEST_FILE).is_file() and (not semantic or (folder / SEMANTIC_FILE).is_file()):
         return Corpus.open(folder)
@@ -46,7 +48,42 @@ def open_corpus(data: str, options: CorpusOptions, *, semantic: bool = False) ->
         pair_bits=options.pair_bits, semantic=semantic, overwrite=folder.exists(),
     )  # fmt: skip
     print(f"{documents.name}: prepared in {folder}", file=sys.stderr)
+    for note in notes(documents, corpus):
+        print(note, file=sys.stderr)
     return corpus
+
+
+def documents_of(data: str, options: CorpusOptions) -> Documents:
+    """The documents of `data` and of the held-out text that the options name."""
+    return open_documents(
+        data, options.field, val=options.val, test=options.test, skip_bad=options.skip_bad or 0
+    )
+
+
+def notes(documents: Documents, corpus: Corpus) -> list[str]:
+    """What a user should know of a corpus that was just prepared, a line each."""
+    manifest, reading = corpus.manifest, documents.reading
+    found = [f"read: {reading.summary()}"]
+    if reading.note:
+        found.append(f"note: {reading.note}")
+    if manifest.split_by == "stretch":
+        found.append("note: too few documents to hold some out; the end of each is held out")
+    if manifest.given:
+        found.append(f"note: the {' and '.join(manifest.given)} text is the one that was given")
+    if manifest.shared:
+        found.append(
+            f"note: {manifest.shared} documents of train are in the given held-out text too"
+        )
+    if manifest.changed:
+        found.append(
+            f"note: {manifest.changed} documents do not come back exactly from this tokenizer"
+        )
+    for name, counts in manifest.splits.items():
+        if counts.tokens < _SHORT:
+            found.append(
+                f"note: {name} has {counts.tokens} tokens, less than one window of {_SHORT}"
+            )
+    return found
 
 
 def cache_folder() -> Path:
@@ -71,8 +108,10 @@ def describe(corpus: Corpus) -> dict[str, Any]:
 def _key(documents: Documents, options: CorpusOptions) -> str:
     """Short name of the content and of the options that shape what is made of it."""
     digest = hashlib.sha256()
-    for text in documents:
-        digest.update(hashlib.sha256(text.encode()).digest())
+    for document in documents:
+        digest.update(hashlib.sha256(document.text.encode()).digest())
+        if document.split is not None:
+            digest.update(document.split.encode())
     shape = [VERSION, options.vocab_size, options.tokenizer, options.pair_bits]
     digest.update(json.dumps(shape).encode())
     return digest.hexdigest()[:16]

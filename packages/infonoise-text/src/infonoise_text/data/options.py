@@ -11,10 +11,16 @@ class CorpusOptions:
     """How text that is not prepared yet is prepared, and what a prepared corpus must agree with."""
 
     field: str = "text"
-    """where the text is in JSON lines, Parquet and Hugging Face data"""
+    """where the text is in JSON, tables, Parquet and Hugging Face data; dots lead inside records"""
     vocab_size: int | None = None
     """tokens to train; by default 4096, or the largest power of two that the corpus supports"""
     tokenizer: str | None = None
     """use this instead: .model file, tokenizer.json, prepared folder, or a name on the hub"""
     pair_bits: int | None = None
     """learn pairs of tokens on top, until this many bits have no code without a meaning"""
+    val: str | None = None
+    """held-out text for choices such as when to stop; by default a part of the data"""
+    test: str | None = None
+    """held-out text for the last word; by default a part of the data"""
+    skip_bad: int | None = None
+    """leave out up to so many files or records that cannot be read, and say which"""

@@ -1,6 +1,7 @@
 """Documents -> a prepared corpus, written whole or not at all."""
 
 import hashlib
+import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,6 +31,7 @@ from infonoise_text.tokenizers.pairs import PairCoder, PairTokenizer
 from infonoise_text.tokenizers.sentencepiece import VocabularyError, train_sentencepiece
 
 DEFAULT_VOCABULARY = 4096
+_SAMPLE = 100_000_000  # bytes that a tokenizer is trained on at most, of lines by chance
 _PAIR_TOKENS = 5_000_000  # tokens that pairs are learnt from at most
 _READ = 1 << 20  # tokens read at a time
 
@@ -81,9 +83,15 @@ def prepare(
 
 
 def _trained(documents: Documents, division: Division, vocab_size: int | None) -> Tokenizer:
+    share, chance = min(1.0, _SAMPLE / division.total), random.Random(0)
+
     def texts() -> Iterator[str]:
-        for text in documents:
-            yield from (piece for split, piece in division.pieces(text) if split == "train")
+        with progress(division.total, "bytes read for the tokenizer") as reporter:
+            for document in documents:
+                for split, piece in division.pieces(document):
+                    if split == "train":
+                        yield _thinned(piece, share, chance)
+                reporter.advance(len(document.text.encode()))
 
     name = documents.name
     if vocab_size is not None:
@@ -101,6 +109,13 @@ def _trained(documents: Documents, division: Division, vocab_size: int | None) -
         return train_sentencepiece(texts(), size, input_name=name)
     except VocabularyError:
         return train_sentencepiece(texts(), limit, input_name=name)
+
+
+def _thinned(text: str, share: float, chance: random.Random) -> str:
+    """A share of the lines of a text, each kept by chance."""
+    if share >= 1:
+        return text
+    return "\n".join(line for line in text.split("\n") if chance.random() < share)
 
 
 class _Writer:
@@ -143,8 +158,8 @@ def _tokenise(
         _writers(draft, dtype) as writers,
         progress(division.total, "bytes tokenised") as reporter,
     ):
-        for text in documents:
-            for split, piece in division.pieces(text):
+        for document in documents:
+            for split, piece in division.pieces(document):
                 ids = tokenizer.encode(piece)
                 changed += tokenizer.decode(ids) != piece
                 writer, size = writers[split], len(piece.encode())
@@ -156,7 +171,10 @@ def _tokenise(
     if sum(counts.bytes for counts in splits.values()) != division.total:
         raise InputError(f"{documents.name} changed while it was read; prepare it again")
     split_by = "stretch" if division.by_stretch else "document"
-    return Manifest(documents.name, split_by, dtype, changed, _about(tokenizer), splits)
+    given = [split for split in SPLITS[1:] if split not in division.drawn]
+    return Manifest(
+        documents.name, split_by, dtype, changed, _about(tokenizer), splits, given, division.shared
+    )
 
 
 def _fill(

@@ -2,65 +2,97 @@
 
 import hashlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from infonoise_core.errors import InputError
 from infonoise_text.data.corpus import SPLITS
 from infonoise_text.data.documents import Documents
+from infonoise_text.data.reading import Document
 
 HELD_OUT = 0.05  # share of the bytes that goes to valid, and to test
 
 
 class Division:
-    """Which split a document goes to, by its content alone.
+    """Which split a document goes to: the one it is given for, or one by its content alone.
 
-    Documents are taken in the order of the hash of their content: first those that fit into the
-    share of valid, then those of test, and the rest is train. So all copies of a document are on
-    one side, and the order of reading does not matter. Where there are fewer than three different
-    documents, each is cut instead, near the end of a line, into its beginning (train) and two
-    pieces of its end.
+    For the splits that are not given, documents are taken in the order of the hash of their
+    content: first those that fit into the share of valid, then those of test, and the rest is
+    train. So all copies of a document are on one side, and the order of reading does not matter.
+    Where there are fewer than three different documents, each is cut instead, near the end of a
+    line, into its beginning (train) and pieces of its end.
+
+    Args:
+        held_out: Hash of a document -> its split.
+        total: Bytes of all documents.
+        drawn: The splits that are not given.
+        by_stretch: Whether documents are cut.
+        shared: How many documents of train are in a given split too.
     """
 
-    def __init__(self, held_out: dict[int, str], total: int, *, by_stretch: bool) -> None:
+    def __init__(
+        self,
+        held_out: Mapping[int, str],
+        total: int,
+        drawn: tuple[str, ...] = SPLITS[1:],
+        *,
+        by_stretch: bool,
+        shared: int = 0,
+    ) -> None:
         self._held_out, self.total, self.by_stretch = held_out, total, by_stretch
+        self.drawn, self.shared = drawn, shared
 
     @classmethod
     def of(cls, documents: Documents) -> "Division":
         """Reads all documents once; InputError where there are none."""
         hashes, sizes = array("Q"), array("Q")
-        for text in documents:
-            content = text.encode()
+        given: dict[str, set[int]] = {}
+        total = 0
+        for document in documents:
+            content = document.text.encode()
+            total += len(content)
+            if document.split in SPLITS[1:]:
+                given.setdefault(document.split, set()).add(_hash(content))
+                continue
             hashes.append(_hash(content))
             sizes.append(len(content))
-        total = sum(sizes)
-        if not total:
+        if not len(hashes):
             raise InputError(f"{documents.name}: no text in it; give a corpus with some")
+        drawn = tuple(split for split in SPLITS[1:] if split not in given)
         order, where = np.unique(np.frombuffer(hashes, np.uint64), return_inverse=True)
-        if len(order) < 3:
-            return cls({}, total, by_stretch=True)
+        shared = sum(key in there for there in given.values() for key in order.tolist())
+        if drawn and len(order) < 3:
+            return cls({}, total, drawn, by_stretch=True, shared=shared)
         size = np.bincount(where, np.frombuffer(sizes, np.uint64).astype(np.float64))
         held_out: dict[int, str] = {}
         free = list(zip(order.tolist(), size.tolist(), strict=True))
-        for split in SPLITS[1:]:
-            taken = _taken(free, HELD_OUT * total)
+        for split in drawn:
+            taken = _taken(free, HELD_OUT * float(size.sum()))
             held_out |= dict.fromkeys(taken, split)
             free = [(key, n) for key, n in free if key not in taken]
-        return cls(held_out, total, by_stretch=False)
+        return cls(held_out, total, drawn, by_stretch=False, shared=shared)
 
-    def pieces(self, text: str) -> Iterator[tuple[str, str]]:
-        """(split, text) for each split that gets something of `text`."""
-        if not self.by_stretch:
+    def pieces(self, document: Document) -> Iterator[tuple[str, str]]:
+        """(split, text) for each split that gets something of a document."""
+        text = document.text
+        if document.split in SPLITS[1:]:
+            yield document.split, text
+        elif not self.by_stretch:
             yield self._held_out.get(_hash(text.encode()), "train"), text
-            return
-        first = _line_end(text, round((1 - 2 * HELD_OUT) * len(text)))
-        second = _line_end(text, max(first, round((1 - HELD_OUT) * len(text))))
-        for split, piece in zip(
-            SPLITS, (text[:first], text[first:second], text[second:]), strict=True
-        ):
-            if piece:
-                yield split, piece
+        else:
+            start = 0
+            for split, end in zip(("train", *self.drawn), self._ends(text), strict=True):
+                if end > start:
+                    yield split, text[start:end]
+                start = max(start, end)
+
+    def _ends(self, text: str) -> Iterator[int]:
+        last = 0
+        for left in range(len(self.drawn), 0, -1):
+            last = _line_end(text, max(last, round((1 - left * HELD_OUT) * len(text))))
+            yield last
+        yield len(text)
 
 
 def _hash(content: bytes) -> int:

@@ -1,0 +1,163 @@
+"""Files -> documents, by the format that a name says: the one list of formats."""
+
+import glob
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from infonoise_core.errors import InputError
+from infonoise_core.reading import check_regular
+from infonoise_core.strays import is_shown, without_ours
+from infonoise_text.data.formats import archives, json_records, packed, parquet, table, text
+from infonoise_text.data.formats.packed import unpacked_name, unpacked_stream
+from infonoise_text.data.reading import SPLIT_NAMES, Document, Reading
+
+Format = Callable[[BinaryIO, str, Reading], Iterator[str]]
+_FORMATS: Sequence[tuple[tuple[str, ...], Format]] = (
+    (text.SUFFIXES, text.read),
+    (json_records.LINES, json_records.read_lines),
+    (json_records.WHOLE, json_records.read_whole),
+    (table.COMMAS, table.read),
+    (table.TABS, table.read_tabs),
+    (parquet.SUFFIXES, parquet.read),
+)
+SUFFIXES = tuple(suffix for suffixes, _ in _FORMATS for suffix in suffixes)
+KINDS = " ".join((*SUFFIXES, *archives.SUFFIXES))
+_DAMAGE = (*packed.DAMAGE, *archives.DAMAGE)
+
+
+def read_files(files: Sequence[tuple[Path, str]], reading: Reading) -> Iterator[Document]:
+    """The documents of files, in the order given.
+
+    Where the names of all files say a split (train.txt, wiki.valid.tokens, test/...), and training
+    is among several, that is the split of their documents.
+
+    Args:
+        files: Each with the part of its path that may say a split.
+    """
+    splits = named_splits([name for _, name in files], reading)
+    for (path, _), split in zip(files, splits, strict=True):
+        for document in read_file(path, reading):
+            yield document if split is None else Document(document.text, split)
+
+
+def read_file(path: Path, reading: Reading) -> Iterator[Document]:
+    """The documents of a file or an archive."""
+    name = path.name.lower()
+    check_regular(path)
+    try:
+        if name.endswith(archives.SUFFIXES):
+            yield from _read_archive(path, reading)
+        else:
+            with path.open("rb") as file, unpacked_stream(file, name, str(path)) as stream:
+                yield from map(Document, _read(stream, name, str(path), reading))
+    except _DAMAGE as error:
+        reading.refuse(InputError(f"{path}: cannot be read ({error})"))
+
+
+def _read_archive(path: Path, reading: Reading) -> Iterator[Document]:
+    there = archives.names(path)
+    shown = {there[i] for i in without_ours(there) if is_shown(there[i])}
+    known = [name for name in there if name in shown and is_known(name)]
+    if not known:
+        raise InputError(f"{path}: holds no file to read; the suffixes known are {KINDS}")
+    splits = dict(zip(known, named_splits(known, reading), strict=True))
+    for member in archives.members(path):
+        if member.name not in splits:
+            if member.name in shown:
+                reading.leave_out(f"{path.name}:{member.name}", "of no known kind")
+            continue
+        name, where = member.name.lower(), f"{path}:{member.name}"
+        with unpacked_stream(member.stream, name, where) as stream:
+            for found in _read(stream, name, where, reading):
+                yield Document(found, splits[member.name])
+
+
+def _read(stream: BinaryIO, name: str, where: str, reading: Reading) -> Iterator[str]:
+    """What a file holds that is named: of an unknown suffix, plain text."""
+    plain = unpacked_name(name)
+    suffix, read = next(
+        ((s, read) for suffixes, read in _FORMATS for s in suffixes if plain.endswith(s)),
+        (Path(plain).suffix or "without a suffix", text.read),
+    )
+    try:
+        yield from read(stream, where, reading)
+    except InputError as error:
+        if str(error) in reading.bad[-1:]:
+            raise  # a record was one too many
+        reading.refuse(error)
+    reading.files[suffix] += 1
+
+
+def is_known(name: str) -> bool:
+    """Whether a file is read that was not named itself."""
+    name = name.lower()
+    return name.endswith(archives.SUFFIXES) or unpacked_name(name).endswith(SUFFIXES)
+
+
+def files_of(source: str, reading: Reading) -> list[tuple[Path, str]]:
+    """The files of a folder, a pattern such as books/*.txt or a path, each with its name in it.
+
+    Raises:
+        InputError: Where there are none.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return _in_folder(path, reading)
+    if path.exists():
+        return [(path, "")]
+    if not glob.has_magic(source):
+        raise InputError(
+            f"{source}: not found; give a text file, a folder, an archive, .jsonl, .csv, .parquet,"
+            " hf:NAME or pydoc"
+        )
+    found = sorted(Path(name) for name in glob.glob(source, recursive=True))
+    files = [(file, file.name) for file in found if file.is_file()]
+    if not files:
+        raise InputError(f"{source}: no file is called so; mend the pattern or give a folder")
+    return files
+
+
+def _in_folder(folder: Path, reading: Reading) -> list[tuple[Path, str]]:
+    there = sorted(_walk(folder), key=lambda file: file.relative_to(folder).parts)
+    files = [there[i] for i in without_ours([f.relative_to(folder).as_posix() for f in there])]
+    known = [file for file in files if is_known(file.name)]
+    if not known and len(files) < len(there):
+        raise InputError(
+            f"{folder}: is what infonoise wrote, a run or a model, and no data; give the text that"
+            " it was trained on, or move other files out of it"
+        )
+    if not known:
+        holds = f"holds {len(files)} files but none to read" if files else "is empty"
+        raise InputError(f"{folder}: {holds}; give a folder of files such as {KINDS}")
+    for file in files:
+        if not is_known(file.name):
+            reading.leave_out(str(file.relative_to(folder)), "of no known kind")
+    return [(file, str(file.relative_to(folder))) for file in known]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if is_shown(name)]
+        yield from (Path(root, name) for name in files if is_shown(name))
+
+
+def named_splits(names: Sequence[str], reading: Reading) -> list[str | None]:
+    """The split that each name says; None for all unless every one says one, and training is among
+    several.
+    """
+    said = [_split_in(name) for name in names]
+    different = set(said)
+    if "train" in different and len(different) > 1 and None not in different:
+        return list(said)
+    if len(different - {None}) > 1:
+        reading.note = "only some file names say a split, so the splits are drawn anew"
+    return [None] * len(names)
+
+
+def _split_in(name: str) -> str | None:
+    words = re.split(r"[^a-z0-9]+", name.lower())
+    said = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
+    return said.pop() if len(said) == 1 else None

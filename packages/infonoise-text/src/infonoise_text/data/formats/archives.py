@@ -1,0 +1,74 @@
+"""Archives: their members by name, in order, with nothing written to the disk."""
+
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from infonoise_core.errors import InputError
+from infonoise_core.reading import FREE_BYTES, RATIO, open_unpacked
+
+TAR = (".tar", ".tgz", ".txz", ".tbz2", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst")
+ZIP = (".zip",)
+SUFFIXES = (*TAR, *ZIP)
+DAMAGE: tuple[type[Exception], ...] = (tarfile.TarError, zipfile.BadZipFile)
+
+
+class Member(NamedTuple):
+    """A file in an archive, open while it is the last one that was given."""
+
+    name: str
+    stream: BinaryIO
+
+
+def names(path: Path) -> list[str]:
+    """What the files in an archive are called."""
+    if _is_zip(path):
+        with zipfile.ZipFile(path) as archive:
+            return [info.filename for info in archive.infolist() if not info.is_dir()]
+    found = []
+    with open_unpacked(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        while (member := tar.next()) is not None:
+            if member.isfile() and not member.issparse():
+                found.append(member.name)
+            tar.members.clear()  # type: ignore[attr-defined]
+    return found
+
+
+def members(path: Path) -> Iterator[Member]:
+    """The files in an archive; links and devices are none."""
+    yield from _zip(path) if _is_zip(path) else _tar(path)
+
+
+def _is_zip(path: Path) -> bool:
+    return path.name.lower().endswith(ZIP)
+
+
+def _tar(path: Path) -> Iterator[Member]:
+    with open_unpacked(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        for member in tar:
+            opened: Any = None
+            if member.isfile() and not member.issparse():
+                opened = tar.extractfile(member)
+            if opened is not None:
+                with opened:
+                    yield Member(member.name, opened)
+
+
+def _zip(path: Path) -> Iterator[Member]:
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            where = f"{path}:{info.filename}"
+            if info.flag_bits & 1:
+                raise InputError(f"{where}: encrypted; unpack it first")
+            if info.file_size > FREE_BYTES + RATIO * info.compress_size:
+                raise InputError(
+                    f"{where}: unpacks to more than {RATIO} times its size, as no such data do; if"
+                    " it is meant so, unpack it first and give what comes out"
+                )
+            opened: Any = archive.open(info)
+            with opened:
+                yield Member(info.filename, opened)

@@ -1,0 +1,38 @@
+"""Parquet: one document a row."""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from infonoise_core.errors import InputError
+from infonoise_core.extras import require
+from infonoise_text.data.reading import Reading, text_of
+
+SUFFIXES = (".parquet",)
+_ROWS = 256  # read at a time
+
+
+def read(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
+    """The text of each row."""
+    parquet = require("pyarrow.parquet", "parquet", f"{where}: reading Parquet")
+    arrow = require("pyarrow", "parquet", f"{where}: reading Parquet")
+    field = reading.field
+    try:
+        with parquet.ParquetFile(stream) as file:
+            names = file.schema_arrow.names
+            column = field if field in names else field.partition(".")[0]
+            if column not in names:
+                keys = ", ".join(names[:8])
+                raise InputError(
+                    f"{where}: no column {field!r} (its columns: {keys}); name it with --field"
+                )
+            number = 0
+            for batch in file.iter_batches(batch_size=_ROWS, columns=[column]):
+                for value in batch.column(0).to_pylist():
+                    number += 1
+                    try:
+                        row = {column: value}
+                        yield text_of(row, field, f"{where}, row {number}", "column")
+                    except InputError as error:
+                        reading.refuse(error)
+    except (OSError, UnicodeDecodeError, arrow.ArrowException) as error:
+        raise InputError(f"{where}: cannot be read ({error})") from error

@@ -1,0 +1,48 @@
+"""Tables of text with a header line: comma- and tab-separated."""
+
+import csv
+import io
+from collections.abc import Iterator
+from functools import partial
+from typing import BinaryIO
+
+from infonoise_core.errors import InputError
+from infonoise_text.data.reading import Reading, text_of
+
+COMMAS, TABS = (".csv",), (".tsv",)
+# Cells of whole documents are longer than what the library allows by itself.
+_LONGEST = 1 << 30
+
+
+def read(stream: BinaryIO, where: str, reading: Reading, delimiter: str = ",") -> Iterator[str]:
+    """The text of each row."""
+    csv.field_size_limit(_LONGEST)
+    # Line ends inside of a cell stay as they are.
+    lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    rows = csv.DictReader(lines, delimiter=delimiter, strict=True)
+    number = 1
+    try:
+        header = list(rows.fieldnames or ())
+        if reading.field not in header:
+            columns = ", ".join(header[:8]) or "none"
+            raise InputError(
+                f"{where}: no column {reading.field!r} (its columns: {columns}); name it with"
+                " --field"
+            )
+        for number, row in enumerate(rows, start=2):
+            try:
+                yield text_of(row, reading.field, f"{where}, row {number}", "column")
+            except InputError as error:
+                reading.refuse(error)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{where}: not UTF-8 behind row {number} (0x{error.object[error.start]:02x}); convert"
+            " the file to UTF-8"
+        ) from error
+    except csv.Error as error:
+        raise InputError(f"{where}: row {number + 1} is no row of a table ({error})") from error
+    finally:
+        lines.detach()
+
+
+read_tabs = partial(read, delimiter="\t")

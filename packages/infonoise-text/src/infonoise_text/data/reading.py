@@ -1,0 +1,139 @@
+"""What is read of a source, what is left out, and why."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from infonoise_core.errors import InputError
+
+# What a split may be called in the names of files, and what it is called here.
+SPLIT_NAMES = {
+    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid",
+    "dev": "valid", "test": "test",
+}  # fmt: skip
+# How many names a line shows.
+_SHOWN = 3
+
+
+class Document(NamedTuple):
+    """A text, and the split that it is given for, if any."""
+
+    text: str
+    split: str | None = None
+
+
+@dataclass
+class Reading:
+    """One pass over a source.
+
+    Attributes:
+        field: Where the text is in records; dots lead into records inside of them.
+        skip_bad: How many files or records may be left out because they cannot be read.
+        files: Suffix -> how many files were read.
+        left_out: Why -> names of files that were not read.
+        bad: What was wrong with each file or record that was left out.
+        documents: How many documents there were.
+        empty: How many of them held nothing but white space, and were left out.
+        note: Something else that a user should know.
+    """
+
+    field: str = "text"
+    skip_bad: int = 0
+    files: Counter[str] = dataclasses.field(default_factory=Counter)
+    left_out: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    bad: list[str] = dataclasses.field(default_factory=list)
+    documents: int = 0
+    empty: int = 0
+    note: str = ""
+
+    def refuse(self, error: InputError) -> None:
+        """Leave one file or record out.
+
+        Raises:
+            InputError: `error` itself, where no more may be left out.
+        """
+        self.bad.append(str(error))
+        if len(self.bad) <= self.skip_bad:
+            return
+        if self.skip_bad:
+            raise InputError(f"more than --skip-bad {self.skip_bad} are bad; the next: {error}")
+        raise error
+
+    def leave_out(self, name: str, why: str) -> None:
+        """Say that a file is not read."""
+        self.left_out.setdefault(why, []).append(name)
+
+    def counted(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """The documents that hold more than white space."""
+        for document in documents:
+            if document.text.isspace() or not document.text:
+                self.empty += 1
+                continue
+            self.documents += 1
+            yield document
+
+    def summary(self) -> str:
+        """One line on what was read and what was left out."""
+        total = sum(self.files.values())
+        kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.files.items()))
+        parts = [f"{self.documents} documents" + (f" in {total} files ({kinds})" if total else "")]
+        if self.empty:
+            parts.append(f"{self.empty} empty ones left out")
+        for why, names in self.left_out.items():
+            parts.append(f"{len(names)} files left out, {why}: {_some(names)}")
+        if self.bad:
+            parts.append(f"{len(self.bad)} bad ones left out: {_some(self.bad)}")
+        return "; ".join(parts)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def text_of(record: Any, path: str, where: str, kind: str = "field") -> str:
+    """The text in a record.
+
+    Args:
+        path: The field's name, or the way to it through records inside, with dots between.
+        where: Of the record, for messages.
+        kind: What a field is called in this format.
+
+    Raises:
+        InputError: Where it is not there or is no text.
+    """
+    if not isinstance(record, dict):
+        raise InputError(f'{where}: not an object; give records like {{"{path}": "..."}}')
+    value: Any = record
+    for key in [path] if path in record else path.split("."):
+        if not isinstance(value, dict) or key not in value:
+            fields = ", ".join(_ways(record)) or "none"
+            raise InputError(
+                f"{where}: no {kind} {path!r} (its {kind}s: {fields}); name it with --field"
+            )
+        value = value[key]
+    return checked(value, f"{where}: {kind} {path!r}")
+
+
+def _ways(record: dict[Any, Any]) -> list[str]:
+    """Names of the first fields, those inside of records with dots."""
+    ways: list[str] = []
+    for key, value in record.items():
+        inside = _ways(value) if isinstance(value, dict) else []
+        ways += [f"{key}.{way}" for way in inside] or [str(key)]
+    return ways[:8]
+
+
+def checked(value: object, where: str) -> str:
+    """A value that is text; InputError for another."""
+    if value is None:
+        raise InputError(f"{where} is null; give text, or leave such records out with --skip-bad")
+    if not isinstance(value, str):
+        raise InputError(f"{where} is {type(value).__name__}; give text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{where} holds half of a surrogate pair, which is no text") from error
+    return value
