@@ -1,5 +1,6 @@
 """Archives: their members by name, in order, with nothing written to the disk."""
 
+import io
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -52,8 +53,27 @@ def _tar(path: Path) -> Iterator[Member]:
             if member.isfile() and not member.issparse():
                 opened = tar.extractfile(member)
             if opened is not None:
-                with opened:
-                    yield Member(member.name, opened)
+                with opened, io.BufferedReader(_Sequential(opened)) as content:
+                    yield Member(member.name, content)
+
+
+class _Sequential(io.RawIOBase):
+    """A member of a tar that is read from front to back, with all that a file has."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._at = stream, 0
+
+    def tell(self) -> int:
+        return self._at
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part: bytes = self._stream.read(len(buffer))
+        buffer[: len(part)] = part
+        self._at += len(part)
+        return len(part)
 
 
 def _zip(path: Path) -> Iterator[Member]:

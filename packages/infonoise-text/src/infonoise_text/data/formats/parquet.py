@@ -1,10 +1,12 @@
 """Parquet: one document a row."""
 
+import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from infonoise_core.errors import InputError
 from infonoise_core.extras import require
+from infonoise_text.data.formats.text import everything
 from infonoise_text.data.reading import Reading, text_of
 
 SUFFIXES = (".parquet",)
@@ -16,8 +18,10 @@ def read(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
     parquet = require("pyarrow.parquet", "parquet", f"{where}: reading Parquet")
     arrow = require("pyarrow", "parquet", f"{where}: reading Parquet")
     field = reading.field
+    # It is read from its end; what comes packed or in a tar has none until it is there.
+    source = stream if stream.seekable() else io.BytesIO(everything(stream, where))
     try:
-        with parquet.ParquetFile(stream) as file:
+        with parquet.ParquetFile(source) as file:
             names = file.schema_arrow.names
             column = field if field in names else field.partition(".")[0]
             if column not in names:

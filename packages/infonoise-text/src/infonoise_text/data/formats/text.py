@@ -43,12 +43,17 @@ def read(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
 
 
 def whole(stream: BinaryIO, where: str) -> bytes:
-    """All of a file that is text; it takes up to four times as much as such."""
+    """All of a file that is text."""
+    content = everything(stream, where)
+    refuse_binary(content, where)
+    return content
+
+
+def everything(stream: BinaryIO, where: str) -> bytes:
+    """All of a file; as text it may take up to four times as much."""
     parts: list[bytes] = []
     size = 0
     while part := stream.read(1 << 22):
-        if not parts:
-            refuse_binary(part, where)
         parts.append(part)
         size += len(part)
         check_fits(2 * size, where)
