@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from infonoise_core.app.interface import run_program
-
-from .sounds import INTERFACE, LENGTH
+from infonoise_sound.cli import INTERFACE
+from infonoise_sound.data import LENGTH
 
 FAST = ("--steps", "6", "--batch-size", "8", "--save-every", "3", "--eval-every", "3")
 
