@@ -1,6 +1,7 @@
 """The edge of every command: mistakes end in one line and exit code 2."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -57,15 +58,34 @@ def test_mistakes_end_in_one_line_and_code_2(
     assert message in captured.err
 
 
-@pytest.mark.parametrize(("name", "goes_on"), [("train", True), ("go", False)])
+@dataclass(frozen=True)
+class Out:
+    """One that writes a folder."""
+
+    out: Path
+    """where to"""
+
+
+@pytest.mark.parametrize(
+    ("name", "begun", "goes_on"),
+    [
+        ("train", "checkpoints/step-00000010", True),
+        ("compare", "runs/a-0/checkpoints/step-00000010", True),
+        ("train", "checkpoints", False),
+        ("train", "", False),
+        ("go", "checkpoints/step-00000010", False),
+    ],
+)
 def test_an_interruption_says_what_is_true(
-    name: str, goes_on: bool, capsys: pytest.CaptureFixture[str]
+    name: str, begun: str, goes_on: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupt(_: Config) -> None:
+    (tmp_path / "out" / begun).mkdir(parents=True)
+
+    def interrupt(_: Out) -> None:
         raise KeyboardInterrupt
 
-    commands = {"train": (Config, interrupt), "go": (Config, interrupt)}
-    assert command.run("prog", "1.2.3", commands, [name]) == 130
+    commands = dict.fromkeys(("train", "compare", "go"), (Out, interrupt))
+    assert command.run("prog", "1", commands, [name, "--out", str(tmp_path / "out")]) == 130
     told = capsys.readouterr().err
     assert told.startswith("interrupted")
     assert ("goes on from the last checkpoint" in told) is goes_on

@@ -71,7 +71,7 @@ def test_sigterm_saves_and_ends_with_code_0(whole: Path, tmp_path: Path) -> None
 
 def test_sigterm_is_taken_in_the_main_thread_only_and_given_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with interrupt.sigterm() as flag:
+    with interrupt.asked_to_stop() as flag:
         assert not flag.raised
         signal.raise_signal(signal.SIGTERM)
         assert flag.raised
@@ -216,3 +216,25 @@ def test_thirty_kills_change_nothing(tmp_path: Path) -> None:
     assert indices == Order(50, 0).indices(0, 1500 * 32).tolist()
     # A kill may come before a start is noted.
     assert 15 < starts <= 31
+
+
+def test_a_second_ctrl_c_ends_at_once_and_the_first_only_asks() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with interrupt.asked_to_stop() as flag:
+        signal.raise_signal(signal.SIGINT)
+        assert flag.raised
+        assert flag.number == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_that_a_launcher_passes_on_again_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with interrupt.asked_to_stop() as flag:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGINT)
+        assert flag.raised
+        monkeypatch.setattr(interrupt, "_APART", -1.0)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from tyro.conf import OmitArgPrefixes, Positional
 
@@ -16,6 +15,7 @@ from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.recipe import model_config, schedule_context
 from infonoise_bio.methods.registry import BASELINES
 from infonoise_bio.methods.trained import BASELINES_COMMAND
+from infonoise_core import terminal
 from infonoise_core.config.tree import settings_of
 from infonoise_core.files import write_json
 from infonoise_core.schedules.registry import make_schedule
@@ -87,4 +87,4 @@ def _print(found: dict[str, Any]) -> None:
         if not name.endswith("_stderr"):
             error = found.get(f"{name}_stderr")
             table.add_row(name, f"{value:.4f}" + ("" if error is None else f" ± {error:.4f}"))
-    Console().print(table)
+    terminal.console().print(table)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Literal
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from tyro.conf import OmitArgPrefixes, Positional
@@ -22,6 +21,7 @@ from infonoise_bio.evaluation.page import write_page
 from infonoise_bio.examples import parts
 from infonoise_bio.methods.trained import TrainedRun, open_trained
 from infonoise_bio.sampling.options import DnaSampler
+from infonoise_core import terminal
 from infonoise_core.errors import InputError
 from infonoise_core.files import check_output, write_json
 from infonoise_core.training.progress import progress
@@ -176,7 +176,7 @@ def _print(found: Assessment) -> None:
         table.add_column(title, justify="left" if i == 0 else "right", no_wrap=True)
     for row in found.rows:
         table.add_row(*map(Text, _cells(row)))
-    console = Console()
+    console = terminal.console()
     table.width = console.measure(table, options=console.options.update(width=1000)).maximum
     console.print(table, crop=False)
     if found.bits is not None:

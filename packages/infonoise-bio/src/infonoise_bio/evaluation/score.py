@@ -17,6 +17,7 @@ from infonoise_bio.models.denoiser import BaseDenoiser, IndependentBases
 from infonoise_core.errors import InputError
 from infonoise_core.files import whole_file
 from infonoise_core.rng import Stream, generator
+from infonoise_core.shown import cell
 from infonoise_core.training.task import Batch, squared_x0_error
 
 # The estimate's error is told from this many independent parts.
@@ -127,7 +128,7 @@ def write_scores(out: Path, scores: Iterable[Score]) -> int:
         handle.write("id\tbases\tnats\tbits_per_base\tstderr\n")
         for s in scores:
             handle.write(
-                f"{s.id}\t{s.bases}\t{s.nats:.4f}\t{s.bits_per_base:.5f}\t{s.stderr:.5f}\n"
+                f"{cell(s.id)}\t{s.bases}\t{s.nats:.4f}\t{s.bits_per_base:.5f}\t{s.stderr:.5f}\n"
             )
             number += 1
     return number

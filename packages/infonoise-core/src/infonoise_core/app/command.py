@@ -1,19 +1,29 @@
 """The edge of every command line: parse typed options once, print mistakes in one line."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from infonoise_core.app.mistakes import one_line
 from infonoise_core.config.presets import Presets, print_presets
 from infonoise_core.errors import InputError, ReportedError
 from infonoise_core.extras import load
+from infonoise_core.terminal import guarded
+from infonoise_core.training.interrupt import ended_by_sigterm
 
 # What a launcher (torchrun, deepspeed) may start several processes of, and what goes on from its
 # last checkpoint after an interruption.
 _SHARED = ("train",)
 _GOES_ON = ("train", "compare")
+# Of a run, and of the runs of a comparison.
+_CHECKPOINTS = ("checkpoints/step-*", "runs/*/checkpoints/step-*")
+
+# Set to see the traceback of a mistake that is told in one line.
+TRACEBACK = "INFONOISE_TRACEBACK"
 
 # The frozen dataclass of a command's options, and the function that takes it. Either may be given
 # as "module:name", which is imported when the command is chosen: so `--help` needs no torch.
@@ -32,35 +42,58 @@ def run(
 
     Every command also takes --config FILE.yaml and --set NAME=VALUE, and --preset NAME where
     `presets` has some for it; then `program presets` shows what tells them apart.
-    A mistake in what the user gave ends in one line on stderr and 2, an interruption in 130. Of
-    several processes of one run, one tells it where all would say the same.
+    What a user, a machine or a file can cause ends in one line on stderr and 2, an interruption in
+    130. Of several processes of one run, one tells it where all would say the same.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
-        if arguments == ["--version"]:
-            print(f"{program} {version}")
+    begun: list[Any] = []
+    with guarded(), ended_by_sigterm():
+        try:
+            if arguments == ["--version"]:
+                print(f"{program} {version}")
+            else:
+                _dispatch(program, commands, presets or {}, arguments, begun)
+            _flush()
             return 0
-        _dispatch(program, commands, presets or {}, arguments)
-    except ReportedError:
-        return 2
-    except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print(f"interrupted{_next_words(arguments)}", file=sys.stderr)
-        return 130
-    except OSError as error:
-        # A folder that may not be written, a full disk: nothing a traceback would help with.
-        if error.filename is None or error.strerror is None:
-            raise
-        mend = "mend that or give another path"
-        print(f"error: {error.filename}: {error.strerror}; {mend}", file=sys.stderr)
-        return 2
-    return 0
+        except ReportedError:
+            return 2
+        except BrokenPipeError:
+            # The reader of our output went away (`| head`): nothing is wrong.
+            _let_go(sys.stdout)
+            return 0
+        except KeyboardInterrupt:
+            _tell(f"interrupted{_next_words(arguments, begun)}")
+            return 130
+        except Exception as error:
+            line = one_line(error)
+            if line is None or os.environ.get(TRACEBACK):
+                raise
+            _tell(f"error: {line}")
+            return 2
+
+
+def _flush() -> None:
+    """Write what is still on its way to stdout, while an error of it can be told."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _tell(line: str) -> None:
+    """Print to stderr whatever has become of it, and of stdout."""
+    try:
+        _flush()
+    except (OSError, ValueError):
+        _let_go(sys.stdout)
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        _let_go(sys.stderr)
+
+
+def _let_go(stream: Any) -> None:
+    """Let a stream that cannot be written to end in nothing, or Python complains as it ends."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @dataclass(frozen=True)
@@ -73,7 +106,9 @@ def _dispatch(
     commands: Mapping[str, Command],
     presets: Mapping[str, Presets],
     arguments: list[str],
+    begun: list[Any],
 ) -> None:
+    """Parse the options and call the command, which is noted as `begun` by its options."""
     try:
         from infonoise_core.config.parse import parse_choice, parse_options
     except ModuleNotFoundError as error:
@@ -102,6 +137,7 @@ def _dispatch(
             raise ReportedError(str(error)) from None
         raise
     if config is not None:
+        begun.append(config)
         load(function)(config)
 
 
@@ -114,8 +150,14 @@ def _show_presets(
     return show
 
 
-def _next_words(arguments: Sequence[str]) -> str:
-    if not set(arguments[:1]) <= set(_GOES_ON):
+def _next_words(arguments: Sequence[str], begun: Sequence[Any]) -> str:
+    """That the command goes on from where it was, if there is something it goes on from."""
+    if not set(arguments[:1]) <= set(_GOES_ON) or not begun:
+        return ""
+    out = getattr(begun[0], "out", None)
+    if not isinstance(out, Path) or not any(
+        step for place in _CHECKPOINTS for step in out.glob(place)
+    ):
         return ""
     return "; the same command, without --overwrite, goes on from the last checkpoint"
 

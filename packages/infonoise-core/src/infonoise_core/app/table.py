@@ -7,6 +7,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from infonoise_core.app.evaluation import Table, cells
+from infonoise_core.terminal import console as plain_console
 
 
 def print_tables(tables: Sequence[Table], console: Console | None = None) -> None:
@@ -29,7 +30,7 @@ def print_rows(
         table.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
     for row in body:
         table.add_row(*map(Text, row))
-    console = console or Console()
+    console = console or plain_console()
     wide = console.options.update(width=1000)
     table.width = console.measure(table, options=wide).maximum
     console.print(table, crop=False)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import torch
 
 import infonoise_core
+from infonoise_core import terminal
 from infonoise_core.app import command
 from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
@@ -25,7 +26,6 @@ from infonoise_core.profiles.readout import (
 from infonoise_core.training.run_folder import PROFILE_FILE
 
 try:
-    from rich.console import Console
     from rich.table import Table
     from tyro.conf import Positional
 
@@ -144,7 +144,7 @@ def run_profile(config: Profile) -> None:
     columns = [_readings(profile) for profile in profiles.values()]
     for label in columns[0]:
         table.add_row(label, *(column[label] for column in columns))
-    Console().print(table)
+    terminal.console().print(table)
 
 
 def run_dimension(config: Dimension) -> None:
@@ -187,7 +187,7 @@ def run_estimate_memory(config: EstimateMemory) -> None:
             "estimate-memory needs more packages: pip install 'infonoise-core[train]'"
         ) from None
 
-    Console().print(
+    terminal.console().print(
         memory_table(
             config.parameters, config.processes, config.precision, config.grad_accum,
             config.activations, config.gpu,

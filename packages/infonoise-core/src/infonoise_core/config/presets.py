@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from infonoise_core import terminal
 from infonoise_core.config.tree import ConfigTree, FieldPath, dotted
 from infonoise_core.errors import InputError
 
@@ -36,7 +37,6 @@ def print_presets(
     program: str, commands: Mapping[str, type], presets: Mapping[str, Presets]
 ) -> None:
     """One table per command that has presets: only where they differ."""
-    from rich.console import Console
     from rich.table import Table
 
     for name, offered in presets.items():
@@ -46,7 +46,7 @@ def print_presets(
             table.add_column(column, justify="right", overflow="fold")
         for setting, cells in differences(commands[name], offered).items():
             table.add_row(setting, *cells)
-        Console().print(table)
+        terminal.console().print(table)
 
 
 def _unequal(rows: Mapping[FieldPath, list[Any]]) -> dict[FieldPath, list[Any]]:

@@ -24,7 +24,7 @@ from infonoise_core.training.data.prefetch import Prefetch
 from infonoise_core.training.ema import Keep, WeightAverage, plain_keep, power_keep
 from infonoise_core.training.engines.base import Engine
 from infonoise_core.training.engines.torch import TorchEngine
-from infonoise_core.training.interrupt import Stopped, sigterm
+from infonoise_core.training.interrupt import Stopped, asked_to_stop
 from infonoise_core.training.loggers import open_loggers
 from infonoise_core.training.meter import Meter
 from infonoise_core.training.metrics import Metrics
@@ -106,7 +106,7 @@ def train(
     state = RunState(out, config, engine, model, average, schedule, meter, metrics)
     order = Order(len(task), config.seed)
 
-    with sigterm() as stop, no_space_left(out), ExitStack() as stack:
+    with asked_to_stop() as stop, no_space_left(out), ExitStack() as stack:
         done = state.resume()
         if engine.rank == 0:
             metrics.loggers = stack.enter_context(
@@ -151,7 +151,7 @@ def train(
                 state.save(done)
             reporter.advance(1)
             if stopping and not finished:
-                raise Stopped(done, config.steps, quiet=engine.rank > 0)
+                raise Stopped(done, config.steps, engine.rank > 0, stop.number)
 
     return RunResult(average.module, schedule, metrics.evaluations(), meter.profiles())
 

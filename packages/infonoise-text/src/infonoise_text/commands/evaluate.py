@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from tyro.conf import OmitArgPrefixes, Positional
 
+from infonoise_core import terminal
 from infonoise_core.errors import InputError
 from infonoise_core.files import write_json
 from infonoise_core.plot import figure, save_figure
@@ -168,7 +168,7 @@ def _print_bits(lines: Mapping[str, Mapping[str, float]], split: str) -> None:
     for name, values in lines.items():
         cells = [_with_error(values, key) for key in ("bits_per_byte", "nats_per_token")]
         table.add_row(Text(name), *cells)
-    Console().print(table)
+    terminal.console().print(table)
 
 
 def _with_error(values: Mapping[str, float], key: str) -> str:
@@ -189,7 +189,7 @@ def _print_qualities(qualities: Mapping[str, Quality], n: int) -> None:
         two = f"{q.distinct[1]:.3f}" if len(q.distinct) > 1 else ""
         cells = [f"{q.perplexity:.2f}", f"{q.entropy:.3f}", two, f"{q.invalid:.2%}", str(q.nfe)]
         table.add_row(Text(name), *cells, *(f"{value:.2f}" for value in q.others.values()))
-    Console().print(table)
+    terminal.console().print(table)
 
 
 def _draw(qualities: Mapping[str, Quality], out: Path, overwrite: bool) -> None:

@@ -12,6 +12,7 @@ from infonoise_bio.data.formats.record import Record, make_record
 from infonoise_bio.data.formats.textfile import open_text
 from infonoise_core.errors import InputError
 from infonoise_core.files import whole_file
+from infonoise_core.shown import printable
 
 _WRAP = 80
 
@@ -59,7 +60,7 @@ def write_fasta(out: Path, records: Iterable[Record]) -> int:
     with whole_file(out) as file, file.open("w", encoding="utf-8", newline="\n") as handle:
         for record in records:
             words = (f"{k}={'_'.join(v.split())}" for k, v in record.fields.items() if v)
-            handle.write(f">{' '.join([record.id, *words])}\n")
+            handle.write(f">{' '.join([printable(record.id), *words])}\n")
             text = record.letters.replace(PAD, b"N").decode("ascii")
             for start in range(0, len(text), _WRAP):
                 handle.write(text[start : start + _WRAP] + "\n")

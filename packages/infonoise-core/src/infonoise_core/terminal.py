@@ -1,0 +1,102 @@
+"""The terminal: what is printed there shows control characters as escapes, at one place.
+
+`guarded` stands around a command. Within it print() escapes whatever is written, and `console`
+gives tables and progress their colours without letting those of the data through.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from infonoise_core.shown import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Guarded:
+    """A text stream that writes escapes in place of control characters but tabs and line ends.
+
+    What the terminal's encoding does not know is written as an escape too; an error while writing
+    names the stream. Anything else is that of the stream behind it.
+
+    Attributes:
+        raw: The stream behind it.
+    """
+
+    def __init__(self, raw: Any, name: str) -> None:
+        self.raw, self._name = raw, name
+
+    def write(self, text: str) -> int:
+        with self._named():
+            try:
+                self.raw.write(_escaped(text))
+            except UnicodeEncodeError:
+                encoding = getattr(self.raw, "encoding", None) or "ascii"
+                known = _escaped(text).encode(encoding, "backslashreplace")
+                self.raw.write(known.decode(encoding))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        with self._named():
+            self.raw.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.raw, name)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            error.filename = error.filename or self._name
+            raise
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Guard stdout and stderr, where there are any."""
+    before = sys.stdout, sys.stderr
+    names = "standard output", "standard error"
+    streams = [
+        stream if stream is None or isinstance(stream, Guarded) else Guarded(stream, name)
+        for stream, name in zip(before, names, strict=True)
+    ]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(streams[0]))
+        stack.enter_context(contextlib.redirect_stderr(streams[1]))
+        yield
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Rich's console on stdout or stderr, which takes no text for markup and escapes what it is
+    given; its own colours and cursor movements stay.
+    """
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class Escaping(Console):
+        def render(self, *args: Any, **kwargs: Any) -> Any:
+            for part in super().render(*args, **kwargs):
+                if part.control or part.text.isprintable():
+                    yield part
+                else:
+                    yield Segment(printable(part.text, "\n"), part.style)
+
+    stream: Any = sys.stderr if stderr else sys.stdout
+    raw = stream.raw if isinstance(stream, Guarded) else stream
+    return Escaping(file=raw, markup=False, emoji=False)
+
+
+def _escaped(text: str) -> str:
+    # Progress bars of other libraries begin their lines anew.
+    begin = "\r" if text.startswith("\r") else ""
+    return begin + printable(text[len(begin) :], "\n\t")
