@@ -13,7 +13,7 @@ import torch
 import infonoise_core
 from infonoise_core.analytic.exact import BinarySource, GaussianSource, SphereSource, exact_profile
 from infonoise_core.analytic.mixture import MixtureSource
-from infonoise_core.commands.cli import main
+from infonoise_core.commands.cli import COMMANDS, main
 from infonoise_core.training import checkpoint
 
 ONE_LINE = re.compile(r"error: [^\n]+\n")
@@ -211,6 +211,7 @@ def test_as_a_process(tmp_path: Path) -> None:
         ("tyro", ["profile", "x"], "[cli]"),
         ("matplotlib", ["plot", "FILE", "--out", "f.svg"], "[plot]"),
         ("safetensors", ["estimate-memory", "1M"], "[train]"),
+        ("rich", ["profile", "FILE"], "[cli]"),
     ],
 )
 def test_missing_extras_are_named(
@@ -233,6 +234,35 @@ sys.exit(main())
     assert done.returncode == 2
     assert ONE_LINE.fullmatch(done.stderr)
     assert extra in done.stderr
+
+
+HEAVY = {"torch", "numpy", "matplotlib", "safetensors", "jinja2", "huggingface_hub"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], 0),
+        (["--version"], 0),
+        (["--wrong"], 2),
+        ([], 2),
+        *(([verb, "--help"], 0) for verb in COMMANDS),
+        *(([verb, "--wrong"], 2) for verb in COMMANDS),
+    ],
+    ids=str,
+)
+def test_help_and_wrong_options_import_nothing_heavy(arguments: list[str], code: int) -> None:
+    done = run_python(
+        "import sys; from infonoise_core.commands.cli import main; code = main()\n"
+        "print(*{name.partition('.')[0] for name in sys.modules}); sys.exit(code)",
+        *arguments,
+    )
+    assert done.returncode == code, done.stderr
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "infonoise_core" in loaded
+    assert not loaded & HEAVY
+    if arguments == ["--version"]:
+        assert not loaded & {"tyro", "yaml", "rich"}
 
 
 def test_plot_over_time_draws_the_density_of_a_run(tmp_path: Path, capsys) -> None:

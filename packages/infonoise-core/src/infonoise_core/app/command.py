@@ -11,7 +11,7 @@ from typing import Any
 from infonoise_core.app.mistakes import one_line
 from infonoise_core.config.presets import Presets, print_presets
 from infonoise_core.errors import InputError, ReportedError
-from infonoise_core.extras import load
+from infonoise_core.extras import extra_for, load
 from infonoise_core.terminal import guarded
 from infonoise_core.training.interrupt import ended_by_sigterm
 
@@ -112,9 +112,7 @@ def _dispatch(
     try:
         from infonoise_core.config.parse import parse_choice, parse_options
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"{program} needs {error.name}: pip install 'infonoise-core[cli]'"
-        ) from None
+        raise extra_for(error, program) from None
 
     if presets:
         commands = {**commands, "presets": (ShowPresets, _show_presets(program, commands, presets))}
@@ -138,7 +136,11 @@ def _dispatch(
         raise
     if config is not None:
         begun.append(config)
-        load(function)(config)
+        try:
+            verb = load(function)
+        except ModuleNotFoundError as error:
+            raise extra_for(error, full_name) from None
+        verb(config)
 
 
 def _show_presets(

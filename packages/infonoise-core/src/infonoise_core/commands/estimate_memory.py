@@ -8,12 +8,24 @@ from rich.table import Table
 from safetensors import safe_open
 
 from infonoise_core.app.memory import Memory, estimate
+from infonoise_core.commands.options import EstimateMemory
 from infonoise_core.config.quantities import SIZES, parse_count, parse_size
 from infonoise_core.errors import InputError
+from infonoise_core.terminal import console
 from infonoise_core.training import checkpoint
 from infonoise_core.training.artifact import WEIGHTS_FILE, is_artefact
 from infonoise_core.training.config import EngineConfig
 from infonoise_core.training.run_folder import CHECKPOINTS
+
+
+def run_estimate_memory(config: EstimateMemory) -> None:
+    """Print one row per engine and stage."""
+    console().print(
+        memory_table(
+            config.parameters, config.processes, config.precision, config.grad_accum,
+            config.activations, config.gpu,
+        )
+    )  # fmt: skip
 
 
 def memory_table(

@@ -25,7 +25,9 @@ def language_model(source: str, device: str = "cpu") -> TextMeasure:
     Args:
         source: Folder of a Hugging Face causal model with its tokenizer, or a name on the hub.
     """
-    library = require("transformers", "lm", f"--lm {source}: a causal language model")
+    library = require(
+        "transformers", "infonoise-text[lm]", f"--lm {source}: a causal language model"
+    )
     try:
         tokenizer = library.AutoTokenizer.from_pretrained(source)
         model = library.AutoModelForCausalLM.from_pretrained(source).to(device).eval()
@@ -77,10 +79,12 @@ def mauve(real: list[str], source: str) -> TextMeasure:
     It compares the features of a causal language model: 1 for the same distribution, towards 0 for
     another. Of a text longer than the model reads, its beginning counts.
     """
-    library = require("mauve", "mauve", "--mauve")
+    library = require("mauve", "infonoise-text[mauve]", "--mauve")
     if not Path(source).is_dir():
         raise InputError(f"--lm {source}: MAUVE needs the folder of a causal language model")
-    config = require("transformers", "mauve", "--mauve").AutoConfig.from_pretrained(source)
+    config = require("transformers", "infonoise-text[mauve]", "--mauve").AutoConfig.from_pretrained(
+        source
+    )
 
     def score(texts: list[str]) -> float:
         found = library.compute_mauve(

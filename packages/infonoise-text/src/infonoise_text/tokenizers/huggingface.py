@@ -21,7 +21,7 @@ class HuggingFace:
     """
 
     def __init__(self, definition: str, name: str) -> None:
-        library = require("tokenizers", "hf", "a Hugging Face tokenizer")
+        library = require("tokenizers", "infonoise-text[hf]", "a Hugging Face tokenizer")
         self.name = name
         self.digest = hashlib.sha256(definition.encode()).hexdigest()
         self._definition = definition

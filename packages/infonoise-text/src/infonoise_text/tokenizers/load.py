@@ -51,7 +51,9 @@ def _load_folder(folder: Path, name: str) -> Tokenizer:
 
 
 def _load_from_hub(source: str, name: str) -> Tokenizer:
-    library = require("tokenizers", "hf", f"{source} is no file, and a tokenizer of the hub")
+    library = require(
+        "tokenizers", "infonoise-text[hf]", f"{source} is no file, and a tokenizer of the hub"
+    )
     try:
         definition = library.Tokenizer.from_pretrained(source).to_str()
     except Exception as error:  # the library raises nothing narrower

@@ -34,7 +34,7 @@ def read(source: str, reading: Reading) -> Iterator[Document]:
 
 def _open(source: str) -> dict[str, Any]:
     """Name of a split -> its rows."""
-    library = require("datasets", "hf", f"{HUB}{source}: a Hugging Face data set")
+    library = require("datasets", "infonoise-text[hf]", f"{HUB}{source}: a Hugging Face data set")
     name, _, config = source.partition(",")
     try:
         if Path(name).is_dir():

@@ -15,8 +15,8 @@ _ROWS = 256  # read at a time
 
 def read(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
     """The text of each row."""
-    parquet = require("pyarrow.parquet", "parquet", f"{where}: reading Parquet")
-    arrow = require("pyarrow", "parquet", f"{where}: reading Parquet")
+    parquet = require("pyarrow.parquet", "infonoise-text[parquet]", f"{where}: reading Parquet")
+    arrow = require("pyarrow", "infonoise-text[parquet]", f"{where}: reading Parquet")
     field = reading.field
     # It is read from its end; what comes packed or in a tar has none until it is there.
     source = stream if stream.seekable() else io.BytesIO(everything(stream, where))

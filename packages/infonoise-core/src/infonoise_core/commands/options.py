@@ -1,0 +1,86 @@
+"""The options of the verbs of `infonoise`; nothing here needs torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional
+
+from infonoise_core.config.renamed import formerly
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Entropy, quantiles and dimension of measured profiles, as a table.
+
+    "sigma at 25%": a quarter of the nats is lost below it. An entropy is "not settled" if the rate
+    does not close in on its limit at the ends of the grid.
+    """
+
+    files: Positional[tuple[Path, ...]]
+    """profiles that were saved, or folders of runs"""
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """Intrinsic dimension by the low-noise plateau of a profile.
+
+    The SVD gap and the Jacobian trace, which check it, need the denoiser and points of the data:
+    infonoise_core.intrinsic_dimension in Python.
+    """
+
+    file: Positional[Path]
+    """a profile that was saved, or the folder of a run"""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Draw profiles into one picture."""
+
+    files: Positional[tuple[Path, ...]]
+    """profiles that were saved, or folders of runs"""
+    out: Path
+    """where to write the picture (.svg, .png or .pdf)"""
+    over_time: bool = False
+    """draw how a run's training density changed, instead of its profile"""
+    overwrite: bool = False
+    """replace the file --out"""
+
+
+@dataclass(frozen=True)
+class Compare:
+    """How much more noise destroys by one profile than by another, in nats.
+
+    If the second was measured with a condition known, this is the information between data and
+    condition; if the first was measured on held-out and the second on training examples, it is
+    memorisation.
+    """
+
+    first: Positional[Path]
+    """a profile that was saved, or the folder of a run"""
+    second: Positional[Path]
+    """the same"""
+    bound: float | None = None
+    """nats that the answer cannot exceed, such as the condition's entropy"""
+
+
+@dataclass(frozen=True)
+class EstimateMemory:
+    """What each process of a training run needs, by engine and ZeRO stage.
+
+    Gradients come with buckets and what DeepSpeed gathers, activations with bf16 copies of the
+    weights. docs/training-at-scale.md says what is counted and how close it came.
+    """
+
+    parameters: Positional[str]
+    """how many, such as 133.5M, or the folder of a run"""
+    processes: int = 1
+    """of the run, all machines together"""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """of the network's arithmetic"""
+    grad_accum: Annotated[int, formerly("accumulate")] = 1
+    """micro-batches per optimizer step and process"""
+    activations: str = ""
+    """of one micro-batch, such as 1.5GiB: what its forward pass leaves for the gradients"""
+    gpu: str = ""
+    """memory of one GPU, such as 24GiB: does it fit?"""
