@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import bio
 import closed_forms
 import core
+import figures
 import report
 import text
 import training
@@ -36,6 +38,48 @@ def test_every_page_belongs_to_a_command():
 @pytest.mark.parametrize("name", SUITES)
 def test_page_is_rendered_from_the_results(name):
     assert (PAGES / f"{name}.md").read_text() == report.render(results_of(name))
+
+
+def words(svg):
+    """All text of a picture, which holds its labels and the numbers at its axes."""
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_pictures_are_drawn_from_the_results(name, tmp_path):
+    drawn = figures.draw_all(results_of(name), tmp_path)
+    kept = sorted((PAGES / "figures").glob(f"{name}-*.svg"))
+    assert [path.name for path in kept] == sorted(path.name for path in drawn)
+    for path in drawn:
+        new, old = path.read_text(), (PAGES / "figures" / path.name).read_text()
+        # Another matplotlib draws other bytes, but as many lines and the same words.
+        assert new.count("<path") == old.count("<path")
+        assert words(new) == words(old)
+        assert f"](figures/{path.name})" in (PAGES / f"{name}.md").read_text()
+
+
+def test_another_result_makes_another_picture(tmp_path):
+    results = results_of("text")
+    before, after = tmp_path / "before", tmp_path / "after"
+    figures.draw_all(results, before)
+    results["sections"]["schedules"]["tables"][0]["rows"][0][1] = "3.2332 ± 0.0047"
+    figures.draw_all(results, after)
+    changed = [p.name for p in before.iterdir() if p.read_text() != (after / p.name).read_text()]
+    assert changed == ["text-quality.svg"]
+
+
+def test_quality_is_drawn_against_steps_where_the_results_keep_the_way_there(tmp_path):
+    results = results_of("text")
+    section = results["sections"]["schedules"]
+    names = [row[0] for row in section["tables"][0]["rows"]]
+    section["curves"] = [
+        {"schedule": name, "seed": seed, "measure": "b", "steps": [1, 2], "values": [4 + seed, 3]}
+        for name in names
+        for seed in range(3)
+    ]
+    ends = "".join(words(figures.draw_all(results, tmp_path)[0].read_text()))
+    assert "training steps" in ends
+    assert all(name in ends for name in names)
 
 
 @pytest.mark.parametrize("name", SUITES)

@@ -216,9 +216,10 @@ def test_docstring_gaps_are_found(tmp_path, monkeypatch):
     assert [gap.name for gap in gaps] == ["bare", "shapeless", "Held", "Held.method"]
 
 
-def test_picture_is_drawn_again(tmp_path):
-    load("docs/_ext/profile_picture.py").draw(tmp_path / "profile.svg")
-    drawn, kept = (folder / "profile.svg" for folder in (tmp_path, DOCS / "_static"))
+@pytest.mark.parametrize("name", ["profile", "memory"])
+def test_picture_is_drawn_again(name, tmp_path):
+    load(f"docs/_ext/{name}_picture.py").draw(tmp_path / f"{name}.svg")
+    drawn, kept = (folder / f"{name}.svg" for folder in (tmp_path, DOCS / "_static"))
     # Another matplotlib draws other bytes, but as many lines.
     assert drawn.read_text().count("<path") == kept.read_text().count("<path")
 

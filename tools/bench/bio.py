@@ -44,7 +44,7 @@ from report import Cell, Goal, Section, Table
 from streaming import streaming
 from suite import Suite, Tick
 
-RIVALS = "loss-second-moment,cdcd,adaptive-loss"
+ADAPTIVE = "loss-second-moment,cdcd,adaptive-loss"
 # A run of this many steps of 128 sequences takes some 80 s on one quiet core.
 UPDATES = 1000
 SCALES = (0.1, 1.0, 10.0)
@@ -68,7 +68,7 @@ SCHEDULES = Comparison(
     command="infonoise-bio",
     options=[
         str(TSS), "--strand", "forward",
-        "--schedules", f"edm,log-uniform,{RIVALS},iid-oracle,infonoise,infonoise-sqrt",
+        "--schedules", f"edm,log-uniform,{ADAPTIVE},iid-oracle,infonoise,infonoise-sqrt",
         "--steps", str(UPDATES), "--seeds", "3",
     ],
     about="Bits per base of 512 validation sequences.",

@@ -15,7 +15,7 @@ from typing import Any
 
 from infonoise_core.app.results import first_reached, times_fewer, with_error
 from infonoise_core.errors import InputError
-from report import Cell, Goal, Relation, Section, Table
+from report import Cell, Curve, Goal, Relation, Section, Table
 from suite import WORK
 
 QUICK_STEPS = 60
@@ -78,6 +78,20 @@ class Outcome:
         arms = [arm for arm in self.results["arms"] if arm["schedule"] == schedule]
         return [float(arm["evaluations"][-1][name]) for arm in arms]
 
+    def curves(self) -> list[Curve]:
+        """The first measure of every run at each of its evaluations."""
+        name = self.measure
+        return [
+            Curve(
+                arm["schedule"],
+                arm["seed"],
+                name,
+                [at["step"] for at in arm["evaluations"]],
+                [at[name] for at in arm["evaluations"]],
+            )
+            for arm in self.results["arms"]
+        ]
+
     def reached(self, schedule: str) -> list[float]:
         """Updates to the best fixed schedule's final value per seed; inf for never."""
         steps = self.results["updates_to_best_fixed"][schedule]
@@ -114,7 +128,8 @@ def bench(comparison: Comparison, quick: bool, seed: int, tick: Callable[[str], 
         seed: Not used, a comparison has seeds of its own.
     """
     outcome = Outcome(results(comparison, quick, tick))
-    return Section(comparison.title, [_table(comparison, outcome)], _goals(comparison, outcome))
+    table, goals = _table(comparison, outcome), _goals(comparison, outcome)
+    return Section(comparison.title, [table], goals, outcome.curves())
 
 
 def folder(comparison: Comparison, quick: bool) -> Path:

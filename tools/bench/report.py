@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+import figures
+
 Cell = str | int | float | bool | None
 Relation = Literal["at most", "at least", "equal to", "between"]
 # Enough to see any change that matters, few enough for quiet diffs.
@@ -55,17 +57,35 @@ class Goal:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A measure as training went on, of one schedule and seed; pictures are drawn from it.
+
+    Attributes:
+        steps, values: (k,) optimizer steps and the measure there.
+    """
+
+    schedule: str
+    seed: int
+    measure: str
+    steps: Sequence[float]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True)
 class Section:
     """One part of the page."""
 
     title: str
     tables: Sequence[Table]
     goals: Sequence[Goal]
+    curves: Sequence[Curve] = ()
 
 
 def to_json(section: Section) -> dict[str, Any]:
     """Plain JSON types, with every goal's verdict."""
     plain = asdict(section)
+    if not section.curves:
+        del plain["curves"]
     for goal, verdict in zip(plain["goals"], section.goals, strict=True):
         goal["met"] = verdict.met
     rounded: dict[str, Any] = _rounded(plain)
@@ -83,6 +103,7 @@ def render(results: Mapping[str, Any]) -> str:
         f"Written by `{results['command']}`; not edited by hand. {_setting(results)}",
         "",
         f"{met} of {len(goals)} goals met.",
+        *figures.links(results),
     ]
     for section in sections:
         lines += ["", f"## {section['title']}", ""]

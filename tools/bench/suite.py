@@ -25,6 +25,7 @@ import infonoise_text
 import infonoise_vision
 from infonoise_core.errors import InputError
 from infonoise_core.files import write_json
+from render import write_page
 from report import Section, render, to_json
 
 SEED = 0
@@ -87,11 +88,11 @@ class Suite:
         }
 
     def write(self, results: dict[str, Any], out: Path) -> None:
-        """NAME.json, and NAME.md made from it."""
+        """NAME.json, and NAME.md with its pictures made from it."""
         text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         out.mkdir(parents=True, exist_ok=True)
         (out / f"{self.name}.json").write_text(text)
-        (out / f"{self.name}.md").write_text(render(json.loads(text)))
+        write_page(out / f"{self.name}.json")
 
     def main(self) -> None:
         """Measure, and write both files; with --only print instead."""
