@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_bio.alphabet import MASKED
-from infonoise_bio.evaluation.bound import LikelihoodBound, bits_per_base
+from infonoise_bio.evaluation.bound import LikelihoodBound
 from infonoise_bio.models.denoiser import IndependentBases, ModelConfig, make_denoiser
 from infonoise_bio.models.encoding import Encoding, make_encoding
 from infonoise_bio.models.options import NetworkConfig
 from infonoise_bio.synthetic import DEMO, PlantedDna
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.held_out import HeldOutError
+from infonoise_core.evaluation.likelihood import per_unit
 from infonoise_core.training.task import Batch
 
 SKEWED = torch.tensor([0.4, 0.1, 0.2, 0.3], dtype=torch.float64)
@@ -84,7 +85,7 @@ def test_the_exact_denoiser_has_the_entropy_of_the_source(name, scale):
     bits = bound(exact)
     assert abs(bits.value - SOURCE.entropy() / SOURCE.length / math.log(2)) < 4 * bits.stderr
     # Beside each sequence's own probability most of the spread is gone.
-    excess = bits_per_base(bound.nats(exact) + SOURCE.log_prob(codes), bound.bases)
+    excess = per_unit(bound.nats(exact) + SOURCE.log_prob(codes), bound.bases).in_bits()
     assert abs(excess.value) < 4 * excess.stderr
     # No worse denoiser is below it.
     assert bound(untrained(encoding, frequencies, SOURCE.length)).value > bits.value

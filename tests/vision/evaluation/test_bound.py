@@ -258,13 +258,13 @@ def test_the_bound_of_scaled_discrete_images_is_the_same() -> None:
         replace(held_out, scale=factor), replace(images, scale=factor), 0.1, 200.0
     )
     assert large.sigma_0 == pytest.approx(factor * small.sigma_0)
-    torch.testing.assert_close(large._ends, small._ends, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(large._bound._ends, small._bound._ends, rtol=1e-5, atol=1e-5)
 
 
 def test_no_more_held_out_images_than_the_limit_are_charged() -> None:
     images, held_out = load(Objective(), "digits")
     evaluation = ImageEvaluation(images, held_out, 0.01, 20.0, samples=8, limit=10)
-    assert len(evaluation.bound._ends) == 10
+    assert len(evaluation.bound.hidden) == 10
 
 
 def test_the_bound_of_few_images_is_the_one_of_training() -> None:

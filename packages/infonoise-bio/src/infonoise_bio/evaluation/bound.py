@@ -15,9 +15,6 @@ Both errors are measured on the same noises: what both share cancels, and so doe
 sampling error. The untrained network gives the entropy of independent bases exactly.
 """
 
-import math
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +22,9 @@ from infonoise_bio.alphabet import MASKED
 from infonoise_bio.models.denoiser import IndependentBases
 from infonoise_bio.models.encoding import Encoding
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation import likelihood
 from infonoise_core.evaluation.held_out import HeldOutError
+from infonoise_core.evaluation.likelihood import Bits, Reference
 from infonoise_core.training.task import Batch
 
 # Below a twelfth of the distance between two bases they are mistaken once in 10^9.
@@ -35,12 +34,8 @@ _CLEAR = 12
 _HIDDEN = 12
 
 
-@dataclass(frozen=True)
-class BitsPerBase:
-    """Bound and its standard error over sequences, in bits per known base."""
-
-    value: float
-    stderr: float
+# What a known base costs.
+BitsPerBase = Bits
 
 
 class LikelihoodBound:
@@ -64,8 +59,6 @@ class LikelihoodBound:
         seed: int = 0,
     ) -> None:
         low, high = levels_of_interest(encoding, sigma_min, sigma_max)
-        self._error = HeldOutError(batch, low, high, levels=levels, seed=seed)
-        self._start = IndependentBases(encoding, frequencies)
         free = _free(batch, encoding)
         self.bases = free.sum(1).to(torch.float64)
         if not bool(self.bases.any()):
@@ -73,25 +66,19 @@ class LikelihoodBound:
         cost = torch.cat([-frequencies.to(torch.float64).log(), torch.zeros(1)])
         codes = encoding.decode(batch.x0).masked_fill(~free, MASKED)
         self.independent = cost[codes.long()].sum(1)
-        self._reference: Tensor | None = None
+        self._bound = likelihood.LikelihoodBound(
+            HeldOutError(batch, low, high, levels=levels, seed=seed),
+            self.bases,
+            reference=Reference(IndependentBases(encoding, frequencies), self.independent),
+        )
 
     def nats(self, denoiser: nn.Module) -> Tensor:
         """(n,) bound of each sequence, float64; unbiased, and noisy where levels are few."""
-        if self._reference is None:
-            device = next(denoiser.parameters()).device
-            self._reference = self._error(self._start.to(device)).rate_integral
-        return self.independent - self._reference + self._error(denoiser).rate_integral
+        return self._bound.nats(denoiser)
 
-    def __call__(self, denoiser: nn.Module) -> BitsPerBase:
+    def __call__(self, denoiser: nn.Module) -> Bits:
         """Mean over all bases."""
-        return bits_per_base(self.nats(denoiser), self.bases)
-
-
-def bits_per_base(nats: Tensor, bases: Tensor) -> BitsPerBase:
-    """Total over total of (n,) sequences, and the standard error of that ratio."""
-    value = float(nats.sum() / bases.sum())
-    spread = (nats - value * bases).std() * math.sqrt(len(nats)) / bases.sum()
-    return BitsPerBase(value / math.log(2), float(spread) / math.log(2))
+        return self._bound(denoiser).in_bits()
 
 
 def levels_of_interest(

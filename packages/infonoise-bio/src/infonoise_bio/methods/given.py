@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from infonoise_bio.alphabet import MASKED
 from infonoise_bio.data.batch import example_batch
 from infonoise_bio.data.sequences import SequenceSet
-from infonoise_bio.evaluation.bound import bits_per_base
 from infonoise_bio.methods.diffusion import DnaTask
 from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
 from infonoise_bio.models.encoding import Encoding
 from infonoise_bio.sampling.sequences import Condition
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.likelihood import per_unit
 from infonoise_core.evaluation.measures import Measure
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.task import Batch
@@ -110,7 +110,7 @@ class GivenBits(ABC):
             nats = self.nats(denoiser, self._codes[rows].to(device), condition, start)
             parts.append(nats.cpu().to(torch.float64))
         bases = (self._codes != MASKED).sum(1).to(torch.float64)
-        bits = bits_per_base(torch.cat(parts), bases)
+        bits = per_unit(torch.cat(parts), bases).in_bits()
         return {"bits_per_base": bits.value, "bits_per_base_stderr": bits.stderr}
 
     def measures(self) -> list[Measure]:

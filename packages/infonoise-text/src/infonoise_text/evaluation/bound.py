@@ -1,8 +1,6 @@
 """What a model of text is worth: a likelihood bound, and what is wrong with its samples."""
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,7 +9,9 @@ from torch.nn import functional
 
 from infonoise_core.analytic.exact import BinarySource, exact_profile
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation import likelihood
 from infonoise_core.evaluation.held_out import HeldOutError
+from infonoise_core.evaluation.likelihood import Bound, Reference, prior_nats
 from infonoise_core.evaluation.measures import Measure
 from infonoise_core.rng import Stream, generator
 from infonoise_core.training.task import Batch
@@ -22,31 +22,6 @@ from infonoise_text.models.denoiser import SIGMA_DATA, SIGMA_LAST, evidence
 
 # Examples that the denoiser sees at a time.
 _CHUNK = 128
-# Windows below which the coefficient of the control variate would itself be guesswork.
-_CONTROLLED = 16
-
-
-@dataclass(frozen=True)
-class Bound:
-    """An upper bound on the mean -log p of a token in nats, and its standard error."""
-
-    nats: float
-    stderr: float
-
-    @property
-    def bits(self) -> float:
-        """Per token."""
-        return self.nats / math.log(2)
-
-    @property
-    def perplexity(self) -> float:
-        """Of a token: e to the nats."""
-        return math.exp(self.nats)
-
-    def bits_per_byte(self, tokens_per_byte: float) -> tuple[float, float]:
-        """The bound and its error; it compares tokenizers."""
-        scale = tokens_per_byte / math.log(2)
-        return self.nats * scale, self.stderr * scale
 
 
 # A denoiser's bound on windows that are fixed, and how it is made for windows (n, L).
@@ -75,15 +50,13 @@ class SecondPass(nn.Module):
         return second
 
 
-class LikelihoodBound:
+class LikelihoodBound(likelihood.LikelihoodBound):
     """Upper bound on the negative log-likelihood of windows of tokens, exact in continuous time.
 
-    Kingma et al. 2021 with discrete data and I-MMSE: the cross entropy of the bits given x at the
-    lowest level, plus the integral of squared error / sigma^2 over log sigma up to sigma_max, plus
-    the KL divergence there from a Gaussian with the mean and variance of fair bits. Levels and
-    noises are fixed, so all denoisers meet the same. Independent fair bits cost a known amount;
-    what these noises happen to cost them beyond it is taken out of every bound by regression over
-    windows (a control variate).
+    That of `infonoise_core.evaluation.likelihood`, with the cross entropy of the bits given x at
+    the lowest level, and the KL divergence at sigma_max from a Gaussian with the mean and variance
+    of fair bits. What the noises happen to cost independent fair bits is taken out by regression
+    over windows.
 
     Args:
         ids: (n, L).
@@ -114,19 +87,18 @@ class LikelihoodBound:
             self._condition = {"known": known.expand(ids.shape), "clean": x0}
         if unknown < 1:
             raise InputError("every token is given, so there is nothing to bound: leave some out")
-        self._tokens, self._sigma_0 = unknown, sigma_0
-        self._prior = 0.5 * unknown * book.bits * math.log1p((SIGMA_DATA / sigma_max) ** 2)
-        batch = Batch(x0, self._condition)
-        self._error = HeldOutError(batch, sigma_0, sigma_max, levels, seed, _CHUNK)
+        self._sigma_0 = sigma_0
         noise = generator(seed, Stream.EVALUATE, levels)
         self._x0, self._x = x0, x0 + sigma_0 * torch.randn(x0.shape, generator=noise)
         exact = exact_profile(BinarySource(1, 0.0, 1.0), sigma_0, sigma_max, bins=256).entropy()
-        self._control = self._error(_FairBits()).rate_integral - exact * unknown * book.bits
-
-    def __call__(self, denoiser: nn.Module) -> Bound:
-        """Evaluate on the fixed levels and noises; levels + 1 evaluations for each window."""
-        nats = self._error(denoiser).rate_integral + self._last_nats(denoiser) + self._prior
-        return controlled(nats, self._control, self._tokens)
+        free = unknown * book.bits
+        super().__init__(
+            HeldOutError(Batch(x0, self._condition), sigma_0, sigma_max, levels, seed, _CHUNK),
+            torch.full((len(ids),), unknown),
+            free * prior_nats(SIGMA_DATA**2, SIGMA_DATA**2, sigma_max),
+            last=self._last_nats,
+            reference=Reference(_FairBits(), exact * free, fitted=True),
+        )
 
     @torch.no_grad()
     def _last_nats(self, denoiser: nn.Module) -> Tensor:
@@ -145,24 +117,6 @@ class LikelihoodBound:
                 nats = nats * ~condition["known"][..., None]
             parts.append(nats.flatten(1).sum(1).cpu().to(torch.float64))
         return torch.cat(parts)
-
-
-def controlled(nats: Tensor, control: Tensor, tokens: int) -> Bound:
-    """The mean cost of a token, less what chance does to it.
-
-    What chance does is taken out as far as it does the same to the control (a control variate).
-
-    Args:
-        nats: (n,) of windows of `tokens` tokens.
-        control: (n,) of mean 0, on the same noises.
-    """
-    n, free = len(nats), len(nats) - 1
-    if n >= _CONTROLLED:
-        shift = control - control.mean()
-        slope = (nats * shift).sum() / shift.square().sum()
-        nats, free = nats - slope * control, n - 2
-    variance = float((nats - nats.mean()).square().sum()) / (free * n)
-    return Bound(float(nats.mean()) / tokens, math.sqrt(variance) / tokens)
 
 
 class _FairBits(nn.Module):
@@ -188,10 +142,10 @@ class _FairBits(nn.Module):
 
 def per_byte(bound: Bound, tokens_per_byte: float) -> dict[str, float]:
     """The measures of every model of text, with their standard errors."""
-    bits, stderr = bound.bits_per_byte(tokens_per_byte)
+    bits = bound.in_bits(tokens_per_byte)
     return {
-        "bits_per_byte": bits,
-        "bits_per_byte_stderr": stderr,
+        "bits_per_byte": bits.value,
+        "bits_per_byte_stderr": bits.stderr,
         "nats_per_token": bound.nats,
         "nats_per_token_stderr": bound.stderr,
     }

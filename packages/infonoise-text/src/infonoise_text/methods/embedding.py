@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infonoise_core.evaluation.held_out import HeldOutError
+from infonoise_core.evaluation.likelihood import Bound, LikelihoodBound, prior_nats
 from infonoise_core.evaluation.measures import Evaluation, Measure
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
@@ -28,7 +29,7 @@ from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
 from infonoise_text.data.windows import Windows, held_out_windows
-from infonoise_text.evaluation.bound import Bound, per_byte
+from infonoise_text.evaluation.bound import per_byte
 from infonoise_text.methods.assets import Assets
 from infonoise_text.methods.base import Profiles, Progress, refuse_lead
 from infonoise_text.methods.options import Objective
@@ -137,15 +138,18 @@ class EmbeddingEvaluation:
     @torch.no_grad()
     def bound(self, denoiser: EmbeddingDenoiser) -> Bound:
         """Per token."""
-        ids, length = self._ids, self._ids.shape[1]
-        x0 = denoiser.table().cpu()[ids]
-        error = HeldOutError(Batch(x0), SIGMA_LAST, self._sigma_max, 16, self._seed, _CHUNK)
-        rng = generator(self._seed, Stream.EVALUATE, 16)
-        last = self._last(denoiser, torch.randn(x0.shape, generator=rng))
-        # The KL divergence from a Gaussian of variance sigma_max^2 + 1, exact for this length.
-        prior = 0.5 * length * denoiser.channels * math.log1p(self._sigma_max**-2)
-        nats = (error(denoiser).rate_integral + last + prior) / length
-        return Bound(float(nats.mean()), float(nats.std()) / math.sqrt(len(nats)))
+        n, length = self._ids.shape
+        x0 = denoiser.table().cpu()[self._ids]
+        noise = torch.randn(x0.shape, generator=generator(self._seed, Stream.EVALUATE, 16))
+        # Embeddings have a fixed length, with one channel's share of it a variance of 1.
+        prior = length * denoiser.channels * prior_nats(1.0, 1.0, self._sigma_max)
+        bound = LikelihoodBound(
+            HeldOutError(Batch(x0), SIGMA_LAST, self._sigma_max, 16, self._seed, _CHUNK),
+            torch.full((n,), length),
+            prior,
+            last=lambda _: self._last(denoiser, noise),
+        )
+        return bound(denoiser)
 
     def _last(self, denoiser: EmbeddingDenoiser, noise: Tensor) -> Tensor:
         """(n,) cost of the tokens given their embeddings at the lowest level."""

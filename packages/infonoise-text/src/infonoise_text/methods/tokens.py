@@ -1,6 +1,5 @@
 """What methods of whole tokens without noise levels have in common."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from infonoise_core.evaluation.likelihood import Bound, per_unit
 from infonoise_core.evaluation.measures import Evaluation, Measure
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
@@ -19,7 +19,7 @@ from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
 from infonoise_text.data.windows import Windows, held_out_windows
-from infonoise_text.evaluation.bound import Bound, per_byte
+from infonoise_text.evaluation.bound import per_byte
 from infonoise_text.methods.assets import Assets
 from infonoise_text.methods.base import Profiles, Progress, refuse_lead
 from infonoise_text.methods.options import Objective
@@ -131,8 +131,8 @@ class TokenEvaluation:
                 self._measure.held_out(denoiser, self._ids[start : start + _CHUNK].to(device)).cpu()
                 for start in range(0, len(self._ids), _CHUNK)
             ]
-        nats = torch.cat(parts).to(torch.float64) / self._ids.shape[1]
-        return Bound(float(nats.mean()), float(nats.std()) / math.sqrt(len(nats)))
+        n, length = self._ids.shape
+        return per_unit(torch.cat(parts).to(torch.float64), torch.full((n,), length))
 
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """Bits per byte and nats per token, with standard errors."""

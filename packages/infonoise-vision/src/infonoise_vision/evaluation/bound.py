@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,7 +9,9 @@ from torch import Tensor, nn
 
 from infonoise_core.analytic.exact import gaussian_quadrature
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation import likelihood
 from infonoise_core.evaluation.held_out import HeldOutError
+from infonoise_core.evaluation.likelihood import Bits, per_unit, prior_nats
 from infonoise_core.training.task import Batch
 from infonoise_vision.data.images import ImageSet
 
@@ -27,22 +28,13 @@ def unconditional(images: ImageSet, rows: np.ndarray) -> Mapping[str, Tensor]:
     return {}
 
 
-@dataclass(frozen=True)
-class BitsPerDim:
-    """Bound and its standard error over held-out examples, in bits per dim."""
-
-    value: float
-    stderr: float
-
-
 class LikelihoodBound:
     """Upper bound on the negative log-likelihood of held-out images, in bits per dim.
 
-    Kingma et al. 2021 (variational diffusion, continuous time): prior KL at sigma_max, plus the
-    integral of squared error / sigma^2 over log sigma, plus what is left to say at the lowest level
-    sigma_0. Discrete images are read off x at sigma_0 = an eighth of the distance between grey
-    levels (or sigma_min where that is larger), by the exact posterior of one pixel under a uniform
-    prior; below that level nothing is left to learn, and a denoiser is not charged for it.
+    That of `infonoise_core.evaluation.likelihood` between sigma_max and sigma_0, with what pixels
+    cost at both ends. Discrete images are read off x at sigma_0 = an eighth of the distance between
+    grey levels (or sigma_min where that is larger), by the exact posterior of one pixel under a
+    uniform prior; below that level nothing is left to learn, and a denoiser is not charged for it.
     Real-valued images get the density of the data blurred by sigma_0 = sigma_min.
 
     Args:
@@ -75,16 +67,18 @@ class LikelihoodBound:
                 f" below {self.sigma_0:g}; give a higher one"
             )
         ends = _prior_nats(x0, train, sigma_max) + self._terminal_nats(held_out, x0.shape)
-        self._ends = (ends * hidden).flatten(1).sum(1)
-        self._error = HeldOutError(Batch(x0, given), self.sigma_0, sigma_max, levels=8, seed=seed)
+        error = HeldOutError(Batch(x0, given), self.sigma_0, sigma_max, levels=8, seed=seed)
+        self._bound = likelihood.LikelihoodBound(
+            error, self.hidden, (ends * hidden).flatten(1).sum(1)
+        )
 
-    def __call__(self, denoiser: nn.Module) -> BitsPerDim:
+    def __call__(self, denoiser: nn.Module) -> Bits:
         """Evaluate on the fixed set of levels and noises."""
-        return bits_per_dim(self.nats(denoiser), self.hidden)
+        return self._bound(denoiser).in_bits()
 
     def nats(self, denoiser: nn.Module) -> Tensor:
         """(n,) what each image costs."""
-        return self._error(denoiser).rate_integral + self._ends
+        return self._bound.nats(denoiser)
 
     def _terminal_nats(self, images: ImageSet, shape: torch.Size) -> Tensor:
         if images.levels is None:
@@ -94,16 +88,6 @@ class LikelihoodBound:
         return cost[torch.from_numpy(np.asarray(images.pixels, np.int64))]
 
 
-def bits_per_dim(nats: Tensor, hidden: Tensor) -> BitsPerDim:
-    """Of what images cost, (n,), and their numbers of dims (n,)."""
-    dim = float(hidden.mean())
-    scale = 1 / (dim * math.log(2))
-    per_dim = float(nats.mean()) / dim
-    # A ratio of two means, where images differ in how much of them is hidden.
-    spread = float((nats - per_dim * hidden).std()) / math.sqrt(len(nats))
-    return BitsPerDim(float(nats.mean()) * scale, spread * scale)
-
-
 def bound_of_many(
     held_out: ImageSet,
     train: ImageSet,
@@ -111,7 +95,7 @@ def bound_of_many(
     sigma_max: float,
     denoiser: nn.Module,
     conditioning: Conditioning = unconditional,
-) -> BitsPerDim:
+) -> Bits:
     """`LikelihoodBound` of any number of held-out images, in flat memory.
 
     They are taken in parts of at most LIMIT, each with noises of its own.
@@ -123,7 +107,7 @@ def bound_of_many(
         bound = LikelihoodBound(part, train, sigma_min, sigma_max, seed, conditioning)
         costs.append(bound.nats(denoiser))
         dims.append(bound.hidden)
-    return bits_per_dim(torch.cat(costs), torch.cat(dims))
+    return per_unit(torch.cat(costs), torch.cat(dims)).in_bits()
 
 
 def pixel_nats(levels: int, sigma: float) -> Tensor:
@@ -146,10 +130,7 @@ def _prior_nats(x0: Tensor, train: ImageSet, sigma_max: float) -> Tensor:
     """
     pixels = train.x0(np.arange(min(len(train), 4096))).to(torch.float64)
     mean, variance = float(pixels.mean()), float(pixels.var())
-    total = sigma_max**2 + variance
-    shift = (x0.to(torch.float64) - mean).square() / total
-    ratio = sigma_max**2 / total
-    return 0.5 * (shift + ratio - 1 - math.log(ratio))
+    return prior_nats((x0.to(torch.float64) - mean).square(), variance, sigma_max)
 
 
 def fixed_part(held_out: ImageSet, limit: int, seed: int = 0) -> ImageSet:

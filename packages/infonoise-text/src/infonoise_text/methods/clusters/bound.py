@@ -1,7 +1,6 @@
 """The likelihood bound of tokens whose clusters are noised beside them."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,9 +9,11 @@ from torch.nn import functional
 
 from infonoise_core.analytic.exact import BinarySource, exact_profile
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.held_out import HeldOut
+from infonoise_core.evaluation.likelihood import LikelihoodBound, Reference, prior_nats
 from infonoise_core.rng import Stream, generator
 from infonoise_text.data.corpus import Split
-from infonoise_text.evaluation.bound import Bound, TextEvaluation, controlled
+from infonoise_text.evaluation.bound import TextEvaluation
 from infonoise_text.methods.clusters.book import ClusterBook, per_bit, per_kind
 from infonoise_text.methods.clusters.path import check_path
 from infonoise_text.models.denoiser import SIGMA_DATA, evidence
@@ -23,7 +24,54 @@ _CHUNK = 128
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
-class PathBound:
+class PathError:
+    """What a denoiser pays along a path of two levels on fixed windows, levels and noises.
+
+    Args:
+        x0: (n, L, m) bits of clusters and tokens.
+        widths: Bits of each kind.
+        path: (k, 2) levels, between which it is straight in log sigma.
+        levels: Places of the path for each window.
+    """
+
+    def __init__(
+        self, x0: Tensor, widths: tuple[int, int], path: Tensor, levels: int, seed: int
+    ) -> None:
+        self._x0, self._widths, self._path = x0, widths, path
+        self._levels, self._seed = levels, seed
+
+    @torch.no_grad()
+    def __call__(self, denoiser: nn.Module) -> HeldOut:
+        """Run the denoiser, in evaluation mode; `levels` evaluations for each window."""
+        denoiser.eval()
+        device = next(denoiser.parameters()).device
+        n, x0 = len(self._x0), self._x0
+        shift = torch.from_numpy(np.modf(np.arange(n) * _GOLDEN)[0])
+        nats = torch.zeros(n, dtype=torch.float64)
+        for level in range(self._levels):
+            sigma, speed = self._at((level + shift) / self._levels)
+            eps = torch.randn(x0.shape, generator=generator(self._seed, Stream.EVALUATE, level))
+            for start in range(0, n, _CHUNK):
+                rows = slice(start, start + _CHUNK)
+                s = sigma[rows].to(torch.float32)
+                x = x0[rows] + per_bit(s, self._widths) * eps[rows]
+                found = denoiser(x.to(device), s.to(device)).cpu()
+                error = per_kind((found - x0[rows]).square(), self._widths)
+                rate = error.to(torch.float64) / sigma[rows].square()
+                nats[rows] += (rate * speed[rows]).sum(1)
+        return HeldOut(nats / self._levels)
+
+    def _at(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Levels (n, 2) at places t (n,) of the path, in [0, 1), and how fast their logs fall."""
+        log = self._path.log()
+        pieces = len(log) - 1
+        piece = (t * pieces).long().clamp_max(pieces - 1)
+        inside = (t * pieces - piece)[:, None]
+        start, end = log[piece], log[piece + 1]
+        return torch.lerp(start, end, inside).exp(), (start - end) * pieces
+
+
+class PathBound(LikelihoodBound):
     """Upper bound on the negative log-likelihood of windows of tokens, exact in continuous time.
 
     Clusters and tokens are two channels. With t along a path on which no level rises, information
@@ -35,7 +83,7 @@ class PathBound:
     bounded, and an exact denoiser pays the token's entropy and nothing for the clusters.
 
     Levels and noises are fixed; what these noises happen to cost fair bits that know nothing of
-    each other is taken out (see `LikelihoodBound`).
+    each other is taken out by regression over windows.
 
     Args:
         ids: (n, L).
@@ -49,60 +97,28 @@ class PathBound:
         check_path(path)
         if len(ids) < 2:
             raise InputError("fewer than 2 held-out windows: an error bar needs two")
-        self._tokens, self._widths = ids.shape[1], book.widths
+        n, length = ids.shape
+        self._widths = book.widths
         self._x0 = book.encode(ids).to(torch.float32)
         self._path, self._levels, self._seed = path.to(torch.float64), levels, seed
-        width = torch.tensor(book.widths, dtype=torch.float64) * self._tokens
-        spread = (SIGMA_DATA / self._path[0]).square().log1p()
-        self._prior = 0.5 * float((width * spread).sum())
-        exact = sum(
-            float(bits) * _fair_nats(*ends)
-            for bits, ends in zip(width, self._path[[-1, 0]].T.tolist(), strict=True)
+        ends = list(zip(book.widths, self._path[[-1, 0]].T.tolist(), strict=True))
+        variance = SIGMA_DATA**2
+        super().__init__(
+            PathError(self._x0, book.widths, self._path, levels, seed),
+            torch.full((n,), length),
+            sum(length * width * prior_nats(variance, variance, high) for width, (_, high) in ends),
+            last=self._last_nats,
+            reference=Reference(
+                _FairBits(book.widths),
+                sum(length * width * _fair_nats(low, high) for width, (low, high) in ends),
+                fitted=True,
+            ),
         )
-        self._control = self._integral(self._fair) - exact
-
-    def __call__(self, denoiser: nn.Module) -> Bound:
-        """Evaluate on the fixed levels and noises; levels + 1 evaluations for each window."""
-        denoiser.eval()
-        device = next(denoiser.parameters()).device
-
-        def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-            denoised: Tensor = denoiser(x.to(device), sigma.to(device))
-            return denoised.cpu()
-
-        nats = self._integral(denoise) + self._last_nats(denoiser, device) + self._prior
-        return controlled(nats, self._control, self._tokens)
 
     @torch.no_grad()
-    def _integral(self, denoise: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """(n,) nats along the path."""
-        n, x0 = len(self._x0), self._x0
-        shift = torch.from_numpy(np.modf(np.arange(n) * _GOLDEN)[0])
-        nats = torch.zeros(n, dtype=torch.float64)
-        for level in range(self._levels):
-            sigma, speed = self._at((level + shift) / self._levels)
-            eps = torch.randn(x0.shape, generator=generator(self._seed, Stream.EVALUATE, level))
-            for start in range(0, n, _CHUNK):
-                rows = slice(start, start + _CHUNK)
-                s = sigma[rows].to(torch.float32)
-                x = x0[rows] + per_bit(s, self._widths) * eps[rows]
-                error = per_kind((denoise(x, s) - x0[rows]).square(), self._widths)
-                rate = error.to(torch.float64) / sigma[rows].square()
-                nats[rows] += (rate * speed[rows]).sum(1)
-        return nats / self._levels
-
-    def _at(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Levels (n, 2) at places t (n,) of the path, in [0, 1), and how fast their logs fall."""
-        log = self._path.log()
-        pieces = len(log) - 1
-        piece = (t * pieces).long().clamp_max(pieces - 1)
-        inside = (t * pieces - piece)[:, None]
-        start, end = log[piece], log[piece + 1]
-        return torch.lerp(start, end, inside).exp(), (start - end) * pieces
-
-    @torch.no_grad()
-    def _last_nats(self, denoiser: nn.Module, device: torch.device) -> Tensor:
+    def _last_nats(self, denoiser: nn.Module) -> Tensor:
         """(n,) cross entropy of the token's own bits at the end of the path."""
+        device = next(denoiser.parameters()).device
         noise = generator(self._seed, Stream.EVALUATE, self._levels)
         eps = torch.randn(self._x0.shape, generator=noise)
         parts = []
@@ -117,9 +133,18 @@ class PathBound:
             parts.append(per_kind(nats, self._widths)[:, 1])
         return torch.cat(parts)
 
-    def _fair(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """What fair bits that know nothing of each other are, given x."""
-        return evidence(x, per_bit(sigma, self._widths)).sigmoid()
+
+class _FairBits(nn.Module):
+    """The posterior mean of fair bits that know nothing of each other, at two levels."""
+
+    def __init__(self, widths: tuple[int, int]) -> None:
+        super().__init__()
+        self.widths = widths
+        self.place = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Of x's shape."""
+        return evidence(x, per_bit(sigma, self.widths)).sigmoid()
 
 
 def _fair_nats(low: float, high: float) -> float:

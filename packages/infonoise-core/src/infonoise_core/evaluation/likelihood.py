@@ -1,0 +1,156 @@
+"""One upper bound on the negative log-likelihood of held-out examples, for every kind of data.
+
+The variational bound in continuous time (Kingma et al. 2021) has three terms: a KL divergence at
+the highest noise level, the integral of squared error / sigma^2 over log sigma, and what is left to
+say at the lowest level. Only the integral is about the denoiser, and it is the same for all data
+(`HeldOutError`). A domain brings the two ends, and what it counts per: dims, bases, tokens.
+
+Levels and noises are fixed, so that all denoisers meet the same. What these noises happen to cost
+is taken out by a reference, a denoiser whose cost is known in closed form (a control variate).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from infonoise_core.evaluation.held_out import HeldOut
+
+# Examples below which the coefficient of a control variate would itself be guesswork.
+_CONTROLLED = 16
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Bits of a unit and their standard error."""
+
+    value: float
+    stderr: float
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Nats of a unit (a dim, a base, a token), and their standard error over examples."""
+
+    nats: float
+    stderr: float
+
+    @property
+    def perplexity(self) -> float:
+        """Of a unit: e to the nats."""
+        return math.exp(self.nats)
+
+    def in_bits(self, units: float = 1.0) -> Bits:
+        """Of so many units, such as the tokens of a byte."""
+        scale = units / math.log(2)
+        return Bits(self.nats * scale, self.stderr * scale)
+
+
+def per_unit(nats: Tensor, units: Tensor, fitted: int = 1) -> Bound:
+    """Total over total of examples, and the standard error of that ratio.
+
+    Args:
+        nats: (n,) what each example costs.
+        units: (n,) how many units it has.
+        fitted: Numbers that were fitted to the examples, the ratio itself among them.
+    """
+    n, total = len(nats), units.to(torch.float64).sum()
+    value = float(nats.sum() / total)
+    residual = nats - value * units
+    variance = float((residual - residual.mean()).square().sum()) / (n - fitted)
+    return Bound(value, math.sqrt(variance * n) / float(total))
+
+
+def prior_nats(square: Tensor | float, variance: float, sigma_max: float) -> Tensor:
+    """KL divergence of a coordinate at the highest level from the Gaussian that all have together.
+
+    Args:
+        square: Squared distance of the coordinate from the mean of all; any shape.
+        variance: Of the coordinates.
+
+    Returns:
+        Of square's shape, float64.
+    """
+    noise = sigma_max**2
+    total = noise + variance
+    shift = torch.as_tensor(square, dtype=torch.float64) / total
+    return 0.5 * (shift + noise / total - 1 + math.log1p(variance / noise))
+
+
+class ErrorIntegral(Protocol):
+    """The integral of squared error / sigma^2 over log sigma on fixed examples."""
+
+    def __call__(self, denoiser: nn.Module) -> HeldOut:
+        """Run the denoiser, in evaluation mode, on fixed levels and noises."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A denoiser whose cost is known: what the noises happen to cost it is taken out of the bound.
+
+    Attributes:
+        denoiser: In closed form.
+        nats: What it costs, (n,) or the same for all examples, in closed form.
+        fitted: Whether as much is taken out as regression over the examples says. Otherwise all
+            of it, which leaves nothing where the denoiser is the reference itself.
+    """
+
+    denoiser: nn.Module
+    nats: Tensor | float
+    fitted: bool = False
+
+
+class LikelihoodBound:
+    """Upper bound on -log p of fixed examples, on fixed noise levels and noises.
+
+    Args:
+        error: The integral.
+        units: (n,) what each example has of what costs are counted per.
+        ends: (n,) or for all, what both ends cost whatever the denoiser.
+        last: Denoiser -> (n,) what is left to say at the lowest level, by its own word.
+        reference: Its `nats` are those of the integral, or of integral and ends together.
+    """
+
+    def __init__(
+        self,
+        error: ErrorIntegral,
+        units: Tensor,
+        ends: Tensor | float = 0.0,
+        *,
+        last: Callable[[nn.Module], Tensor] | None = None,
+        reference: Reference | None = None,
+    ) -> None:
+        self.units = units.to(torch.float64)
+        self._error, self._ends, self._last, self._reference = error, ends, last, reference
+        self._control: Tensor | None = None
+
+    def nats(self, denoiser: nn.Module) -> Tensor:
+        """(n,) bound of each example, float64; unbiased, and noisy where levels are few."""
+        return self._controlled(denoiser)[0]
+
+    def __call__(self, denoiser: nn.Module) -> Bound:
+        """Mean over all units."""
+        nats, fitted = self._controlled(denoiser)
+        return per_unit(nats, self.units, fitted)
+
+    def _controlled(self, denoiser: nn.Module) -> tuple[Tensor, int]:
+        """Costs without what chance does to the reference, and how many numbers were fitted."""
+        nats = self._error(denoiser).rate_integral + self._ends
+        if self._last is not None:
+            nats = nats + self._last(denoiser)
+        if self._reference is None:
+            return nats, 1
+        if self._control is None:
+            device = next(denoiser.parameters()).device
+            cost = self._error(self._reference.denoiser.to(device)).rate_integral
+            self._control = cost - self._reference.nats
+        if not self._reference.fitted:
+            return nats - self._control, 1
+        if len(nats) < _CONTROLLED:
+            return nats, 1
+        shift = self._control - self._control.mean()
+        slope = (nats * shift).sum() / shift.square().sum()
+        return nats - slope * self._control, 2
