@@ -53,8 +53,13 @@ SCHEDULE = {
         ),
     },
     f"{_CORE}/__init__.py": {
-        _IMPORT: f"from infonoise_core.schedules.triangular import Triangular\n{_IMPORT}",
+        f"    {_IMPORT}": (
+            f"    from infonoise_core.schedules.triangular import Triangular\n    {_IMPORT}"
+        ),
         '    "UniformTime",\n': '    "Triangular",\n    "UniformTime",\n',
+        '    "schedules.infonoise": "InfoNoise",\n': (
+            '    "schedules.infonoise": "InfoNoise",\n    "schedules.triangular": "Triangular",\n'
+        ),
     },
 }
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,24 @@ def test_the_tree_has_every_room(package: str) -> None:
         for folder in source.rglob("*")
         if folder.is_dir() and folder.name != "__pycache__"
     }
-    assert set(re.findall(r"^\| `([^`]+)` \|", section(package), re.MULTILINE)) == rooms
+    assert set(listed_rooms(package)) == rooms
+
+
+def listed_rooms(package: str) -> list[str]:
+    """The folders of its table, from the ground up."""
+    return re.findall(r"^\| `([^`]+)` \|", section(package), re.MULTILINE)
+
+
+@pytest.mark.parametrize("package", [path.name for path in PACKAGES])
+def test_the_tree_has_the_floors_of_the_contracts(package: str) -> None:
+    linted = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (contract,) = (
+        c for c in linted["contracts"] if c["type"] == "layers" and package in c["containers"]
+    )
+    floors = [re.findall(r"\w+", layer) for layer in reversed(contract["layers"])]
+    floor = {name: height for height, names in enumerate(floors) for name in names}
+    heights = [floor[room] for room in listed_rooms(package) if "/" not in room]
+    assert heights == sorted(heights)
 
 
 def test_every_module_that_the_page_names_is_there() -> None:
