@@ -17,7 +17,7 @@ from infonoise_core.schedules.registry import ScheduleContext, make_schedule
 from infonoise_core.training import checkpoint
 from infonoise_core.training.loop import train
 from infonoise_text.models import config as text_sizes
-from infonoise_vision.models import registry
+from infonoise_vision.models import options, registry
 
 from .runs import (
     BATCH,
@@ -49,6 +49,7 @@ MEASURE = 1e-9
 
 @pytest.fixture(autouse=True)
 def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "NETWORKS", (*options.NETWORKS, "fixture"))
     monkeypatch.setitem(registry.NETWORKS, "fixture", registry.dit(8, 1, 2))
     tiny = text_sizes.TrunkConfig(width=8, blocks=1, heads=2)
     monkeypatch.setitem(text_sizes.PRESETS, "fixture", tiny)
@@ -67,9 +68,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_goes_on_to_the_same_bits(name: str, folder: Path) -> None:
     shutil.copytree(FIXTURE / "runs" / name, folder / "cut")
-    domain, options = COMMANDS[name]
+    domain, own = COMMANDS[name]
     cli = importlib.import_module(f"infonoise_{domain}.cli")
-    assert cli.main(["train", *options, *OPTIONS, "--out", "cut"]) == 0
+    assert cli.main(["train", *own, *OPTIONS, "--out", "cut"]) == 0
     check_end(folder / "cut", name)
 
 
