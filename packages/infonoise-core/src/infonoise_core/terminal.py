@@ -77,8 +77,10 @@ def guarded() -> Iterator[None]:
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """Rich's console on stdout or stderr, which takes no text for markup and escapes what it is
-    given; its own colours and cursor movements stay.
+    """Rich's console on stdout or stderr.
+
+    It takes no text for markup and escapes what it is given; its own colours and cursor movements
+    stay.
     """
     from rich.console import Console
     from rich.segment import Segment

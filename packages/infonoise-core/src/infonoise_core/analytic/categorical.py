@@ -173,8 +173,11 @@ class _Deck:
         self._mass = zeros.index_add(0, index, (p[:, None] * share).flatten())
 
     def mistaken(self, density: Tensor, log_below: Tensor, reach: int) -> Tensor:
-        """density (n,) of the true symbol's score, log_below (n + 2 reach,) log F from `reach`
-        steps before to `reach` after it.
+        """Probability that another symbol wins, given how the true symbol's score is distributed.
+
+        Args:
+            density: (n,) of the true symbol's score.
+            log_below: (n + 2 reach,) log F from `reach` steps before to `reach` after it.
         """
         n = len(density)
         # Row b: the summed log F of all symbols when the true one sits at grid point b of ln p.

@@ -107,8 +107,10 @@ class BinarySource(Source):
         return self.middle + self.half * torch.tanh(tilt)
 
     def mmse(self, sigma: Tensor) -> Tensor:
-        """half^2 sum E[1 - s tanh(prior + s g + sqrt(g) z)] over the symbol's sign s, with
-        g = (half/sigma)^2 (Guo, Shamai & Verdu 2005).
+        """Closed form of the error of equally spaced pairs (Guo, Shamai & Verdu 2005).
+
+        half^2 sum E[1 - s tanh(prior + s g + sqrt(g) z)] over the symbol's sign s, with g =
+        (half/sigma)^2.
         """
         root = (self.half / sigma.to(torch.float64))[..., None]
         tilt = root.square() + root * self._nodes
@@ -192,8 +194,9 @@ def exact_profile(
 
 
 def profile_on(source: Source, edges: Tensor) -> EntropyRateProfile:
-    """The source's profile on given edges (K+1,), each bin averaged over log sigma by a 4-point
-    Gauss rule.
+    """The source's profile on given edges (K+1,).
+
+    Each bin is averaged over log sigma by a 4-point Gauss rule.
     """
     nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(4))
     low, width = edges.log()[:-1, None], edges.log().diff()[:, None]

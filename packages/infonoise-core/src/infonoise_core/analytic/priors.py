@@ -175,8 +175,9 @@ def empirical_bayes_profile(
     draws: int = 256,
     generator: torch.Generator | None = None,
 ) -> EntropyRateProfile:
-    """A profile from the data alone: in each bin the error of the best denoiser that needs no
-    training.
+    """A profile from the data alone.
+
+    Each bin holds the error of the best denoiser that needs no training.
 
     There are three: empirical Bayes, a linear one, and, as the ceiling `dim`, leaving x as it is.
     Their errors bound the mmse from above only if no noisy example meets itself again: with its own

@@ -168,8 +168,10 @@ def _fill(folder: Path, config: Push, kind: Shareable) -> None:
 
 
 def _write_weights(run: Path, folder: Path) -> tuple[int, int]:
-    """The averaged weights of the newest whole checkpoint, as float32; its step and how many
-    numbers they are.
+    """Write the averaged weights of the newest whole checkpoint as float32.
+
+    Returns:
+        Its step, and how many numbers they are.
     """
     found = checkpoint.load_latest(run / CHECKPOINTS)
     if found is None:

@@ -105,8 +105,9 @@ class RateEstimator:
             sums += table @ indicator
 
     def merge(self) -> None:
-        """Fold what was observed since the last merge into the history: a collective under
-        torch.distributed.
+        """Fold what was observed since the last merge into the history.
+
+        A collective under torch.distributed.
         """
         increment = self._increment.clone()
         if torch.distributed.is_available() and torch.distributed.is_initialized():
@@ -183,8 +184,11 @@ class RateEstimator:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the state over; InputError with the reason when it belongs to another grid, other
-        groups or another version.
+        """Take the state over.
+
+        Raises:
+            InputError: With the reason, when it belongs to another grid, other groups or another
+                version.
         """
         if state["version"] != VERSION:
             raise InputError(

@@ -25,8 +25,9 @@ _NOTHING = 1e-140
 
 
 def smooth_rate(rate: Tensor, weight: Tensor, log_sigma: Tensor) -> Tensor:
-    """(K,) local quadratic regression of rate on log sigma, tricube window, weight (K,) > 0 per
-    bin.
+    """(K,) local quadratic regression of rate on log sigma, with a tricube window.
+
+    Each bin has a weight (K,) > 0.
 
     Quadratic, so that a peak is not flattened; the window narrows where there is much to go by;
     never below 0.
@@ -47,8 +48,9 @@ def smooth_rate(rate: Tensor, weight: Tensor, log_sigma: Tensor) -> Tensor:
 
 
 def fit_mmse(mmse: Tensor, weight: Tensor, sigma: Tensor, dim: int | None = None) -> Tensor:
-    """(K,) the curve under the law that is closest to noisy means mmse (K,) at ascending sigma
-    (K,).
+    """(K,) the curve of a possible mmse that is closest to noisy means at ascending sigma.
+
+    All of shape (K,).
 
     Closest in the quasi-likelihood of errors whose spread is proportional to their mean: neighbours
     that violate the law are pooled under one c with sum weight * fit = sum weight * mmse, which is
@@ -86,8 +88,10 @@ class _Pool:
         self.c = self._root()
 
     def _root(self) -> float:
-        """Newton on the reciprocal of both sides, which is concave in c and linear for a single
-        bin, so the steps rise from 0 to the root without passing it.
+        """The root, by Newton on the reciprocal of both sides.
+
+        That is concave in c and linear for a single bin, so the steps rise from 0 to the root
+        without passing it.
         """
         if self.error <= _NOTHING * sum(self.weights):
             return math.inf

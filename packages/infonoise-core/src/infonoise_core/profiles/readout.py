@@ -141,8 +141,9 @@ def _rate_at_lower_end(profile: EntropyRateProfile, d: int) -> float:
 
 
 def log_slope(profile: EntropyRateProfile) -> Tensor:
-    """(K,) d log rate / d log sigma, each fitted over a factor of 2 in sigma; nan where the rate is
-    zero or unseen.
+    """(K,) d log rate / d log sigma, each fitted over a factor of 2 in sigma.
+
+    nan where the rate is zero or unseen.
     """
     return _slopes(profile.rate, profile)
 
@@ -162,8 +163,10 @@ def _slopes(values: Tensor, profile: EntropyRateProfile) -> Tensor:
 
 
 def _tail_above(profile: EntropyRateProfile) -> tuple[float, float]:
-    """Integral of the rate above the grid if its slope there, between -2 and 0, does not rise; and
-    how far that is above a rate in proportion to sigma^-2 (mmse never falls with sigma).
+    """Integral of the rate above the grid, and its distance to an upper limit.
+
+    There is one if the rate's slope there, between -2 and 0, does not rise. The limit is a rate in
+    proportion to sigma^-2 (mmse never falls with sigma).
     """
     last, slope = float(profile.rate[-1]), float(log_slope(profile)[-1])
     if last <= 0:

@@ -1,5 +1,6 @@
-"""Sequences of symbols from networks that say how probable each symbol is: for the models that
-diffusion of codes is compared with.
+"""Sequences of symbols from networks that say how probable each symbol is.
+
+For the models that diffusion of codes is compared with.
 """
 
 from collections.abc import Callable
@@ -26,8 +27,9 @@ def first_hitting(
     calls: int,
     generator: torch.Generator,
 ) -> Tensor:
-    """(n, length) symbols of a masked diffusion by the first-hitting sampler (Zheng et al. 2024,
-    arXiv 2409.02908).
+    """(n, length) symbols of a masked diffusion by the first-hitting sampler.
+
+    Zheng et al. 2024, arXiv 2409.02908.
 
     Hidden symbols come to light at times that are uniform and independent, so their order is
     random, and the network, which reads no time, is asked only when one does: `length` calls.

@@ -40,8 +40,9 @@ def entropic_grid(
     karras: float = 0.0,
     gate: Gate | None = None,
 ) -> Tensor:
-    """(n,) float64 levels between which equal conditional entropy is removed (Stancevic et al.
-    2025, entropic time).
+    """(n,) float64 levels between which equal conditional entropy is removed.
+
+    Stancevic et al. 2025, entropic time.
 
     The integral of the rate over log sigma, cut to [sigma_min, sigma_max] (the profile's own ends
     by default), is inverted at equal steps; beyond the profile nothing is known and no level is
@@ -66,8 +67,9 @@ def rescaled_entropic_grid(
     karras: float = 0.0,
     gate: Gate | None = None,
 ) -> Tensor:
-    """(n,) float64 levels, uniform in the integral of sigma dH (Stancevic et al. 2025, rescaled
-    entropic time).
+    """(n,) float64 levels, uniform in the integral of sigma dH.
+
+    Stancevic et al. 2025, rescaled entropic time.
 
     Per unit sigma its density is the rate per unit log sigma, so low noise draws fewer levels than
     in `entropic_grid`, and continuous data need no gate.  Arguments as there.
@@ -84,8 +86,9 @@ def kl_grid(
     sigma_min: float | None = None,
     sigma_max: float | None = None,
 ) -> Tensor:
-    """(n,) float64 levels between which KL(p_sigma || N(0, sigma_max^2 I)) changes equally, p_sigma
-    being the law of x0 + sigma eps.
+    """(n,) float64 levels between which KL(p_sigma || N(0, sigma_max^2 I)) changes equally.
+
+    p_sigma is the distribution of x0 + sigma eps.
 
     De Bruijn's identity and I-MMSE give |rate - dim (1 - sigma^2 / sigma_max^2)| per unit log
     sigma: levels go where noise changes the law of x, while the entropic grid follows what x says
@@ -145,8 +148,9 @@ def _cut(profile: EntropyRateProfile, low: float, high: float) -> tuple[Tensor, 
 
 
 def _equal_shares(mass: Tensor, x: Tensor, n: int) -> Tensor:
-    """n positions from x[-1] down to x[0] between which equal mass lies; mass (M,) is spread evenly
-    over the pieces between x (M+1,).
+    """n positions from x[-1] down to x[0] between which equal mass lies.
+
+    The mass (M,) is spread evenly over the pieces between x (M+1,).
     """
     # Divided by the largest first, so that a range of tiny masses keeps its digits.
     cdf = torch.cat([mass.new_zeros(1), (mass / mass.max()).cumsum(0)])

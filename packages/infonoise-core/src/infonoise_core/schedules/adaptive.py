@@ -24,8 +24,10 @@ VERSION = 1
 
 
 class _Rival(TableLaw):
-    """A table that is replaced every `refresh_every` optimizer steps by
-    (1 - floor) * target + floor * base. A refresh is a collective under torch.distributed.
+    """A table that is replaced every `refresh_every` optimizer steps.
+
+    Its density is (1 - floor) * target + floor * base. A refresh is a collective under
+    torch.distributed.
     """
 
     memory: RateEstimator | LossHistory
@@ -53,8 +55,10 @@ class _Rival(TableLaw):
         """(K,) density per unit log sigma to aim at, of any scale; None while it cannot be told."""
 
     def observe(self, u: Tensor, squared_error: Tensor) -> None:
-        """Report (n,) squared x0-errors at levels u: summed over an example's dimensions,
-        unweighted, detached. Non-finite ones are left out.
+        """Report (n,) squared x0-errors at levels u.
+
+        They are summed over an example's dimensions, unweighted, detached. Non-finite ones are left
+        out.
         """
         self.memory.observe(self.channel.sigma(u), squared_error)
 
@@ -107,9 +111,11 @@ class _Rival(TableLaw):
 
 
 class LossSecondMoment(_Rival):
-    """density proportional to base * sqrt(E[L^2]), L = weight * squared x0-error, over the last
-    `history` losses of each bin; the base law until every bin holds that many (Nichol & Dhariwal
-    2021, section 3.3, whose base law is uniform over DDPM's steps).
+    """Draws in proportion to the root of the loss's second moment (Nichol & Dhariwal 2021).
+
+    The density is proportional to base * sqrt(E[L^2]), L = weight * squared x0-error, over the last
+    `history` losses of each bin; the base distribution until every bin holds that many. Theirs is
+    uniform over DDPM's steps.
 
     That is the importance law of least variance for the base law's objective: multiply the losses
     by `importance_weight(u)`, as the paper does, to keep that objective.
@@ -145,9 +151,10 @@ class LossSecondMoment(_Rival):
 
 
 class AdaptiveLoss(_Rival):
-    """density per unit log sigma proportional to weight * E[squared x0-error], an exponential mean
-    per bin (Kingma & Gao 2023, adaptive noise schedule): the weighted loss spreads evenly over the
-    draws once they are importance-weighted.
+    """Spreads the weighted loss evenly over the draws (Kingma & Gao 2023, adaptive noise schedule).
+
+    The density per unit log sigma is proportional to weight * E[squared x0-error], an exponential
+    mean per bin; even once the draws are importance-weighted.
 
     Their w(lambda) weighs the epsilon-error; as a weight of the x0-error it is w * snr. With
     w = 1, their ELBO, the law is the entropy rate: InfoNoise's at unit weight but for gate and
@@ -184,8 +191,10 @@ class AdaptiveLoss(_Rival):
 
 
 class TimeWarp(_Rival):
-    """density proportional to the slope, in log sigma, of the expected loss as a function of the
-    noise level, so that the loss grows linearly along the draws (CDCD, Dieleman et al. 2022).
+    """Draws so that the expected loss grows linearly along the draws (CDCD, Dieleman et al. 2022).
+
+    The density is proportional to the slope, in log sigma, of the expected loss as a function of
+    the noise level.
 
     Simplified: the loss is the squared x0-error, where the paper takes the cross-entropy of tokens;
     the unnormalised cdf is linear between fixed log-sigma bins and fitted to exponential means of
@@ -222,9 +231,10 @@ class TimeWarp(_Rival):
 
 
 class FrozenProfile(TableLaw):
-    """InfoNoise's law for a profile known beforehand, which it never changes: with the closed-form
-    profile of independent symbols the "iid oracle", a strong baseline on discrete data that needs
-    no learning.
+    """InfoNoise's noise distribution for a profile known beforehand, which it never changes.
+
+    With the closed-form profile of independent symbols this is the "iid oracle", a strong baseline
+    on discrete data that needs no learning.
 
     density proportional to (gate * rate / weight)^power. A profile on another grid than the
     channel's is read at its bin centres, and held beyond its ends.

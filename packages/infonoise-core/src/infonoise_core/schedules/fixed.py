@@ -33,16 +33,18 @@ class Schedule(Protocol):
         """
 
     def observe(self, u: Tensor, squared_error: Tensor) -> None:
-        """Report (n,) squared x0-errors at levels u: summed over an example's dimensions,
-        unweighted, detached.
+        """Report (n,) squared x0-errors at levels u.
+
+        They are summed over an example's dimensions, unweighted, detached.
         """
 
     def step(self) -> None:
         """Call once per optimizer step, on every rank."""
 
     def density(self, sigma: Tensor) -> Tensor:
-        """Density per unit log sigma at sigma, any shape; it integrates to 1 over the channel's
-        span.
+        """Density per unit log sigma at sigma, any shape.
+
+        It integrates to 1 over the channel's span.
         """
 
     def status(self) -> str:
@@ -185,8 +187,9 @@ class LogitNormal(LogNormal):
 
 
 class Cosine(FixedLaw):
-    """Uniform time on the cosine curve sigma = tan(pi t / 2) (Nichol & Dhariwal 2021, without their
-    offset: for that, UniformTime on a VariancePreserving channel).
+    """Uniform time on the cosine curve sigma = tan(pi t / 2) (Nichol & Dhariwal 2021).
+
+    Without their offset: for that, UniformTime on a VariancePreserving channel.
     """
 
     def _cdf(self, log_sigma: Tensor) -> Tensor:
@@ -200,8 +203,9 @@ class Cosine(FixedLaw):
 
 
 class Laplace(FixedLaw):
-    """log-SNR ~ Laplace(mean, scale), log-SNR = -2 log sigma (Hang et al. 2024, "Improved noise
-    schedule for diffusion training"); the defaults are theirs.
+    """log-SNR ~ Laplace(mean, scale), log-SNR = -2 log sigma (Hang et al. 2024).
+
+    "Improved noise schedule for diffusion training"; the defaults are theirs.
     """
 
     def __init__(
@@ -226,8 +230,10 @@ class Laplace(FixedLaw):
 
 
 class UniformTime(FixedLaw):
-    """Uniform in the channel's own coordinate: a flow's or a curve's time, DDPM's steps (each
-    equally likely), sigma itself in a variance-exploding channel.
+    """Uniform in the channel's own coordinate.
+
+    A flow's or a curve's time, DDPM's steps (each equally likely), sigma itself in a
+    variance-exploding channel.
     """
 
     # Where the coordinate falls with sigma, all three change sign and the cut still mends them.

@@ -1,6 +1,4 @@
-"""The schedule that learns while training where noise destroys information, and puts the draws
-there.
-"""
+"""The schedule that learns where noise destroys information, and puts the draws there."""
 
 import math
 from collections.abc import Sequence
@@ -40,8 +38,9 @@ _ALL_LOST = 0.9
 
 
 class InfoNoise(TableLaw):
-    """Draws noise levels by the entropy-rate profile that the training losses reveal (Raya et al.
-    2026).
+    """Draws noise levels by the entropy-rate profile that the training losses reveal.
+
+    Raya et al. 2026.
 
     Starts under `warmup`, or under the density of `prior`. From the first refresh at or after
     `warmup_steps` at which the filled bins carry nearly all of the warm-up law's draws, the density
@@ -125,8 +124,9 @@ class InfoNoise(TableLaw):
     def observe(
         self, u: Tensor, squared_error: Tensor, implied_error: Tensor | None = None
     ) -> None:
-        """Report (n,) squared x0-errors at levels u: summed over an example's dimensions,
-        unweighted, detached; (n, G) when split over groups.
+        """Report (n,) squared x0-errors at levels u, or (n, G) when split over groups.
+
+        They are summed over an example's dimensions, unweighted, detached.
 
         Other predictions than x0 are converted by `channel.x0_squared_error`. Training losses only:
         held-out losses belong to a profile of their own. implied_error: (n,) the posterior variance
@@ -135,8 +135,9 @@ class InfoNoise(TableLaw):
         self.estimator.observe(self.channel.sigma(u), squared_error, implied_error)
 
     def step(self) -> None:
-        """Count an optimizer step; every `refresh_every` steps refresh the density, on every rank
-        together.
+        """Count an optimizer step; refresh the density every `refresh_every` steps.
+
+        A refresh happens on every rank together.
         """
         self._steps += 1
         if self._steps % self.refresh_every == 0:
@@ -152,9 +153,7 @@ class InfoNoise(TableLaw):
         return self.estimator.profile()
 
     def status(self) -> str:
-        """One line: warming up, adapting, or held, and how far the learned density is from the
-        warm-up law.
-        """
+        """One line: warming up, adapting or held, and how far the density is from the warm-up's."""
         filled = int((self.estimator.effective_count >= self.min_count).sum())
         bins = f"{filled} of {len(self._width)} bins filled"
         held = f"; held: {self._held}" if self._held else ""
@@ -184,8 +183,10 @@ class InfoNoise(TableLaw):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the state over; InputError with the reason when it belongs to another grid or
-        version.
+        """Take the state over.
+
+        Raises:
+            InputError: With the reason, when it belongs to another grid or version.
         """
         if state.get("version") != VERSION:
             raise InputError(
@@ -251,9 +252,7 @@ class InfoNoise(TableLaw):
         return float((self._start * self._width)[filled].sum()) >= _FILLED
 
     def _known(self) -> EntropyRateProfile:
-        """What the losses told, completed by the prior where they told little, below the
-        ceiling.
-        """
+        """What the losses show, completed by the prior where that is little, below the ceiling."""
         known = self.profile()
         if self.prior is not None:
             n = self.estimator.effective_count

@@ -1,5 +1,4 @@
-"""Checkpoints: safetensors beside a JSON manifest with checksums, written all or nothing, no
-pickles.
+"""Checkpoints: safetensors and a JSON manifest with checksums, written whole or not, no pickles.
 
 A checkpoint is a folder `step-00001000` with one `<part>.safetensors` per part (model, ema, state,
 ...) and `manifest.json`, which holds every value that is no tensor. It is written under a temporary
@@ -41,8 +40,9 @@ def save(
     keep: int = 2,
     best: int | None = None,
 ) -> Path:
-    """Write `folder/step-<step>` and drop all but the `keep` newest checkpoints and that of step
-    `best`. One process at a time may write into a folder.
+    """Write `folder/step-<step>` and drop older checkpoints.
+
+    The `keep` newest stay, and that of step `best`. One process at a time may write into a folder.
 
     Args:
         parts: Name -> tree of dicts, lists, tensors and plain values.

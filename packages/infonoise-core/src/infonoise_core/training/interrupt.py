@@ -64,8 +64,9 @@ class Flag:
 
 @contextmanager
 def asked_to_stop() -> Iterator[Flag]:
-    """A flag that Ctrl-C and SIGTERM raise, in place of ending the process; a second Ctrl-C is a
-    KeyboardInterrupt.
+    """A flag that Ctrl-C and SIGTERM raise, in place of ending the process.
+
+    A second Ctrl-C is a KeyboardInterrupt.
 
     Outside the main thread, where Python takes no signals, it never rises.
     """
@@ -76,8 +77,9 @@ def asked_to_stop() -> Iterator[Flag]:
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end the process as an exception does, so that nothing
-    half-written stays behind; the exit code is 128 and the number of the signal.
+    """Let SIGTERM and a closed terminal end the process as an exception does.
+
+    So nothing half-written stays behind; the exit code is 128 and the number of the signal.
     """
 
     def end(number: int, frame: FrameType | None) -> None:

@@ -74,8 +74,9 @@ def train(
     workers: int = 0,
     log_to: tuple[str, ...] = (),
 ) -> RunResult:
-    """Train task.denoiser for config.steps optimizer steps, or until config.target is met, going
-    on from the newest checkpoint in `out`.
+    """Train task.denoiser for config.steps optimizer steps, or until config.target is met.
+
+    It goes on from the newest checkpoint in `out`.
 
     Everything random is a function of (seed, step, place in the batch): a run that was killed and
     started again ends with the same bits as one that was not, on the same machine, and one of
@@ -157,8 +158,12 @@ def train(
 
 
 def load_denoiser(run: Path, denoiser: nn.Module) -> int:
-    """Put the averaged weights of a run's newest whole checkpoint, or those of a model that was
-    pulled, into `denoiser`; returns their step.
+    """Put the averaged weights of a run into `denoiser`.
+
+    They are those of its newest whole checkpoint, or of a model that was pulled.
+
+    Returns:
+        Their step.
     """
     if is_artefact(run):
         return load_weights(run, denoiser)

@@ -54,8 +54,9 @@ class Metrics:
         self._in_a_row = int(state["in_a_row"])
 
     def add(self, loss: Tensor, norm: Tensor) -> None:
-        """Take note of an optimizer step by its scalar loss and gradient norm; it was skipped if
-        the norm is not finite. Waits for nothing.
+        """Take note of an optimizer step by its scalar loss and gradient norm.
+
+        It was skipped if the norm is not finite. Waits for nothing.
         """
         self._losses.append(loss)
         self._norms.append(norm)

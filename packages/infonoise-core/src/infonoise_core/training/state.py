@@ -104,8 +104,9 @@ class RunState:
             )
 
     def _best(self, step: int) -> int | None:
-        """Among the steps with a checkpoint, that with the lowest measure: the target's, or the
-        first.
+        """Among the steps with a checkpoint, that with the lowest measure.
+
+        The target's measure, or the first.
         """
         kept = {step, *checkpoint.steps(self.out / CHECKPOINTS)}
         measured = [e for e in self.metrics.evaluations() if e["step"] in kept]
