@@ -133,7 +133,7 @@ def mistaken(snr: float, probabilities: Tensor) -> Tensor:
     distance times this is the mmse, because E[sum of squared posteriors] = E[posterior of the true
     one].
 
-    By the Gumbel trick the posterior is the chance to win a race in which symbol j scores
+    By the Gumbel trick the posterior is the probability of winning a race in which symbol j scores
     ln p_j + sqrt(snr) z_j + Gumbel, and the true one snr more. The scores are independent, so
     P(another one wins) is one integral over the true one's score of its density times
     1 - prod F(score - ln p_j), F the distribution of sqrt(snr) z + Gumbel: two nested
@@ -193,10 +193,10 @@ def _race(score: Tensor, snr: float) -> tuple[Tensor, Tensor]:
     root = math.sqrt(snr)
     z, weight = normal_quadrature(min(0.5, 0.45 / root))
     excess = torch.exp(root * z - score[:, None])
-    chance = torch.exp(-excess)
+    survived = torch.exp(-excess)
     above = -torch.expm1(-excess) @ weight
-    below = (chance @ weight).clamp_min(1e-300)
-    return (excess * chance) @ weight, torch.where(above < 0.5, torch.log1p(-above), below.log())
+    below = (survived @ weight).clamp_min(1e-300)
+    return (excess * survived) @ weight, torch.where(above < 0.5, torch.log1p(-above), below.log())
 
 
 def _lagrange(x: Tensor) -> Tensor:

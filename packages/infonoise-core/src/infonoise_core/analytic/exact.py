@@ -16,11 +16,11 @@ from infonoise_core.profiles.profile import EntropyRateProfile
 
 
 class Source(ABC):
-    """A law of x0 whose posterior mean under Gaussian noise is known.
+    """A distribution of x0 whose posterior mean under Gaussian noise is known.
 
     Attributes:
         dim: Dimensions of one example.
-        entropy: nats, of a discrete law Shannon's, of one with a density the differential
+        entropy: Nats; of a discrete distribution Shannon's, of one with a density the differential
             entropy; None where there is neither.
     """
 
@@ -128,7 +128,7 @@ class SphereSource(Source):
     """Uniform on a k-sphere around the origin, in the first k+1 of `dim` coordinates.
 
     The posterior mean points along x, at radius * I_{k/2+1/2}(kappa) / I_{k/2-1/2}(kappa) with
-    kappa = radius |x| / sigma^2 (the mean of a von Mises-Fisher law).
+    kappa = radius |x| / sigma^2 (the mean of a von Mises-Fisher distribution).
     """
 
     entropy = None

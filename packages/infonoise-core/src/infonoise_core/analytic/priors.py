@@ -48,9 +48,10 @@ def independent_symbol_profile(
     Args:
         probabilities: (K,), or (positions, K) where they differ between positions.
         embedding: OneHot, the default, or the vectors of the symbols (K, width); for bits
-            [[low], [high]].  positions: symbols of one example.  The mmse is exact for one-hot
-            vectors, numbers and all other codes whose symbols are equally far apart; for other
-            codes it is sampled, and stderr says how well.
+            [[low], [high]]. The mmse is exact for one-hot vectors, numbers and all other codes
+            whose symbols are equally far apart; for other codes it is sampled, and stderr says how
+            well.
+        positions: Symbols of one example.
     """
     table = symbol_table(probabilities, positions)
     embedding = OneHot() if embedding is None else embedding
@@ -250,7 +251,14 @@ def measure_profile(
 
 
 class _Noisy(NamedTuple):
-    """which: (n,) index of the example.  clean, x: (n, ...).  sigma: (n,)."""
+    """Examples with noise.
+
+    Attributes:
+        which: (n,) index of the example.
+        clean: (n, ...).
+        x: (n, ...) with noise.
+        sigma: (n,).
+    """
 
     which: Tensor
     clean: Tensor

@@ -159,12 +159,12 @@ def _fill(folder: Path, config: Push, kind: Shareable) -> None:
         kind.program, about, measures, measured_at, profile, versions, commands, kind.tags
     )
     (folder / README_FILE).write_text(page, encoding="utf-8")
-    told: dict[str, Any] = {
+    about_it: dict[str, Any] = {
         "versions": versions, "step": step, "parameters": parameters, "about": about,
         "measures": finite(measures),
         "profile": None if profile is None else profile_words(profile),
     }  # fmt: skip
-    seal(folder, "model", kind.program, told)
+    seal(folder, "model", kind.program, about_it)
 
 
 def _write_weights(run: Path, folder: Path) -> tuple[int, int]:

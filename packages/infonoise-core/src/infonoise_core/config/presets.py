@@ -17,8 +17,8 @@ def make_preset(name: str, presets: Presets) -> Any:
     """The dataclass of a preset; InputError, with the nearest name, if there is none."""
     if name not in presets:
         near = difflib.get_close_matches(name, presets, n=1)
-        mend = f"did you mean {near[0]}?" if near else f"give one of {', '.join(presets)}"
-        raise InputError(f"--preset {name}: there is no such preset; {mend}")
+        fix = f"did you mean {near[0]}?" if near else f"give one of {', '.join(presets)}"
+        raise InputError(f"--preset {name}: there is no such preset; {fix}")
     return presets[name]()
 
 

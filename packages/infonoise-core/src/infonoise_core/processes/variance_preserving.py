@@ -222,7 +222,7 @@ class DiscreteDDPM(Channel):
         return edges
 
     def _table(self, near: Tensor) -> "_Table":
-        # Copies stay on the devices that asked, so that a draw does not wait for the host.
+        # Copies stay on the devices that wanted them, so that a draw does not wait for the host.
         if near.device not in self._tables:
             self._tables[near.device] = self._tables[torch.device("cpu")].to(near.device)
         return self._tables[near.device]

@@ -35,8 +35,8 @@ class RateEstimator:
 
     Args:
         edges: (K+1,) sigma.
-        horizon: Observations after which a bin's past weighs 1/e.  dim: dimensions of an
-            example; with it the ceiling rate <= dim holds.
+        horizon: Observations after which a bin's past weighs 1/e.
+        dim: Dimensions of an example; with it the ceiling rate <= dim holds.
         groups: Names of the parts that an error may be split into.
     """
 
@@ -166,7 +166,7 @@ class RateEstimator:
         )
 
     def fitted_rate(self) -> Tensor:
-        """(K,) rate, smoothed over neighbouring bins and under the laws that mmse obeys."""
+        """(K,) rate, smoothed over neighbouring bins and under the inequalities that mmse obeys."""
         return self._fitted(self.rate, self.dim)
 
     def state_dict(self) -> dict[str, Any]:
@@ -213,7 +213,7 @@ class RateEstimator:
         self._count.copy_(state["count"])
 
     def _fitted(self, mean: Tensor, dim: int | None) -> Tensor:
-        """(K,) means of rate smoothed and under the laws, with the ceiling of `dim` or without.
+        """(K,) means of rate, smoothed and monotone, with the ceiling of `dim` or without.
 
         Bins that saw nothing: between seen ones, the line between them; below the first seen one,
         its rate (its mmse would make a rate that grows as sigma^-2); above the last, its mmse.

@@ -2,7 +2,7 @@
 
 Along the signal-to-noise ratio gamma = sigma^-2, d mmse/d gamma = -E|Cov(x0|x)|^2 <= -mmse^2 / d
 for an example of d dimensions (Guo, Shamai & Verdu 2005, and Cauchy-Schwarz). So c = 1/mmse -
-gamma/d is never negative and never falls with gamma. That law contains the others: mmse never falls
+gamma/d is never negative and never falls with gamma. That contains the others: mmse never falls
 with sigma, and mmse <= d sigma^2. With d unknown it is taken with 1/d = 0, and only the first of
 these is left.
 """
@@ -53,8 +53,9 @@ def fit_mmse(mmse: Tensor, weight: Tensor, sigma: Tensor, dim: int | None = None
     All of shape (K,).
 
     Closest in the quasi-likelihood of errors whose spread is proportional to their mean: neighbours
-    that violate the law are pooled under one c with sum weight * fit = sum weight * mmse, which is
-    exact isotonic regression (pool adjacent violators). weight: (K,) observations, all > 0. On the
+    that violate the order are pooled under one c with sum weight * fit = sum weight * mmse, which
+    is exact isotonic regression (pool adjacent violators). The weights are numbers of observations,
+    all > 0. On the
     host: K is some tens, and each pool's c is the root of a scalar equation.
     """
     slopes = [0.0] * len(sigma) if dim is None else (1 / (sigma.square() * dim)).tolist()

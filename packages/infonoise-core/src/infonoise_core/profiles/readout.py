@@ -24,11 +24,15 @@ _RELATIVE_ERROR = 0.01
 
 @dataclass(frozen=True)
 class Information:
-    """nats: per example, what lies beyond the grid included.
+    """What a profile says of the data's information, in nats.
 
-    stderr: from sampling, bins taken as independent.  below, above: the parts of `nats` at noise
-    levels beyond the grid's ends.  slack: by how much these two can be wrong; inf where the profile
-    does not tell.  bound: what `nats` cannot exceed, if that is known.
+    Attributes:
+        nats: Per example, what lies beyond the grid included.
+        stderr: From sampling, bins taken as independent.
+        below: The part of `nats` at noise levels below the grid.
+        above: The part above it.
+        slack: By how much these two can be wrong; inf where the profile does not say.
+        bound: What `nats` cannot exceed, if that is known.
     """
 
     nats: float

@@ -143,7 +143,7 @@ def generate(
     Its nfe counts calls per example.
     """
     if n < 1:
-        raise InputError(f"{n} examples asked for: give at least 1")
+        raise InputError(f"{n} examples: give at least 1")
     chunks = generate_chunks(
         denoiser, shape, n, sigmas, solver=solver, churn=churn, s_noise=s_noise, seed=seed,
         chunk=chunk, condition=condition, progress=progress, origin=origin, device=device,

@@ -150,7 +150,8 @@ def training_density(
 
     Args:
         weight: The loss weight to divide out, or None to leave it in.
-        power: 1 is the published rate law, 1/2 the flatter one of CoBit (Batzolis et al. 2026).
+        power: 1 is the published choice, the rate itself, 1/2 the flatter one of CoBit (Batzolis et
+        al. 2026).
             Where what is left to learn at a level falls with the draws it gets, as k / n, the
             sum of k / n is least for n in proportion to the root of k.
     """

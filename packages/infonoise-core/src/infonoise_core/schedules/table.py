@@ -1,4 +1,4 @@
-"""A law of noise levels as a table over log-sigma bins: what schedules that learn draw from."""
+"""Noise levels drawn from a table over log-sigma bins: what all schedules that learn do."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ from infonoise_core.schedules.fixed import FixedLaw, uniforms
 
 
 class TableLaw:
-    """Density per unit log sigma, constant over each of K bins; it starts as the base law's.
+    """Density per unit log sigma, constant over each of K bins; it starts as the base's.
 
     Args:
-        base: The law before anything is learned.
+        base: The distribution before anything is learned.
         bins: Cells of the log-sigma grid (the channel may give fewer).
         stratified: As in FixedLaw.
     """
@@ -43,7 +43,7 @@ class TableLaw:
         """(n,) noise levels in the channel's coordinate: inverse cdf, log-uniform inside a bin.
 
         Args:
-            ranks: As in `law.Schedule.sample`.
+            ranks: As in `Schedule.sample`.
         """
         p = uniforms(n, device, generator, self.stratified, ranks)
         if p.device != self._lines.device:

@@ -86,7 +86,7 @@ def ended_by_sigterm() -> Iterator[None]:
         raise SystemExit(128 + number)
 
     wanted = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
-    # What a user has told to be ignored (nohup) is ignored.
+    # What is ignored already (nohup) stays ignored.
     kept = [number for number in wanted if signal.getsignal(number) is signal.SIG_DFL]
     with _handled(dict.fromkeys(kept, end)):
         yield

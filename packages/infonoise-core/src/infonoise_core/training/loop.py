@@ -280,7 +280,7 @@ def _reached(config: TrainConfig, metrics: Metrics) -> bool:
 
 
 def _asked_to_stop(flag: bool, done: int, engine: Engine) -> bool:
-    """Whether any process was told to end; several ask each other only now and then."""
+    """Whether any process is to end; several compare only now and then."""
     if engine.world > 1 and done % _LOOK_EVERY:
         return False
     return engine.any(flag)

@@ -100,7 +100,7 @@ class Metrics:
         return self._engine.mean(torch.stack(rows))
 
     def density(self, step: int, schedule: Schedule) -> None:
-        """Write the law that noise levels are drawn by, at 64 of them, unless it never changes."""
+        """Write the density that noise levels are drawn from, at 64 of them, if it changes."""
         if isinstance(schedule, FixedLaw):
             return
         edges = log_edges(schedule.channel.sigma_min, schedule.channel.sigma_max, _LEVELS)
