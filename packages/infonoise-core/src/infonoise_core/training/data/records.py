@@ -56,7 +56,7 @@ class BadRecords:
             if number > self.limit:
                 raise InputError(
                     f"{name}: {why}; {number} bad records are more than --bad-limit {self.limit}:"
-                    " repair the data or raise the limit"
+                    " fix the data or raise the limit"
                 )
             if number <= _NAMED:
                 rest = "; more are only counted" if number == _NAMED else ""

@@ -66,7 +66,7 @@ class TarShards:
         if missing:
             raise InputError(
                 f"{self.name(index)}: has no .{missing[0]}, only"
-                f" {', '.join(f'.{ending}' for ending in members)}; repair the shard"
+                f" {', '.join(f'.{ending}' for ending in members)}; fix the shard"
             )
         with self.paths[shard].open("rb", buffering=0) as file:
             wanted = self.fields or members
