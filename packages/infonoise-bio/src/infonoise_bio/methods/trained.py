@@ -21,7 +21,8 @@ from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.loop import load_denoiser
-from infonoise_core.training.run_folder import CONFIG_FILE, profile_if_any, read_run, read_run_of
+from infonoise_core.training.run_folder import CONFIG_FILE, read_run, read_run_of
+from infonoise_core.training.run_profile import profile_if_any
 
 COMMAND = "infonoise-bio train"
 BASELINES_COMMAND = "infonoise-bio baselines"

@@ -40,9 +40,9 @@ from infonoise_core.training.run_folder import (
     DONE_FILE,
     METRICS_FILE,
     PROFILE_FILE,
-    profile_if_any,
     read_run_of,
 )
+from infonoise_core.training.run_profile import profile_if_any
 
 
 @dataclass(frozen=True)

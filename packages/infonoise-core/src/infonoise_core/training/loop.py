@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,7 @@ from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.progress import Reporter, Silent
 from infonoise_core.training.run_folder import CHECKPOINTS, METRICS_FILE
 from infonoise_core.training.run_folder import PROFILE_FILE as PROFILE_FILE
+from infonoise_core.training.signature import check_signed, signatures
 from infonoise_core.training.state import RunState, no_space_left
 from infonoise_core.training.task import Batch, Task
 
@@ -104,7 +106,7 @@ def train(
     forward = engine.wrap(model, optimizer, config.grad_clip)
     metrics = Metrics(out / METRICS_FILE, engine, config.skip_limit)
     meter = Meter(schedule, task.dim, refresh_every(config.steps))
-    state = RunState(out, config, engine, model, average, schedule, meter, metrics)
+    state = RunState(out, config, engine, model, average, schedule, meter, metrics, signatures(out))
     order = Order(len(task), config.seed)
 
     with asked_to_stop() as stop, no_space_left(out), ExitStack() as stack:
@@ -167,11 +169,18 @@ def load_denoiser(run: Path, denoiser: nn.Module) -> int:
     """
     if is_artefact(run):
         return load_weights(run, denoiser)
-    found = checkpoint.load_latest(run / CHECKPOINTS)
+
+    def use(manifest: checkpoint.Manifest, parts: dict[str, Any]) -> None:
+        check_signed(run, manifest)
+        try:
+            denoiser.load_state_dict(parts["ema"])
+        except (KeyError, RuntimeError, TypeError, AttributeError):
+            raise checkpoint.DamagedCheckpoint("it is of another network") from None
+
+    found = checkpoint.load_latest(run / CHECKPOINTS, use)
     if found is None:
         raise InputError(f"{run}: no checkpoint yet; train for at least --save-every steps")
-    manifest, parts = found
-    denoiser.load_state_dict(parts["ema"])
+    manifest, _ = found
     return int(manifest["step"])
 
 

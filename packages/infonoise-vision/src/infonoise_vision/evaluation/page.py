@@ -13,7 +13,8 @@ import infonoise_core
 import infonoise_vision
 from infonoise_core.files import write_text
 from infonoise_core.plot import draw_history, draw_profile, figure, to_svg
-from infonoise_core.training.run_folder import METRICS_FILE, profile_if_any
+from infonoise_core.training.run_folder import METRICS_FILE
+from infonoise_core.training.run_profile import profile_if_any
 from infonoise_vision.sampling.trained import TrainedRun
 
 Record = dict[str, Any]

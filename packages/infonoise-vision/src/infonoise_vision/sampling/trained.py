@@ -18,7 +18,8 @@ from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import Sample
 from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.loop import load_denoiser
-from infonoise_core.training.run_folder import profile_of, read_run_of
+from infonoise_core.training.run_folder import read_run_of
+from infonoise_core.training.run_profile import profile_of
 from infonoise_vision.data.fingerprint import refuse_others
 from infonoise_vision.data.formats.source import Rows
 from infonoise_vision.data.images import ImageSet
