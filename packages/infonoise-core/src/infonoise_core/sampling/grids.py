@@ -138,7 +138,7 @@ def _cut(profile: EntropyRateProfile, low: float, high: float) -> tuple[Tensor, 
     if not (high > edges[0] * (1 + TOUCH) and low < edges[-1] * (1 - TOUCH)):
         raise InputError(
             f"the profile covers sigma {float(edges[0]):g} to {float(edges[-1]):g}, which is"
-            " outside the given range: move sigma_min or sigma_max"
+            " outside the range given: move sigma_min or sigma_max"
         )
     low, high = max(low, float(edges[0])), min(high, float(edges[-1]))
     inner = edges[(edges > low * (1 + TOUCH)) & (edges < high * (1 - TOUCH))]
@@ -155,7 +155,7 @@ def _equal_shares(mass: Tensor, x: Tensor, n: int) -> Tensor:
     # Divided by the largest first, so that a range of tiny masses keeps its digits.
     cdf = torch.cat([mass.new_zeros(1), (mass / mass.max()).cumsum(0)])
     if not cdf[-1] > 0:
-        raise InputError("the profile holds nothing in the given range: widen it or train longer")
+        raise InputError("the profile holds nothing in the range given: widen it or train longer")
     return invert_cdf(cdf / cdf[-1], x, torch.linspace(1, 0, n, dtype=torch.float64))
 
 
