@@ -168,7 +168,10 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        n = cast(int, self._stream.readinto(buffer))
+        # What comes before damage is passed on, so that a reader can say how far it came.
+        content = cast(bytes, self._stream.read1(len(buffer)))
+        n = len(content)
+        buffer[:n] = content
         self._made += n
         if self._made > FREE_BYTES + RATIO * self._raw.tell():
             raise InputError(

@@ -1,25 +1,20 @@
 """`infonoise-bio baselines`: other kinds of models on the same trunk, for the same updates."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
-from tyro.conf import OmitArgPrefixes, Positional
 
-from infonoise_bio.data.options import PLANTED, Examples
 from infonoise_bio.data.sequences import SequenceSet, describe
+from infonoise_bio.domain import BASELINES_COMMAND
 from infonoise_bio.evaluation.measures import chains_by_class
 from infonoise_bio.examples import load_examples, parts
-from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.recipe import model_config, schedule_context
 from infonoise_bio.methods.registry import BASELINES
-from infonoise_bio.methods.trained import BASELINES_COMMAND
+from infonoise_bio.options import Baselines
 from infonoise_core import terminal
 from infonoise_core.config.tree import settings_of
 from infonoise_core.files import write_json
 from infonoise_core.schedules.registry import make_schedule
-from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.lock import locked
 from infonoise_core.training.loop import train
@@ -27,25 +22,6 @@ from infonoise_core.training.progress import progress
 from infonoise_core.training.run_folder import check_run, open_run, run_settings
 
 FILE = "baselines.json"
-
-
-@dataclass(frozen=True)
-class Baselines:
-    """Train a masked-diffusion and an autoregressive model with the network that `train` would
-    have, and measure them on the test part.
-    """
-
-    out: Path
-    """folder for both models (masked, autoregressive), which `sample` takes, and baselines.json"""
-    objective: OmitArgPrefixes[Objective]
-    data: Positional[str] = PLANTED
-    """as in train"""
-    device: str = "auto"
-    """cpu, cuda or auto"""
-    overwrite: bool = False
-    """replace earlier ones in --out"""
-    examples: OmitArgPrefixes[Examples] = field(default_factory=Examples)
-    train: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
 
 
 def run_baselines(config: Baselines) -> None:

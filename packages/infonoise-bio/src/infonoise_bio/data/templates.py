@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -13,9 +12,9 @@ from infonoise_bio.data.formats.genbank import read_genbank
 from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.open import format_of, read_source
+from infonoise_bio.data.options import Change
 from infonoise_core.errors import InputError
 
-Change = Literal["n", "lower", "feature"]
 _HIDE_LOWER = bytes.maketrans(bytes(range(97, 123)), b"N" * 26)
 
 
@@ -48,13 +47,13 @@ def read_templates(path: Path, reading: Reading, change: Change, length: int) ->
             raise InputError(f"{record.where}: the id is taken twice; give every template its own")
         codes = codes_of(record.letters)
         if MASKED not in codes:
-            raise InputError(f"{record.where}: nothing in it may change; {_MENDS[change]}")
+            raise InputError(f"{record.where}: nothing in it may change; {_FIXES[change]}")
         ids[record.id] = None
         rows += codes
     return Templates(np.frombuffer(rows, np.uint8).reshape(len(ids), length), tuple(ids))
 
 
-_MENDS = {
+_FIXES = {
     "n": "write N for bases that may, or give --change lower",
     "lower": "write lower case for bases that may",
     "feature": "give a --feature that has bases of its own",

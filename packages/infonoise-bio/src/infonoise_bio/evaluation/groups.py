@@ -3,13 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from infonoise_bio.alphabet import BASES, MASKED, Codes
+from infonoise_bio.evaluation.options import By
 from infonoise_bio.models.denoiser import BaseDenoiser, IndependentBases
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
@@ -18,7 +18,6 @@ from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.rng import Stream, generator
 from infonoise_core.training.task import Batch
 
-By = Literal["position", "base"]
 BINS = 64
 _CHUNK = 512
 

@@ -1,7 +1,7 @@
 """Motif hits by JASPAR matrices, through Bio.motifs, at a stated false-positive rate."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,43 @@ class Scanner:
         """Share of sequences whose best place begins at low .. high, both included, from 0."""
         score, place = self.best(codes)
         return float(((place >= low) & (place <= high) & np.isfinite(score)).mean())
+
+
+@dataclass(frozen=True)
+class Window:
+    """A motif and where its best place shall begin: positions low .. high, from 0."""
+
+    scanner: Scanner
+    low: int
+    high: int
+
+
+Place = tuple[int, int] | None
+
+
+def parse_motif(text: str) -> tuple[str, Place]:
+    """A name, and the places of "NAME@LOW-HIGH" from 0; InputError for what are no places."""
+    name, at, span = text.partition("@")
+    if not at:
+        return name, None
+    try:
+        low, high = map(int, span.split("-"))
+    except ValueError:
+        low, high = 1, 0
+    if not 0 <= low <= high:
+        raise InputError(f"--motif {text}: give two positions from 0, as in {name}@35-41")
+    return name, (low, high)
+
+
+def placed(scanners: Sequence[Scanner], places: Mapping[str, Place]) -> list[Window]:
+    """A window for each scanner whose id or name has a place."""
+    return [
+        Window(scanner, *place)
+        for name, place in places.items()
+        if place is not None
+        for scanner in scanners
+        if name in scanner.name.split()
+    ]
 
 
 def read_scanners(

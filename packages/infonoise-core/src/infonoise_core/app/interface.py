@@ -151,7 +151,8 @@ def _changes(verb: str, interface: Interface) -> list[tuple[str, Any, Any]]:
     if verb == "sample":
         return [_group(interface.sample), drawn, *_sampled(interface)]
     if verb == "evaluate":
-        split: Any = Literal.__getitem__(interface.splits)
+        names: Any = Literal.__getitem__(interface.splits)
+        split = Annotated[names, formerly("part")]
         words = f"generated {interface.examples}, and as many real ones that they are compared with"
         return [
             _group(interface.evaluate),
