@@ -99,8 +99,8 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
             _relative("Exact sphere, plateau against 10", plateau / 10 - 1),
             _relative("Exact sphere, SVD gap against 10", (exact.svd_gap or 0) / 10 - 1),
             _relative("Exact sphere, Jacobian trace against 10", (exact.trace or 0) / 10 - 1),
-            Goal("RunResult denoiser, plateau", trained_plateau, "between", 9.5, ".2f", upper=11.5),
-            Goal("RunResult denoiser, SVD gap", trained.svd_gap or 0, "between", 10, upper=11),
+            Goal("Trained denoiser, plateau", trained_plateau, "between", 9.5, ".2f", upper=11.5),
+            Goal("Trained denoiser, SVD gap", trained.svd_gap or 0, "between", 10, upper=11),
             _relative("Information in the label against ln 10", gap.nats / math.log(10) - 1),
         ],
     )  # fmt: skip
