@@ -30,6 +30,7 @@ class Guarded:
         self.raw, self._name = raw, name
 
     def write(self, text: str) -> int:
+        """Write text, control characters escaped; what the encoding lacks is written in ASCII."""
         with self._named():
             try:
                 self.raw.write(_escaped(text))
@@ -40,10 +41,12 @@ class Guarded:
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
+        """Each by `write`."""
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
+        """Hand what was written to the system; a full disk is an error that names the stream."""
         with self._named():
             self.raw.flush()
 
