@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from infonoise_core.analytic.exact import GaussianSource, SphereSource
 from infonoise_core.analytic.mixture import MixtureSource
-from infonoise_core.analytic.priors import measure_profile
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
 from infonoise_core.processes.weighting import edm_weight
 from infonoise_core.profiles.dimension import Dimension, intrinsic_dimension
+from infonoise_core.profiles.measured import measure_profile
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.profiles.readout import Information, information_gap
 from infonoise_core.schedules.infonoise import InfoNoise

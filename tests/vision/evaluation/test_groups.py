@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from infonoise_core import EntropyRateProfile
-from infonoise_core.analytic.priors import measure_profile
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.profiles.measured import measure_profile
 from infonoise_vision.cli import main
 from infonoise_vision.commands.profile import condition_gap
 from infonoise_vision.data.images import ImageSet
@@ -176,8 +176,8 @@ def test_the_page_of_a_run_opens_offline(
     assert main(argv) == 0
     page = out.read_text()
     assert page.count("<img") == 2
-    # Two measures and the loss; of a law that adapts also the profile and its history.
-    assert page.count("<svg") == len(figures(runs / kind)) == (3 if kind == "classes" else 5)
+    # Two measures, the loss and the profile; of a schedule that adapts also its history.
+    assert page.count("<svg") == len(figures(runs / kind)) == (4 if kind == "classes" else 5)
     assert not re.search(r"(src|href)=\"(?!data:|#)|url\((?!#)|@import|<script|<link", page)
     assert main(argv) == 2
     assert "--overwrite" in capsys.readouterr().err

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from tyro.conf import Positional
 
-from infonoise_core.analytic.priors import measure_profile
 from infonoise_core.app.profile import show_profile
 from infonoise_core.errors import InputError
 from infonoise_core.plot import FORMATS, draw_profile, draw_profiles, figure, save_figure
+from infonoise_core.profiles.measured import measure_profile
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.profiles.readout import Information, information_gap
 from infonoise_core.training.progress import progress
