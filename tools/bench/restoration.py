@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import vision_runs
 from infonoise_core.training.progress import Silent
-from infonoise_vision.commands.profile import condition_gap
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.classifier import Classifier
 from infonoise_vision.evaluation.generated import count, draw
 from infonoise_vision.evaluation.measures import classifier_rows, pixel_rows
+from infonoise_vision.evaluation.profile import condition_gap
 from infonoise_vision.models.conditions import make_condition
-from infonoise_vision.sampling.trained import TrainedRun
+from infonoise_vision.sampling.trained import ImageRun
 from linear_gaussian import CORRELATION, LEVELS, SEEN, kl_to_posterior
 from report import Cell, Goal, Section, Table
 from suite import Tick
@@ -118,7 +118,7 @@ def _posterior(quick: bool, tick: Tick) -> tuple[Table, list[Goal]]:
     ]
 
 
-def _run(noise: float | None, quick: bool, seed: int, tick: Tick) -> TrainedRun:
+def _run(noise: float | None, quick: bool, seed: int, tick: Tick) -> ImageRun:
     if noise is None:
         return vision_runs.trained("free", [], quick, seed, tick)
     options = ["--condition", HIDDEN, "--condition-noise", f"{noise:g}",
@@ -128,7 +128,7 @@ def _run(noise: float | None, quick: bool, seed: int, tick: Tick) -> TrainedRun:
 
 def completed(
     estimator: Estimator,
-    run: TrainedRun,
+    run: ImageRun,
     sets: tuple[ImageSet, ImageSet],
     samples: int,
     seed: int,

@@ -11,10 +11,10 @@ from torch.nn import functional
 from infonoise_core.errors import InputError
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_vision.cli import main
-from infonoise_vision.commands.generate import labels
 from infonoise_vision.data.user_images import is_rectangle, known_part, read_pictures
+from infonoise_vision.domain import open_run
 from infonoise_vision.models.conditions import Coarse
-from infonoise_vision.sampling.trained import open_trained
+from infonoise_vision.sampling.labels import labels
 
 
 def save(path: Path, pixels: np.ndarray) -> Path:
@@ -92,7 +92,7 @@ def test_pictures_grow_by_the_factor(runs: Path, tmp_path: Path, kind: str, fact
 @pytest.mark.parametrize(("kind", "factor"), [("plain", 4), ("classes", 2)])
 def test_cells_keep_their_means(runs: Path, kind: str, factor: int) -> None:
     """By projection, before pixels are clipped; a run trained for it has yet to learn it."""
-    run, config = open_trained(runs / kind, "cpu"), SamplerConfig(steps=4, grid="karras")
+    run, config = open_run(runs / kind, "cpu"), SamplerConfig(steps=4, grid="karras")
     condition = Coarse(run.shape, factor)
     means = torch.rand(3, 1, 8 // factor, 8 // factor, generator=torch.Generator().manual_seed(0))
     told = {"given": condition.enlarge(means)} | labels(run, None, range(3))

@@ -10,11 +10,12 @@ import torch
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.progress import Silent
 from infonoise_vision.data.images import ImageSet
+from infonoise_vision.domain import open_run
 from infonoise_vision.evaluation.classifier import Classifier
 from infonoise_vision.evaluation.energy import energy_distance
 from infonoise_vision.evaluation.generated import Drawn, Plan, draw, draw_plan, features, plan
 from infonoise_vision.evaluation.measures import energy_rows, pixel_rows
-from infonoise_vision.sampling.trained import TrainedRun, open_trained
+from infonoise_vision.sampling.trained import ImageRun
 
 CONFIG = SamplerConfig(steps=2, grid="karras", seed=3, chunk=4, device="cpu")
 
@@ -86,16 +87,16 @@ def test_a_cut_says_where_more_are() -> None:
 
 
 @pytest.fixture(scope="module")
-def run(runs: Path) -> TrainedRun:
-    return open_trained(runs / "classes", "cpu")
+def run(runs: Path) -> ImageRun:
+    return open_run(runs / "classes", "cpu")
 
 
-def drawn_of(run: TrainedRun, chosen: Plan, *, rounded: bool) -> Drawn:
+def drawn_of(run: ImageRun, chosen: Plan, *, rounded: bool) -> Drawn:
     return draw_plan(run, chosen, CONFIG, Silent(), rounded=rounded)
 
 
 @pytest.mark.parametrize("levels", [2, 17, 256])
-def test_rounded_images_are_the_others_as_they_would_be_saved(run: TrainedRun, levels: int) -> None:
+def test_rounded_images_are_the_others_as_they_would_be_saved(run: ImageRun, levels: int) -> None:
     grey = [
         replace(images, pixels=np.minimum(images.pixels, np.uint8(levels - 1)), levels=levels)
         for images in run.images()
@@ -110,7 +111,7 @@ def test_rounded_images_are_the_others_as_they_would_be_saved(run: TrainedRun, l
     assert (x - y).abs().max() > 0
 
 
-def test_what_is_drawn_is_what_the_sampler_gives(run: TrainedRun) -> None:
+def test_what_is_drawn_is_what_the_sampler_gives(run: ImageRun) -> None:
     images, held_out = run.images()
     found = draw(run, images, held_out, 10, CONFIG, Silent())
     rows = plan(images, held_out, 10, CONFIG.seed).rows
@@ -126,7 +127,7 @@ def test_what_is_drawn_is_what_the_sampler_gives(run: TrainedRun) -> None:
     assert found.nfe == 3
 
 
-def test_without_labels_to_tell_each_class_has_its_turn(run: TrainedRun) -> None:
+def test_without_labels_to_tell_each_class_has_its_turn(run: ImageRun) -> None:
     """The same as with labels that stand in turn already."""
     images, held_out = run.images()
     bare = replace(held_out, labels=None, classes=())
@@ -137,7 +138,7 @@ def test_without_labels_to_tell_each_class_has_its_turn(run: TrainedRun) -> None
 
 
 def test_a_class_in_turn_has_no_truth(runs: Path) -> None:
-    run = open_trained(runs / "planes", "cpu")
+    run = open_run(runs / "planes", "cpu")
     images, held_out = run.images()
     bare = replace(held_out, labels=None, classes=())
     found = draw(run, images, bare, 6, CONFIG, Silent(), condition=run.condition())

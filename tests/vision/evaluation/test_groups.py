@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from infonoise_vision.evaluation.page import figures
 from torch import Tensor
 
 from infonoise_core import EntropyRateProfile
@@ -15,12 +16,11 @@ from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.profiles.measured import measure_profile
 from infonoise_vision.cli import main
-from infonoise_vision.commands.profile import condition_gap
 from infonoise_vision.data.images import ImageSet
+from infonoise_vision.domain import open_run
 from infonoise_vision.evaluation import groups
 from infonoise_vision.evaluation.groups import channels, grouped_profile, haar_bands
-from infonoise_vision.evaluation.page import figures
-from infonoise_vision.sampling.trained import open_trained
+from infonoise_vision.evaluation.profile import condition_gap
 
 
 def square(bands: dict[str, Tensor]) -> Tensor:
@@ -137,7 +137,7 @@ def test_what_a_condition_says(runs: Path, kind: str, capsys: pytest.CaptureFixt
     """The gap is the difference of the two profiles that are printed; its bound that of classes."""
     assert main(["profile", str(runs / kind), "--gap", "--draws", "4"]) == 0
     printed = capsys.readouterr().out
-    run = open_trained(runs / kind, "cpu")
+    run = open_run(runs / kind, "cpu")
     _, held_out = run.images()
     gap, free, conditional = condition_gap(run, held_out, run.null(), 4)
     assert f"{free.entropy():.2f}" in printed

@@ -14,10 +14,11 @@ from infonoise_core.errors import InputError
 from infonoise_core.sampling.churn import constant_churn
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_vision.cli import main
-from infonoise_vision.commands.generate import class_index
 from infonoise_vision.data.images import to_bytes
-from infonoise_vision.sampling.images import generate_seeds, parse_seeds, png
-from infonoise_vision.sampling.trained import open_trained
+from infonoise_vision.domain import open_run
+from infonoise_vision.sampling.images import generate_seeds, png
+from infonoise_vision.sampling.labels import class_index
+from infonoise_vision.sampling.options import parse_seeds
 
 GRID = karras_grid(6, 0.002, 80.0)
 CPU = torch.device("cpu")
@@ -134,7 +135,7 @@ def test_a_run_that_was_always_told_the_class_needs_one(
 
 
 def test_guidance_moves_from_no_class_to_the_class_and_beyond(runs: Path, tmp_path: Path) -> None:
-    run = open_trained(runs / "classes", "cpu")
+    run = open_run(runs / "classes", "cpu")
     x, sigma = torch.randn(3, 1, 8, 8), torch.ones(3)
     with torch.no_grad():
         told, free = (run.denoiser(x, sigma, label=torch.full((3,), label)) for label in (1, 3))

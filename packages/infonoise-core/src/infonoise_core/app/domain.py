@@ -126,6 +126,10 @@ class Domain(ABC, Generic[Data, Options]):
         """
         return None
 
+    def as_today(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A run's config.json as this version would write it; renamed options are core's care."""
+        return settings
+
     @abstractmethod
     def rebuild(self, settings: Mapping[str, Any], folder: Path) -> nn.Module:
         """The network of a run by its config.json and assets, without its weights."""

@@ -47,7 +47,7 @@ class TrainedRun(Generic[Options]):
 def options_of(domain: Domain[Data, Options], settings: Mapping[str, Any]) -> Options:
     """What a domain's options were, by a run's config.json."""
     kind: Any = domain.interface.options
-    options: Options = from_plain(kind, upgraded(settings, kind))
+    options: Options = from_plain(kind, upgraded(domain.as_today(settings), kind))
     return options
 
 

@@ -4,7 +4,6 @@ Both splits are orthonormal, so the parts of the squared error, and of the rate,
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 import numpy as np
 import torch
@@ -17,8 +16,8 @@ from infonoise_core.profiles.measured import Coefficients, group_rates, profile_
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.bound import Conditioning, unconditional
+from infonoise_vision.evaluation.options import By
 
-By = Literal["haar", "channel"]
 BINS = 48
 _COLOURS = ("red", "green", "blue")
 
