@@ -7,8 +7,8 @@ import torch
 import comparisons
 from infonoise_core.errors import InputError
 from infonoise_core.sampling.options import SamplerConfig
+from infonoise_vision import domain
 from infonoise_vision.data.images import ImageSet
-from infonoise_vision.domain import open_run
 from infonoise_vision.evaluation.classifier import Classifier, trained_classifier
 from infonoise_vision.sampling.trained import ImageRun
 from suite import WORK, Tick
@@ -46,7 +46,12 @@ def trained(name: str, options: list[str], quick: bool, seed: int, tick: Tick) -
              "--eval-every", "0", "--seed", str(seed), "--device", "cpu", *options],
             lambda line: tick(f"{name}: {line}"),
         )  # fmt: skip
-    return open_run(out, "cpu")
+    return domain.open_run(out, "cpu")
+
+
+def images_of(run: ImageRun) -> tuple[ImageSet, ImageSet]:
+    """Those it was trained on and those held out."""
+    return domain.images_of(run).both
 
 
 def classifier(images: ImageSet, tick: Tick) -> Classifier:

@@ -12,7 +12,7 @@ from infonoise_vision.cli import main
 from infonoise_vision.data.images import ImageSet, load_split
 from infonoise_vision.data.options import check_held_out
 from infonoise_vision.data.split import divide, target
-from infonoise_vision.domain import open_run
+from infonoise_vision.domain import images_of, open_run
 from infonoise_vision.methods.options import Objective
 
 from ..conftest import grey_levels
@@ -76,8 +76,8 @@ def test_prepare_and_train_hold_the_same_images_out(tmp_path, grey, capsys, aske
     assert opened.objective.held_out == float(asked)
     # From the source itself, and where they were prepared alike.
     for data in (None, str(packed)):
-        one, other = (opened.images(data), load_split(grey, held_out=float(asked)))
-        for a, b in zip(one, other, strict=True):
+        found, other = images_of(opened, data), load_split(grey, held_out=float(asked))
+        for a, b in zip((found.train, found.held_out), other, strict=True):
             assert np.array_equal(a.pixels, b.pixels)
 
 
@@ -124,7 +124,8 @@ def test_a_run_from_before_holds_a_fifth_out_and_goes_on(tmp_path, grey):
     # Not the new default: of more than 50,000 images that holds out fewer.
     assert run.objective.held_out == 0.2
     assert replace(run.objective, held_out=None) == Objective()
-    assert [len(part) for part in run.images()] == [48, 12]
+    found = images_of(run)
+    assert [len(found.train), len(found.held_out)] == [48, 12]
     (tmp_path / "run" / "done.json").unlink()
     assert main(argv) == 0
 
@@ -144,10 +145,10 @@ def test_other_images_of_the_same_counts_are_refused(tmp_path, grey, capsys):
     argv = ["train", str(grey), "--out", str(out), *QUICK]
     assert main(argv) == 0
     run = open_run(out, "cpu")
-    run.images()
+    images_of(run)
     other = other_images(tmp_path / "other.npz")
     with pytest.raises(InputError, match=r"other.npz: not the images of .*run, only as many"):
-        run.images(str(other))
+        images_of(run, str(other))
     # In the place of the old ones: refused to go on with, too.
     (out / "done.json").unlink()
     other_images(grey)
@@ -155,4 +156,4 @@ def test_other_images_of_the_same_counts_are_refused(tmp_path, grey, capsys):
     assert main(argv) == 2
     assert "not the images that" in capsys.readouterr().err
     as_before(out)
-    open_run(out, "cpu").images()
+    images_of(open_run(out, "cpu"))

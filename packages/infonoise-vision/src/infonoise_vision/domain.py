@@ -14,7 +14,8 @@ from infonoise_core.app.options import (
     ReportOptions,
     SampleOptions,
 )
-from infonoise_core.app.trained import TrainedRun, data_of, open_trained, options_of
+from infonoise_core.app.recorded import refuse_others
+from infonoise_core.app.trained import TrainedRun, open_trained, options_of
 from infonoise_core.errors import InputError
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_vision.data.fingerprint import alike, describe, fingerprint
@@ -130,9 +131,9 @@ class ImageDomain(Domain[Parts, ImageOptions]):
 
     def profile(self, run: Run, command: ProfileOptions) -> None:
         """The error by bands or channels, or what the condition takes away of it."""
-        held_out = data_of(self, run, command.options.data).held_out
+        images = ImageRun.of(run)
         show = show_gap if command.options.gap else show_groups
-        show(ImageRun.of(run), held_out, command)
+        show(images, images_of(images, command.options.data).held_out, command)
 
     def report_samples(self, run: Run, data: Parts, command: ReportOptions) -> dict[str, Samples]:
         """Held-out and generated images, with the sampler of the command."""
@@ -158,3 +159,11 @@ DOMAIN = ImageDomain(INTERFACE)
 def open_run(path: Path, device: str = "auto") -> ImageRun:
     """The run in a folder, by its --out; InputError where there is none."""
     return ImageRun.of(open_trained(DOMAIN, path, device))
+
+
+def images_of(run: ImageRun, source: str | None = None) -> Parts:
+    """The images of a run, from `source` where they have moved; InputError for other images."""
+    source = source or str(run.settings["data"])
+    data = load(run.objective, source)
+    refuse_others(DOMAIN, run.settings[ImageDomain.summary_key], data, source, run.path)
+    return data

@@ -134,6 +134,11 @@ class Parts:
     held_out: ImageSet
     own_test: bool
 
+    @property
+    def both(self) -> tuple[ImageSet, ImageSet]:
+        """Training and held-out images."""
+        return self.train, self.held_out
+
     def refuse_void(self, held_out: float | None) -> None:
         """InputError where a number to hold out is given, but there are test images."""
         if self.own_test:
@@ -191,8 +196,7 @@ def load_split(
     Held out are its own test images where it has some, else as many random ones as `held_out` says
     (see `ImageSet.split`).
     """
-    parts = load_parts(source, Reading(size, limit, binarize, progress), held_out, seed)
-    return parts.train, parts.held_out
+    return load_parts(source, Reading(size, limit, binarize, progress), held_out, seed).both
 
 
 def load_parts(
