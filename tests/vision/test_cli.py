@@ -85,9 +85,8 @@ for argv in (["--version"], ["--help"], ["train", "--help"], ["upscale", "--help
 heavy = {"torch", "numpy", "matplotlib", "PIL", "sklearn", "safetensors", "jinja2"}
 print(sorted(heavy & set(sys.modules)))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 

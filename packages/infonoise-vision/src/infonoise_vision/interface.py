@@ -3,9 +3,9 @@
 import infonoise_vision
 from infonoise_core.app.interface import Interface
 from infonoise_core.sampling.options import SamplerConfig
-from infonoise_vision.commands.options import Inpaint, Prepare, Upscale
 from infonoise_vision.evaluation.options import EvaluateExtras, ProfileExtras
 from infonoise_vision.methods.options import ImageOptions
+from infonoise_vision.options import Inpaint, Prepare, Upscale
 from infonoise_vision.presets import TRAIN_PRESETS
 from infonoise_vision.sampling.options import SampleExtras
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from infonoise_core.errors import InputError
 from infonoise_core.sampling.solvers import Sample
 from infonoise_core.training.progress import progress
-from infonoise_vision.commands.options import Inpaint, Upscale
 from infonoise_vision.data.user_images import Pictures, is_rectangle, known_part, read_pictures
 from infonoise_vision.domain import open_run
 from infonoise_vision.models.conditions import Coarse, Condition, Region, region
+from infonoise_vision.options import Inpaint, Upscale
 from infonoise_vision.sampling.images import check_out, write_folder, write_grid
 from infonoise_vision.sampling.labels import labels
 from infonoise_vision.sampling.options import NO_CLASS, Filling

@@ -4,9 +4,9 @@ from contextlib import ExitStack
 
 from infonoise_core.training.data.records import BadRecords
 from infonoise_core.training.progress import progress
-from infonoise_vision.commands.options import Prepare
 from infonoise_vision.data.options import Reading
 from infonoise_vision.data.prepare import prepare
+from infonoise_vision.options import Prepare
 
 
 def run_prepare(config: Prepare) -> None:
