@@ -17,7 +17,7 @@ QUICK = ["--batch-size", "8", "--save-every", "3"]
 def test_train_leaves_a_run(digits: Path, strict: Callable[[str], Any]) -> None:
     assert {path.name for path in digits.iterdir()} == {
         "config.json", "config.yaml", "checkpoints", "metrics.jsonl", "profile.json", "done.json",
-        "samples",
+        "samples", "infonoise.json",
     }  # fmt: skip
     settings = strict((digits / "config.json").read_text())
     assert settings["train"]["steps"] == 6
@@ -86,8 +86,8 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     ([*TRAIN, "--update", "3"], ["--update"]),
     (["train", "good.npz"], ["--out"]),
     # Places of output
-    (["train", "good.npz", "--out", "stranger"], ["stranger", "empty it"]),
-    (["train", "good.npz", "--out", "stranger", "--overwrite"], ["stranger", "empty it"]),
+    (["train", "good.npz", "--out", "stranger"], ["stranger", "holds no run of infonoise"]),
+    (["train", "good.npz", "--out", "stranger", "--overwrite"], ["stranger", "holds no run of infonoise"]),
     (["train", "good.npz", "--out", "notes.txt"], ["notes.txt is a file"]),
     (["train", "good.npz", "--out", "notes.txt/new"], ["notes.txt", "Not a directory"]),
     (["train", "good.npz", "--out", "run"], ["run", "finished", "--overwrite"]),
