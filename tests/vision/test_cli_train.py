@@ -87,7 +87,8 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["train", "good.npz"], ["--out"]),
     # Places of output
     (["train", "good.npz", "--out", "stranger"], ["stranger", "holds no run of infonoise"]),
-    (["train", "good.npz", "--out", "stranger", "--overwrite"], ["stranger", "holds no run of infonoise"]),
+    (["train", "good.npz", "--out", "stranger", "--overwrite"],
+     ["stranger", "holds no run of infonoise"]),
     (["train", "good.npz", "--out", "notes.txt"], ["notes.txt is a file"]),
     (["train", "good.npz", "--out", "notes.txt/new"], ["notes.txt", "Not a directory"]),
     (["train", "good.npz", "--out", "run"], ["run", "finished", "--overwrite"]),
