@@ -81,8 +81,9 @@ class MaskedTask(GivenTask):
         sigma and eps are not used.
         """
         codes, condition = self.codes(batch)
-        drawn = any_hidden(*codes.shape, device=codes.device)
-        loss = bound_nats(denoiser, codes, drawn, condition) / codes.shape[1]
+        n, length = codes.shape
+        drawn = any_hidden(n, length, codes.device)
+        loss = bound_nats(denoiser, codes, drawn, condition) / length
         return Losses(loss, None)
 
 
@@ -95,8 +96,9 @@ class MaskedBits(GivenBits):
         self, model: nn.Module, codes: Tensor, condition: Mapping[str, Tensor], first: int
     ) -> Tensor:
         rng = generator(self.seed, Stream.EVALUATE, first)
-        total = torch.zeros(len(codes), dtype=torch.float64)
-        for drawn in strata_hidden(*codes.shape, self.levels, rng, codes.device):
+        n, length = codes.shape
+        total = torch.zeros(n, dtype=torch.float64)
+        for drawn in strata_hidden(n, length, self.levels, rng, codes.device):
             nats = bound_nats(model, codes, drawn, condition)
             total += nats.cpu().to(torch.float64) / self.levels
         return total
