@@ -1,6 +1,4 @@
-"""infonoise-bio: train, sample, evaluate, profile, compare, report, push and pull, as every domain;
-and inspect, extract, infill, score and baselines.
-"""
+"""The command `infonoise-bio`: the verbs of every domain, and those that only DNA has."""
 
 import sys
 

@@ -38,8 +38,8 @@ INTERFACE = Interface(
     describe={
         "train": "Train a denoiser on DNA; the same command goes on after an interruption.",
         "sample": "Design new sequences with a trained run, or with a model of `baselines`.",
-        "evaluate": "Measure a trained run on sequences it did not see: likelihood, motifs, what"
-        " tells them from real ones, copies.",
+        "evaluate": "Measure a trained run on sequences it did not see: likelihood, motifs,"
+        " differences from real ones, copies.",
         "profile": "Show where noise destroys the information of the sequences.",
     },
 )

@@ -97,8 +97,9 @@ class Score:
 
 @dataclass(frozen=True)
 class Baselines:
-    """Train a masked-diffusion and an autoregressive model with the network that `train` would
-    have, and measure them on the test part.
+    """Train a masked-diffusion and an autoregressive model on the network that `train` would have.
+
+    Both are measured on the test part.
     """
 
     out: Path

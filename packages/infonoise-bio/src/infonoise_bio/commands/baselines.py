@@ -1,4 +1,4 @@
-"""`infonoise-bio baselines`: other kinds of models on the same trunk, for the same updates."""
+"""`infonoise-bio baselines`: other kinds of models on the same trunk, for as many steps."""
 
 from typing import Any
 

@@ -20,7 +20,12 @@ _HIDE_LOWER = bytes.maketrans(bytes(range(97, 123)), b"N" * 26)
 
 @dataclass(frozen=True, eq=False)
 class Templates:
-    """codes: (n, L), 4 where a base may change.  ids: their names."""
+    """Sequences of which some bases may change.
+
+    Attributes:
+        codes: (n, L), 4 where a base may change.
+        ids: Their names.
+    """
 
     codes: Codes
     ids: tuple[str, ...]
@@ -33,8 +38,17 @@ class Templates:
 
 
 def read_templates(path: Path, reading: Reading, change: Change, length: int) -> Templates:
-    """Templates of `length` bases; InputError names a record that has another length, the name of
-    another one, or nothing that may change.
+    """Templates of `length` bases.
+
+    Args:
+        path: The file.
+        reading: How it is read.
+        change: What of them may change.
+        length: Bases of the model's sequences.
+
+    Raises:
+        InputError: Names a record of another length, with the id of another one, or with nothing
+            that may change.
     """
     rows, ids = bytearray(), dict[str, None]()
     for record in _marked(path, reading, change):

@@ -1,6 +1,4 @@
-"""How good a model of DNA is: held-out bits per base, and evidence that its sequences are like real
-ones and no copies, beside what real sequences and a Markov chain reach.
-"""
+"""Evidence that sequences are like real ones and no copies, beside real ones and a Markov chain."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

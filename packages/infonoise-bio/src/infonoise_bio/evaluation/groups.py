@@ -25,9 +25,13 @@ _CHUNK = 512
 
 @dataclass(frozen=True, eq=False)
 class Grouped:
-    """profile: of the network's errors, its `groups` add up to the rate.  saved, stderr: (g,) bits
-    per base of each group by which it is below independent bases, and their standard error.
-    bases: (g,) bases of the group in one sequence, on average.
+    """A profile by groups of bases, and what a network knows of each.
+
+    Attributes:
+        profile: Of the network's errors; its `groups` add up to the rate.
+        saved: (g,) bits per base of each group by which it is below independent bases.
+        stderr: (g,) their standard error.
+        bases: (g,) bases of the group in one sequence, on average.
     """
 
     profile: EntropyRateProfile
@@ -37,8 +41,9 @@ class Grouped:
 
 
 def group_of(codes: Codes, by: By) -> tuple[Tensor, list[str]]:
-    """(n, L) group of each base, and the names of the groups; a masked base lies in any, for its
-    error is zero.
+    """(n, L) group of each base, and the names of the groups.
+
+    A masked base lies in any of them, for its error is zero.
     """
     if by == "base":
         return torch.from_numpy(np.where(codes == MASKED, 0, codes).astype(np.int64)), list(BASES)

@@ -210,9 +210,7 @@ def of_class(sequences: SequenceSet, name: str) -> SequenceSet:
 
 
 def oracle_rows(oracle: Oracle, anchors: Anchors) -> list[Row]:
-    """Distance to the held-out sequences in the oracle's features, and each feature's mean where
-    there are few.
-    """
+    """Distance to the held-out sequences in the oracle's features; their means, if they are few."""
     held_out, generated, markov, real = (
         oracle.features(codes)
         for codes in (anchors.held_out, anchors.generated, anchors.markov, anchors.real)

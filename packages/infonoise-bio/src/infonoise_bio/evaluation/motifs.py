@@ -40,8 +40,9 @@ class Scanner:
     strand: Strand = "both"
 
     def best(self, codes: Codes) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """(n,) highest score in each sequence (n, L), and the first base of that
-        place; -inf where no place has only known bases.
+        """(n,) highest score in each sequence (n, L), and the first base of that place.
+
+        -inf where no place has only known bases.
         """
         scores = self.score(codes)
         place = scores.argmax(1)
@@ -112,12 +113,15 @@ def read_scanners(
     background: Sequence[float] = (0.25, 0.25, 0.25, 0.25),
     strand: Strand = "both",
 ) -> list[Scanner]:
-    """Matrices of a JASPAR file, all or those whose id or name is in `names`, searched for on
-    `strand`.
+    """Matrices of a JASPAR file, with their thresholds.
 
     Args:
+        path: The file.
+        names: Ids or names of those that are taken; all without any.
         rate: False positives per place and strand, over independent bases of `background` (A C
             G T).
+        background: Shares of A C G T.
+        strand: Where they are searched for.
     """
     if not 0 < rate < 1:
         raise InputError(f"--motif-rate {rate:g}: give a false-positive rate between 0 and 1")
@@ -129,11 +133,11 @@ def read_scanners(
             raise InputError(f"{path}: is no JASPAR file ({error})") from None
     if not found:
         raise InputError(f"{path}: holds no motif; give matrices in JASPAR format")
-    wanted = [m for m in found if not names or {m.matrix_id, m.name} & set(names)]
+    chosen = [m for m in found if not names or {m.matrix_id, m.name} & set(names)]
     missing = set(names) - {m.matrix_id for m in found} - {m.name for m in found}
     if missing:
         raise InputError(f"{path}: holds no motif '{min(missing)}'; give a matrix id or a name")
-    return [_scanner(motif, rate, background, strand) for motif in wanted]
+    return [_scanner(motif, rate, background, strand) for motif in chosen]
 
 
 def _scanner(motif: Any, rate: float, background: Sequence[float], strand: Strand) -> Scanner:

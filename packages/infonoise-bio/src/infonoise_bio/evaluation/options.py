@@ -29,8 +29,8 @@ class EvaluateExtras:
     """false positives of a hit per place and strand"""
     designs: Path | None = None
     """FASTA file of sequences from elsewhere, measured in place of the run's own; where all of
-    them have label=CLASS in their header, as `sample` writes it, classes are told apart; the table
-    goes to evaluation-NAME.json for NAME.fa"""
+    them have label=CLASS in their header, as `sample` writes it, classes are kept apart; the
+    table goes to evaluation-NAME.json for NAME.fa"""
     oracle: Path | None = None
     """a model of your own as judge: what torch.export.save wrote (.pt2), from one-hot bases
     (n, 4, length) to features (n, k)"""

@@ -26,7 +26,7 @@ from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.task import Batch
 
 _CHUNK = 512
-# In units of the code: where the noisy sequence would tell nothing.
+# In units of the code: where the noisy sequence would say nothing.
 _NO_SIGNAL = 10.0
 
 

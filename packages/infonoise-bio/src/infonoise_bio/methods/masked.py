@@ -58,8 +58,9 @@ class Masked:
         condition: Condition | None = None,
         progress: Progress | None = None,
     ) -> Iterator[Codes]:
-        """--steps are calls of the network, at most one for each base; the other options of a
-        solver mean nothing here.
+        """--steps are calls of the network, at most one for each base.
+
+        The other options of a solver mean nothing here.
         """
         check_sampler(sampler)
         calls = min(sampler.steps, trained.denoiser.config.length)
