@@ -1,15 +1,20 @@
 """Chains that are given the class, generated sets like real ones, and the made-up data's checks."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from infonoise_bio.alphabet import MASKED
 from infonoise_bio.data.sequences import SequenceSet
 from infonoise_bio.evaluation.markov import markov_bits
-from infonoise_bio.evaluation.measures import chains_by_class
+from infonoise_bio.evaluation.measures import Subject, chains_by_class, likelihood_table
 from infonoise_bio.evaluation.planted import exact_bits, planted_rows
+from infonoise_bio.methods.options import Objective
+from infonoise_bio.methods.registry import DIFFUSION
+from infonoise_bio.sampling.sequences import Sampling
 from infonoise_bio.synthetic import DEMO, demo_sequences
 
 
@@ -48,3 +53,23 @@ def test_planted_rows_hold_for_new_draws():
         assert abs(row.generated - rate) < 4 * math.sqrt(rate * (1 - rate) / 100)
         assert abs(row.real - rate) < 4 * math.sqrt(rate * (1 - rate) / 800)
         assert row.markov < row.real
+
+
+def test_the_likelihood_stands_beside_both_kinds_of_chains():
+    data = demo_sequences(400)
+    training, held_out = data.part("train"), data.part("test")
+    denoiser = DIFFUSION.task(Objective("forward"), training, seed=0).denoiser
+    subject = Subject(denoiser, "forward", 0.002, 80.0, Sampling(torch.ones(1)))
+    table = likelihood_table(subject, training, held_out, levels=2)
+    (row,) = table.rows
+    # Before training the model is that of independent bases.
+    assert row.values["model"] == pytest.approx(row.values["independent bases"], abs=1e-5)
+    chains = chains_by_class(training, held_out)
+    assert row.values["Markov"] == min(chains.everywhere.values())
+    # The motifs have their places: a chain for each position knows them.
+    assert row.values["Markov by position"] == min(chains.by_position.values())
+    assert row.values["Markov by position"] < row.values["Markov"] < row.values["model"]
+    assert row.values["exact"] == exact_bits(held_out.labels) < row.values["Markov by position"]
+    assert row.better == "lower"
+    other = likelihood_table(subject, replace(training, source="x.fa"), held_out, levels=2)
+    assert "exact" not in other.columns

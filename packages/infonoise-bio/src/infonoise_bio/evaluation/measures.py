@@ -83,7 +83,7 @@ def evaluate_run(
             )  # fmt: skip
     else:
         generated = read_designs(options.designs, held_out, n, options.label)
-    likelihood = [_likelihood(subject, training, held_out, options.levels)] if own else []
+    likelihood = [likelihood_table(subject, training, held_out, options.levels)] if own else []
     anchors = make_anchors(training.codes, held_out.codes, generated.codes)
     rows = _planted(training, held_out, generated, anchors.order)
     if oracle is not None:
@@ -112,7 +112,7 @@ def _about(subject: Subject, options: EvaluateExtras) -> dict[str, str | int]:
     return about if options.label is None else {**about, "label": options.label}
 
 
-def _likelihood(
+def likelihood_table(
     subject: Subject, training: SequenceSet, held_out: SequenceSet, levels: int
 ) -> found.Table:
     """The model's bound on all held-out sequences, given their labels as the chains are."""
