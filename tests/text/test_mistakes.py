@@ -20,7 +20,7 @@ from .command_line import run
         (["infill", "{trained}", "no gap"], "no gap to fill"),
         (["infill", "{trained}", "a ___ b", "--gap", "40"], "leaves"),
         (["sample", "{trained}", "--length", "13"], "has learned windows of 12 tokens"),
-        (["sample", "{trained}", "--n", "0"], "--n 0: give at least 1"),
+        (["sample", "{trained}", "--n", "0"], "--samples 0: give at least 1"),
         (["sample", "{trained}", "--guidance", "2"], "--guidance 2 without given tokens"),
         (["sample", "{trained}", "--out", "{corpus}"], "is a folder: give a file name"),
         (["sample", "{corpus}"], "no run here"),
@@ -90,7 +90,7 @@ def test_text_of_another_tokenizer_is_refused(
     other = prepare(Documents.of("b", topics), tmp_path / "other", vocab_size=400)
     code, _, err = run(capsys, "evaluate", trained, "--data", other.folder, "--n", "0")
     assert code == 2
-    assert f"prepare it with --tokenizer {trained / 'tokenizer'}" in err
+    assert f"prepare them with --tokenizer {trained / 'tokenizer'}" in err
     out, source = tmp_path / "again", tmp_path / "source"
     source.mkdir()
     for i, text in enumerate(topics):

@@ -20,8 +20,11 @@ def test_presets_are_the_published_ones(capsys: Any) -> None:
         ("cobit-m-owt", 1024, "gpt2", "cobit-m"),
     ):
         train = made[name]
-        assert (train.objective.length, train.objective.network) == (length, network)
-        assert train.corpus.tokenizer == tokenizer
+        assert (train.options.objective.length, train.options.objective.network) == (
+            length,
+            network,
+        )
+        assert train.options.corpus.tokenizer == tokenizer
         assert (train.train.steps, train.train.batch_size, train.train.lr) == (1_000_000, 512, 3e-4)
         assert (train.schedule, train.engine.precision) == ("infonoise-sqrt", "bf16")
         assert (train.train.ema_decay, train.train.weight_decay) == (0.9999, 0.01)

@@ -27,7 +27,7 @@ QUICK = [
     "--eval-every", "0", "--log-every", "1", "--lr-warmup", "2", "--device", "cpu",
 ]  # fmt: skip
 # What processes draw for themselves left out: which examples see a first pass, and given tokens.
-BARE = ["--self-conditioning", "0", "--infill", "0"]
+BARE = ["--self-cond", "0", "--infill", "0"]
 KINDS = {"tokens": [], "clusters": ["--clusters", "8"]}
 ENGINES = {
     "torch": [],

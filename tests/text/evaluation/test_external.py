@@ -122,6 +122,6 @@ def test_evaluate_prints_both(
     code = main(argv)
     captured = capsys.readouterr()
     assert code == 0, captured.err
-    for row in json.loads(out.read_text())["generated"].values():
-        assert row["others"]["perplexity by --lm"] > 1
-        assert 0 < row["others"]["MAUVE"] <= 1
+    for row in json.loads(out.read_text())["tables"][1]["rows"]:
+        assert row["values"]["perplexity by --lm"] > 1
+        assert 0 < row["values"]["MAUVE"] <= 1

@@ -29,7 +29,7 @@ from infonoise_text.methods.embedding import (
     EmbeddingTask,
 )
 from infonoise_text.methods.embedding import sample as embedding_sample
-from infonoise_text.methods.options import Objective
+from infonoise_text.methods.options import Objective, TextOptions
 from infonoise_text.methods.registry import METHODS, make_method
 from infonoise_text.methods.tokens import TokenEvaluation, TokenMeasure, TokenTask
 from infonoise_text.models.config import TrunkConfig
@@ -234,7 +234,9 @@ def test_first_hitting_gives_the_chain_where_tokens_come_one_by_one(calls: int |
 @pytest.mark.parametrize("name", METHODS)
 def test_generated_windows_are_the_same_for_the_same_seed(name: str) -> None:
     tokenizer: Any = SimpleNamespace(size=V)
-    method = make_method(name, Objective(length=L), Assets(tokenizer, binary_codes(V)))
+    method = make_method(
+        TextOptions(name, objective=Objective(length=L)), Assets(tokenizer, binary_codes(V))
+    )
     network, profiles = method.network(0), [None for _ in method.profile_files]
     found = [
         method.generate(network, 5, L, replace(KARRAS, seed=seed), profiles) for seed in (0, 0, 1)

@@ -53,7 +53,7 @@ def text(windows: int, seed: int = 0, length: int = L) -> Split:
 
 
 def plain(**change: Any) -> Objective:
-    return Objective(**{"length": L, "infill": 0.0, "self_conditioning": 0.0, **change})
+    return Objective(**{"length": L, "infill": 0.0, "self_cond": 0.0, **change})
 
 
 def batch_of(task: TextTask, n: int) -> Batch:
@@ -146,7 +146,7 @@ def test_given_tokens_take_no_part(loss: str) -> None:
 def test_the_first_pass_sees_its_share_alone_and_leaves_no_gradient(
     share: float, rows: int
 ) -> None:
-    task = TextTask(text(8), BOOK, nn.Identity(), plain(self_conditioning=share), stride=L)
+    task = TextTask(text(8), BOOK, nn.Identity(), plain(self_cond=share), stride=L)
     batch, denoiser = batch_of(task, 8), Spy()
     sigma = torch.linspace(0.1, 5, 8)
     torch.manual_seed(0)
@@ -168,7 +168,7 @@ def test_the_first_pass_sees_its_share_alone_and_leaves_no_gradient(
 
 
 def test_a_share_of_few_examples_is_right_on_average() -> None:
-    task = TextTask(text(3), BOOK, nn.Identity(), plain(self_conditioning=0.5), stride=L)
+    task = TextTask(text(3), BOOK, nn.Identity(), plain(self_cond=0.5), stride=L)
     batch, denoiser = batch_of(task, 3), Spy()
     torch.manual_seed(0)
     for _ in range(400):
@@ -183,7 +183,7 @@ def test_a_share_of_few_examples_is_right_on_average() -> None:
 def test_every_step_calls_the_network_equally_often(n: int) -> None:
     """Whatever is drawn: processes draw differently, and where weights are split over them each
     call is a meeting of all. A first pass that nobody was chosen for tells nobody anything."""
-    task = TextTask(text(n), BOOK, nn.Identity(), plain(self_conditioning=0.3), stride=L)
+    task = TextTask(text(n), BOOK, nn.Identity(), plain(self_cond=0.3), stride=L)
     batch, informed = batch_of(task, n), []
     for seed in range(40):
         torch.manual_seed(seed)
@@ -285,7 +285,7 @@ def test_an_objective_makes_setting_and_task_of_a_corpus(corpus: Corpus, codes: 
         ({"sigma_min": 0.0}, "--sigma-min 0"),
         ({"sigma_max": math.inf}, "--sigma-max inf"),
         ({"loss": "mse"}, "--loss mse: .* edm or bce"),
-        ({"self_conditioning": 1.5}, "--self-conditioning 1.5"),
+        ({"self_cond": 1.5}, "--self-cond 1.5"),
         ({"infill": -0.1}, "--infill -0.1"),
         ({"infill": math.nan}, "--infill nan"),
         ({"network": "huge"}, "--network huge"),

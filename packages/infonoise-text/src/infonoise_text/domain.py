@@ -1,67 +1,149 @@
-"""`infonoise-text train`."""
+"""Text as core knows it: what its verbs ask of a corpus, a method and a run."""
 
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from tyro.conf import OmitArgPrefixes, Positional
+from torch import nn
 
-from infonoise_core.app.train import Run, run_training
-from infonoise_core.training.config import EngineConfig, TrainConfig
-from infonoise_core.training.run_folder import run_settings
-from infonoise_text.data.open import describe, open_corpus
-from infonoise_text.data.options import EMBEDDED, CorpusOptions
-from infonoise_text.methods.assets import Assets
-from infonoise_text.methods.options import MethodName, Objective
-from infonoise_text.methods.registry import check_method, make_method
-from infonoise_text.methods.trained import COMMAND
-
-# About ten minutes on two cores.
-_TRAIN = partial(
-    TrainConfig, steps=4000, batch_size=32, lr_schedule="cosine", eval_every=400, save_every=400
+from infonoise_core.app.domain import Domain, Samples
+from infonoise_core.app.evaluation import Evaluated
+from infonoise_core.app.options import (
+    CompareOptions,
+    EvaluateOptions,
+    ProfileOptions,
+    SampleOptions,
 )
+from infonoise_core.app.trained import TrainedRun, options_of
+from infonoise_core.errors import InputError
+from infonoise_core.evaluation.measures import Evaluation
+from infonoise_core.files import check_output
+from infonoise_core.schedules.fixed import Schedule
+from infonoise_core.schedules.registry import ScheduleContext
+from infonoise_core.training.data.fingerprint import fingerprint
+from infonoise_core.training.task import Task
+from infonoise_text.commands import evaluate, profile
+from infonoise_text.commands.complete import RULE, write_texts
+from infonoise_text.data.corpus import SPLITS, Corpus
+from infonoise_text.data.open import describe, open_corpus
+from infonoise_text.data.windows import held_out_windows
+from infonoise_text.evaluation.quality import texts_of
+from infonoise_text.methods.assets import CLUSTERS_FILE, CODES_FILE, TOKENIZER_FOLDER
+from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
+from infonoise_text.methods.options import TextOptions
+from infonoise_text.methods.registry import make_method, method_of
+from infonoise_text.methods.trained import TextRun, assets_of
+from infonoise_text.options import Output
+from infonoise_text.sampling.options import TextSampler
+
+# Texts that are shown, and how they are made: by a grid that needs no profile.
+SHOWN = 4
+_SHOWING = TextSampler(steps=64, grid="karras", solver="euler", chunk=64)
 
 
-@dataclass(frozen=True)
-class Train:
-    """Train a model of text; the same command goes on after an interruption."""
+class TextDomain(Domain[Corpus, TextOptions]):
+    """Windows of tokens, as bits or by a baseline; see `methods`."""
 
-    out: Path
-    """folder for checkpoints, metrics, tokenizer and profile"""
-    data: Positional[str] = EMBEDDED
-    """prepared folder, text file or folder, archive, hf:NAME, or pydoc (the documentation inside
-    Python)"""
-    schedule: str = "infonoise"
-    """how noise levels are drawn: edm, log-uniform, infonoise or another"""
-    method: MethodName = "bits"
-    """bits, or a baseline on the same trunk: autoregressive or masked, which have no noise levels,
-    or embedding"""
-    clusters: int | None = None
-    """of bits: learn with each token which of so many clusters it belongs to, with noise of its
-    own; a power of two"""
-    overwrite: bool = False
-    """replace an earlier run in --out"""
-    corpus: OmitArgPrefixes[CorpusOptions] = field(default_factory=CorpusOptions)
-    engine: OmitArgPrefixes[EngineConfig] = field(default_factory=EngineConfig)
-    objective: OmitArgPrefixes[Objective] = field(default_factory=lambda: Objective(length=64))
-    train: OmitArgPrefixes[TrainConfig] = field(default_factory=_TRAIN)
+    summary_key = "tokens"
+    labels = ("name", "tokenizer")
+    assets = (TOKENIZER_FOLDER, CODES_FILE, CLUSTERS_FILE, CLUSTERS_PROFILE)
+    tags = ("infonoise", "diffusion", "text-generation")
+
+    def load(self, source: str, options: TextOptions) -> Corpus:
+        return open_corpus(source, options.corpus, semantic=options.semantic)
+
+    def summary(self, data: Corpus) -> dict[str, Any]:
+        return describe(data)
+
+    def fingerprint(self, data: Corpus) -> str:
+        # The manifest has a digest of the ids, so that they need not all be read.
+        counts = data.manifest.splits
+        parts = [(name, counts[name].sha256) for name in SPLITS]
+        return fingerprint([("tokenizer", data.tokenizer.digest), *parts])
+
+    def difference(
+        self, key: str, known: Mapping[str, Any], found: Mapping[str, Any], run: Path
+    ) -> str:
+        if known["tokenizer_digest"] != found["tokenizer_digest"]:
+            return (
+                f"whose tokenizer is {known['tokenizer']!r} ({known['tokenizer_digest'][:12]}) and"
+                f" not {found['tokenizer']!r} ({found['tokenizer_digest'][:12]}); prepare them with"
+                f" --tokenizer {run / TOKENIZER_FOLDER}"
+            )
+        return super().difference(key, known, found, run)
+
+    def about(self, data: Corpus) -> str:
+        return f"{data.manifest.splits['train'].tokens:,} tokens of {data.manifest.source}"
+
+    def schedule_context(self, data: Corpus, options: TextOptions, steps: int) -> ScheduleContext:
+        return method_of(options, data).schedule_context(data.split("train"), steps)
+
+    def schedules(self, data: Corpus, options: TextOptions) -> Callable[[str, int], Schedule]:
+        return method_of(options, data).schedules(data.split("train"))
+
+    def check_compare(self, command: CompareOptions) -> None:
+        if command.options.method in ("autoregressive", "masked"):
+            raise InputError(
+                f"--method {command.options.method} has no noise levels, so schedules have no say:"
+                " compare bits or embedding, or train it and evaluate it --beside another run"
+            )
+
+    def task(self, data: Corpus, options: TextOptions, seed: int) -> Task:
+        method = method_of(options, data)
+        return method.task(data.split("train"), method.network(seed))
+
+    def evaluation(self, data: Corpus, options: TextOptions) -> Evaluation:
+        return method_of(options, data).evaluation(data.split("valid"))
+
+    def save_assets(self, data: Corpus, options: TextOptions, folder: Path) -> None:
+        method_of(options, data).assets.save(folder)
+
+    def rebuild(self, settings: Mapping[str, Any], folder: Path) -> nn.Module:
+        options = options_of(self, settings)
+        return make_method(options, assets_of(settings, folder, options)).network(seed=0)
+
+    def samples(self, denoiser: nn.Module, data: Corpus, options: TextOptions) -> Samples:
+        method = method_of(options, data)
+        nothing = [None for _ in method.profile_files]
+        length = options.objective.length
+        found = method.generate(denoiser, SHOWN, length, _SHOWING, nothing)
+        return _shown(texts_of(data.tokenizer, found.ids))
+
+    def held_out_examples(self, data: Corpus, options: TextOptions) -> Samples:
+        ids = held_out_windows(data.split("valid"), options.objective.length, SHOWN)
+        return _shown(texts_of(data.tokenizer, ids))
+
+    def generate(self, run: TrainedRun[TextOptions], command: SampleOptions) -> str:
+        text = TextRun.of(run)
+        output = Output(command.samples, command.options.length, command.out, command.overwrite)
+        return write_texts(text, output, command.sampler, None, text.length(output.length))
+
+    def check_evaluate(self, command: EvaluateOptions) -> None:
+        evaluate.check(command)
+
+    def evaluate(
+        self, run: TrainedRun[TextOptions], data: Corpus, command: EvaluateOptions
+    ) -> Evaluated:
+        return evaluate.evaluated(self, run, data, command)
+
+    def measures_profile(self, command: ProfileOptions) -> bool:
+        if command.options.save is not None:
+            check_output(command.options.save, command.overwrite)
+        return command.options.by is not None or (command.run / CLUSTERS_PROFILE).exists()
+
+    def profile(self, run: TrainedRun[TextOptions], command: ProfileOptions) -> None:
+        profile.run_profile(self, run, command)
+
+    def card(self, settings: Mapping[str, Any]) -> dict[str, str]:
+        tokens, options = settings["tokens"], options_of(self, settings)
+        return {
+            "tokens": f"{tokens['train']:,}, in windows of {options.objective.length}",
+            "tokenizer": f"{tokens['tokenizer']}, {tokens['vocabulary']:,} entries",
+            "method": options.method,
+            "codes": options.objective.codes,
+            "network": options.objective.network,
+        }
 
 
-def run_train(config: Train) -> None:
-    """Train, evaluate on the valid split, and leave a run in config.out."""
-    objective = config.objective
-    check_method(config.method, config.clusters)
-    semantic = objective.codes == "semantic" or config.clusters is not None
-    corpus = open_corpus(config.data, config.corpus, semantic=semantic)
-    about = f"{corpus.manifest.splits['train'].tokens:,} tokens of {corpus.manifest.source}"
-    assets = Assets.of(corpus, objective, config.clusters)
-    method, text = make_method(config.method, objective, assets), corpus.split("train")
-    run = Run(
-        task=method.task(text, method.network(config.train.seed)),
-        schedule=method.schedule(config.schedule, text, config.train.steps),
-        evaluation=method.evaluation(corpus.split("valid")),
-        settings=run_settings(COMMAND, config, tokens=describe(corpus)),
-        about=f"{about} in windows of {objective.length}",
-        save_assets=assets.save,
-    )
-    run_training(run, config)
+def _shown(texts: list[str]) -> str:
+    return f"\n{RULE}\n".join(texts)

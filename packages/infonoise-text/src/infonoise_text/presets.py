@@ -7,52 +7,52 @@ distribution of the warm-up. The corpora are the user's to give.
 """
 
 from pathlib import Path
+from typing import Any
 
 import tyro
 
+from infonoise_core.app.interface import commands
 from infonoise_core.config.presets import Presets
 from infonoise_core.training.config import EngineConfig, TrainConfig
-from infonoise_text.data.options import CorpusOptions
-from infonoise_text.domain import Train
-from infonoise_text.methods.options import Objective
+from infonoise_text.data.options import EMBEDDED, CorpusOptions
+from infonoise_text.interface import INTERFACE
+from infonoise_text.methods.options import Objective, TextOptions
 
 # Only the user can say where a run goes, and where the published corpora lie.
 _OUT: Path = tyro.MISSING
 _DATA: str = tyro.MISSING
 
 
-def laptop() -> Train:
+def laptop() -> Any:
     """Two cores, about an hour: the small network on windows of 128 tokens."""
-    return Train(
-        _OUT,
-        objective=Objective(length=128, network="small"),
+    return _train(
+        data=EMBEDDED,
+        options=TextOptions(objective=Objective(length=128, network="small")),
         train=TrainConfig(steps=8000, batch_size=32, lr_schedule="cosine"),
     )
 
 
-def cobit_s_lm1b() -> Train:
+def cobit_s_lm1b() -> Any:
     """133.5 million parameters, windows of 128 tokens of 15 bits."""
     return _cobit("cobit-s", 128, CorpusOptions(tokenizer="bert-base-uncased"))
 
 
-def cobit_s_owt() -> Train:
+def cobit_s_owt() -> Any:
     """The same network, windows of 1024 codes of 16 bits that all have a meaning."""
     return _cobit("cobit-s", 1024, CorpusOptions(tokenizer="gpt2", pair_bits=16))
 
 
-def cobit_m_owt() -> Train:
+def cobit_m_owt() -> Any:
     """462 million parameters, windows of 1024 codes of 16 bits that all have a meaning."""
     return _cobit("cobit-m", 1024, CorpusOptions(tokenizer="gpt2", pair_bits=16))
 
 
-def _cobit(network: str, length: int, corpus: CorpusOptions) -> Train:
-    return Train(
-        _OUT,
-        _DATA,
+def _cobit(network: str, length: int, corpus: CorpusOptions) -> Any:
+    return _train(
+        data=_DATA,
         schedule="infonoise-sqrt",
-        corpus=corpus,
         engine=EngineConfig(precision="bf16"),
-        objective=Objective(length=length, network=network),
+        options=TextOptions(corpus=corpus, objective=Objective(length=length, network=network)),
         train=TrainConfig(
             steps=1_000_000,
             batch_size=512,
@@ -65,6 +65,12 @@ def _cobit(network: str, length: int, corpus: CorpusOptions) -> Train:
             save_every=10_000,
         ),
     )
+
+
+def _train(**settings: Any) -> Any:
+    """The options of `train`."""
+    kind: Any = commands(INTERFACE)["train"][0]
+    return kind(out=_OUT, **settings)
 
 
 TRAIN_PRESETS: Presets = {

@@ -207,7 +207,7 @@ class Spy(nn.Module):
 
 
 def made(n: int, **change: Any) -> tuple[ClusterTask, Batch]:
-    objective = Objective(**{"length": L, "infill": 0.0, "self_conditioning": 0.0, **change})
+    objective = Objective(**{"length": L, "infill": 0.0, "self_cond": 0.0, **change})
     task = ClusterTask(text(200), BOOK, nn.Identity(), objective)
     return task, task.batch(np.arange(n)).to(torch.device("cpu"))
 
@@ -235,7 +235,7 @@ def test_each_kinds_error_is_told_apart_and_weighted_for_its_own_level(loss: str
 
 
 def test_given_tokens_take_no_part_with_either_kind() -> None:
-    task, batch = made(40, infill=1.0, self_conditioning=1.0)
+    task, batch = made(40, infill=1.0, self_cond=1.0)
     denoiser = Spy()
     torch.manual_seed(0)
     found = task.losses(denoiser, batch, torch.full((40, 2), 0.5), torch.zeros_like(batch.x0))

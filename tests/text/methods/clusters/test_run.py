@@ -10,9 +10,8 @@ import pytest
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_text.codes.book import CodeBook
 from infonoise_text.methods.clusters.book import ClusterBook
-from infonoise_text.methods.trained import open_trained
 
-from ...command_line import STEPS, run, without_profiles
+from ...command_line import STEPS, opened, run, without_profiles
 
 # Shorter windows than those of QUICK: of an option given twice, the second counts.
 SHORT = ["--length", "8"]
@@ -43,7 +42,7 @@ def test_a_run_keeps_both_profiles_and_its_clusters(clustered: Path) -> None:
     dims = {"profile.json": 8 * 9, "clusters-profile.json": 8 * 4}
     for name, dim in dims.items():
         assert EntropyRateProfile.load(clustered / name).dim == dim
-    found = open_trained(clustered, "cpu")
+    found = opened(clustered)
     assert isinstance(found.method.codes, ClusterBook)
     assert found.method.codes.widths == (4, 9)
     assert [profile is not None for profile in found.profiles] == [True, True]
@@ -88,13 +87,15 @@ def test_evaluate_adds_the_bound_along_other_paths(
     )  # fmt: skip
     assert code == 0, err
     results = json.loads(out.read_text())
-    assert list(results["bits_per_byte"])[:6] == [
+    bits, generated = results["tables"]
+    assert [row["name"] for row in bits["rows"]][:6] == [
         "clustered (bits, one pass)", "clustered (bits, two passes)",
         "clustered (bits, two passes, as sampled)",
         "clustered (bits, two passes, clusters not given)",
         "plain (bits, one pass)", "plain (bits, two passes)",
     ]  # fmt: skip
-    assert results["generated"]["churn 0.1"]["nfe"] == 5
+    assert generated["rows"][1]["name"] == "churn 0.1"
+    assert generated["rows"][1]["values"]["calls"] == 5
 
 
 def test_profile_tells_of_both(clustered: Path, tmp_path: Path, capsys: Any) -> None:
@@ -143,7 +144,8 @@ def test_without_profiles_a_plain_grid_is_needed(fixed: Path, capsys: Any) -> No
     assert run(capsys, "sample", fixed, "--n", "1", *STEPS, "--grid", "karras")[0] == 0
     code, _, err = run(capsys, "evaluate", fixed, "--windows", "4", "--n", "0", "--beside", fixed)
     assert code == 0, err
-    rows = json.loads((fixed / "evaluation.json").read_text())["bits_per_byte"]
+    (bits,) = json.loads((fixed / "evaluation.json").read_text())["tables"]
+    rows = [row["name"] for row in bits["rows"]]
     assert "fixed (bits, two passes, clusters not given)" in rows
     assert not [name for name in rows if "as sampled" in name]
 

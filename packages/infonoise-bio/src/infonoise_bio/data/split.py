@@ -1,4 +1,6 @@
-"""Parts for training, validation and test that share nothing: by similarity, chromosome or file."""
+"""Training, validation and test parts that do not see each other: by similarity, chromosome or
+as the file says.
+"""
 
 import hashlib
 import re

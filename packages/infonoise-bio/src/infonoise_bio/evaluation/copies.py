@@ -64,7 +64,9 @@ class TrainingWords:
 
 
 def edit_distance(first: Codes, second: Codes) -> int:
-    """Levenshtein's distance of two sequences (L,) and (M,): changes, insertions, deletions."""
+    """Least number of changed, inserted and dropped bases between two sequences (L,) and (M,)
+    (Levenshtein).
+    """
     from rapidfuzz.distance import Levenshtein
 
     return Levenshtein.distance(first.tobytes(), second.tobytes())

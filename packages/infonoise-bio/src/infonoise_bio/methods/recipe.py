@@ -1,4 +1,6 @@
-"""From the options of what is learned to encoding, weight, network and schedule context."""
+"""From the options of what is learned to the encoding, the weight, the network and the schedule's
+context.
+"""
 
 import numpy as np
 import torch

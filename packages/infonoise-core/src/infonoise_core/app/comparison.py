@@ -1,4 +1,6 @@
-"""Whether an adaptive schedule helps: the same network, trained under each schedule in turn."""
+"""Does an adaptive schedule help on this data? The same network, trained under each schedule in
+turn.
+"""
 
 import tempfile
 import time

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from infonoise_core.app.evaluation import Evaluated
     from infonoise_core.app.interface import Interface
     from infonoise_core.app.options import (
+        CompareOptions,
         EvaluateOptions,
         ProfileOptions,
         ReportOptions,
@@ -45,12 +46,14 @@ class Domain(ABC, Generic[Data, Options]):
 
     Attributes:
         summary_key: Where config.json keeps what `summary` says.
+        labels: Entries of `summary` that are names for people: other data may have the same ones.
         assets: Names of the files and folders that `save_assets` writes.
         tags: For the hub.
         use: Words of a command on the folder `model`, for the page of a shared model.
     """
 
     summary_key: ClassVar[str] = "data_summary"
+    labels: ClassVar[tuple[str, ...]] = ("name",)
     assets: ClassVar[tuple[str, ...]] = ()
     tags: ClassVar[tuple[str, ...]] = ("infonoise", "diffusion")
     use: ClassVar[str] = "sample model"
@@ -72,7 +75,7 @@ class Domain(ABC, Generic[Data, Options]):
     def summary(self, data: Data) -> dict[str, Any]:
         """Name, sizes and kinds as plain JSON values, `name` among them.
 
-        Data for which anything but the name differs are other data.
+        Data for which anything but the `labels` differs are other data.
         """
 
     @abstractmethod
@@ -82,6 +85,19 @@ class Domain(ABC, Generic[Data, Options]):
     def alike(self, known: str, found: str) -> bool:
         """Whether two fingerprints are of the same data."""
         return known == found
+
+    def difference(
+        self, key: str, known: Mapping[str, Any], found: Mapping[str, Any], run: Path
+    ) -> str:
+        """Words about data that are not those of a run: what differs, and what to do.
+
+        Args:
+            key: Of the first entry of the summaries that differs.
+            known: The summary of the run's data.
+            found: That of the data.
+            run: The run's folder.
+        """
+        return f"whose {key} is {known[key]} and not {found[key]}; give the same ones with --data"
 
     def about(self, data: Data) -> str:
         """The data in a few words, for the first line of a training."""
@@ -100,6 +116,9 @@ class Domain(ABC, Generic[Data, Options]):
         context = self.schedule_context(data, options, 1000)
         return lambda name, steps: make_schedule(name, replace(context, steps=steps))
 
+    def check_compare(self, command: CompareOptions) -> None:
+        """InputError, before data are read, for options under which schedules have no say."""
+
     @abstractmethod
     def task(self, data: Data, options: Options, seed: int) -> Task:
         """The training examples with a freshly initialised network, the same for the same seed."""
@@ -117,18 +136,6 @@ class Domain(ABC, Generic[Data, Options]):
         return
 
     # Trained runs
-
-    def other_model(self, path: Path, device: str) -> TrainedRun[Options] | None:
-        """A model that `sample` can draw from though no `train` made it; None for a run.
-
-        Raises:
-            InputError: For a folder of several.
-        """
-        return None
-
-    def as_today(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A run's config.json as this version would write it; renamed options are core's care."""
-        return settings
 
     @abstractmethod
     def rebuild(self, settings: Mapping[str, Any], folder: Path) -> nn.Module:
@@ -165,12 +172,6 @@ class Domain(ABC, Generic[Data, Options]):
 
     def check_evaluate(self, command: EvaluateOptions) -> None:
         """InputError, before anything is computed, for options that cannot be evaluated by."""
-
-    def evaluation_file(self, command: EvaluateOptions) -> str:
-        """Name of what `evaluate` writes into the run; `report` shows that of this name."""
-        from infonoise_core.app.evaluation import EVALUATION_FILE
-
-        return EVALUATION_FILE
 
     def measures_profile(self, command: ProfileOptions) -> bool:
         """Whether the options of `profile` ask for something that `profile` has to measure."""

@@ -1,6 +1,5 @@
 """Which data a run was trained on, and whether others are the same ones."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ def recorded(
     summary = domain.summary(data)
     if any(summary[key] != begun.get(key) for key in summary):
         return {**summary, FINGERPRINT: domain.fingerprint(data)}
-    _say_if_unknown(begun, str(out))
+    # Runs from before there was a fingerprint go on without one.
     if FINGERPRINT in begun and not domain.alike(begun[FINGERPRINT], domain.fingerprint(data)):
         raise InputError(
             f"{source}: not the {domain.interface.examples} that {out} was begun with, only as many"
@@ -43,25 +42,13 @@ def refuse_others(
         known: What `recorded` said.
     """
     found, what = domain.summary(data), domain.interface.examples
-    differs = next((k for k in found if k != "name" and k in known and found[k] != known[k]), None)
+    same = (*domain.labels, *(k for k in found if k not in known or found[k] == known[k]))
+    differs = next((k for k in found if k not in same), None)
     if differs:
-        raise InputError(
-            f"{source}: not the {what} of {run}, whose {differs} is {known[differs]} and not"
-            f" {found[differs]}; give the same ones with --data"
-        )
-    _say_if_unknown(known, str(run))
+        words = domain.difference(differs, known, found, run)
+        raise InputError(f"{source}: not the {what} of {run}, {words}")
     if FINGERPRINT in known and not domain.alike(known[FINGERPRINT], domain.fingerprint(data)):
         raise InputError(
             f"{source}: not the {what} of {run}, only as many of the same kind; give the same ones"
             " with --data"
-        )
-
-
-def _say_if_unknown(known: Mapping[str, Any], run: str) -> None:
-    """The first releases wrote down numbers and kinds; that of text also a digest of its own."""
-    if not {FINGERPRINT, "digest"} & set(known):
-        print(
-            f"note: {run} is of an earlier release, which kept no fingerprint of the data: only"
-            " numbers and kinds were compared",
-            file=sys.stderr,
         )

@@ -8,6 +8,5 @@ from infonoise_core.app.trained import open_trained
 def run_sample(domain: Domain[Data, Options], command: SampleOptions) -> None:
     """Open the run and let the domain write samples, all or none."""
     domain.check_out(command)
-    path, device = command.run, command.sampler.device
-    run = domain.other_model(path, device) or open_trained(domain, path, device)
+    run = open_trained(domain, command.run, command.sampler.device)
     print(domain.generate(run, command))

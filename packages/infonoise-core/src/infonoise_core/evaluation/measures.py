@@ -9,12 +9,9 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Measure:
-    """A number that an evaluation gives; lower is better.
+    """name: its key in every evaluation; `<name>_stderr` beside it is its standard error.
 
-    Attributes:
-        name: Its key in every evaluation; `<name>_stderr` beside it is its standard error.
-        label: What it is called in tables and figures.
-        explanation: What it says, in a sentence or two.
+    Lower is better.
     """
 
     name: str

@@ -16,12 +16,7 @@ Denoise = Callable[[Tensor, float], Tensor]
 
 
 class Sample(NamedTuple):
-    """What a solver made.
-
-    Attributes:
-        x: (n, ...) what was generated.
-        nfe: Calls of the denoiser that were made.
-    """
+    """x: (n, ...) what was generated.  nfe: calls of the denoiser that were made."""
 
     x: Tensor
     nfe: int

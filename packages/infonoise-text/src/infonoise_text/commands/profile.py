@@ -1,82 +1,58 @@
-"""`infonoise-text profile`: what a run has measured, or where in a window the information lies."""
+"""Where in a window the information lies: what `profile` measures of a run of text."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from tyro.conf import Positional
-
+from infonoise_core.app.domain import Domain
+from infonoise_core.app.options import ProfileOptions
 from infonoise_core.app.profile import show_profile
-from infonoise_core.errors import InputError
+from infonoise_core.app.trained import TrainedRun, data_of
 from infonoise_core.plot import draw_profile, draw_profiles, figure, save_figure
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training.run_folder import PROFILE_FILE
+from infonoise_text.data.corpus import Corpus
 from infonoise_text.data.windows import held_out_windows
-from infonoise_text.evaluation.groups import By, measured_profile
+from infonoise_text.evaluation.groups import measured_profile
 from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
-from infonoise_text.methods.trained import open_trained
+from infonoise_text.methods.options import TextOptions
+from infonoise_text.methods.trained import TextRun
 
 
-@dataclass(frozen=True)
-class ProfileCommand:
-    """Show the entropy-rate profile a run has measured, or its parts on held-out text."""
-
-    run: Positional[Path]
-    """the --out of a train command, or a profile.json"""
-    out: Path | None = None
-    """write a picture here (.svg, .png or .pdf)"""
-    overwrite: bool = False
-    """replace the file --out"""
-    by: By | None = None
-    """measure the parts of each bit of a code, or of stretches of positions"""
-    data: str | None = None
-    """the text of --by, if it has moved since training"""
-    windows: int = 64
-    """held-out windows of --by"""
-    save: Path | None = None
-    """write the profile measured by --by here, as JSON"""
-    device: str = "auto"
-    """of --by: cpu, cuda or auto"""
-
-
-def run_profile_command(config: ProfileCommand) -> None:
-    """Without --by, what every domain prints."""
-    if config.by is None:
-        if config.save is not None:
-            raise InputError("--save without --by: the run's profile.json is there already")
-        if (config.run / CLUSTERS_PROFILE).exists():
-            _run_both(config)
-        else:
-            show_profile(config.run, config.out, overwrite=config.overwrite)
+def run_profile(
+    domain: Domain[Corpus, TextOptions], run: TrainedRun[TextOptions], command: ProfileOptions
+) -> None:
+    """The parts of a run's profile on held-out text, or both profiles of a run with clusters."""
+    extras = command.options
+    if extras.by is None:
+        _show_both(command)
         return
-    run = open_trained(config.run, config.device)
-    objective, codes = run.objective, run.codes_for("profile --by")
-    split = run.corpus(config.data).split("valid")
-    ids = held_out_windows(split, objective.length, config.windows)
+    codes, objective = TextRun.of(run).codes_for("profile --by"), run.options.objective
+    split = data_of(domain, run, extras.data).split("valid")
+    ids = held_out_windows(split, objective.length, extras.windows)
     profile = measured_profile(
-        run.denoiser, ids, codes, objective.sigma_min, objective.sigma_max, config.by
+        run.denoiser, ids, codes, objective.sigma_min, objective.sigma_max, extras.by
     )
-    if config.out is not None:
-        _draw(profile, config.out, config.overwrite)
-    if config.save is not None:
-        profile.save(config.save)
+    if command.out is not None:
+        _draw(profile, command.out, command.overwrite)
+    if extras.save is not None:
+        profile.save(extras.save)
     _print(profile, len(ids))
-    for path in (config.out, config.save):
+    for path in (command.out, extras.save):
         if path is not None:
             print(f"{path}: written")
 
 
-def _run_both(config: ProfileCommand) -> None:
+def _show_both(command: ProfileOptions) -> None:
     """What every domain prints, of tokens and of clusters; one picture of both."""
-    files = {"tokens": config.run / PROFILE_FILE, "clusters": config.run / CLUSTERS_PROFILE}
-    if config.out is not None:
+    files = {"tokens": command.run / PROFILE_FILE, "clusters": command.run / CLUSTERS_PROFILE}
+    if command.out is not None:
         fig, ax = figure()
         draw_profiles(ax, {name: EntropyRateProfile.load(p) for name, p in files.items()})
-        save_figure(fig, config.out, overwrite=config.overwrite)
+        save_figure(fig, command.out, overwrite=command.overwrite)
     for name, path in files.items():
         print(name)
         show_profile(path)
-    if config.out is not None:
-        print(f"{config.out}: written")
+    if command.out is not None:
+        print(f"{command.out}: written")
 
 
 def _print(profile: EntropyRateProfile, windows: int) -> None:

@@ -1,6 +1,7 @@
 """What every method is: bits, bits with clusters, and the baselines on the same trunk."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from torch import nn
@@ -8,17 +9,22 @@ from torch import nn
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.schedules.infonoise import Schedule
+from infonoise_core.schedules.fixed import Schedule
+from infonoise_core.schedules.registry import ScheduleContext, make_schedule
 from infonoise_core.training.task import Task
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
+from infonoise_text.methods.assets import Assets
+from infonoise_text.methods.options import Objective
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated
 
 # Of each file in `Method.profile_files`, or None where there is none.
 Profiles = Sequence[EntropyRateProfile | None]
 Progress = Callable[[int, int], None]
+# Name and number of steps -> a schedule.
+Schedules = Callable[[str, int], Schedule]
 
 
 class Method(Protocol):
@@ -30,6 +36,14 @@ class Method(Protocol):
     @property
     def name(self) -> str:
         """In tables."""
+
+    @property
+    def objective(self) -> Objective:
+        """What is learned."""
+
+    @property
+    def assets(self) -> Assets:
+        """The vocabulary."""
 
     @property
     def codes(self) -> Codes | None:
@@ -49,8 +63,11 @@ class Method(Protocol):
     def task(self, split: Split, network: Any) -> Task:
         """The windows of a split to learn from."""
 
-    def schedule(self, name: str, split: Split, steps: int) -> Schedule:
-        """How noise levels are drawn in a run of so many steps, if there are any."""
+    def schedule_context(self, split: Split, steps: int) -> ScheduleContext:
+        """What a schedule of one noise level for each example is made for."""
+
+    def schedules(self, split: Split) -> Schedules:
+        """How noise levels are drawn, if there are any."""
 
     def evaluation(self, split: Split, windows: int = 64) -> Evaluation:
         """On held-out windows, while training goes on."""
@@ -94,3 +111,8 @@ def refuse_lead(sampler: TextSampler) -> None:
         raise InputError(
             f"--lead {sampler.lead:g}: the run was trained without --clusters; leave it out"
         )
+
+
+def from_context(context: ScheduleContext) -> Schedules:
+    """The schedules that are made for one context, whatever its steps."""
+    return lambda name, steps: make_schedule(name, replace(context, steps=steps))

@@ -5,15 +5,14 @@ from collections.abc import Mapping
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.sampling.generate import sampler_churn, sampler_levels
-from infonoise_core.schedules.infonoise import Schedule
-from infonoise_core.schedules.registry import ScheduleContext, make_schedule
+from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
 from infonoise_text.evaluation.bound import TextEvaluation
 from infonoise_text.methods.assets import Assets
-from infonoise_text.methods.base import Profiles, Progress, refuse_lead
+from infonoise_text.methods.base import Profiles, Progress, Schedules, from_context, refuse_lead
 from infonoise_text.methods.options import Objective
 from infonoise_text.methods.task import TextTask, bit_profile, weighting
 from infonoise_text.models.config import preset
@@ -33,7 +32,7 @@ class Bits:
     profile_files: tuple[str, ...] = (PROFILE_FILE,)
 
     def __init__(self, objective: Objective, assets: Assets) -> None:
-        self.objective = objective
+        self.objective, self.assets = objective, assets
         self.codes: Codes = assets.book
         self._trunk = preset(objective.network, objective.dropout)
 
@@ -44,15 +43,14 @@ class Bits:
         return TextTask(split, self.codes, network, self.objective)
 
     def schedule_context(self, split: Split, steps: int) -> ScheduleContext:
-        """What a schedule is made for."""
         objective = self.objective
         channel = VarianceExploding(objective.sigma_min, objective.sigma_max)
         symbols = bit_profile(split, self.codes, objective.length, channel)
         dim = objective.length * self.codes.bits
         return ScheduleContext(channel, weighting(objective), steps, dim, symbols)
 
-    def schedule(self, name: str, split: Split, steps: int) -> Schedule:
-        return make_schedule(name, self.schedule_context(split, steps))
+    def schedules(self, split: Split) -> Schedules:
+        return from_context(self.schedule_context(split, 1000))
 
     def evaluation(self, split: Split, windows: int = 64) -> TextEvaluation:
         return self._evaluation(split, windows, 1)

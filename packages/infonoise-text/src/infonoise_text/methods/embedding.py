@@ -22,8 +22,7 @@ from infonoise_core.processes.weighting import unit_weight
 from infonoise_core.rng import Stream, generator
 from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.generate import generate_chunks, sampler_churn, sampler_levels
-from infonoise_core.schedules.infonoise import Schedule
-from infonoise_core.schedules.registry import ScheduleContext, make_schedule
+from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Split
@@ -31,7 +30,7 @@ from infonoise_text.data.spans import Given
 from infonoise_text.data.windows import Windows, held_out_windows
 from infonoise_text.evaluation.bound import per_byte
 from infonoise_text.methods.assets import Assets
-from infonoise_text.methods.base import Profiles, Progress, refuse_lead
+from infonoise_text.methods.base import Profiles, Progress, Schedules, from_context, refuse_lead
 from infonoise_text.methods.options import Objective
 from infonoise_text.methods.tokens import cross_entropy, likelihood_measures
 from infonoise_text.models.config import TrunkConfig, preset
@@ -212,7 +211,8 @@ class Embeddings:
     profile_files: tuple[str, ...] = (PROFILE_FILE,)
 
     def __init__(self, objective: Objective, assets: Assets) -> None:
-        self.objective, self._size = objective, assets.tokenizer.size
+        self.objective, self.assets = objective, assets
+        self._size = assets.tokenizer.size
         self._trunk = preset(objective.network, objective.dropout)
 
     def network(self, seed: int) -> EmbeddingDenoiser:
@@ -224,13 +224,12 @@ class Embeddings:
         return EmbeddingTask(split, network, self.objective.length)
 
     def schedule_context(self, split: Split, steps: int) -> ScheduleContext:
-        """What a schedule is made for."""
         channel = VarianceExploding(self.objective.sigma_min, self.objective.sigma_max)
         dim = self.objective.length * embedding_size(self._trunk)
         return ScheduleContext(channel, unit_weight(), steps, dim)
 
-    def schedule(self, name: str, split: Split, steps: int) -> Schedule:
-        return make_schedule(name, self.schedule_context(split, steps))
+    def schedules(self, split: Split) -> Schedules:
+        return from_context(self.schedule_context(split, 1000))
 
     def evaluation(self, split: Split, windows: int = 64) -> EmbeddingEvaluation:
         return EmbeddingEvaluation(

@@ -1,10 +1,14 @@
 """What is learned of text, and by which method."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
+from tyro.conf import OmitArgPrefixes
+
+from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
+from infonoise_text.data.options import CorpusOptions
 from infonoise_text.models.config import preset
 
 MethodName = Literal["bits", "autoregressive", "masked", "embedding"]
@@ -12,9 +16,9 @@ MethodName = Literal["bits", "autoregressive", "masked", "embedding"]
 
 @dataclass(frozen=True)
 class Objective:
-    """Windows of tokens and what is learned of them; the same in train and compare."""
+    """Windows of tokens and what is learned of them."""
 
-    length: int = 128
+    length: int = 64
     """tokens of a window"""
     codes: Literal["binary", "semantic"] = "binary"
     """how tokens become bits"""
@@ -28,7 +32,7 @@ class Objective:
     """highest noise level"""
     loss: Literal["edm", "bce"] = "edm"
     """squared error with EDM's weight, or cross entropy"""
-    self_conditioning: float = 0.5
+    self_cond: Annotated[float, formerly("self_conditioning")] = 0.5
     """share of examples that see what a first pass believed"""
     infill: float = 0.2
     """share of examples that are given a part of their tokens"""
@@ -43,10 +47,32 @@ class Objective:
             )
         if self.loss not in ("edm", "bce"):
             raise InputError(f"--loss {self.loss}: no such loss; give edm or bce")
-        for option, share in (
-            ("self-conditioning", self.self_conditioning),
-            ("infill", self.infill),
-        ):
+        for option, share in (("self-cond", self.self_cond), ("infill", self.infill)):
             if not 0 <= share <= 1:
                 raise InputError(f"--{option} {share:g}: give a share between 0 and 1")
         preset(self.network, self.dropout)
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """What is learned of which text; the same in train and compare."""
+
+    method: MethodName = "bits"
+    """bits, or a baseline on the same trunk: autoregressive or masked, which have no noise levels,
+    or embedding"""
+    clusters: int | None = None
+    """of bits: learn with each token which of so many clusters it belongs to, with noise of its
+    own; a power of two"""
+    corpus: OmitArgPrefixes[CorpusOptions] = field(default_factory=CorpusOptions)
+    objective: OmitArgPrefixes[Objective] = field(default_factory=Objective)
+
+    def __post_init__(self) -> None:
+        if self.clusters is not None and self.method != "bits":
+            raise InputError(
+                f"--clusters {self.clusters} with --method {self.method}: only bits have clusters"
+            )
+
+    @property
+    def semantic(self) -> bool:
+        """Whether the semantic codes of the corpus are needed."""
+        return self.objective.codes == "semantic" or self.clusters is not None

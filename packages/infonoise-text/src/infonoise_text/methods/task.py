@@ -129,7 +129,7 @@ class TextTask:
         self, denoiser: Denoiser, x: Tensor, sigma: Tensor, condition: dict[str, Tensor]
     ) -> Tensor:
         """(n, L, m) beliefs: of a first pass for a share of the examples, 1/2 for the others."""
-        n, share = len(x), self.objective.self_conditioning
+        n, share = len(x), self.objective.self_cond
         previous = torch.full_like(x, 0.5)
         if share == 0:
             return previous

@@ -9,20 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from infonoise_core.evaluation.discrete import costs_of
 from infonoise_core.evaluation.likelihood import Bound, per_unit
 from infonoise_core.evaluation.measures import Evaluation, Measure
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.processes.weighting import unit_weight
 from infonoise_core.schedules.fixed import LogUniform
-from infonoise_core.schedules.infonoise import Schedule
+from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
 from infonoise_text.data.windows import Windows, held_out_windows
 from infonoise_text.evaluation.bound import per_byte
 from infonoise_text.methods.assets import Assets
-from infonoise_text.methods.base import Profiles, Progress, refuse_lead
+from infonoise_text.methods.base import Profiles, Progress, Schedules, refuse_lead
 from infonoise_text.methods.options import Objective
 from infonoise_text.models.config import TrunkConfig, preset
 from infonoise_text.models.transformer import Trunk
@@ -121,17 +121,19 @@ class TokenEvaluation:
         self._measure, self._seed = measure, seed
         self._tokens_per_byte = split.counts.tokens / max(split.counts.bytes, 1)
 
+    @torch.no_grad()
     def bound(self, denoiser: nn.Module) -> Bound:
         """Per token."""
-        n, length = self._ids.shape
-
-        def cost(rows: slice, device: torch.device) -> Tensor:
-            return self._measure.held_out(denoiser, self._ids[rows].to(device))
-
+        device = next(denoiser.parameters()).device
+        denoiser.eval()
         with torch.random.fork_rng():
             torch.manual_seed(self._seed)
-            nats = costs_of(denoiser, cost, n, _CHUNK)
-        return per_unit(nats, torch.full((n,), length))
+            parts = [
+                self._measure.held_out(denoiser, self._ids[start : start + _CHUNK].to(device)).cpu()
+                for start in range(0, len(self._ids), _CHUNK)
+            ]
+        n, length = self._ids.shape
+        return per_unit(torch.cat(parts).to(torch.float64), torch.full((n,), length))
 
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """Bits per byte and nats per token, with standard errors."""
@@ -181,7 +183,8 @@ class TokenMethod(Generic[Network]):
         assets: Assets,
     ) -> None:
         self.name, self.measure, self._make, self._sampler = name, measure, make, sampler
-        self.objective, self._size = objective, assets.tokenizer.size
+        self.objective, self.assets = objective, assets
+        self._size = assets.tokenizer.size
         self._trunk = preset(objective.network, objective.dropout)
 
     def network(self, seed: int) -> Network:
@@ -192,9 +195,14 @@ class TokenMethod(Generic[Network]):
     def task(self, split: Split, network: Network) -> TokenTask:
         return TokenTask(split, network, self.objective.length, self.measure.training)
 
-    def schedule(self, name: str, split: Split, steps: int) -> Schedule:
-        """The loop draws levels from it, which are not used."""
-        return LogUniform(VarianceExploding(self.objective.sigma_min, self.objective.sigma_max))
+    def schedule_context(self, split: Split, steps: int) -> ScheduleContext:
+        channel = VarianceExploding(self.objective.sigma_min, self.objective.sigma_max)
+        return ScheduleContext(channel, unit_weight(), steps, self.objective.length)
+
+    def schedules(self, split: Split) -> Schedules:
+        """One whatever the name: the loop draws levels from it, which are not used."""
+        channel = VarianceExploding(self.objective.sigma_min, self.objective.sigma_max)
+        return lambda name, steps: LogUniform(channel)
 
     def evaluation(self, split: Split, windows: int = 64) -> TokenEvaluation:
         return TokenEvaluation(split, self.objective.length, self.measure, windows=windows)

@@ -54,8 +54,7 @@ def prepare(
     _refuse_existing(out, overwrite)
     check_held_out(held_out)
     opened = opened_enough(source)
-    if opened.held_out is not None:
-        refuse_void(opened.train.name, len(opened.held_out), held_out)
+    refuse_void(opened, held_out)
     with whole_folder(out) as folder:
         _fill(folder, opened, reading, held_out, seed)
     first, second = (image_set(part, Reading()) for part in read_packed(out))

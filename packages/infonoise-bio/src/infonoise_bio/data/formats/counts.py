@@ -1,4 +1,4 @@
-"""What was met while reading and what became of it: numbers that are always shown."""
+"""What was met while reading and what became of it: numbers that are always told."""
 
 from dataclasses import dataclass, fields
 

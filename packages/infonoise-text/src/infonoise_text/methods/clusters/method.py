@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from infonoise_core.evaluation.measures import Evaluation
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
 from infonoise_text.evaluation.bound import TextEvaluation
 from infonoise_text.methods.assets import Assets
-from infonoise_text.methods.base import Profiles, Progress
+from infonoise_text.methods.base import Profiles, Progress, Schedules
 from infonoise_text.methods.bits import PASSES
 from infonoise_text.methods.clusters.bound import cluster_evaluation
 from infonoise_text.methods.clusters.model import ClusterDenoiser, make_cluster_denoiser
@@ -22,9 +24,10 @@ from infonoise_text.methods.clusters.path import (
     joint_path,
     tokens_path,
 )
-from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE, BothSchedules
+from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
 from infonoise_text.methods.clusters.task import ClusterTask, make_schedules
 from infonoise_text.methods.options import Objective
+from infonoise_text.methods.task import bit_profile, weighting
 from infonoise_text.models.config import preset
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated
@@ -40,7 +43,8 @@ class Clusters:
     def __init__(self, objective: Objective, assets: Assets) -> None:
         if assets.clusters is None:
             raise ValueError("assets without clusters")
-        self.objective, self.codes = objective, assets.clusters
+        self.objective, self.assets = objective, assets
+        self.codes = assets.clusters
         self._trunk = preset(objective.network, objective.dropout)
 
     def network(self, seed: int) -> ClusterDenoiser:
@@ -49,8 +53,17 @@ class Clusters:
     def task(self, split: Split, network: ClusterDenoiser) -> ClusterTask:
         return ClusterTask(split, self.codes, network, self.objective)
 
-    def schedule(self, name: str, split: Split, steps: int) -> BothSchedules:
-        return make_schedules(name, self.objective, split, self.codes, steps)
+    def schedule_context(self, split: Split, steps: int) -> ScheduleContext:
+        """Of both kinds of bits together, at the same level."""
+        objective = self.objective
+        channel = VarianceExploding(objective.sigma_min, objective.sigma_max)
+        symbols = bit_profile(split, self.codes, objective.length, channel)
+        dim = objective.length * self.codes.bits
+        return ScheduleContext(channel, weighting(objective), steps, dim, symbols)
+
+    def schedules(self, split: Split) -> Schedules:
+        """Two of each name, one for each kind of bits."""
+        return lambda name, steps: make_schedules(name, self.objective, split, self.codes, steps)
 
     def evaluation(self, split: Split, windows: int = 64) -> TextEvaluation:
         return self._along(equal_path(self.objective.sigma_max), split, windows, 1)

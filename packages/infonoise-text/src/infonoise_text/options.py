@@ -1,0 +1,135 @@
+"""What text adds to the options of core's verbs, and the options of its own ones."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import OmitArgPrefixes, Positional
+
+from infonoise_core.config.renamed import formerly
+from infonoise_core.errors import InputError
+from infonoise_core.files import check_output
+from infonoise_core.sampling.options import MAX_GAMMA
+from infonoise_text.data.options import EMBEDDED, CorpusOptions
+from infonoise_text.sampling.options import TextSampler
+
+SAMPLER = TextSampler(steps=64, grid="entropic", solver="euler", chunk=64)
+
+
+@dataclass(frozen=True)
+class SampleExtras:
+    """How long the texts are."""
+
+    length: int | None = None
+    """tokens of a window; by default as many as in training"""
+
+
+@dataclass(frozen=True)
+class EvaluateExtras:
+    """What is measured beside bits per byte."""
+
+    windows: int = 128
+    """held-out windows of the bound"""
+    beside: tuple[Path, ...] = ()
+    """other runs on the same tokens, such as baselines, for the table of bits per byte"""
+    churns: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3)
+    """sizes of churn, one row of the table of generated text each"""
+    lm: str | None = None
+    """folder of a causal language model (extra lm), for its perplexity of what is generated"""
+    mauve: bool = False
+    """also MAUVE, by --lm (extra mauve)"""
+    plot: Path | None = None
+    """write the frontier of perplexity and entropy here (.svg, .png or .pdf)"""
+
+    def __post_init__(self) -> None:
+        if self.windows < 2:
+            raise InputError(f"--windows {self.windows}: give at least 2")
+        for churn in self.churns:
+            if not 0 <= churn <= MAX_GAMMA:
+                raise InputError(f"--churns {churn:g}: give 0 to {MAX_GAMMA:.4f}")
+        if self.mauve and self.lm is None:
+            raise InputError("--mauve without --lm: give the folder of a causal language model")
+
+
+@dataclass(frozen=True)
+class ProfileExtras:
+    """Parts of the profile, measured on held-out text."""
+
+    by: Literal["bit", "position"] | None = None
+    """measure the parts of each bit of a code, or of stretches of positions"""
+    data: str | None = None
+    """the text of --by, if it has moved since training"""
+    windows: int = 64
+    """held-out windows of --by"""
+    save: Path | None = None
+    """write the profile measured by --by here, as JSON"""
+
+    def __post_init__(self) -> None:
+        if self.save is not None and self.by is None:
+            raise InputError("--save without --by: the run's profile.json is there already")
+
+
+@dataclass(frozen=True)
+class Output:
+    """How many texts, how long, and where they go."""
+
+    samples: Annotated[int, formerly("n")] = 4
+    """how many texts"""
+    length: int | None = None
+    """tokens of a window, what is given among them; by default as many as in training"""
+    out: Path | None = None
+    """write JSON lines here, in place of text to the terminal"""
+    overwrite: bool = False
+    """replace the file --out"""
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise InputError(f"--samples {self.samples}: give at least 1")
+
+    def check(self) -> None:
+        """InputError where nothing can be written, before anything is computed."""
+        if self.out is not None:
+            check_output(self.out, self.overwrite)
+
+
+@dataclass(frozen=True)
+class Complete:
+    """Go on behind a prompt."""
+
+    run: Positional[Path]
+    """the --out of a train command, or of a pull"""
+    prompt: Positional[str]
+    """the beginning of the text"""
+    output: OmitArgPrefixes[Output] = field(default_factory=Output)
+    sampler: OmitArgPrefixes[TextSampler] = field(default_factory=lambda: SAMPLER)
+
+
+@dataclass(frozen=True)
+class Infill:
+    """Fill the gaps in a text."""
+
+    run: Positional[Path]
+    """the --out of a train command, or of a pull"""
+    text: Positional[str]
+    """the text, with the mark in place of each gap: "a ___ b\""""
+    mark: str = "___"
+    """what stands for a gap"""
+    gap: int | None = None
+    """tokens of each gap; by default the gaps share what room the window has left"""
+    output: OmitArgPrefixes[Output] = field(default_factory=Output)
+    sampler: OmitArgPrefixes[TextSampler] = field(default_factory=lambda: SAMPLER)
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Turn text files, archives, tables, JSON lines or Hugging Face data into token ids."""
+
+    out: Path
+    """folder for the ids, the tokenizer and the manifest"""
+    corpus: Positional[str] = EMBEDDED
+    """file, folder, pattern, archive, hf:NAME, or pydoc (the documentation inside Python)"""
+    semantic: bool = False
+    """learn codes in which tokens used alike share their first bits"""
+    overwrite: bool = False
+    """replace an earlier corpus in --out"""
+    options: OmitArgPrefixes[CorpusOptions] = field(default_factory=CorpusOptions)
