@@ -23,5 +23,7 @@ myst_heading_anchors = 3
 
 autodoc_default_options = {"members": True, "member-order": "bysource", "ignore-module-all": True}
 python_maximum_signature_line_length = 88
+# Names such as Options are used in every domain; the text of a signature does not say whose.
+suppress_warnings = ["ref.python"]
 # Lightning is wanted by one module only, and takes long to import.
 autodoc_mock_imports = ["lightning"]

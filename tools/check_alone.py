@@ -30,7 +30,7 @@ QUICK = "--steps 4 --batch-size 4 --save-every 4 --eval-every 0 --out run"
 JOBS = {
     "infonoise-vision": (
         f"train digits {QUICK}",
-        "sample run --n 2 --steps 2 --grid karras --out images.png",
+        "sample run --samples 2 --steps 2 --grid karras --out images.png",
     ),
     "infonoise-text": (
         f"train text.txt --vocab-size 300 --network tiny --length 12 {QUICK}",

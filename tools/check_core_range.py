@@ -54,7 +54,7 @@ def main(argv: Sequence[str], root: Path = ROOT) -> int:
                 failed.append(str(version))
     if failed:
         print(
-            f"error: {package} fails against {CORE} {' and '.join(failed)}: mend it, or narrow the"
+            f"error: {package} fails against {CORE} {' and '.join(failed)}: fix it, or narrow the"
             f" range {allowed} in packages/{package}/pyproject.toml"
         )
     return 1 if failed else 0
@@ -112,11 +112,11 @@ def passes(
     found = subprocess.run(
         [sys.executable, "-c", WHICH], cwd=root, env=env, check=True, capture_output=True, text=True
     )
-    told, _, file = found.stdout.strip().partition(" ")
+    found_version, _, file = found.stdout.strip().partition(" ")
     if not Path(file).resolve().is_relative_to(core.resolve()):
         raise RuntimeError(f"Python finds {file}, not the core in {core}")
-    if version is not None and Version(told) != version:
-        raise RuntimeError(f"the tag {CORE}-v{version} holds version {told}")
+    if version is not None and Version(found_version) != version:
+        raise RuntimeError(f"the tag {CORE}-v{version} holds version {found_version}")
     tests = f"tests/{package.removeprefix('infonoise-')}"
     call = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", tests, *options]
     return subprocess.run(call, cwd=root, env=env, check=False).returncode == 0

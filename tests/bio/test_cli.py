@@ -11,10 +11,11 @@ from Bio.Seq import Seq
 from Bio.SeqFeature import SeqFeature, SimpleLocation
 from Bio.SeqRecord import SeqRecord
 
-from infonoise_bio.cli import COMMANDS
+from infonoise_bio.interface import INTERFACE
 from infonoise_bio.methods.recipe import model_config
 from infonoise_bio.presets import TRAIN_PRESETS
 from infonoise_bio.synthetic import demo_sequences
+from infonoise_core.app.interface import commands
 from infonoise_core.config.parse import parse_options
 
 LENGTH = 24
@@ -108,8 +109,8 @@ def test_presets_are_whole_and_shown(run):
     assert code == 0
     assert "laptop-peaks" in told
     published = TRAIN_PRESETS["dna-diffusion"]()
-    assert model_config(published.objective, demo_sequences(20)).network.width == 640
-    assert (published.examples.windowing.window, published.train.batch_size) == (200, 960)
+    assert model_config(published.options.objective, demo_sequences(20)).network.width == 640
+    assert (published.options.examples.windowing.window, published.train.batch_size) == (200, 960)
 
 
 def test_planted_data_need_no_file(tmp_path, quick, refused):
@@ -124,7 +125,8 @@ def test_the_commands_of_readme_and_guide_are_understood():
     pages = (root / "packages/infonoise-bio/README.md", root / "docs/dna.md")
     text = "".join(page.read_text() for page in pages)
     lines = re.findall(r"^    infonoise-bio (\w+) (.*)$", text, re.MULTILINE)
+    kinds = commands(INTERFACE)
     assert {"train", "sample", "infill", "evaluate", "extract"} <= {verb for verb, _ in lines}
     for verb, options in lines:
         # What is wrong in them would be an InputError.
-        assert parse_options(COMMANDS[verb][0], verb, options.split(), TRAIN_PRESETS) is not None
+        assert parse_options(kinds[verb][0], verb, options.split(), TRAIN_PRESETS) is not None

@@ -36,7 +36,19 @@ def test_train_leaves_a_run_that_goes_on_and_is_not_replaced(trained, data, quic
 
 def test_sample_writes_fasta_that_says_what_was_asked_for(trained, tmp_path, few, run):
     out = tmp_path / "new" / "designs.fa"
-    ask = ["--n", 5, "--label", "y", "--activity", "act=1.5", "--guidance", 2, "--chunk", 2, *few]
+    ask = [
+        "--samples",
+        5,
+        "--label",
+        "y",
+        "--activity",
+        "act=1.5",
+        "--guidance",
+        2,
+        "--chunk",
+        2,
+        *few,
+    ]
     code, told, _ = run("sample", trained, "--out", out, *ask)
     assert (code, told) == (0, f"{out}: 5 sequences of 24 bases\n")
     found = records(out)
@@ -46,7 +58,7 @@ def test_sample_writes_fasta_that_says_what_was_asked_for(trained, tmp_path, few
     again = tmp_path / "again.fa"
     run("sample", trained, "--out", again, *ask)
     assert again.read_bytes() == out.read_bytes()
-    other = ["--n", 5, "--seed", 1, "--prefix", "other", "--steps", 3]
+    other = ["--samples", 5, "--seed", 1, "--prefix", "other", "--steps", 3]
     assert run("sample", trained, "--out", again, *other, "--overwrite")[0] == 0
     assert records(again)[0].id == "other_1"
 
@@ -57,7 +69,7 @@ def test_sample_writes_fasta_that_says_what_was_asked_for(trained, tmp_path, few
         (["--label", "K562"], "label 'K562' was not seen in training; there are x, y"),
         (["--activity", "dev=1"], "activity 'dev' was not seen in training; there are act"),
         (["--activity", "act"], "give a name and a number"),
-        (["--n", "0"], "--n 0"),
+        (["--samples", "0"], "--samples 0"),
         (["--guidance", "2"], "without a condition"),
         (["--prefix", "a b"], "--prefix"),
         (["--grid", "linear"], "--grid linear"),
@@ -137,14 +149,14 @@ def test_templates_that_cannot_be_completed(trained, tmp_path, fasta, few, rando
 def test_sample_takes_the_baselines(baselines, tmp_path, run, refused, kind):
     out = tmp_path / "x.fa"
     ask = ["sample", baselines / kind, "--out", out, "--overwrite"]
-    code, told, _ = run(*ask, "--n", 5, "--label", "y", "--chunk", 2, "--steps", LENGTH)
+    code, told, _ = run(*ask, "--samples", 5, "--label", "y", "--chunk", 2, "--steps", LENGTH)
     assert (code, told) == (0, f"{out}: 5 sequences of 24 bases\n")
     found = records(out)
     assert found[0].description == "design_1 label=y"
     assert all(len(r) == LENGTH and set(str(r.seq)) <= set("ACGT") for r in found)
     first = out.read_bytes()
     # More calls than bases are as many as bases.
-    assert run(*ask, "--n", 5, "--label", "y", "--chunk", 2, "--steps", 99)[0] == 0
+    assert run(*ask, "--samples", 5, "--label", "y", "--chunk", 2, "--steps", 99)[0] == 0
     assert out.read_bytes() == first
     refused("label 'z' was not seen in training; there are x, y", *ask, "--label", "z")
     refused("--guidance 2: a baseline has none", *ask, "--label", "x", "--guidance", 2)
@@ -156,7 +168,7 @@ def test_sample_asks_which_baseline_and_evaluate_takes_their_designs(
 ):
     refused("holds several models: give", "sample", baselines, "--out", tmp_path / "x.fa")
     designs = tmp_path / "x.fa"
-    run("sample", baselines / "masked", "--n", 24, "--out", designs)
+    run("sample", baselines / "masked", "--samples", 24, "--out", designs)
     assert run("evaluate", trained, "--designs", designs, "--out", tmp_path / "x.json")[0] == 0
     # The other commands want a diffusion run.
     refused("no run here", "evaluate", baselines / "masked")
@@ -198,7 +210,7 @@ def test_a_label_asked_for_is_what_comes_out(two_kinds, tmp_path, run, verb):
         share = {}
         for label in ("x", "y"):
             path = tmp_path / f"{label}.fa"
-            ask = ["--n", 50, "--label", label, "--steps", 16, "--overwrite"]
+            ask = ["--samples", 50, "--label", label, "--steps", 16, "--overwrite"]
             assert run("sample", model, "--out", path, *ask)[0] == 0
             bases = "".join(str(r.seq) for r in records(path))
             share[label] = (bases.count("A") / len(bases), bases.count("T") / len(bases))

@@ -57,42 +57,98 @@ def test_a_mistake_at_the_end_of_a_file_is_told_before_anything_is_scored(
     assert not out.exists()
 
 
-def test_evaluate_prints_a_table_and_writes_json_and_a_page(trained, tmp_path, few, run):
-    out, page, motifs = (tmp_path / name for name in ("x.json", "page.html", "box.jaspar"))
+def tables_of(found: dict) -> dict[str, dict[str, dict]]:
+    """Table -> row -> column -> number, of an evaluation.json."""
+    return {
+        table["name"]: {row["name"]: row["values"] for row in table["rows"]}
+        for table in found["tables"]
+    }
+
+
+def test_evaluate_prints_tables_and_writes_json(trained, tmp_path, few, run, refused):
+    out, motifs = tmp_path / "x.json", tmp_path / "box.jaspar"
     motifs.write_text(">M1 box\nA [0 9 0 9]\nC [0 0 0 0]\nG [0 0 9 0]\nT [9 0 0 0]\n")
-    code, told, _ = run("evaluate", trained, "--n", 20, "--out", out, "--html", page,
+    code, told, _ = run("evaluate", trained, "--samples", 20, "--out", out,
                         "--motifs", motifs, "--motif", "M1@3-9", "--motif-rate", 0.01,
                         *few)  # fmt: skip
     assert code == 0
     found = strict(out)
-    rows = {row["name"]: row for row in found["rows"]}
-    assert found["sequences"] == 20
-    assert found["data"].endswith("promoters.fa")
+    assert (found["format"], found["program"]) == ("infonoise-evaluation", "infonoise-bio")
+    assert found["data"]["name"].endswith("promoters.fa")
+    assert found["about"] == {"solver": "heun", "steps": 3}
+    assert [table["name"] for table in found["tables"]] == ["likelihood", "checks"]
+    assert found["tables"][1]["settings"]["sequences"] == 20
+    bits, rows = tables_of(found).values()
     assert {"M1 box hits", "M1 box at 3-9", "6-mer Pearson"} <= rows.keys()
-    # A few updates change nothing: the network is still that of independent bases.
-    assert found["bits_per_base"]["value"] == pytest.approx(found["independent_bases"], abs=0.1)
-    same = rows["bits per base, Markov everywhere the same"]
-    assert same["generated"] == found["bits_per_base"]["value"]
-    assert (same["held_out"], same["real"]) == (None, None)
-    for name in rows:
+    # A few steps change nothing: the network is still that of independent bases.
+    likelihood = bits["bits per base"]
+    assert likelihood["model"] == pytest.approx(likelihood["independent bases"], abs=0.1)
+    assert 0 < found["tables"][0]["rows"][0]["stderr"]["model"] < 0.1
+    assert min(likelihood["Markov"], likelihood["Markov by position"]) > 1.5
+    assert rows["6-mer Pearson"]["held out"] is None
+    for name in (*bits, *rows):
         assert name in told
+    assert "prove nothing alone" in told
+    refused("infonoise-bio report RUN --out page.html", "evaluate", trained, "--html", "page.html")
+
+
+def test_the_page_about_a_run_shows_logos_and_what_was_evaluated(trained, tmp_path, few, run):
+    page, found = tmp_path / "page.html", trained / "evaluation.json"
+    assert run("evaluate", trained, "--samples", 20, *few)[0] == 0
+    code, told, _ = run("report", trained, "--out", page, *few)
+    found.unlink()
+    assert (code, told) == (0, f"{page}: written\n")
     html = page.read_text()
-    assert html.count("<svg") == 6
+    for words in (
+        "Logo of the generated sequences.", "Counts of 6-mers", "GC content of a sequence.",
+        "bits per base", "discriminator AUC, CNN", "prove nothing alone",
+    ):  # fmt: skip
+        assert words in html
+    # Twelve sequences of each kind are shown.
+    assert len(re.findall(r"^(?:<figure><pre>)?[ACGT]{24}", html, re.MULTILINE)) == 24
+    assert "None" not in html
     # It opens offline: nothing is fetched.
     assert not re.findall(r'(?:src|href)="https?:', html)
-    assert html.count("6-mer Pearson") == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("--n", "--samples"), ("--part", "--split"), ("--drop", "--cond-dropout")]
+)
+def test_options_have_their_old_names_for_one_version(
+    trained, data, tmp_path, few, quick, run, old, new
+):
+    command = ["evaluate", trained, "--out", tmp_path / "x.json", *few]
+    value = {"--n": 20, "--part": "val"}.get(old)
+    if value is None:
+        command, value = ["train", data, "--out", tmp_path / "run", *quick], 0.2
+    code, _, err = run(*command, old, value)
+    assert code == 0
+    assert f"note: {old} is called {new} now" in err
+    if old == "--drop":
+        settings = json.loads((tmp_path / "run" / "config.json").read_text())
+        assert settings["objective"]["cond_dropout"] == 0.2
+    else:
+        assert strict(tmp_path / "x.json")[new[2:]] == value
+
+
+def test_samples_are_shown_during_training(trained):
+    shown = sorted((trained / "samples").iterdir())
+    assert [path.name for path in shown] == ["step-00000006.txt"]
+    assert re.fullmatch(r"([ACGT]{24}\n){11}[ACGT]{24}", shown[0].read_text())
 
 
 def test_evaluate_of_one_class(trained, tmp_path, few, refused, run):
     out = tmp_path / "x.json"
-    code, _, _ = run("evaluate", trained, "--label", "x", "--out", out, "--part", "val",
+    code, _, _ = run("evaluate", trained, "--label", "x", "--out", out, "--split", "val",
                      *few)  # fmt: skip
     assert code == 0
-    assert strict(out)["sequences"] == 12
+    found = strict(out)
+    assert found["tables"][1]["settings"]["sequences"] == 12
+    assert (found["about"]["label"], found["split"]) == ("x", "val")
     out.unlink()
     refused("--label z: no such label in", "evaluate", trained, "--label", "z")
     refused("--motif M1: give --motifs", "evaluate", trained, "--motif", "M1", *few)
-    refused("give at least 20", "evaluate", trained, "--n", 5)
+    refused("give at least 20", "evaluate", trained, "--samples", 5)
 
 
 def test_other_data_than_those_of_the_run_are_refused(
@@ -100,6 +156,12 @@ def test_other_data_than_those_of_the_run_are_refused(
 ):
     other = fasta(tmp_path / "x.fa", random_texts(40), "label=x act=1 split=train")
     refused("not the sequences of", "evaluate", trained, "--data", other)
+    # As many of the same kind, one base changed: only the content says so.
+    text = data.read_text()
+    at = text.index("\n") + 1
+    swapped = tmp_path / "swapped.fa"
+    swapped.write_text(text[:at] + ("C" if text[at] == "A" else "A") + text[at + 1 :])
+    refused("only as many of the same kind", "evaluate", trained, "--data", swapped)
     moved = tmp_path / "moved.fa"
     moved.write_bytes(data.read_bytes())
     assert run("profile", trained, "--by", "base", "--draws", 2, "--data", moved)[0] == 0
@@ -128,7 +190,7 @@ def test_compare_shows_sequences(data, tmp_path, run, random_texts):
     code, told, _ = run("compare", data, "--out", out, "--strand", "both", "--steps", 2,
                         "--batch-size", 8, "--schedules", "edm,infonoise")  # fmt: skip
     assert code == 0
-    assert "The best fixed law is edm" in told
+    assert "edm" in told
     page = (out / "report.html").read_text()
     assert random_texts(120)[6] in page  # the first of the validation part
     assert len(re.findall(r"^(?:<figure><pre>)?[ACGT]{24}", page, re.MULTILINE)) == 36
@@ -162,17 +224,19 @@ def test_evaluate_of_designs_from_a_file_says_nothing_of_their_likelihood(
     code, told, _ = run("evaluate", trained, "--designs", designs)
     assert code == 0
     assert "bits per base" not in told
+    assert not (trained / "evaluation.json").exists()
     found = strict(trained / "evaluation-others.json")
     (trained / "evaluation-others.json").unlink()
-    assert (found["designs"], found["sequences"]) == ("others.fa", 24)
-    assert found["bits_per_base"] is None
-    rows = {row["name"]: row for row in found["rows"]}
+    assert found["about"] == {"designs": "others.fa"}
+    ((name, rows),) = tables_of(found).items()
+    assert name == "checks"
+    assert found["tables"][0]["settings"]["sequences"] == 24
     assert {"GC", "6-mer Pearson", "discriminator AUC, CNN"} < rows.keys()
     assert not any(name.startswith("bits per base") for name in rows)
     # Of one class: twelve are held out.
     out = tmp_path / "x.json"
     assert run("evaluate", trained, "--designs", designs, "--label", "x", "--out", out)[0] == 0
-    assert strict(out)["sequences"] == 12
+    assert strict(out)["tables"][0]["settings"]["sequences"] == 12
 
 
 def test_the_run_s_own_designs_from_a_file_measure_as_they_do_without_one(
@@ -182,10 +246,10 @@ def test_the_run_s_own_designs_from_a_file_measure_as_they_do_without_one(
     held_out = [t for i, t in enumerate(random_texts(120)) if i // 2 % 5 == 4]
     out, designs = tmp_path / "x.json", written(tmp_path / "same.fa", held_out)
     assert run("evaluate", trained, "--designs", designs, "--out", out)[0] == 0
-    for row in strict(out)["rows"]:
-        if row["held_out"] is not None:
-            assert row["generated"] == pytest.approx(row["held_out"])
-        if row["name"].endswith("Jensen-Shannon"):
+    for name, row in tables_of(strict(out))["checks"].items():
+        if row["held out"] is not None:
+            assert row["generated"] == pytest.approx(row["held out"])
+        if name.endswith("Jensen-Shannon"):
             assert row["generated"] == pytest.approx(0, abs=1e-12)
 
 

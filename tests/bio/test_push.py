@@ -24,18 +24,31 @@ def test_a_pulled_model_designs_and_scores_as_the_run(
     for run in (trained, model):
         out = tmp_path / run.name
         out.mkdir()
-        wish = ["--label", "x", "--activity", "act=0.5"]
-        assert main(["sample", str(run), "--n", "5", *wish, *few, "--out", str(out / "a.fa")]) == 0
+        how = ["--label", "x", "--activity", "act=0.5"]
+        assert (
+            main(["sample", str(run), "--samples", "5", *how, *few, "--out", str(out / "a.fa")])
+            == 0
+        )
         words = ["score", str(run), str(data)]
         assert main([*words, "--out", str(out / "scores.tsv")]) == 0
         templates = out / "t.fa"
         templates.write_text(f">t\n{'ACGTNNNNNNNN' * 2}\n")
         words = ["infill", str(run), str(templates), *few, "--out", str(out / "i.fa")]
         assert main(words) == 0
-        words = ["evaluate", str(run), "--data", str(data), "--n", "20", "--levels", "1", *few]
+        words = [
+            "evaluate",
+            str(run),
+            "--data",
+            str(data),
+            "--samples",
+            "20",
+            "--levels",
+            "1",
+            *few,
+        ]
         assert main([*words, "--out", str(out / "evaluation.json")]) == 0
         table = json.loads((out / "evaluation.json").read_text())
-        del table["run"], table["data"]  # where they lay is not told
+        del table["run"], table["data"]["name"]  # where they lay is not told
         texts = [(out / name).read_text() for name in ("a.fa", "scores.tsv", "i.fa")]
         found.append([*texts, table])
     assert found[0] == found[1]

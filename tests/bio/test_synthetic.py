@@ -16,8 +16,8 @@ from infonoise_core.errors import InputError
 SMALL = PlantedDna(
     6,
     (
-        Planted("AC", 0, purity=0.8, jitter=1, chance=0.7, both_strands=True),
-        Planted("GT", 4, purity=0.9, chance=0.5),
+        Planted("AC", 0, purity=0.8, jitter=1, prob=0.7, both_strands=True),
+        Planted("GT", 4, purity=0.9, prob=0.5),
     ),
     (0.4, 0.3, 0.2, 0.1),
 )

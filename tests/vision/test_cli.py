@@ -5,21 +5,25 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from infonoise_core.app.interface import commands
+from infonoise_core.config.parse import parse_options
 from infonoise_core.sampling.solvers import SOLVERS
 from infonoise_vision import __version__
 from infonoise_vision.cli import main
+from infonoise_vision.interface import INTERFACE
 
 OPTIONS = {
     "train": ["--out", "--schedule", "--device", "--overwrite", "--size", "--sigma-min", "--weight",
               "--steps", "--batch-size", "--lr", "--seed", "--save-every", "--condition",
               "--condition-noise"],
-    "sample": ["--out", "--n", "--steps", "--solver", "--grid", "--seed", "--overwrite", "--class",
-               "--seeds", "--guidance"],
-    "inpaint": ["--out", "--mask", "--method", "--each", "--class", "--steps", "--overwrite"],
-    "upscale": ["--out", "--factor", "--method", "--each", "--overwrite"],
+    "sample": ["--out", "--samples", "--steps", "--solver", "--grid", "--seed", "--overwrite",
+               "--label", "--seeds", "--guidance"],
+    "inpaint": ["--out", "--mask", "--method", "--samples", "--label", "--steps", "--overwrite"],
+    "upscale": ["--out", "--factor", "--method", "--samples", "--overwrite"],
     "prepare": ["--out", "--size", "--binarize", "--limit", "--bad-limit", "--overwrite"],
     "report": ["--out", "--data", "--overwrite"],
     "evaluate": ["--data", "--samples", "--device", "--cache", "--inception-weights", "--complete"],
@@ -39,6 +43,51 @@ def test_help_names_every_option(verb: str, capsys: pytest.CaptureFixture[str]) 
     if verb == "sample":
         shown = " ".join(re.sub(r"[│╭╮╰╯─]", " ", captured.out).split())
         assert all(solver in shown for solver in SOLVERS)
+
+
+# Option of today -> verb and its words with the name of the version before.
+FORMER = {
+    "samples": ("sample", ["run", "--out", "a.png", "--n", "3"]),
+    "options.label": ("sample", ["run", "--out", "a.png", "--class", "3"]),
+    "split": ("evaluate", ["run", "--reference", "train"]),
+    "filling.samples": ("inpaint", ["run", "a.png", "--out", "b.png", "--each", "3"]),
+    "filling.label": ("upscale", ["run", "a.png", "--out", "b.png", "--class", "3"]),
+    "train.steps": ("train", ["--out", "run", "--updates", "3"]),
+    "train.batch_size": ("train", ["--out", "run", "--batch", "3"]),
+    "comparison.steps": ("compare", ["--updates", "3"]),
+}
+
+
+@pytest.mark.parametrize("option", FORMER)
+def test_a_name_of_the_version_before_is_understood_and_its_new_one_said(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verb, words = FORMER[option]
+    parsed = parse_options(commands(INTERFACE)[verb][0], "infonoise-vision", words)
+    found: Any = parsed
+    for part in option.split("."):
+        found = getattr(found, part)
+    assert str(found) in ("3", "train")
+    name = option.rpartition(".")[2].replace("_", "-")
+    assert f"is called --{name} now" in capsys.readouterr().err
+
+
+def test_help_and_mistakes_need_no_torch() -> None:
+    """Nor what draws, reads images or trains: `--help` answers at once."""
+    script = """
+import contextlib, io, sys
+from infonoise_vision.cli import main
+from infonoise_vision.interface import INTERFACE
+for argv in (["--version"], ["--help"], ["train", "--help"], ["upscale", "--help"],
+             ["sample", "run", "--smaples", "3"], ["train", "--out", "r", "--sigma-min", "-1"]):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        main(argv)
+heavy = {"torch", "numpy", "matplotlib", "PIL", "sklearn", "safetensors", "jinja2"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -212,7 +212,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["compare", "mixed", "--out", "new"], ["--size"]),
     (["compare", "nan.npz", "--out", "new"], ["nan.npz", "NaN"]),
     # Places of output
-    (["compare", "good.npz", "--out", "stranger"], ["stranger", "empty it"]),
+    (["compare", "good.npz", "--out", "stranger"], ["stranger", "give another --out"]),
     (["compare", "good.npz", "--out", "comparison", *COMPARED], ["comparison", "finished"]),
     (["compare", "good.npz", "--out", "cut comparison", *COMPARED, "--seeds", "2"],
      ["cut comparison", "seeds was 1 and is 2"]),

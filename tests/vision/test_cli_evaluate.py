@@ -1,6 +1,7 @@
 """`evaluate` on the command line: its table, and mistakes that end in one line."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any
 import pytest
 
 from infonoise_vision.cli import main
-from infonoise_vision.commands.report import measured
 
 
 def found(run: Path, out: Path, *options: str) -> dict[str, Any]:
@@ -20,8 +20,15 @@ def found(run: Path, out: Path, *options: str) -> dict[str, Any]:
     return record
 
 
+def table(record: dict[str, Any], name: str) -> dict[str, Any]:
+    """The table of that name: bound or generated."""
+    (found,) = (table for table in record["tables"] if table["name"] == name)
+    return dict(found)
+
+
 def values(record: dict[str, Any]) -> dict[str, float]:
-    return {row["name"]: row["value"] for row in record["measures"]}
+    rows = [row for table in record["tables"] for row in table["rows"]]
+    return {row["name"]: row["values"]["value"] for row in rows}
 
 
 def test_evaluate_repeats_what_train_found(
@@ -31,14 +38,21 @@ def test_evaluate_repeats_what_train_found(
     final = strict((run / "done.json").read_text())
     few = ["--samples", "8", "--steps", "2"]
     assert main(["evaluate", str(run), "--no-classifier", *few]) == 0
-    head, bits, distance, _ = capsys.readouterr().out.splitlines()
-    assert head.split() == ["measure", "value", "real", "to", "real", "better"]
-    assert bits.split()[:4] == [
+    lines = [re.sub(r"[┃│]", " ", line) for line in capsys.readouterr().out.splitlines()]
+    heads = [line.split() for line in lines if "real to real" in line]
+    assert heads == [
+        ["likelihood", "value", "real", "to", "real", "better"],
+        ["generated", "images", "value", "real", "to", "real", "better"],
+    ]
+    (bits,) = (line for line in lines if "bits_per_dim" in line)
+    assert bits.split() == [
         "bits_per_dim_359", f"{final['bits_per_dim']:.4f}", "±",
-        f"{final['bits_per_dim_stderr']:.4f}",
+        f"{final['bits_per_dim_stderr']:.4f}", "-", "lower",
     ]  # fmt: skip
-    assert distance.split()[0] == "energy_8"
-    assert strict((run / "evaluation.json").read_text())["measures"][0]["floor"] is None
+    assert any(line.split()[:1] == ["energy_8"] for line in lines)
+    record = strict((run / "evaluation.json").read_text())
+    assert table(record, "bound")["rows"][0]["values"]["real to real"] is None
+    assert (record["format"], record["split"]) == ("infonoise-evaluation", "test")
 
 
 def test_the_sampler_moves_what_is_drawn_and_not_the_bound(runs: Path, tmp_path: Path) -> None:
@@ -49,12 +63,12 @@ def test_the_sampler_moves_what_is_drawn_and_not_the_bound(runs: Path, tmp_path:
     energies = {values(record)["energy_10"] for record in records}
     assert len(energies) == len(options)
     assert len({values(record)["bits_per_dim_12"] for record in records}) == 1
-    by = {row["name"]: row["settings"] for row in records[-1]["measures"]}
-    assert by == {"bits_per_dim_12": "bound", "energy_10": "drawn"}
-    assert records[-1]["bound"] == {"images": 12}
-    asked = records[-1]["drawn"]
-    assert (asked["images"], asked["reference"]) == (10, "held-out")
-    sampler = asked["sampler"]
+    by = {t["name"]: [row["name"] for row in t["rows"]] for t in records[-1]["tables"]}
+    assert by == {"bound": ["bits_per_dim_12"], "generated": ["energy_10"]}
+    assert table(records[-1], "bound")["settings"] == {"images": 12}
+    settings = table(records[-1], "generated")["settings"]
+    assert (settings["images"], settings["split"]) == (10, "test")
+    sampler = settings["sampler"]
     assert (sampler["solver"], sampler["steps"], sampler["nfe"]) == ("euler", 2, 2)
     assert sampler["chunk"] == 256
 
@@ -62,22 +76,23 @@ def test_the_sampler_moves_what_is_drawn_and_not_the_bound(runs: Path, tmp_path:
 def test_published_distances_are_those_from_training_images(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As many generated images as asked for, whatever number was held out."""
+    """As many generated images as --samples says, whatever number was held out."""
     out = tmp_path / "found.json"
-    record = found(runs / "classes", out, "--samples", "40", "--reference", "train")
-    (row,) = (row for row in record["measures"] if row["settings"] == "drawn")
-    assert (row["name"], row["floor"]) == ("energy_40_train", None)
+    record = found(runs / "classes", out, "--samples", "40", "--split", "train")
+    (row,) = table(record, "generated")["rows"]
+    assert (row["name"], row["values"]["real to real"]) == ("energy_40_train", None)
     assert "training images" in row["explanation"]
-    assert record["drawn"]["reference"] == "train"
+    assert table(record, "generated")["settings"]["split"] == "train"
     errors = capsys.readouterr().err
     assert "nothing stands beside the distances: there are 12 held-out images" in errors
     assert "--samples" not in errors
     # Where there are as many of both, there is a floor.
-    record = found(runs / "classes", out, "--samples", "10", "--reference", "train")
-    assert record["measures"][-1]["name"] == "energy_10_train"
-    assert record["measures"][-1]["floor"] is not None
+    record = found(runs / "classes", out, "--samples", "10", "--split", "train")
+    (row,) = table(record, "generated")["rows"]
+    assert row["name"] == "energy_10_train"
+    assert row["values"]["real to real"] is not None
     record = found(runs / "classes", out, "--samples", "40")
-    assert record["measures"][-1]["name"] == "energy_12"
+    assert table(record, "generated")["rows"][-1]["name"] == "energy_12"
     (line,) = (x for x in capsys.readouterr().err.splitlines() if x.startswith("--samples"))
     assert line.startswith("--samples 40: 12 images are drawn")
 
@@ -85,8 +100,8 @@ def test_published_distances_are_those_from_training_images(
 def test_the_bound_is_that_of_as_many_images_as_asked_for(runs: Path, tmp_path: Path) -> None:
     out = tmp_path / "found.json"
     record = found(runs / "plain", out, "--samples", "2", "--bound-images", "5")
-    assert record["measures"][0]["name"] == "bits_per_dim_5"
-    assert record["bound"] == {"images": 5}
+    assert table(record, "bound")["rows"][0]["name"] == "bits_per_dim_5"
+    assert table(record, "bound")["settings"] == {"images": 5}
 
 
 def test_the_users_own_file_is_kept_and_the_runs_is_renewed(
@@ -97,13 +112,13 @@ def test_the_users_own_file_is_kept_and_the_runs_is_renewed(
     for seed in ("0", "1"):
         assert main([*words, "--seed", seed]) == 0
         record = json.loads((run / "evaluation.json").read_text())
-        assert record["drawn"]["sampler"]["seed"] == int(seed)
+        assert table(record, "generated")["settings"]["sampler"]["seed"] == int(seed)
     (tmp_path / "mine.json").write_text("mine")
     assert main([*words, "--out", str(tmp_path / "mine.json")]) == 2
     assert "mine.json exists: give another name or --overwrite" in capsys.readouterr().err
     assert (tmp_path / "mine.json").read_text() == "mine"
     assert main([*words, "--out", str(tmp_path / "mine.json"), "--overwrite"]) == 0
-    assert json.loads((tmp_path / "mine.json").read_text())["version"] == 2
+    assert json.loads((tmp_path / "mine.json").read_text())["format"] == "infonoise-evaluation"
 
 
 LATE: list[tuple[str, list[str], str]] = [
@@ -115,7 +130,7 @@ LATE: list[tuple[str, list[str], str]] = [
     ("half", ["--complete", "hidden-half"], "was trained with --condition hidden-half"),
     ("plain", ["--guidance", "2"], "nothing to be guided by"),
     ("plain", ["--bound-images", "1"], "--bound-images 1"),
-    ("bare", ["--grid", "entropic"], "no profile here"),
+    ("bare", ["--grid", "entropic"], "--grid entropic needs a profile"),
 ]
 
 
@@ -132,9 +147,9 @@ def test_what_cannot_be_measured_is_told_before_anything_is(
     def early(*_: object, **__: object) -> None:
         pytest.fail("measured first")
 
-    monkeypatch.setattr("infonoise_vision.commands.evaluate.bound_of_many", early)
-    monkeypatch.setattr("infonoise_vision.commands.evaluate.draw_plan", early)
-    monkeypatch.setattr("infonoise_vision.commands.evaluate.trained_classifier", early)
+    monkeypatch.setattr("infonoise_vision.evaluation.tables.bound_of_many", early)
+    monkeypatch.setattr("infonoise_vision.evaluation.tables.draw_plan", early)
+    monkeypatch.setattr("infonoise_vision.evaluation.tables.trained_classifier", early)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
     argv = ["evaluate", str(runs / kind), "--steps", "2", "--samples", "4"]
@@ -151,19 +166,13 @@ def test_missing_torch_fidelity_is_told_before_anything_is(
 ) -> None:
     pytest.importorskip("torchmetrics")
     monkeypatch.setattr("torchmetrics.image.fid._TORCH_FIDELITY_AVAILABLE", False)
-    drawing = "infonoise_vision.commands.evaluate.draw_plan"
+    drawing = "infonoise_vision.evaluation.tables.draw_plan"
     monkeypatch.setattr(drawing, lambda *_, **__: pytest.fail("drew first"))
     (tmp_path / "w.pt").write_bytes(b"")
     weights = ["--inception-weights", str(tmp_path / "w.pt")]
     assert main(["evaluate", str(runs / "plain"), *weights]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "needs torchmetrics and torch-fidelity" in line
-
-
-def test_a_measure_without_a_number_has_a_place_on_the_page(tmp_path: Path) -> None:
-    row = {"name": "kid", "value": None, "floor": None, "better": "lower"}
-    (tmp_path / "evaluation.json").write_text(json.dumps({"measures": [row]}))
-    assert measured(tmp_path) == [["kid", "-", "-", "lower"]]
 
 
 MISTAKES: list[tuple[list[str], list[str]]] = [

@@ -13,13 +13,13 @@ def test_sample_writes_a_picture(
     digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "new" / "s.png"
-    assert main(["sample", str(digits), "--out", str(out), "--n", "5", "--steps", "4"]) == 0
+    assert main(["sample", str(digits), "--out", str(out), "--samples", "5", "--steps", "4"]) == 0
     assert f"{out}: 5 images, 7 denoiser calls each" in capsys.readouterr().out
     with Image.open(out) as image:
         # Two rows of three digits, 9 pixels apart, enlarged as far as 640 pixels go.
         assert image.size == (22 * (3 * 9 + 1), 22 * (2 * 9 + 1))
     again, other = tmp_path / "again.png", tmp_path / "other.png"
-    quick = ["--n", "5", "--steps", "4"]
+    quick = ["--samples", "5", "--steps", "4"]
     assert main(["sample", str(digits), "--out", str(again), *quick]) == 0
     assert main(["sample", str(digits), "--out", str(other), *quick, "--seed", "1"]) == 0
     assert again.read_bytes() == out.read_bytes()
@@ -41,10 +41,11 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["sample", "run", "--out", "run.png"], ["run.png is a folder"]),
     (["sample", "run", "--out", "stranger", "--overwrite"], ["stranger", "no folder of PNGs"]),
     (["sample", "run", "--out", "notes.txt/new.png"], ["notes.txt"]),
-    (["sample", "bare", "--out", "new.png", "--grid", "entropic"], ["bare", "no profile"]),
+    (["sample", "bare", "--out", "new.png", "--grid", "entropic"],
+     ["--grid entropic needs a profile", "karras"]),
     ([*SAMPLE, "--grid", "nope"], ["--grid nope", "karras", "entropic"]),
     ([*SAMPLE, "--solver", "nope"], ["--solver nope", "heun"]),
-    ([*SAMPLE, "--n", "0"], ["--n 0"]),
+    ([*SAMPLE, "--samples", "0"], ["--samples 0"]),
     ([*SAMPLE, "--steps", "0"], ["--steps 0"]),
     ([*SAMPLE, "--seed", "-1"], ["--seed -1"]),
     (["sample", "run"], ["--out"]),

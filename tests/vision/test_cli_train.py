@@ -17,11 +17,11 @@ QUICK = ["--batch-size", "8", "--save-every", "3"]
 def test_train_leaves_a_run(digits: Path, strict: Callable[[str], Any]) -> None:
     assert {path.name for path in digits.iterdir()} == {
         "config.json", "config.yaml", "checkpoints", "metrics.jsonl", "profile.json", "done.json",
-        "samples",
+        "samples", "infonoise.json",
     }  # fmt: skip
     settings = strict((digits / "config.json").read_text())
     assert settings["train"]["steps"] == 6
-    assert settings["train"]["batch"] == 8
+    assert settings["train"]["batch_size"] == 8
     assert settings["images"]["shape"] == [1, 8, 8]
     assert "out" not in settings  # it may be moved
     newest = digits / "checkpoints" / "step-00000006"
@@ -63,7 +63,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["train", "empty", "--out", "new"], ["empty", "give a folder of image files"]),
     (["train", "broken", "--out", "new"], ["003.png"]),
     (["train", "mixed", "--out", "new"], ["029.png", "--size"]),
-    (["train", "nan.npz", "--out", "new"], ["nan.npz", "NaN", "index 5", "mend or remove"]),
+    (["train", "nan.npz", "--out", "new"], ["nan.npz", "NaN", "index 5", "repair or remove"]),
     (["train", "same.npz", "--out", "new"], ["same"]),
     (["train", "twins.npz", "--out", "new"], ["twins", "give more"]),
     (["train", "notes.txt", "--out", "new"], ["notes.txt", "give a folder of images"]),
@@ -86,12 +86,13 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     ([*TRAIN, "--update", "3"], ["--update"]),
     (["train", "good.npz"], ["--out"]),
     # Places of output
-    (["train", "good.npz", "--out", "stranger"], ["stranger", "empty it"]),
-    (["train", "good.npz", "--out", "stranger", "--overwrite"], ["stranger", "empty it"]),
+    (["train", "good.npz", "--out", "stranger"], ["stranger", "holds no run of infonoise"]),
+    (["train", "good.npz", "--out", "stranger", "--overwrite"],
+     ["stranger", "holds no run of infonoise"]),
     (["train", "good.npz", "--out", "notes.txt"], ["notes.txt is a file"]),
     (["train", "good.npz", "--out", "notes.txt/new"], ["notes.txt", "Not a directory"]),
     (["train", "good.npz", "--out", "run"], ["run", "finished", "--overwrite"]),
-    (["train", "good.npz", "--out", "cut", "--steps", "7", *QUICK], ["cut", "updates was 6"]),
+    (["train", "good.npz", "--out", "cut", "--steps", "7", *QUICK], ["cut", "steps was 6"]),
     (["train", "more.npz", "--out", "cut", "--steps", "6", *QUICK], ["cut", "data was good.npz"]),
     (["train", "good.npz", "--out", "cut comparison"], ["cut comparison", "other settings"]),
     # With --overwrite a mistake must not cost the earlier run

@@ -24,7 +24,7 @@ def test_a_run_with_classes_is_trained_sampled_and_loaded(tmp_path, network, cap
     assert main(["prepare", "digits", "--limit", "60", "--out", str(data)]) == 0
     assert main(["train", str(data), "--out", str(out), "--network", network, *OPTIONS]) == 0
     picture = tmp_path / "a.png"
-    assert main(["sample", str(out), "--out", str(picture), "--n", "4", "--steps", "2"]) == 0
+    assert main(["sample", str(out), "--out", str(picture), "--samples", "4", "--steps", "2"]) == 0
     assert picture.stat().st_size > 0
     objective = Objective(network=network, conditional=True, augment=0.12, dropout=0.1)
     denoiser = denoiser_of(objective, (1, 8, 8), 10, seed=5)

@@ -80,9 +80,11 @@ def train_through_kills(
     assert_same_run(out, whole, updates)
 
 
-def test_a_killed_run_ends_with_the_same_bits(tmp_path: Path) -> None:
+# Each kill is another process that imports everything: once in the quick run, the hard way beside.
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_a_killed_run_ends_with_the_same_bits(kills: int, tmp_path: Path) -> None:
     data = small_images(tmp_path / "data.npz")
-    train_through_kills(tmp_path, str(data), updates=60, save_every=7, kills=3)
+    train_through_kills(tmp_path, str(data), updates=60, save_every=7, kills=kills)
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_every_module_and_evaluate_do_without_torchvision(runs: Path, tmp_path: Path) -> None:
     options = ["--steps", "2", "--samples", "8", "--cache", str(tmp_path / "cache")]
     command = ["evaluate", str(runs / "plain"), *options, "--out", str(tmp_path / "found.json")]

@@ -28,13 +28,15 @@ def test_a_pulled_model_is_the_run(pair: tuple[Path, Path], runs: Path, tmp_path
         out = tmp_path / "found.json"
         words = ["evaluate", str(run), "--samples", "16", "--no-classifier", "--out", str(out)]
         assert main([*words, "--overwrite", *data]) == 0
-        found.append(out.read_bytes())
+        record = json.loads(out.read_text())
+        assert record.pop("run") == run.name
+        found.append(record)
     assert found[0] == found[1]
     drawn = []
     for run in pair:
         out = tmp_path / "images.png"
         if "fine" not in str(pair[0]):
-            words = ["sample", str(run), "--n", "3", "--steps", "2", "--out", str(out)]
+            words = ["sample", str(run), "--samples", "3", "--steps", "2", "--out", str(out)]
             assert main([*words, "--overwrite"]) == 0
             drawn.append(out.read_bytes())
     assert len(set(drawn)) <= 1

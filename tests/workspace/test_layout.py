@@ -87,10 +87,8 @@ def test_domains_accept_this_core_and_no_sibling(package):
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=name)
-def test_a_command_is_declared_where_there_is_one(package):
-    scripts = project(package)["project"].get("scripts", {})
+def test_the_command_is_declared(package):
+    (cli,) = module(package).rglob("cli.py")
+    place = ".".join(cli.relative_to(module(package).parent).with_suffix("").parts)
     command = package.name.removesuffix("-core")
-    if (module(package) / "cli.py").is_file():
-        assert scripts == {command: f"{module(package).name}.cli:main"}
-    else:
-        assert not scripts
+    assert project(package)["project"]["scripts"] == {command: f"{place}:main"}

@@ -54,15 +54,15 @@ def quality(case: Quality, quick: bool, seed: int, tick: Tick) -> Section:
         tick("train")
         command(["train", *case.train, "--out", str(run), *steps])
     tick("evaluate")
-    few = ["--n", "100", "--levels", "2"] if quick else []
+    few = ["--samples", "100", "--levels", "2"] if quick else []
     command(["evaluate", str(run), *case.evaluate, *few])
     found: dict[str, Any] = json.loads((run / "evaluation.json").read_text())
-    rows = {row["name"]: row for row in found["rows"]}
+    rows = rows_of(found)
     columns = ["held_out", "generated", "markov", "real"]
     cells: list[list[Cell]] = [[name, *(row[c] for c in columns)] for name, row in rows.items()]
     heads = ["check", "held out", "generated", "Markov", "real to real"]
     table = Table(
-        f"{found['sequences']} sequences of each kind",
+        f"{number_of(found)} sequences of each kind",
         f"`infonoise-bio train {' '.join(case.train)}`, {steps[1]} steps; the first rows are"
         " bits per base of the model and of Markov chains. k-mer spectra, GC and CpG prove nothing"
         " alone: the Markov chain passes them.",
@@ -71,6 +71,48 @@ def quality(case: Quality, quick: bool, seed: int, tick: Tick) -> Section:
         dict.fromkeys(heads[1:], ".4f"),
     )
     return Section(case.title, [table], case.judge(rows, found))
+
+
+def rows_of(found: Mapping[str, Any]) -> Rows:
+    """Name of a check -> held_out, generated, markov, real, explanation, of an evaluation.json.
+
+    The likelihood comes first: the model's as `generated` beside each chain's.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for table in found["tables"]:
+        for row in table["rows"]:
+            values = row["values"]
+            if table["name"] == "likelihood":
+                model = values["model"]
+                for chain in ("everywhere the same", "by position"):
+                    value = values["Markov" if chain.startswith("every") else f"Markov {chain}"]
+                    rows[f"bits per base, Markov {chain}"] = _row(None, model, value, None)
+                if "exact" in values:
+                    rows["bits per base, exact"] = _row(values["exact"], model, None, None)
+            else:
+                rows[row["name"]] = _row(
+                    values["held out"], values["generated"], values["Markov"],
+                    values["real to real"], row["explanation"],
+                )  # fmt: skip
+    return rows
+
+
+def number_of(found: Mapping[str, Any]) -> int:
+    """Sequences of each kind in an evaluation.json."""
+    return int(found["tables"][-1]["settings"]["sequences"])
+
+
+def _row(
+    held_out: float | None,
+    generated: float | None,
+    markov: float | None,
+    real: float | None,
+    explanation: str = "",
+) -> dict[str, Any]:
+    return {
+        "held_out": held_out, "generated": generated, "markov": markov, "real": real,
+        "explanation": explanation,
+    }  # fmt: skip
 
 
 def promoter_goals(rows: Rows, found: Mapping[str, Any]) -> list[Goal]:
@@ -219,25 +261,23 @@ def baseline_designs(quick: bool, seed: int, tick: Tick) -> Section:
     run, out = WORK / f"{PROMOTERS.name}{ending}", WORK / f"bio-baselines{ending}"
     own = json.loads(needed(run / "evaluation.json").read_text())
     needed(out / "baselines.json")
-    n = own["sequences"]
+    n = number_of(own)
     found = {"diffusion": own}
     for kind in BASELINES:
         tick(f"{kind}: sample")
         designs, written = out / f"{kind}.fa", out / f"{kind}-evaluation.json"
         # A call for each base: masked diffusion without an error of its sampler.
         command([
-            "sample", str(out / kind), "--out", str(designs), "--overwrite", "--n", str(n),
+            "sample", str(out / kind), "--out", str(designs), "--overwrite", "--samples", str(n),
             "--steps", str(LENGTH), "--seed", str(seed),
         ])  # fmt: skip
         tick(f"{kind}: evaluate")
         command([
             "evaluate", str(run), "--designs", str(designs), "--out", str(written), "--overwrite",
-            *PROMOTERS.evaluate, "--n", str(n),
+            *PROMOTERS.evaluate, "--samples", str(n),
         ])  # fmt: skip
         found[kind] = json.loads(written.read_text())
-    rows = {
-        kind: {row["name"]: row for row in evaluation["rows"]} for kind, evaluation in found.items()
-    }
+    rows = {kind: rows_of(evaluation) for kind, evaluation in found.items()}
     found = {
         kind: rows[kind]["discriminator AUC, 4-mers and positions"]["generated"] for kind in found
     }

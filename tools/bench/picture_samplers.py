@@ -32,7 +32,7 @@ class Quality:
 def section(quick: bool, seed: int, tick: Tick) -> Section:
     """Every solver on every grid at every number of calls."""
     run = vision_runs.trained("free", [], quick, seed, tick)
-    images, held_out = run.images()
+    images, held_out = vision_runs.images_of(run)
     judge = vision_runs.classifier(images, tick)
     samples = vision_runs.SAMPLES_QUICK if quick else vision_runs.SAMPLES
     calls = CALLS_QUICK if quick else CALLS

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from infonoise_core.analytic.exact import GaussianSource, SphereSource
 from infonoise_core.analytic.mixture import MixtureSource
-from infonoise_core.analytic.priors import measure_profile
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
 from infonoise_core.processes.weighting import edm_weight
 from infonoise_core.profiles.dimension import Dimension, intrinsic_dimension
+from infonoise_core.profiles.measured import measure_profile
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.profiles.readout import Information, information_gap
 from infonoise_core.schedules.infonoise import InfoNoise
@@ -99,8 +99,8 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
             _relative("Exact sphere, plateau against 10", plateau / 10 - 1),
             _relative("Exact sphere, SVD gap against 10", (exact.svd_gap or 0) / 10 - 1),
             _relative("Exact sphere, Jacobian trace against 10", (exact.trace or 0) / 10 - 1),
-            Goal("RunResult denoiser, plateau", trained_plateau, "between", 9.5, ".2f", upper=11.5),
-            Goal("RunResult denoiser, SVD gap", trained.svd_gap or 0, "between", 10, upper=11),
+            Goal("Trained denoiser, plateau", trained_plateau, "between", 9.5, ".2f", upper=11.5),
+            Goal("Trained denoiser, SVD gap", trained.svd_gap or 0, "between", 10, upper=11),
             _relative("Information in the label against ln 10", gap.nats / math.log(10) - 1),
         ],
     )  # fmt: skip

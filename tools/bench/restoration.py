@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import vision_runs
+from infonoise_core.app.evaluation import Row
 from infonoise_core.training.progress import Silent
-from infonoise_vision.commands.profile import condition_gap
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.classifier import Classifier
 from infonoise_vision.evaluation.generated import count, draw
-from infonoise_vision.evaluation.measures import classifier_rows, pixel_rows
+from infonoise_vision.evaluation.measures import REAL, VALUE, classifier_rows, pixel_rows
+from infonoise_vision.evaluation.profile import condition_gap
 from infonoise_vision.models.conditions import make_condition
-from infonoise_vision.sampling.trained import TrainedRun
+from infonoise_vision.sampling.trained import ImageRun
 from linear_gaussian import CORRELATION, LEVELS, SEEN, kl_to_posterior
 from report import Cell, Goal, Section, Table
 from suite import Tick
@@ -78,7 +79,7 @@ def section(quick: bool, seed: int, tick: Tick) -> Section:
     samples = vision_runs.SAMPLES_QUICK if quick else vision_runs.SAMPLES
     for estimator in ESTIMATORS:
         run = _run(estimator.noise, quick, seed, tick)
-        images, held_out = run.images()
+        images, held_out = vision_runs.images_of(run)
         judge = judge or vision_runs.classifier(images, tick)
         tick(estimator.name)
         found[estimator.name] = completed(
@@ -118,7 +119,7 @@ def _posterior(quick: bool, tick: Tick) -> tuple[Table, list[Goal]]:
     ]
 
 
-def _run(noise: float | None, quick: bool, seed: int, tick: Tick) -> TrainedRun:
+def _run(noise: float | None, quick: bool, seed: int, tick: Tick) -> ImageRun:
     if noise is None:
         return vision_runs.trained("free", [], quick, seed, tick)
     options = ["--condition", HIDDEN, "--condition-noise", f"{noise:g}",
@@ -128,7 +129,7 @@ def _run(noise: float | None, quick: bool, seed: int, tick: Tick) -> TrainedRun:
 
 def completed(
     estimator: Estimator,
-    run: TrainedRun,
+    run: ImageRun,
     sets: tuple[ImageSet, ImageSet],
     samples: int,
     seed: int,
@@ -155,9 +156,13 @@ def completed(
         said, _, _ = condition_gap(run, held_out, run.null(), gap_draws)
         gap = said.nats, said.stderr
     return Completed(
-        rows[f"rmse_hidden_{n}"].value, accuracy.value, accuracy.floor or 0.0,
-        rows[f"fd_clf_{n}"].value, drawn.nfe, run.step, gap,
+        _number(rows[f"rmse_hidden_{n}"]), _number(accuracy), _number(accuracy, REAL),
+        _number(rows[f"fd_clf_{n}"]), drawn.nfe, run.step, gap,
     )  # fmt: skip
+
+
+def _number(row: Row, column: str = VALUE) -> float:
+    return row.values[column] or 0.0
 
 
 def _table(found: dict[str, Completed], samples: int) -> Table:

@@ -27,7 +27,7 @@ def section(comparison: comparisons.Comparison, quick: bool, seed: int, tick: Ti
     """Distances of each schedule's final networks, beside their bits per dim."""
     outcome = comparisons.Outcome(comparisons.results(comparison, quick, tick))
     objective = Objective(size=vision_runs.SIZE)
-    images, held_out = load(objective, str(vision_runs.DATA))
+    images, held_out = load(objective, str(vision_runs.DATA)).both
     judge = vision_runs.classifier(images, tick)
     samples = vision_runs.SAMPLES_QUICK if quick else vision_runs.SAMPLES
     real, floor = (

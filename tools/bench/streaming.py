@@ -10,29 +10,29 @@ from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from infonoise_bio.alphabet import letters_of
-from infonoise_bio.data.sequences import describe
-from infonoise_bio.domain import Train, evaluation_of
-from infonoise_bio.examples import load_examples, parts
+from infonoise_bio.data.sequences import SequenceSet
+from infonoise_bio.domain import DnaDomain
+from infonoise_bio.interface import INTERFACE
 from infonoise_bio.methods.diffusion import DnaTask
-from infonoise_bio.methods.options import Objective
-from infonoise_bio.methods.recipe import encoding_of, schedule_context, weight_of
-from infonoise_bio.methods.trained import COMMAND
+from infonoise_bio.methods.options import DnaOptions, Objective
+from infonoise_bio.methods.recipe import encoding_of, weight_of
 from infonoise_bio.models.denoiser import ModelConfig, make_denoiser
 from infonoise_bio.models.options import NetworkConfig
-from infonoise_core.app.train import Run, run_training
+from infonoise_core.app.options import TrainOptions
+from infonoise_core.app.train import run_train
 from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
-from infonoise_core.schedules.registry import make_schedule
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.run_folder import run_settings
 from report import Cell, Goal, Section, Table
 from suite import Tick
 
 LENGTH = 200
+_MODEL = ModelConfig(LENGTH, NetworkConfig(width=16, depth=1))
 # Bases of a record that is scored: its middle is, and all of it is read.
 LONG = 10_000
 NUMBERS, QUICK_NUMBERS = (10_000, 100_000), (200, 2_000)
@@ -122,31 +122,29 @@ def _bases(command: str, many: Use, few: Use) -> int:
     return (many.number - few.number) * (LENGTH if command == "sample" else LONG)
 
 
+class _Tiny(DnaDomain):
+    """DNA with a network smaller than those that `train` offers."""
+
+    def task(self, data: SequenceSet, options: DnaOptions, seed: int) -> DnaTask:
+        objective, encoding = options.objective, encoding_of(options.objective)
+        denoiser = make_denoiser(_MODEL, encoding, seed)
+        return DnaTask(data.part("train"), denoiser, weight_of(objective), objective.strand)
+
+    def model_settings(self, data: SequenceSet, options: DnaOptions) -> dict[str, Any]:
+        return {"model": settings_of(_MODEL)}
+
+
 def tiny_run(folder: Path, seed: int) -> Path:
-    """What `infonoise-bio train` leaves behind, of a network smaller than those it offers."""
-    data = folder / "training.fa"
+    """What `infonoise-bio train` leaves behind, of a small network."""
+    data, out = folder / "training.fa", folder / "run"
     write_random(data, 64, LENGTH, seed)
-    objective = Objective("forward")
-    config = Train(
-        folder / "run", objective, str(data), schedule="log-uniform",
-        train=TrainConfig(steps=4, batch_size=16, save_every=4, eval_every=0),
+    command = TrainOptions(
+        out=out, options=DnaOptions(Objective("forward")), data=str(data), schedule="log-uniform",
+        train=TrainConfig(steps=4, batch_size=16, save_every=4, eval_every=0, seed=seed),
     )  # fmt: skip
-    sequences = load_examples(config.examples, config.data)
-    training, held_out = parts(sequences, "val")
-    model = ModelConfig(LENGTH, NetworkConfig(width=16, depth=1))
-    denoiser = make_denoiser(model, encoding_of(objective), seed)
-    run = Run(
-        task=DnaTask(training, denoiser, weight_of(objective), objective.strand),
-        schedule=make_schedule(config.schedule, schedule_context(objective, 4, training)),
-        evaluation=evaluation_of(objective, training, held_out),
-        settings=run_settings(
-            COMMAND, config, sequences=describe(sequences), model=settings_of(model)
-        ),
-        about="random sequences",
-    )
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        run_training(run, config)
-    return config.out
+        run_train(_Tiny(INTERFACE), command)
+    return out
 
 
 def write_random(out: Path, n: int, length: int, seed: int) -> None:
@@ -161,11 +159,12 @@ def write_random(out: Path, n: int, length: int, seed: int) -> None:
 def _sample(run: Path, n: int, chunk: int, folder: Path) -> Use:
     out = folder / "designs.fa"
     peak, lines = peak_of([
-        "sample", str(run), "--out", str(out), "--overwrite", "--n", str(n), "--chunk", str(chunk),
+        "sample", str(run), "--out", str(out), "--overwrite", "--samples", str(n),
+        "--chunk", str(chunk),
         "--steps", "2", "--grid", "karras", "--solver", "euler", "--churn", "0", "--churn", "0",
     ])  # fmt: skip
     if out.read_bytes().count(b">") != n:
-        raise InputError(f"infonoise-bio sample --n {n}: wrote another number of sequences")
+        raise InputError(f"infonoise-bio sample --samples {n}: wrote another number of sequences")
     return Use(n, peak, 0, out.stat().st_size, lines)
 
 

@@ -7,9 +7,10 @@ import torch
 import comparisons
 from infonoise_core.errors import InputError
 from infonoise_core.sampling.options import SamplerConfig
+from infonoise_vision import domain
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.classifier import Classifier, trained_classifier
-from infonoise_vision.sampling.trained import TrainedRun, open_trained
+from infonoise_vision.sampling.trained import ImageRun
 from suite import WORK, Tick
 
 DATA = Path("../shared/data/vision/fashion-mnist")
@@ -34,7 +35,7 @@ def data(quick: bool, tick: Tick) -> str:
     return str(few)
 
 
-def trained(name: str, options: list[str], quick: bool, seed: int, tick: Tick) -> TrainedRun:
+def trained(name: str, options: list[str], quick: bool, seed: int, tick: Tick) -> ImageRun:
     """A run of that name under infonoise, trained if it is not there yet."""
     out = WORK / f"vision-run-{name}{'-quick' if quick else ''}"
     if not (out / "done.json").exists():
@@ -45,7 +46,12 @@ def trained(name: str, options: list[str], quick: bool, seed: int, tick: Tick) -
              "--eval-every", "0", "--seed", str(seed), "--device", "cpu", *options],
             lambda line: tick(f"{name}: {line}"),
         )  # fmt: skip
-    return open_trained(out, "cpu")
+    return domain.open_run(out, "cpu")
+
+
+def images_of(run: ImageRun) -> tuple[ImageSet, ImageSet]:
+    """Those it was trained on and those held out."""
+    return domain.images_of(run).both
 
 
 def classifier(images: ImageSet, tick: Tick) -> Classifier:

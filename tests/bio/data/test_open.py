@@ -138,7 +138,7 @@ def test_what_is_no_text_or_no_file(tmp_path):
     refused(tmp_path / "no.fa", "no such file")
     (tmp_path / "folder.fa").mkdir()
     refused(tmp_path / "folder.fa", "folder")
-    refused(write(tmp_path / "x.doc", "words"), "ending does not tell")
+    refused(write(tmp_path / "x.doc", "words"), "ending is that of no format")
 
 
 def test_format_by_ending_and_by_content(tmp_path):

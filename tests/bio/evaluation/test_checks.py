@@ -6,18 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infonoise_bio.evaluation.bound import BitsPerBase
 from infonoise_bio.evaluation.checks import (
     Row,
-    Window,
     diversity,
     evidence,
-    likelihood_rows,
     make_anchors,
 )
 from infonoise_bio.evaluation.held_out import DnaEvaluation
-from infonoise_bio.evaluation.markov import markov_bits
-from infonoise_bio.evaluation.motifs import read_scanners
+from infonoise_bio.evaluation.motifs import Window, read_scanners
 from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.recipe import encoding_of
 from infonoise_bio.methods.registry import DIFFUSION
@@ -47,7 +43,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
     return {row.name: row for row in found}
 
 
-def test_new_draws_of_the_law_look_like_real_ones(rows):
+def test_new_draws_of_the_distribution_look_like_real_ones(rows):
     auc = rows["discriminator AUC, 4-mers and positions"]
     # 300 against 300: five standard errors of chance (0.0236) are 0.118.
     assert abs(auc.generated - 0.5) < 0.118
@@ -69,7 +65,7 @@ def test_motifs_stand_where_they_were_planted_at_the_exact_rate(rows):
     assert rows["X box hits"].generated > rows["X box hits"].markov
 
 
-def test_copies_are_told_from_new_sequences(rows):
+def test_copies_differ_from_new_sequences(rows):
     assert rows["16-mers from training"].generated < 0.01
     train, held_out = (SOURCE.sample(60, np.random.default_rng(seed)) for seed in (0, 1))
     copied = {r.name: r for r in evidence(make_anchors(train, held_out, train))}
@@ -82,16 +78,6 @@ def test_one_sequence_over_and_over_has_no_diversity():
     codes = SOURCE.sample(20, np.random.default_rng(0))
     assert diversity(np.repeat(codes[:1], 20, axis=0)) == 0
     assert diversity(codes) > 0.2
-
-
-def test_likelihood_rows_stand_beside_both_kinds_of_chains():
-    train, held_out = (SOURCE.sample(200, np.random.default_rng(seed)) for seed in (0, 1))
-    markov = markov_bits(train, held_out)
-    same, place = likelihood_rows(BitsPerBase(1.8, 0.01), markov)
-    assert same.generated == place.generated == 1.8
-    assert same.markov == min(markov.everywhere.values())
-    # The motifs have their places: a law for each position knows them.
-    assert place.markov == min(markov.by_position.values()) < same.markov
 
 
 def test_the_measure_of_training_is_the_bound_with_its_error():

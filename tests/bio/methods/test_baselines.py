@@ -10,7 +10,7 @@ import torch
 from infonoise_bio.alphabet import MASKED
 from infonoise_bio.evaluation.markov import bits_of, fit_markov
 from infonoise_bio.methods.autoregressive import autoregressive_nats
-from infonoise_bio.methods.masked import masked_nats
+from infonoise_bio.methods.masked import bound_nats
 from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.registry import BASELINES
 from infonoise_bio.models.denoiser import Conditions, ModelConfig
@@ -18,6 +18,7 @@ from infonoise_bio.models.encoding import make_encoding
 from infonoise_bio.models.options import NetworkConfig
 from infonoise_bio.synthetic import demo_sequences
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.discrete import Hidden
 
 SKEWED = (0.4, 0.1, 0.2, 0.3)
 
@@ -64,7 +65,7 @@ def test_masked_bound_over_all_orders_lies_above_a_law(network):
             rank = torch.tensor(order).expand(len(codes), 3)
             for number in (1, 2, 3):
                 hidden = torch.full((len(codes), 1), number)
-                total += masked_nats(made, codes, rank, hidden, {}).double() / 18
+                total += bound_nats(made, codes, Hidden(rank, hidden), {}).double() / 18
     assert float((-total).exp().sum()) <= 1 + 1e-5
     assert float((-total).exp().sum()) > 0.5
 
@@ -99,7 +100,7 @@ def test_masked_bases_cost_nothing_and_tell_nothing(kind):
         else:
             everything = torch.full((6, 1), 8)
             rank = torch.arange(8).expand(6, 8)
-            nats = masked_nats(made, codes, rank, everything, {"mask": mask})
+            nats = bound_nats(made, codes, Hidden(rank, everything), {"mask": mask})
             assert bool((nats > 0).all())
             assert bool((nats < 5 * 6).all())
 

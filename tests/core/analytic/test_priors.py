@@ -49,7 +49,7 @@ def test_windows_of_one_base_of_dna(
 ) -> None:
     """Published to three digits, read off a coarser grid: 0.3 % covers both."""
     channel = VarianceExploding(0.05, 200.0)
-    profile = independent_symbol_profile(channel, probabilities, embedding, positions, bins=160)
+    profile = independent_symbol_profile(channel, probabilities, embedding, positions, bins=120)
     assert profile.entropy() == pytest.approx(2 * math.log(2), rel=1e-4)
     assert profile.quantile(QUANTILES).tolist() == pytest.approx(window, rel=3e-3)
 

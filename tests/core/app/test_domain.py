@@ -1,6 +1,7 @@
 """The verbs that core makes from a domain's contract, by its command line."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,15 @@ def test_sample(trained: Path, tmp_path: Path) -> None:
     assert call("sample", trained, "--out", out, "--grid", "karras") == 2  # is there already
 
 
+def test_a_fixed_schedule_leaves_a_profile_to_sample_by(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--samples", 2, "--grid", "entropic", "--steps", 4)
+    assert call("sample", trained, "--out", tmp_path / "s.npy", *words) == 0
+    assert call("profile", trained) == 0
+    assert "entropy" in capsys.readouterr().out
+
+
 def test_evaluate_and_report(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("evaluate", trained) == 0
     record = json.loads((trained / "evaluation.json").read_text())
@@ -62,6 +72,23 @@ def test_other_data_are_refused(
     np.save(tmp_path / "others.npy", np.zeros((256, LENGTH), np.float32))
     assert call("evaluate", trained, "--data", tmp_path / "others.npy") == 2
     assert "not the sounds of" in capsys.readouterr().err
+
+
+def test_of_a_run_without_a_fingerprint_only_numbers_are_compared(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the first releases left it; other data pass, and it is said."""
+    old = tmp_path / "old"
+    shutil.copytree(trained, old)
+    settings = json.loads((old / "config.json").read_text())
+    del settings["sounds"]["fingerprint"]
+    (old / "config.json").write_text(json.dumps(settings))
+    np.save(tmp_path / "others.npy", np.ones((256, LENGTH), np.float32))
+    note = f"note: {old} is of an earlier release, which kept no fingerprint of the data"
+    assert call("evaluate", old, "--data", tmp_path / "others.npy") == 0
+    assert note in capsys.readouterr().err
+    np.save(tmp_path / "fewer.npy", np.ones((200, LENGTH), np.float32))
+    assert call("evaluate", old, "--data", tmp_path / "fewer.npy") == 2
 
 
 def test_going_on_with_other_data_is_refused(

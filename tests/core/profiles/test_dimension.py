@@ -32,7 +32,7 @@ from .made_profiles import BASES, power_law, rng, table
     ids=["10-sphere in R^100", "rank 7 of 30", "circle"],
 )
 def test_plateau_is_the_dimension(source: Source, dimension: int) -> None:
-    found = plateau(exact_profile(source, 0.005, 80.0))
+    found = plateau(exact_profile(source, 0.005, 80.0, bins=32))
     assert found is not None
     # The rate falls like 1 - a sigma^2: where its slope is 0.1 the stretch ends, and a rate 5 % low
     # counts for nothing. Over a factor of ten or more, less than 1 % is left of it.

@@ -11,10 +11,10 @@ from torch.nn import functional
 from infonoise_core.errors import InputError
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_vision.cli import main
-from infonoise_vision.commands.generate import labels
 from infonoise_vision.data.user_images import is_rectangle, known_part, read_pictures
+from infonoise_vision.domain import open_run
 from infonoise_vision.models.conditions import Coarse
-from infonoise_vision.sampling.trained import open_trained
+from infonoise_vision.sampling.labels import labels
 
 
 def save(path: Path, pixels: np.ndarray) -> Path:
@@ -43,7 +43,7 @@ def opened(file: Path) -> np.ndarray:
         ("box", "box", ["--guidance", "2"]),
         ("plain", "upper", []),
         ("plain", "right", ["--method", "replace"]),
-        ("classes", "lower", ["--class", "left", "--method", "ddnm"]),
+        ("classes", "lower", ["--label", "left", "--method", "ddnm"]),
     ],
 )
 def test_known_pixels_stay_and_the_others_are_drawn(
@@ -51,7 +51,7 @@ def test_known_pixels_stay_and_the_others_are_drawn(
 ) -> None:
     out = tmp_path / "out"
     argv = ["inpaint", str(runs / kind), str(folder), "--out", str(out), "--mask", mask]
-    assert main([*argv, "--each", "2", "--steps", "3", *options]) == 0
+    assert main([*argv, "--samples", "2", "--steps", "3", *options]) == 0
     assert sorted(p.name for p in out.iterdir()) == [
         "ant-1.png", "ant-2.png", "bee-1.png", "bee-2.png",
     ]  # fmt: skip
@@ -71,7 +71,7 @@ def test_a_mask_from_a_file_and_a_grid(runs: Path, folder: Path, tmp_path: Path)
     assert main([*argv, "--out", str(tmp_path / "out"), "--steps", "3"]) == 0
     before, after = opened(folder / "ant.png"), opened(tmp_path / "out" / "ant.png")
     assert np.array_equal(before[mask == 0], after[mask == 0])
-    assert main([*argv, "--out", str(tmp_path / "a.png"), "--steps", "3", "--each", "3"]) == 0
+    assert main([*argv, "--out", str(tmp_path / "a.png"), "--steps", "3", "--samples", "3"]) == 0
     with Image.open(tmp_path / "a.png") as grid:
         zoom = grid.width // 37
         assert grid.size == (zoom * 37, zoom * 10)  # the picture and three results in a row
@@ -92,7 +92,7 @@ def test_pictures_grow_by_the_factor(runs: Path, tmp_path: Path, kind: str, fact
 @pytest.mark.parametrize(("kind", "factor"), [("plain", 4), ("classes", 2)])
 def test_cells_keep_their_means(runs: Path, kind: str, factor: int) -> None:
     """By projection, before pixels are clipped; a run trained for it has yet to learn it."""
-    run, config = open_trained(runs / kind, "cpu"), SamplerConfig(steps=4, grid="karras")
+    run, config = open_run(runs / kind, "cpu"), SamplerConfig(steps=4, grid="karras")
     condition = Coarse(run.shape, factor)
     means = torch.rand(3, 1, 8 // factor, 8 // factor, generator=torch.Generator().manual_seed(0))
     told = {"given": condition.enlarge(means)} | labels(run, None, range(3))
@@ -108,7 +108,7 @@ def test_guidance_moves_what_a_run_without_condition_completes(
     found = []
     for scale in ("1", "5"):
         out = tmp_path / scale
-        argv = ["inpaint", str(runs / "classes"), str(folder), "--class", "left", "--steps", "3"]
+        argv = ["inpaint", str(runs / "classes"), str(folder), "--label", "left", "--steps", "3"]
         assert main([*argv, "--method", method, "--guidance", scale, "--out", str(out)]) == 0
         found.append(opened(out / "ant.png"))
     assert np.array_equal(found[0][:4], found[1][:4])
@@ -126,8 +126,8 @@ def test_guidance_moves_what_a_run_without_condition_completes(
         (["inpaint", "plain", "in", "--mask", "hat"], "--mask hat: give one of lower"),
         (["inpaint", "plain", "gone"], "gone: not found"),
         (["inpaint", "plain", "empty"], "holds no image files"),
-        (["inpaint", "plain", "in", "--each", "0"], "--each 0"),
-        (["inpaint", "plain", "in", "--class", "left"], "knows no classes"),
+        (["inpaint", "plain", "in", "--samples", "0"], "--samples 0"),
+        (["inpaint", "plain", "in", "--label", "left"], "knows no classes"),
         (["upscale", "half", "in"], "give superres"),
         (["inpaint", "box", "in", "--mask", "in/ant.png"], "fill in rectangles"),
         (["inpaint", "plain", "in", "--guidance", "3"], "nothing to be guided by"),

@@ -5,17 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from infonoise_core.app.recorded import recorded, refuse_others
 from infonoise_core.errors import InputError
-from infonoise_vision.data.fingerprint import describe, fingerprint, recorded, refuse_others
-from infonoise_vision.data.images import ImageSet, load_images
+from infonoise_vision.data.fingerprint import describe, fingerprint
+from infonoise_vision.data.images import ImageSet, Parts, load_images
+from infonoise_vision.domain import DOMAIN
+
+
+def parts_of(images: ImageSet) -> Parts:
+    return Parts(*images.split(), own_test=False)
 
 
 def check(known: dict, images: ImageSet) -> None:
-    refuse_others("data", "run", known, *images.split())
+    refuse_others(DOMAIN, known, parts_of(images), "data", "run")
 
 
-def known_of(images: ImageSet) -> dict:
-    return recorded({}, "data", "run", *images.split())
+def known_of(images: ImageSet, begun: dict | None = None) -> dict:
+    return recorded(DOMAIN, begun or {}, parts_of(images), "data", "run")
 
 
 def real(n: int = 60, seed: int = 0) -> ImageSet:
@@ -65,14 +71,13 @@ def test_a_few_pixels_rounded_otherwise_are_the_same_images():
 
 def test_what_is_known_of_a_run_that_goes_on_stays():
     images = real()
-    parts = images.split()
     begun = known_of(images)
-    assert recorded(begun, "data", "run", *parts) == begun
-    before = describe(*parts)
-    assert recorded(before, "data", "run", *parts) == before
+    assert known_of(images, begun) == begun
+    before = describe(*images.split())
+    assert known_of(images, before) == before
     # Where counts differ it is for the run's folder to say so.
     more = real(61)
-    assert recorded(begun, "data", "run", *more.split()) == known_of(more)
+    assert known_of(more, begun) == known_of(more)
 
 
 def test_it_reads_few_rows_of_a_mapped_file(tmp_path):

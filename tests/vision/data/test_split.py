@@ -12,8 +12,8 @@ from infonoise_vision.cli import main
 from infonoise_vision.data.images import ImageSet, load_split
 from infonoise_vision.data.options import check_held_out
 from infonoise_vision.data.split import divide, target
+from infonoise_vision.domain import images_of, open_run
 from infonoise_vision.methods.options import Objective
-from infonoise_vision.sampling.trained import open_trained
 
 from ..conftest import grey_levels
 
@@ -72,12 +72,12 @@ def test_prepare_and_train_hold_the_same_images_out(tmp_path, grey, capsys, aske
     assert counts(packed) == counts(grey, held_out=float(asked)) == parts
     assert main(["train", str(grey), "--out", str(run), *QUICK, *option]) == 0
     assert f"{parts[0]} images 1x4x4 of data, {parts[1]} held out" in capsys.readouterr().err
-    opened = open_trained(run, "cpu")
+    opened = open_run(run, "cpu")
     assert opened.objective.held_out == float(asked)
     # From the source itself, and where they were prepared alike.
     for data in (None, str(packed)):
-        one, other = (opened.images(data), load_split(grey, held_out=float(asked)))
-        for a, b in zip(one, other, strict=True):
+        found, other = images_of(opened, data), load_split(grey, held_out=float(asked))
+        for a, b in zip((found.train, found.held_out), other, strict=True):
             assert np.array_equal(a.pixels, b.pixels)
 
 
@@ -120,11 +120,12 @@ def test_a_run_from_before_holds_a_fifth_out_and_goes_on(tmp_path, grey):
     argv = ["train", str(grey), "--out", str(tmp_path / "run"), *QUICK]
     assert main(argv) == 0
     as_before(tmp_path / "run")
-    run = open_trained(tmp_path / "run", "cpu")
+    run = open_run(tmp_path / "run", "cpu")
     # Not the new default: of more than 50,000 images that holds out fewer.
     assert run.objective.held_out == 0.2
     assert replace(run.objective, held_out=None) == Objective()
-    assert [len(part) for part in run.images()] == [48, 12]
+    found = images_of(run)
+    assert [len(found.train), len(found.held_out)] == [48, 12]
     (tmp_path / "run" / "done.json").unlink()
     assert main(argv) == 0
 
@@ -143,11 +144,11 @@ def test_other_images_of_the_same_counts_are_refused(tmp_path, grey, capsys):
     out = tmp_path / "run"
     argv = ["train", str(grey), "--out", str(out), *QUICK]
     assert main(argv) == 0
-    run = open_trained(out, "cpu")
-    run.images()
+    run = open_run(out, "cpu")
+    images_of(run)
     other = other_images(tmp_path / "other.npz")
     with pytest.raises(InputError, match=r"other.npz: not the images of .*run, only as many"):
-        run.images(str(other))
+        images_of(run, str(other))
     # In the place of the old ones: refused to go on with, too.
     (out / "done.json").unlink()
     other_images(grey)
@@ -155,4 +156,4 @@ def test_other_images_of_the_same_counts_are_refused(tmp_path, grey, capsys):
     assert main(argv) == 2
     assert "not the images that" in capsys.readouterr().err
     as_before(out)
-    open_trained(out, "cpu").images()
+    images_of(open_run(out, "cpu"))

@@ -251,7 +251,7 @@ def test_too_few_images_are_refused(train: int, held_out: int) -> None:
 
 def test_the_bound_of_scaled_discrete_images_is_the_same() -> None:
     """A grey level is told as easily from data times ten at noise times ten."""
-    images, held_out = load(Objective(sigma_min=0.01, sigma_max=20.0), "digits")
+    images, held_out = load(Objective(sigma_min=0.01, sigma_max=20.0), "digits").both
     small = LikelihoodBound(held_out, images, 0.01, 20.0)
     factor = 10.0
     large = LikelihoodBound(
@@ -262,13 +262,13 @@ def test_the_bound_of_scaled_discrete_images_is_the_same() -> None:
 
 
 def test_no_more_held_out_images_than_the_limit_are_charged() -> None:
-    images, held_out = load(Objective(), "digits")
+    images, held_out = load(Objective(), "digits").both
     evaluation = ImageEvaluation(images, held_out, 0.01, 20.0, samples=8, limit=10)
     assert len(evaluation.bound.hidden) == 10
 
 
 def test_the_bound_of_few_images_is_the_one_of_training() -> None:
-    images, held_out = load(Objective(), "digits")
+    images, held_out = load(Objective(), "digits").both
     denoiser = ExactUniform(17)
     small = ImageEvaluation(images, held_out, 0.01, 20.0, samples=8, limit=10)
     found = bound_of_many(fixed_part(held_out, 10), images, 0.01, 20.0, denoiser)

@@ -10,11 +10,12 @@ import torch
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.progress import Silent
 from infonoise_vision.data.images import ImageSet
+from infonoise_vision.domain import images_of, open_run
 from infonoise_vision.evaluation.classifier import Classifier
 from infonoise_vision.evaluation.energy import energy_distance
 from infonoise_vision.evaluation.generated import Drawn, Plan, draw, draw_plan, features, plan
 from infonoise_vision.evaluation.measures import energy_rows, pixel_rows
-from infonoise_vision.sampling.trained import TrainedRun, open_trained
+from infonoise_vision.sampling.trained import ImageRun
 
 CONFIG = SamplerConfig(steps=2, grid="karras", seed=3, chunk=4, device="cpu")
 
@@ -36,8 +37,8 @@ def numbers(images: ImageSet) -> list[int]:
 @pytest.mark.parametrize(
     ("samples", "against", "n", "cut", "floor"),
     [
-        (12, "held-out", 12, False, True), (20, "held-out", 20, False, True),
-        (40, "held-out", 20, True, True), (12, "train", 12, False, True),
+        (12, "test", 12, False, True), (20, "test", 20, False, True),
+        (40, "test", 20, True, True), (12, "train", 12, False, True),
         (40, "train", 40, False, False), (50_000, "train", 50, True, False),
     ],
 )  # fmt: skip
@@ -45,7 +46,7 @@ def test_as_many_as_the_reference_holds_whatever_the_other_part_has(
     samples: int, against: str, n: int, cut: bool, floor: bool
 ) -> None:
     chosen = plan(TRAIN, HELD_OUT, samples, 0, against=against)
-    reference, other = (HELD_OUT, TRAIN) if against == "held-out" else (TRAIN, HELD_OUT)
+    reference, other = (HELD_OUT, TRAIN) if against == "test" else (TRAIN, HELD_OUT)
     assert chosen.against == against
     assert len(chosen.rows) == len(chosen.reference) == n
     assert len(set(numbers(chosen.reference))) == n
@@ -81,24 +82,24 @@ def test_a_cut_says_where_more_are() -> None:
     (note,) = plan(TRAIN, HELD_OUT, 40, 0).notes
     assert note == (
         "--samples 40: 20 images are drawn, as many as there are held-out images;"
-        " --reference train has 50"
+        " --split train has 50"
     )
 
 
 @pytest.fixture(scope="module")
-def run(runs: Path) -> TrainedRun:
-    return open_trained(runs / "classes", "cpu")
+def run(runs: Path) -> ImageRun:
+    return open_run(runs / "classes", "cpu")
 
 
-def drawn_of(run: TrainedRun, chosen: Plan, *, rounded: bool) -> Drawn:
+def drawn_of(run: ImageRun, chosen: Plan, *, rounded: bool) -> Drawn:
     return draw_plan(run, chosen, CONFIG, Silent(), rounded=rounded)
 
 
 @pytest.mark.parametrize("levels", [2, 17, 256])
-def test_rounded_images_are_the_others_as_they_would_be_saved(run: TrainedRun, levels: int) -> None:
+def test_rounded_images_are_the_others_as_they_would_be_saved(run: ImageRun, levels: int) -> None:
     grey = [
         replace(images, pixels=np.minimum(images.pixels, np.uint8(levels - 1)), levels=levels)
-        for images in run.images()
+        for images in images_of(run).both
     ]
     chosen = plan(*grey, 10, 3)
     exact, rounded = (drawn_of(run, chosen, rounded=r).generated for r in (False, True))
@@ -110,8 +111,8 @@ def test_rounded_images_are_the_others_as_they_would_be_saved(run: TrainedRun, l
     assert (x - y).abs().max() > 0
 
 
-def test_what_is_drawn_is_what_the_sampler_gives(run: TrainedRun) -> None:
-    images, held_out = run.images()
+def test_what_is_drawn_is_what_the_sampler_gives(run: ImageRun) -> None:
+    images, held_out = images_of(run).both
     found = draw(run, images, held_out, 10, CONFIG, Silent())
     rows = plan(images, held_out, 10, CONFIG.seed).rows
     label = {"label": torch.from_numpy(held_out.labels[rows])}
@@ -126,9 +127,9 @@ def test_what_is_drawn_is_what_the_sampler_gives(run: TrainedRun) -> None:
     assert found.nfe == 3
 
 
-def test_without_labels_to_tell_each_class_has_its_turn(run: TrainedRun) -> None:
+def test_without_labels_to_tell_each_class_has_its_turn(run: ImageRun) -> None:
     """The same as with labels that stand in turn already."""
-    images, held_out = run.images()
+    images, held_out = images_of(run).both
     bare = replace(held_out, labels=None, classes=())
     found = draw(run, images, bare, len(held_out), CONFIG, Silent())
     turns = replace(held_out, labels=np.arange(len(held_out)) % 3)
@@ -137,8 +138,8 @@ def test_without_labels_to_tell_each_class_has_its_turn(run: TrainedRun) -> None
 
 
 def test_a_class_in_turn_has_no_truth(runs: Path) -> None:
-    run = open_trained(runs / "planes", "cpu")
-    images, held_out = run.images()
+    run = open_run(runs / "planes", "cpu")
+    images, held_out = images_of(run).both
     bare = replace(held_out, labels=None, classes=())
     found = draw(run, images, bare, 6, CONFIG, Silent(), condition=run.condition())
     assert found.truth is None

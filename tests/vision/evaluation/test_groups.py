@@ -4,6 +4,7 @@ import json
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,16 +12,17 @@ import torch
 from torch import Tensor
 
 from infonoise_core import EntropyRateProfile
-from infonoise_core.analytic.priors import measure_profile
+from infonoise_core.app.run_report import training_figures
+from infonoise_core.app.trained import open_trained
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.profiles.measured import measure_profile
 from infonoise_vision.cli import main
-from infonoise_vision.commands.profile import condition_gap
 from infonoise_vision.data.images import ImageSet
+from infonoise_vision.domain import DOMAIN, images_of, open_run
 from infonoise_vision.evaluation import groups
 from infonoise_vision.evaluation.groups import channels, grouped_profile, haar_bands
-from infonoise_vision.evaluation.page import figures
-from infonoise_vision.sampling.trained import open_trained
+from infonoise_vision.evaluation.profile import condition_gap
 
 
 def square(bands: dict[str, Tensor]) -> Tensor:
@@ -137,8 +139,8 @@ def test_what_a_condition_says(runs: Path, kind: str, capsys: pytest.CaptureFixt
     """The gap is the difference of the two profiles that are printed; its bound that of classes."""
     assert main(["profile", str(runs / kind), "--gap", "--draws", "4"]) == 0
     printed = capsys.readouterr().out
-    run = open_trained(runs / kind, "cpu")
-    _, held_out = run.images()
+    run = open_run(runs / kind, "cpu")
+    held_out = images_of(run).held_out
     gap, free, conditional = condition_gap(run, held_out, run.null(), 4)
     assert f"{free.entropy():.2f}" in printed
     assert gap.nats == pytest.approx(free.entropy() - conditional.entropy() + gap.above)
@@ -176,8 +178,9 @@ def test_the_page_of_a_run_opens_offline(
     assert main(argv) == 0
     page = out.read_text()
     assert page.count("<img") == 2
-    # Two measures and the loss; of a law that adapts also the profile and its history.
-    assert page.count("<svg") == len(figures(runs / kind)) == (3 if kind == "classes" else 5)
+    # Two measures, the loss and the profile; of a schedule that adapts also its history.
+    shown = training_figures(open_trained(DOMAIN, runs / kind, "cpu"))
+    assert page.count("<svg") == len(shown) == (4 if kind == "classes" else 5)
     assert not re.search(r"(src|href)=\"(?!data:|#)|url\((?!#)|@import|<script|<link", page)
     assert main(argv) == 2
     assert "--overwrite" in capsys.readouterr().err
@@ -190,11 +193,16 @@ def test_the_page_shows_what_evaluate_found(runs: Path, tmp_path: Path) -> None:
     assert main(["evaluate", str(run), "--no-classifier", "--samples", "10", *steps]) == 0
     assert main(["report", str(run), "--out", str(tmp_path / "a.html"), *steps]) == 0
     page = (tmp_path / "a.html").read_text()
-    for row in json.loads((run / "evaluation.json").read_text())["measures"]:
-        assert f"<td>{row['name']}</td><td>{row['value']:.4f}</td>" in page
+    tables = json.loads((run / "evaluation.json").read_text())["tables"]
+    rows = [row for table in tables for row in table["rows"]]
+    assert len(rows) == 2
+    for row in rows:
+        error = f" ± {row['stderr']['value']:.4f}" if row["stderr"] else ""
+        assert f"<td>{row['name']}</td><td>{row['values']['value']:.4f}{error}</td>" in page
 
 
 def test_a_run_that_was_cut_short_has_a_page_too(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "lo')
-    assert list(figures(tmp_path)) == ["Training loss, mean since the point before."]
-    assert figures(tmp_path / "gone") == {}
+    cut = SimpleNamespace(path=tmp_path, profile=None)
+    assert list(training_figures(cut)) == ["Training loss, mean since the point before."]
+    assert training_figures(SimpleNamespace(path=tmp_path / "gone", profile=None)) == {}

@@ -1,18 +1,20 @@
 """Measures of image sets, in the order they should have and by name; whose features they use."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from infonoise_core.app.evaluation import Table, cells
 from infonoise_core.errors import InputError
 from infonoise_vision.cli import main
-from infonoise_vision.commands.evaluate import table
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation import classifier as classifiers
 from infonoise_vision.evaluation.classifier import (
@@ -24,7 +26,14 @@ from infonoise_vision.evaluation.classifier import (
 from infonoise_vision.evaluation.energy import energy_distance
 from infonoise_vision.evaluation.fid import Inception, as_bytes
 from infonoise_vision.evaluation.generated import Drawn, count
-from infonoise_vision.evaluation.measures import Row, classifier_rows, energy_rows, pixel_rows
+from infonoise_vision.evaluation.measures import (
+    REAL,
+    VALUE,
+    classifier_rows,
+    energy_rows,
+    pixel_rows,
+    row,
+)
 
 torchmetrics = pytest.importorskip("torchmetrics")
 CPU = torch.device("cpu")
@@ -131,9 +140,9 @@ def test_distances_tell_every_corruption_from_the_floor(trained: Classifier) -> 
         assert set(rows) == {
             "fd_clf_200", "kid_clf_200", "precision_clf_200", "recall_clf_200", "energy_200"
         }  # fmt: skip
-        assert rows["energy_200"].value == pytest.approx(energy_distance(x, real), rel=1e-6)
+        assert rows["energy_200"].values[VALUE] == pytest.approx(energy_distance(x, real), rel=1e-6)
         for name in ("fd_clf_200", "kid_clf_200", "energy_200"):
-            assert rows[name].value > 2 * rows[name].floor
+            assert rows[name].values[VALUE] > 2 * rows[name].values[REAL]
         assert rows["recall_clf_200"].better == "higher"
 
 
@@ -145,14 +154,14 @@ def test_completed_images_are_measured_against_what_they_were(trained: Classifie
     generated, was, flipped = map(as_set, (truth + 0.5 * hidden, truth, truth.flip(0)))
     drawn = Drawn(generated, was, flipped, 5, was, hidden > 0, label)
     (pixels,) = pixel_rows(drawn)
-    assert (pixels.name, pixels.floor) == ("rmse_hidden_90", None)
-    assert pixels.value == pytest.approx(0.5, rel=1e-5)
+    assert (pixels.name, pixels.values[REAL]) == ("rmse_hidden_90", None)
+    assert pixels.values[VALUE] == pytest.approx(0.5, rel=1e-5)
     accuracy = classifier_rows(drawn, trained)[-1]
     assert accuracy.name == "accuracy_completed_90"
-    assert accuracy.floor == pytest.approx(trained.accuracy(truth, label))
+    assert accuracy.values[REAL] == pytest.approx(trained.accuracy(truth, label))
     # Classes of other images: no better than chance, which is a third.
     wrong = Drawn(was, was, was, 5, was, hidden > 0, label.roll(1))
-    assert classifier_rows(wrong, trained)[-1].value < 0.5
+    assert classifier_rows(wrong, trained)[-1].values[VALUE] < 0.5
 
 
 def test_names_tell_the_number_of_images() -> None:
@@ -163,22 +172,22 @@ def test_names_tell_the_number_of_images() -> None:
 
 def test_the_table_has_errors_and_floors() -> None:
     rows = [
-        Row("bits", 1.5, None, 0.25, "lower", ""), Row("fd_clf_10k", 0.25, 0.125, None, "lower", "")
+        row("bits", 1.5, None, 0.25, "lower", ""), row("fd_clf_10k", 0.25, 0.125, None, "lower", "")
     ]  # fmt: skip
-    head, bits, distance = (line.split() for line in table(rows))
-    assert head == ["measure", "value", "real", "to", "real", "better"]
-    assert bits == ["bits", "1.5000", "±", "0.2500", "-", "lower"]
+    head, (bits, distance) = cells(Table("all", "measure", (VALUE, REAL), rows))
+    assert head == ["measure", "value", "real to real", "better"]
+    assert bits == ["bits", "1.5000 ± 0.2500", "-", "lower"]
     assert distance == ["fd_clf_10k", "0.2500", "0.1250", "lower"]
 
 
 # The command
 
 
-def measured(run: Path, *options: str) -> dict[str, dict[str, object]]:
+def measured(run: Path, *options: str) -> dict[str, dict[str, Any]]:
     assert main(["evaluate", str(run), "--steps", "2", "--samples", "10", *options]) == 0
     record = json.loads((run / "evaluation.json").read_text())
     assert record["step"] == 6
-    return {row["name"]: row for row in record["measures"]}
+    return {row["name"]: row for table in record["tables"] for row in table["rows"]}
 
 
 @pytest.fixture(autouse=True)
@@ -197,9 +206,9 @@ def test_evaluate_writes_what_it_prints(
         "recall_clf_10",
     ]  # fmt: skip
     printed = capsys.readouterr().out.splitlines()
-    for line, row in zip(printed[1:], rows.values(), strict=False):
-        assert line.startswith(str(row["name"]))
-        assert f"{row['value']:.4f}" in line
+    for name, found in rows.items():
+        (line,) = (x for x in printed if re.match(rf"\W*{name}\W", x))
+        assert f"{found['values']['value']:.4f}" in line
     assert printed[-1] == f"{runs / kind / 'evaluation.json'}: written"
 
 
@@ -212,7 +221,7 @@ def test_evaluate_writes_what_it_prints(
 def test_completed_images_are_evaluated(runs: Path, kind: str, options: list[str]) -> None:
     rows = measured(runs / kind, *options)
     assert {"rmse_hidden_10", "accuracy_completed_10", "fd_clf_10"} <= set(rows)
-    assert 0 < rows["rmse_hidden_10"]["value"] < 4  # type: ignore[operator]
+    assert 0 < rows["rmse_hidden_10"]["values"]["value"] < 4
 
 
 def test_without_torchmetrics_the_rest_is_told_in_one_line(

@@ -111,8 +111,8 @@ def test_an_objective_says_what_schedules_are_made_for() -> None:
 
 
 def test_the_split_is_the_same_every_time_and_shares_nothing() -> None:
-    train, held_out = load(Objective(), "digits")
-    again = load(Objective(), "digits")
+    train, held_out = load(Objective(), "digits").both
+    again = load(Objective(), "digits").both
     assert np.array_equal(train.pixels, again[0].pixels)
     assert np.array_equal(held_out.pixels, again[1].pixels)
     assert len(held_out) == round(SHARE * 1797)
@@ -225,7 +225,7 @@ def test_classes_without_labels_are_refused() -> None:
 
 
 def test_an_objective_loads_what_it_says() -> None:
-    train, held_out = load(Objective(size=4, binarize=0.5), "digits")
+    train, held_out = load(Objective(size=4, binarize=0.5), "digits").both
     assert train.shape == held_out.shape == (1, 4, 4)
     assert (train.levels, held_out.levels) == (2, 2)
 
@@ -234,8 +234,8 @@ def test_an_objective_loads_what_it_says() -> None:
 def test_scale_multiplies_the_data_and_nothing_else(scale: float) -> None:
     """Noise levels and preconditioning stay; the pixels' own profile moves along."""
     plain, scaled = Objective(), Objective(scale=scale)
-    images, _ = load(plain, "digits")
-    larger, _ = load(scaled, "digits")
+    images = load(plain, "digits").train
+    larger = load(scaled, "digits").train
     torch.testing.assert_close(larger.x0([3]), scale * images.x0([3]))
     settings = [schedule_context(o, 100, i) for o, i in ((plain, images), (scaled, larger))]
     assert settings[0].channel.sigma_max == settings[1].channel.sigma_max
@@ -257,7 +257,7 @@ def test_scale_multiplies_the_data_and_nothing_else(scale: float) -> None:
 def test_held_out_images_without_labels_are_refused_where_they_are_told(
     objective: Objective, option: str
 ) -> None:
-    images, held_out = load(objective, "digits")
+    images, held_out = load(objective, "digits").both
     assert evaluation_of(objective, images, held_out, samples=4)
     with pytest.raises(InputError, match=f"held-out images have no labels for {option}"):
         evaluation_of(objective, images, replace(held_out, labels=None, classes=()), samples=4)

@@ -14,10 +14,11 @@ from infonoise_core.errors import InputError
 from infonoise_core.sampling.churn import constant_churn
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_vision.cli import main
-from infonoise_vision.commands.generate import class_index
 from infonoise_vision.data.images import to_bytes
-from infonoise_vision.sampling.images import generate_seeds, parse_seeds, png
-from infonoise_vision.sampling.trained import open_trained
+from infonoise_vision.domain import open_run
+from infonoise_vision.sampling.images import generate_seeds, png
+from infonoise_vision.sampling.labels import class_index
+from infonoise_vision.sampling.options import parse_seeds
 
 GRID = karras_grid(6, 0.002, 80.0)
 CPU = torch.device("cpu")
@@ -73,7 +74,7 @@ def test_a_folder_has_a_png_for_each_seed(runs: Path, tmp_path: Path) -> None:
 
 def test_a_folder_of_n_images_holds_the_grid(runs: Path, tmp_path: Path) -> None:
     for out in ("grid.png", "folder"):
-        assert sample(runs / "plain", tmp_path / out, "--n", "5", "--chunk", "2") == 0
+        assert sample(runs / "plain", tmp_path / out, "--samples", "5", "--chunk", "2") == 0
     found = pictures(tmp_path / "folder")
     assert list(found) == [f"{i:06d}.png" for i in range(5)]
     with Image.open(tmp_path / "grid.png") as grid:
@@ -86,12 +87,12 @@ def test_a_folder_is_replaced_only_if_it_holds_nothing_else(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "images"
-    assert sample(runs / "plain", out, "--n", "3") == 0
-    assert sample(runs / "plain", out, "--n", "2") == 2
-    assert sample(runs / "plain", out, "--n", "2", "--overwrite") == 0
+    assert sample(runs / "plain", out, "--samples", "3") == 0
+    assert sample(runs / "plain", out, "--samples", "2") == 2
+    assert sample(runs / "plain", out, "--samples", "2", "--overwrite") == 0
     assert len(pictures(out)) == 2
     (out / "thesis.tex").write_text("thesis")
-    assert sample(runs / "plain", out, "--n", "2", "--overwrite") == 2
+    assert sample(runs / "plain", out, "--samples", "2", "--overwrite") == 2
     assert "is no folder of PNGs" in capsys.readouterr().err
     assert len(list(out.iterdir())) == 3
 
@@ -100,13 +101,13 @@ def test_a_folder_is_replaced_only_if_it_holds_nothing_else(
 def test_classes_by_name_by_number_and_in_turn(runs: Path, tmp_path: Path, kind: str) -> None:
     run = runs / kind
     for name, options in {
-        "turn": [], "named": ["--class", "middle"], "numbered": ["--class", "1"],
-        "none": ["--class", "none"],
+        "turn": [], "named": ["--label", "middle"], "numbered": ["--label", "1"],
+        "none": ["--label", "none"],
     }.items():  # fmt: skip
         assert sample(run, tmp_path / name, "--seeds", "0-3", *options) == 0
     found = {p.name: pictures(p) for p in tmp_path.iterdir()}
     assert all(np.array_equal(found["named"][k], found["numbered"][k]) for k in found["named"])
-    assert sample(run, tmp_path / "alone", "--seeds", "1", "--class", "middle") == 0
+    assert sample(run, tmp_path / "alone", "--seeds", "1", "--label", "middle") == 0
     assert np.array_equal(pictures(tmp_path / "alone")["000001.png"], found["named"]["000001.png"])
     # In turn: left, middle, right, left. By the seed, whatever stands beside it.
     assert sample(run, tmp_path / "one", "--seeds", "3,1") == 0
@@ -128,20 +129,20 @@ def test_a_run_that_was_always_told_the_class_needs_one(
     settings = json.loads((run / "config.json").read_text())
     settings["objective"][option] = 0.0
     (run / "config.json").write_text(json.dumps(settings))
-    assert sample(run, tmp_path / "a.png", "--class", "none") == 2
+    assert sample(run, tmp_path / "a.png", "--label", "none") == 2
     assert "never trained without a class; give one" in capsys.readouterr().err
-    assert sample(run, tmp_path / "a.png", "--class", "left") == 0
+    assert sample(run, tmp_path / "a.png", "--label", "left") == 0
 
 
 def test_guidance_moves_from_no_class_to_the_class_and_beyond(runs: Path, tmp_path: Path) -> None:
-    run = open_trained(runs / "classes", "cpu")
+    run = open_run(runs / "classes", "cpu")
     x, sigma = torch.randn(3, 1, 8, 8), torch.ones(3)
     with torch.no_grad():
         told, free = (run.denoiser(x, sigma, label=torch.full((3,), label)) for label in (1, 3))
         for scale in (0.0, 1.0, 2.5):
             steered = run.guided_denoiser(scale, 0, run.null())(x, sigma, label=torch.full((3,), 1))
             torch.testing.assert_close(steered, free + scale * (told - free))
-    assert sample(runs / "classes", tmp_path / "a.png", "--class", "1", "--guidance", "2") == 0
+    assert sample(runs / "classes", tmp_path / "a.png", "--label", "1", "--guidance", "2") == 0
 
 
 def test_a_class_is_a_name_before_it_is_a_number() -> None:
@@ -157,9 +158,9 @@ def test_a_class_is_a_name_before_it_is_a_number() -> None:
 @pytest.mark.parametrize(
     ("kind", "options", "words"),
     [
-        ("classes", ["--class", "upper"], "--class upper: no such class"),
-        ("classes", ["--class", "3"], "number from 0 to 2"),
-        ("plain", ["--class", "left"], "knows no classes"),
+        ("classes", ["--label", "upper"], "--label upper: no such class"),
+        ("classes", ["--label", "3"], "number from 0 to 2"),
+        ("plain", ["--label", "left"], "knows no classes"),
         ("plain", ["--guidance", "2"], "nothing to be guided by"),
         ("plain", ["--seeds", "5-2"], "--seeds 5-2"),
         ("plain", ["--out", "a.jpg"], "give NAME.png"),

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from infonoise_bio.data.sequences import SequenceSet
+from infonoise_bio.evaluation import groups as base_groups
 from infonoise_bio.evaluation.bound import LikelihoodBound as SequenceBound
 from infonoise_bio.methods.autoregressive import sample_left_to_right
 from infonoise_bio.methods.masked import sample_masked
@@ -19,9 +20,11 @@ from infonoise_bio.models.denoiser import ModelConfig, make_denoiser
 from infonoise_bio.models.encoding import make_encoding
 from infonoise_bio.models.network import NetworkConfig
 from infonoise_core import VarianceExploding
+from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training.task import Batch
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.data.corpus import Split, SplitCounts
+from infonoise_text.evaluation import groups as text_groups
 from infonoise_text.evaluation.bound import LikelihoodBound as WindowBound
 from infonoise_text.methods import autoregressive, embedding
 from infonoise_text.methods import masked as masked_tokens
@@ -30,6 +33,7 @@ from infonoise_text.methods.clusters.bound import PathBound
 from infonoise_text.methods.tokens import TokenEvaluation
 from infonoise_text.models.config import TrunkConfig
 from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation import groups as image_groups
 from infonoise_vision.evaluation.bound import LikelihoodBound as ImageBound
 from infonoise_vision.evaluation.bound import bound_of_many
 
@@ -55,7 +59,7 @@ FREQUENCIES = torch.tensor([0.4, 0.2, 0.1, 0.3])
 def same(name: str, found: Any) -> None:
     """To 1e-6 of the largest of the numbers: float32 networks on another processor."""
     expected = torch.tensor(OLD[name], dtype=torch.float64)
-    found = torch.as_tensor(np.array(found), dtype=torch.float64)
+    found = torch.as_tensor(found, dtype=torch.float64)
     tolerance = 1e-6 * float(expected.abs().max())
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=tolerance, msg=name)
 
@@ -124,6 +128,44 @@ def test_bits_per_byte_of_embeddings() -> None:
     model = fill(embedding.EmbeddingDenoiser(11, trunk), 6, 0.3)
     found = embedding.EmbeddingEvaluation(split(), 12, SIGMA_MAX)(model)
     same("text embedding", list(found.values()))
+
+
+def same_profile(name: str, profile: EntropyRateProfile) -> None:
+    for column in ("rate", "stderr"):
+        same(f"{name} {column}", getattr(profile, column))
+    assert profile.groups
+    for group, rate in profile.groups.items():
+        same(f"{name} group {group}", rate)
+
+
+def test_profiles_of_images_by_group() -> None:
+    colour = ImageSet("colour", pixels(30, 7, channels=3), 17)
+    found = image_groups.grouped_profile(Shrink(), images(40, 40), CHANNEL, "haar", draws=20)
+    same_profile("vision haar", found)
+    found = image_groups.grouped_profile(Shrink(), colour, CHANNEL, "channel", draws=20)
+    same_profile("vision channel", found)
+
+
+@pytest.mark.parametrize("by", ["bit", "position"])
+def test_profiles_of_text_by_group(by: Any) -> None:
+    ids, book = tokens(40, 12, 11, 1), binary_codes(11)
+    found = text_groups.measured_profile(Neighbours(), ids, book, SIGMA_MIN, SIGMA_MAX, by)
+    same_profile(f"text {by}", found)
+
+
+@pytest.mark.parametrize("by", ["position", "base"])
+@pytest.mark.parametrize(("name", "scale"), [("one-hot", 1.0), ("bits", 0.5), ("tetrahedron", 1.0)])
+def test_profiles_of_sequences_by_group(name: str, scale: float, by: Any) -> None:
+    encoding = make_encoding(name, scale)
+    config = ModelConfig(24, NetworkConfig(width=8, depth=1))
+    denoiser: Any = fill(make_denoiser(config, encoding, 0), 3, 0.2)
+    part = masked(codes(30, 24, 1), 2)
+    ids = torch.from_numpy(part)
+    batch = Batch(encoding.encode(ids), {"mask": ids != 4})
+    found = base_groups.grouped_profile(denoiser, part, batch, FREQUENCIES, CHANNEL, by, draws=20)
+    same_profile(f"bio {name} masked {by}", found.profile)
+    for column in ("saved", "stderr", "bases"):
+        same(f"bio {name} masked {by} its {column}", getattr(found, column))
 
 
 @pytest.mark.parametrize("kind", ["masked", "autoregressive"])

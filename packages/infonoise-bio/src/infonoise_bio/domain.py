@@ -1,76 +1,237 @@
-"""`infonoise-bio train`."""
+"""DNA as core's verbs see it: `infonoise_core.app.domain.Domain`, filled in."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from tyro.conf import OmitArgPrefixes, Positional
+from torch import nn
 
-from infonoise_bio.data.options import PLANTED, Examples
+from infonoise_bio.alphabet import Codes, letters_of
+from infonoise_bio.data.formats.textfile import stem_of
 from infonoise_bio.data.sequences import SequenceSet, describe
+from infonoise_bio.evaluation import figures
+from infonoise_bio.evaluation.measures import Subject, evaluate_run
+from infonoise_bio.evaluation.options import EvaluateExtras, ProfileExtras
+from infonoise_bio.evaluation.profile import measured_profile, profile_lines, write_profile
 from infonoise_bio.examples import load_examples, parts
-from infonoise_bio.methods.options import Objective
-from infonoise_bio.methods.recipe import model_config, schedule_context
-from infonoise_bio.methods.registry import DIFFUSION
-from infonoise_bio.methods.trained import COMMAND
-from infonoise_core.app.train import Run, run_training
+from infonoise_bio.methods.base import Trained
+from infonoise_bio.methods.diffusion import sampling_of
+from infonoise_bio.methods.options import DnaOptions
+from infonoise_bio.methods.recipe import encoding_of, model_config, schedule_context
+from infonoise_bio.methods.registry import BASELINES, DIFFUSION
+from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
+from infonoise_bio.sampling.options import SampleExtras
+from infonoise_bio.sampling.sequences import Condition, Sampling, design, write_designs
+from infonoise_core.app.domain import Domain, Samples
+from infonoise_core.app.evaluation import Evaluated
+from infonoise_core.app.options import (
+    EvaluateOptions,
+    ProfileOptions,
+    ReportOptions,
+    SampleOptions,
+)
+from infonoise_core.app.trained import TrainedRun, data_of, options_of
 from infonoise_core.config.tree import settings_of
+from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Evaluation
-from infonoise_core.schedules.registry import make_schedule
-from infonoise_core.training.config import EngineConfig, TrainConfig
-from infonoise_core.training.run_folder import run_settings
+from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.sampling.grids import karras_grid
+from infonoise_core.schedules.registry import ScheduleContext
+from infonoise_core.training.data.fingerprint import fingerprint
+from infonoise_core.training.engines.ranks import pick_device
+from infonoise_core.training.loop import load_denoiser
+from infonoise_core.training.progress import progress
+from infonoise_core.training.run_folder import CONFIG_FILE, read_run
+from infonoise_core.training.task import Task
 
+BASELINES_COMMAND = "infonoise-bio baselines"
 # Held-out sequences of the evaluations while training goes on; `evaluate` takes all.
 MEASURED = 512
+# Sequences that are looked at, and noise levels of those that are drawn during training: schedules
+# that learn nothing have no profile, so all take the same grid.
+SHOWN, _LEVELS = 12, 24
+# Sequences behind the logos of a run's page.
+_DRAWN = 500
 
 
-@dataclass(frozen=True)
-class Train:
-    """Train a denoiser on DNA; the same command goes on after an interruption."""
+class DnaDomain(Domain[SequenceSet, DnaOptions]):
+    """Sequences of one length and what is learned of them."""
 
-    out: Path
-    """folder for checkpoints, metrics and profile"""
-    objective: OmitArgPrefixes[Objective]
-    data: Positional[str] = PLANTED
-    """FASTA, GenBank, table (.csv, .tsv) or BED file, perhaps .gz or .bgz; or planted: made-up
-    promoters"""
-    schedule: str = "infonoise"
-    """how noise levels are drawn: edm, log-uniform, infonoise or another"""
-    overwrite: bool = False
-    """replace an earlier run in --out"""
-    examples: OmitArgPrefixes[Examples] = field(default_factory=Examples)
-    engine: OmitArgPrefixes[EngineConfig] = field(default_factory=EngineConfig)
-    train: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
+    summary_key = "sequences"
+    tags = ("infonoise", "diffusion", "biology", "DNA")
+    use = "sample model --out designs.fa"
+
+    def load(self, source: str, options: DnaOptions) -> SequenceSet:
+        return load_examples(options.examples, source)
+
+    def summary(self, data: SequenceSet) -> dict[str, Any]:
+        return describe(data)
+
+    def fingerprint(self, data: SequenceSet) -> str:
+        """Of what is learned from and held out, in its order; ids do not count."""
+        return fingerprint(
+            (name, getattr(data, name)) for name in ("codes", "split", "labels", "numbers")
+        )
+
+    def about(self, data: SequenceSet) -> str:
+        training = data.part("train")
+        return (
+            f"{len(training):,} sequences of {data.length} bases from {data.source}:"
+            f" {'; '.join(data.notes)}"
+        )
+
+    # Training
+
+    def schedule_context(
+        self, data: SequenceSet, options: DnaOptions, steps: int
+    ) -> ScheduleContext:
+        return schedule_context(options.objective, steps, parts(data, "val")[0])
+
+    def task(self, data: SequenceSet, options: DnaOptions, seed: int) -> Task:
+        return DIFFUSION.task(options.objective, parts(data, "val")[0], seed)
+
+    def evaluation(self, data: SequenceSet, options: DnaOptions) -> Evaluation:
+        """Bits per base of at most MEASURED held-out sequences, the same ones for the same data."""
+        training, held_out = parts(data, "val")
+        if len(held_out) > MEASURED:
+            rows = np.random.default_rng(0).permutation(len(held_out))[:MEASURED]
+            held_out = held_out.take(np.sort(rows))
+        return DIFFUSION.evaluation(options.objective, training, held_out)
+
+    def model_settings(self, data: SequenceSet, options: DnaOptions) -> dict[str, Any]:
+        return {"model": settings_of(model_config(options.objective, parts(data, "val")[0]))}
+
+    # Trained runs
+
+    def rebuild(self, settings: Mapping[str, Any], folder: Path) -> nn.Module:
+        method = BASELINES.get(str(settings.get("method")), DIFFUSION)
+        objective = options_of(self, settings).objective
+        return method.network(
+            ModelConfig.from_dict(settings["model"]), encoding_of(objective), seed=0
+        )
+
+    def other_model(self, path: Path, device: str) -> TrainedRun[DnaOptions] | None:
+        """A model of `baselines`, by its folder in theirs."""
+        if _of_baselines(path):
+            folders = " or ".join(str(path / name) for name in BASELINES)
+            raise InputError(f"{path} holds several models: give {folders}")
+        if path.name not in BASELINES or not _of_baselines(path.parent):
+            return None
+        settings = {**read_run(path.parent), "method": path.name}
+        if "model" not in settings:
+            raise InputError(f"{path.parent}: its settings say nothing of the model; train again")
+        denoiser = self.rebuild(settings, path)
+        step = load_denoiser(path, denoiser)
+        denoiser.to(pick_device(device)).eval()
+        return TrainedRun(path, settings, options_of(self, settings), denoiser, None, step)
+
+    def samples(self, denoiser: nn.Module, data: SequenceSet, options: DnaOptions) -> Samples:
+        objective = options.objective
+        grid = karras_grid(_LEVELS, objective.sigma_min, objective.sigma_max)
+        (codes,) = design(bases_of(denoiser), SHOWN, Sampling(grid))
+        return _text(codes)
+
+    def held_out_examples(self, data: SequenceSet, options: DnaOptions) -> Samples:
+        return _text(parts(data, "val")[1].codes)
+
+    def generate(self, run: TrainedRun[DnaOptions], command: SampleOptions) -> str:
+        extras: SampleExtras = command.options
+        method = BASELINES.get(str(run.settings.get("method")), DIFFUSION)
+        condition = Condition(extras.condition.label, extras.condition.numbers())
+        trained = trained_of(run)
+        condition.rows(trained.denoiser)  # refused before anything is drawn
+        with progress(command.samples, "sample") as reporter:
+            chunks = method.sample(
+                trained, command.samples, command.sampler, condition,
+                lambda done, _: reporter.advance(done),
+            )  # fmt: skip
+            fields = extras.condition.fields()
+            number = write_designs(command.out, chunks, extras.prefix, fields)
+        length = trained.denoiser.config.length
+        return f"{command.out}: {number:,} sequences of {length} bases"
+
+    def evaluate(
+        self, run: TrainedRun[DnaOptions], data: SequenceSet, command: EvaluateOptions
+    ) -> Evaluated:
+        objective, trained = run.options.objective, trained_of(run)
+        subject = Subject(
+            trained.denoiser, objective.strand, objective.sigma_min, objective.sigma_max,
+            sampling_of(trained, command.sampler),
+        )  # fmt: skip
+        training, held_out = parts(data, command.split)
+        return evaluate_run(subject, training, held_out, command.samples, command.options)
+
+    def check_evaluate(self, command: EvaluateOptions) -> None:
+        if command.samples < 20:
+            raise InputError(f"--samples {command.samples}: give at least 20")
+
+    def evaluation_file(self, command: EvaluateOptions) -> str:
+        """Designs from elsewhere are no measures of the run: a file of their own."""
+        extras: EvaluateExtras = command.options
+        if extras.designs is None:
+            return super().evaluation_file(command)
+        return f"evaluation-{stem_of(extras.designs)[0]}.json"
+
+    def measures_profile(self, command: ProfileOptions) -> bool:
+        extras: ProfileExtras = command.options
+        return extras.by is not None
+
+    def profile(self, run: TrainedRun[DnaOptions], command: ProfileOptions) -> None:
+        extras: ProfileExtras = command.options
+        by, objective, out = extras.by or "position", run.options.objective, command.out
+        _, held_out = parts(data_of(self, run, extras.data), "test")
+        channel = VarianceExploding(objective.sigma_min, objective.sigma_max)
+        grouped = measured_profile(bases_of(run.denoiser), held_out, channel, by, extras.draws)
+        if out is not None:
+            write_profile(out, grouped, by, overwrite=command.overwrite)
+        print("\n".join(profile_lines(grouped, by)))
+        if out is not None:
+            print(f"{out}: written")
+
+    def report_samples(
+        self, run: TrainedRun[DnaOptions], data: SequenceSet, command: ReportOptions
+    ) -> dict[str, Samples]:
+        codes = parts(data, "test")[1].codes
+        sampling = sampling_of(trained_of(run), command.sampler)
+        drawn = design(bases_of(run.denoiser), min(_DRAWN, len(codes)), sampling)
+        self._sets = {"held out": codes[:_DRAWN], "generated": np.concatenate(list(drawn))}
+        return {name: _text(part) for name, part in self._sets.items()}
+
+    def figures(
+        self, run: TrainedRun[DnaOptions], data: SequenceSet, samples: Mapping[str, Samples]
+    ) -> dict[str, str]:
+        """Logos and composition of the sequences that `report_samples` has drawn."""
+        return figures.of_sets(self._sets)
+
+    def card(self, settings: Mapping[str, Any]) -> dict[str, str]:
+        sequences, objective = settings["sequences"], settings["objective"]
+        rows = {
+            "sequences": f"{sequences['train']:,}, of {sequences['length']} bases",
+            "strand": objective["strand"],
+            "encoding": objective["encoding"],
+            "network": f"{objective['network']}, {objective['size']}",
+        }
+        named = {"classes": sequences["classes"], "numbers": sequences["numbers"]}
+        return {**rows, **{name: ", ".join(values) for name, values in named.items() if values}}
 
 
-def run_train(config: Train) -> None:
-    """Train, evaluate on the validation part, and leave a run in config.out."""
-    objective = config.objective
-    sequences = load_examples(config.examples, config.data)
-    training, held_out = parts(sequences, "val")
-    run = Run(
-        task=DIFFUSION.task(objective, training, config.train.seed),
-        schedule=make_schedule(
-            config.schedule, schedule_context(objective, config.train.steps, training)
-        ),
-        evaluation=evaluation_of(objective, training, held_out),
-        settings=run_settings(
-            COMMAND,
-            config,
-            sequences=describe(sequences),
-            model=settings_of(model_config(objective, training)),
-        ),
-        about=(
-            f"{len(training):,} sequences of {training.length} bases from {training.source}:"
-            f" {'; '.join(sequences.notes)}"
-        ),
-    )
-    run_training(run, config)
+def bases_of(denoiser: nn.Module) -> BaseDenoiser:
+    """A network of `DnaDomain.rebuild` or of its task, by its type."""
+    if not isinstance(denoiser, BaseDenoiser):
+        raise TypeError(f"{type(denoiser).__name__} where a BaseDenoiser was trained")
+    return denoiser
 
 
-def evaluation_of(objective: Objective, training: SequenceSet, held_out: SequenceSet) -> Evaluation:
-    """Bits per base of at most MEASURED held-out sequences, the same ones for the same data."""
-    if len(held_out) > MEASURED:
-        rows = np.random.default_rng(0).permutation(len(held_out))[:MEASURED]
-        held_out = held_out.take(np.sort(rows))
-    return DIFFUSION.evaluation(objective, training, held_out)
+def trained_of(run: TrainedRun[DnaOptions]) -> Trained:
+    """What sampling takes of a run."""
+    return Trained(run.options.objective, bases_of(run.denoiser), run.profile)
+
+
+def _of_baselines(run: Path) -> bool:
+    there = (run / CONFIG_FILE).is_file()
+    return there and read_run(run).get("command") == BASELINES_COMMAND
+
+
+def _text(codes: Codes) -> str:
+    return "\n".join(letters_of(np.asarray(codes[:SHOWN])))

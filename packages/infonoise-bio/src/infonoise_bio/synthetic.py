@@ -32,7 +32,7 @@ class Planted:
         purity: Probability of the consensus base, the others share the rest.
         start: First base of the window.
         jitter: Places the motif may stand at are start .. start + jitter, all alike.
-        chance: That it is there at all.
+        prob: Probability that it is there at all.
         both_strands: Half of the time its reverse complement.
     """
 
@@ -40,14 +40,14 @@ class Planted:
     start: int
     purity: float = 0.9
     jitter: int = 0
-    chance: float = 0.8
+    prob: float = 0.8
     both_strands: bool = False
 
     def __post_init__(self) -> None:
         if not self.consensus or set(self.consensus) - set(BASES):
             raise InputError(f"motif '{self.consensus}': give letters A C G T")
-        if not 0.25 <= self.purity <= 1 or not 0 <= self.chance <= 1:
-            raise InputError(f"motif '{self.consensus}': purity is 0.25 to 1, chance 0 to 1")
+        if not 0.25 <= self.purity <= 1 or not 0 <= self.prob <= 1:
+            raise InputError(f"motif '{self.consensus}': purity is 0.25 to 1, prob 0 to 1")
         if self.jitter < 0 or self.width > _WIDEST:
             raise InputError(
                 f"motif '{self.consensus}' with jitter {self.jitter}: its window has at most"
@@ -60,8 +60,13 @@ class Planted:
         return len(self.consensus) + self.jitter
 
     def cases(self, background: Tensor) -> tuple[Tensor, Tensor]:
-        """Probabilities (z,) of where the motif is, and the base frequencies (z, width, 4) in the
-        window then, over `background` (4,); the last case is that there is none.
+        """Where the motif may be; the last case is that there is none.
+
+        Args:
+            background: (4,) frequencies of the other bases.
+
+        Returns:
+            Probabilities (z,) of the cases, and the base frequencies (z, width, 4) of the window.
         """
         core = torch.full((len(self.consensus), 4), (1 - self.purity) / 3, dtype=torch.float64)
         places = torch.tensor([BASES.index(base) for base in self.consensus])
@@ -73,8 +78,8 @@ class Planted:
                 table = background.expand(self.width, 4).clone()
                 table[offset : offset + len(core)] = matrix
                 tables.append(table)
-        there = torch.full((len(tables),), self.chance / len(tables), dtype=torch.float64)
-        absent = torch.tensor([1 - self.chance], dtype=torch.float64)
+        there = torch.full((len(tables),), self.prob / len(tables), dtype=torch.float64)
+        absent = torch.tensor([1 - self.prob], dtype=torch.float64)
         tables.append(background.expand(self.width, 4).clone())
         return torch.cat([there, absent]), torch.stack(tables)
 
@@ -100,16 +105,14 @@ class PlantedDna:
         """(n, L) codes."""
         codes = rng.choice(4, size=(n, self.length), p=self.background).astype(np.uint8)
         for window in self.planted:
-            chances, tables = (t.numpy() for t in window.cases(self._base()))
-            last = tables[rng.choice(len(chances), size=n, p=chances)].cumsum(-1)[..., :3]
+            probs, tables = (t.numpy() for t in window.cases(self._base()))
+            last = tables[rng.choice(len(probs), size=n, p=probs)].cumsum(-1)[..., :3]
             drawn = (rng.random((n, window.width, 1)) >= last).sum(-1)
             codes[:, window.start : window.start + window.width] = drawn
         return codes
 
     def entropy(self) -> float:
-        """Nats per sequence, exact: windows are independent, and each is summed over all its
-        contents.
-        """
+        """Nats per sequence, exact: independent windows, each summed over all its contents."""
         base = self._base()
         free = int((self._windows() == 0).sum())
         total = -free * float(torch.xlogy(base, base).sum())
@@ -120,11 +123,11 @@ class PlantedDna:
 
     def contents(self, window: Planted) -> Tensor:
         """(k,) probabilities of a window's k = 4^width contents, the last base running fastest."""
-        chances, tables = window.cases(self._base())
+        probs, tables = window.cases(self._base())
         total = torch.zeros(4**window.width, dtype=torch.float64)
-        for chance, table in zip(chances, tables, strict=True):
+        for prob, table in zip(probs, tables, strict=True):
             joint = functools.reduce(lambda p, row: torch.outer(p, row).flatten(), table)
-            total += chance * joint
+            total += prob * joint
         return total
 
     def rate(self, window: Planted) -> float:
@@ -139,11 +142,11 @@ class PlantedDna:
         free = torch.from_numpy(self._windows() == 0)
         total = base[index][:, free].sum(1)
         for window in self.planted:
-            chances, tables = window.cases(self._base())
+            probs, tables = window.cases(self._base())
             part = index[:, window.start : window.start + window.width]
             each = tables.log()[None].expand(len(part), -1, -1, -1)
-            found = each.gather(3, part[:, None, :, None].expand(-1, len(chances), -1, 1))
-            total = total + torch.logsumexp(found[..., 0].sum(2) + chances.log(), 1)
+            found = each.gather(3, part[:, None, :, None].expand(-1, len(probs), -1, 1))
+            total = total + torch.logsumexp(found[..., 0].sum(2) + probs.log(), 1)
         return total
 
     def posterior(self, encoding: Encoding, x: Tensor, sigma: Tensor) -> Tensor:
@@ -152,13 +155,13 @@ class PlantedDna:
         In each window a mixture over where the motif is of posteriors of independent bases.
         """
         x, base = x.to(torch.float64), self._base()
-        likeness = encoding.logits(x, sigma).transpose(1, 2)  # (n, L, 4)
-        out = torch.softmax(likeness + base.log(), -1)
+        logits = encoding.logits(x, sigma).transpose(1, 2)  # (n, L, 4)
+        out = torch.softmax(logits + base.log(), -1)
         for window in self.planted:
-            chances, tables = window.cases(base)
+            probs, tables = window.cases(base)
             rows = slice(window.start, window.start + window.width)
-            joint = likeness[:, None, rows] + tables.log()  # (n, z, width, 4)
-            where = torch.softmax(torch.logsumexp(joint, -1).sum(-1) + chances.log(), 1)
+            joint = logits[:, None, rows] + tables.log()  # (n, z, width, 4)
+            where = torch.softmax(torch.logsumexp(joint, -1).sum(-1) + probs.log(), 1)
             out[:, rows] = (where[..., None, None] * torch.softmax(joint, -1)).sum(1)
         return out.transpose(1, 2)
 
@@ -188,13 +191,13 @@ def holds(codes: Tensor, window: Planted) -> Tensor:
 # Two classes of made-up promoters: boxes at their usual places, and a site on either strand.
 DEMO = {
     "housekeeping": PlantedDna(
-        60, (Planted("TTGACA", 8, jitter=1, chance=0.9), Planted("TATAAT", 32, jitter=2))
+        60, (Planted("TTGACA", 8, jitter=1, prob=0.9), Planted("TATAAT", 32, jitter=2))
     ),
     "induced": PlantedDna(
         60,
         (
             Planted("TGTGA", 10, jitter=4, both_strands=True),
-            Planted("TATAAT", 32, jitter=2, chance=0.9),
+            Planted("TATAAT", 32, jitter=2, prob=0.9),
         ),
     ),
 }

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
         empirical_bayes_profile,
         independent_symbol_profile,
         linear_profile,
-        measure_profile,
     )
     from infonoise_core.errors import InputError
     from infonoise_core.processes.channel import Channel, RectifiedFlow, VarianceExploding
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
         unit_weight,
     )
     from infonoise_core.profiles.dimension import intrinsic_dimension
+    from infonoise_core.profiles.measured import measure_profile
     from infonoise_core.profiles.profile import EntropyRateProfile
     from infonoise_core.profiles.readout import (
         continuous_entropy,
@@ -130,8 +130,7 @@ __all__ = [
 # its help need not wait for torch.
 _HOMES = {
     "analytic.priors": (
-        "EmpiricalBayesDenoiser empirical_bayes_profile independent_symbol_profile "
-        "linear_profile measure_profile"
+        "EmpiricalBayesDenoiser empirical_bayes_profile independent_symbol_profile linear_profile"
     ),
     "errors": "InputError",
     "processes.channel": "Channel RectifiedFlow VarianceExploding",
@@ -141,6 +140,7 @@ _HOMES = {
         "edm_weight min_snr_weight p2_weight prediction_weight sigmoid_weight unit_weight"
     ),
     "profiles.dimension": "intrinsic_dimension",
+    "profiles.measured": "measure_profile",
     "profiles.profile": "EntropyRateProfile",
     "profiles.readout": "continuous_entropy discrete_entropy information_gap",
     "sampling.churn": "band_churn constant_churn rate_churn",

@@ -2,8 +2,9 @@
 
 
 class InputError(ValueError):
-    """A mistake in what the user gave; its message is one line: what is wrong, where, and the
-    mend.
+    """A mistake in what the user gave.
+
+    Its message is one line: what is wrong, where, and the fix.
     """
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from infonoise_core.errors import InputError
+from infonoise_core.reading import parse_json, read_bytes
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}-[0-9]+\.tmp")
@@ -74,11 +75,12 @@ def read_json(path: Path, fix: str) -> dict[str, Any]:
         InputError: Where there is no such file, or it holds no JSON object.
     """
     try:
-        value = json.loads(path.read_bytes())
+        value = parse_json(read_bytes(path), str(path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); {fix}") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{path}: damaged; {fix}") from None
+    except InputError as error:
+        reason = "" if str(error).startswith(f"{path}: is no JSON") else f" ({error})"
+        raise InputError(f"{path}: damaged{reason}; {fix}") from None
     if not isinstance(value, dict):
         raise InputError(f"{path}: damaged; {fix}")
     return value

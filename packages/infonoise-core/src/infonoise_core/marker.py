@@ -1,10 +1,10 @@
 """The file that says a folder is ours, and of what kind: only what it marks is ever deleted."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from infonoise_core.errors import InputError
+from infonoise_core.files import write_json
 from infonoise_core.reading import read_json
 
 MARKER_FILE = "infonoise.json"
@@ -19,10 +19,8 @@ def mark(folder: Path, kind: str, **more: Any) -> None:
         kind: Of the folder, such as run or comparison.
         more: Plain values that whoever opens the folder wants to know.
     """
-    temporary = folder / f".{MARKER_FILE}.tmp"
     content = {"format": FORMAT, "version": VERSION, "kind": kind, **more}
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(folder / MARKER_FILE)
+    write_json(folder / MARKER_FILE, content)
 
 
 def marker_of(folder: Path) -> dict[str, Any] | None:

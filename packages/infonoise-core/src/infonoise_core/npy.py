@@ -21,8 +21,11 @@ _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 
 
 def check_npz(path: Path) -> None:
-    """InputError where an array of the archive declares more than its member can hold, or more
-    than this machine has memory; nothing is unpacked but the headers.
+    """Check the headers of an archive of arrays; nothing else is unpacked.
+
+    Raises:
+        InputError: Where an array declares more than its member can hold, or more than this machine
+            has memory.
     """
     check_regular(path)
     with path.open("rb") as file, zipfile.ZipFile(file) as archive:

@@ -73,8 +73,9 @@ def draw_densities(ax: "Axes", densities: Mapping[str, Curve]) -> None:
 def draw_history(
     ax: "Axes", steps: Sequence[int], sigma: Sequence[float], densities: Sequence[Sequence[float]]
 ) -> None:
-    """A density per unit log sigma as it changed: noise levels upwards, training from left to
-    right, darker where more is drawn.
+    """A density per unit log sigma as it changed.
+
+    Noise levels upwards, training from left to right, darker where more is drawn.
 
     Args:
         densities: One of sigma's length for each step.
@@ -101,8 +102,10 @@ def to_svg(fig: "Figure") -> str:
 
 
 def save_figure(fig: "Figure", path: Path, *, overwrite: bool = False) -> None:
-    """Write the figure all or nothing, in the format that the name ends in; InputError for a file
-    that exists, unless `overwrite`, and for an unknown ending.
+    """Write the figure whole or not at all, in the format that the name ends in.
+
+    Raises:
+        InputError: For a file that exists, unless `overwrite`, and for an unknown ending.
     """
     form = path.suffix.removeprefix(".").lower()
     if form not in FORMATS:

@@ -8,6 +8,7 @@ through here, and gets its content or one InputError.
 import bz2
 import contextlib
 import gzip
+import hashlib
 import io
 import json
 import lzma
@@ -167,7 +168,10 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        n = cast(int, self._stream.readinto(buffer))
+        # What comes before damage is passed on, so that a reader can say how far it came.
+        content = cast(bytes, self._stream.read1(len(buffer)))
+        n = len(content)
+        buffer[:n] = content
         self._made += n
         if self._made > FREE_BYTES + RATIO * self._raw.tell():
             raise InputError(
@@ -184,6 +188,12 @@ def read_upto(stream: BinaryIO, size: int) -> bytes:
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_fits(size: int, where: str) -> None:

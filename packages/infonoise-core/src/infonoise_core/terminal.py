@@ -30,6 +30,7 @@ class Guarded:
         self.raw, self._name = raw, name
 
     def write(self, text: str) -> int:
+        """Write text, control characters escaped; what the encoding lacks is written in ASCII."""
         with self._named():
             try:
                 self.raw.write(_escaped(text))
@@ -40,10 +41,12 @@ class Guarded:
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
+        """Each by `write`."""
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
+        """Hand what was written to the system; a full disk is an error that names the stream."""
         with self._named():
             self.raw.flush()
 
@@ -77,8 +80,10 @@ def guarded() -> Iterator[None]:
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """Rich's console on stdout or stderr, which takes no text for markup and escapes what it is
-    given; its own colours and cursor movements stay.
+    """Rich's console on stdout or stderr.
+
+    It takes no text for markup and escapes what it is given; its own colours and cursor movements
+    stay.
     """
     from rich.console import Console
     from rich.segment import Segment

@@ -1,90 +1,169 @@
-"""`infonoise-vision train`: a denoiser on images."""
+"""Images as a domain: what core's verbs need to know of them."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-from tyro.conf import OmitArgPrefixes, Positional
+from torch import nn
 
-from infonoise_core.app.train import Run, run_training
-from infonoise_core.sampling.generate import generate
-from infonoise_core.sampling.grids import karras_grid
-from infonoise_core.schedules.registry import make_schedule
-from infonoise_core.training.config import EngineConfig, TrainConfig
-from infonoise_core.training.run_folder import CONFIG_FILE, read_run, run_settings
-from infonoise_vision.data.fingerprint import recorded
-from infonoise_vision.data.images import ImageSet
-from infonoise_vision.evaluation.held_out import evaluation_of
-from infonoise_vision.methods.diffusion import conditioning_of, load, make_task, schedule_context
-from infonoise_vision.methods.options import Objective
-from infonoise_vision.sampling.images import LEVELS, SHOWN, SOLVER, png_grid
-from infonoise_vision.sampling.trained import COMMAND
+from infonoise_core.app.domain import Domain, Samples
+from infonoise_core.app.evaluation import Evaluated
+from infonoise_core.app.options import (
+    EvaluateOptions,
+    ProfileOptions,
+    ReportOptions,
+    SampleOptions,
+)
+from infonoise_core.app.recorded import refuse_others
+from infonoise_core.app.trained import TrainedRun, open_trained, options_of
+from infonoise_core.errors import InputError
+from infonoise_core.schedules.registry import ScheduleContext
+from infonoise_vision.data.fingerprint import alike, describe, fingerprint
+from infonoise_vision.data.images import Parts
+from infonoise_vision.data.options import SHARE
+from infonoise_vision.evaluation.held_out import ImageEvaluation, evaluation_of
+from infonoise_vision.evaluation.profile import check_picture, show_gap, show_groups
+from infonoise_vision.evaluation.tables import check_cache, evaluate
+from infonoise_vision.interface import INTERFACE
+from infonoise_vision.methods.diffusion import (
+    ImageTask,
+    denoiser_of,
+    load,
+    make_task,
+    schedule_context,
+)
+from infonoise_vision.methods.options import ImageOptions
+from infonoise_vision.sampling.examples import examples, page_examples, real_examples
+from infonoise_vision.sampling.images import check_out
+from infonoise_vision.sampling.trained import ImageRun
+from infonoise_vision.sampling.write import write_samples
 
-
-@dataclass(frozen=True)
-class Train:
-    """Train a denoiser on images; the same command goes on after an interruption."""
-
-    out: Path
-    """folder for checkpoints, metrics and profile"""
-    data: Positional[str] = "digits"
-    """digits (scikit-learn's, 8x8), a folder or archive of images, or hf:NAME"""
-    schedule: str = "infonoise"
-    """how noise levels are drawn: edm, log-uniform, infonoise or another"""
-    overwrite: bool = False
-    """replace an earlier run in --out"""
-    engine: OmitArgPrefixes[EngineConfig] = field(default_factory=EngineConfig)
-    objective: OmitArgPrefixes[Objective] = field(default_factory=Objective)
-    train: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
-
-
-def run_train(config: Train) -> None:
-    """Train, evaluate, and leave a run in config.out."""
-    objective = config.objective
-    images, held_out = load(objective, config.data, refuse_unused=True)
-
-    begun = {} if config.overwrite else _begun(config.out)
-    about = recorded(begun, config.data, config.out, images, held_out)
-
-    def samples(denoiser: nn.Module) -> bytes:
-        return examples(objective, held_out, len(images.classes), denoiser)
-
-    run = Run(
-        task=make_task(objective, images, config.train.seed),
-        schedule=make_schedule(
-            config.schedule, schedule_context(objective, config.train.steps, images)
-        ),
-        evaluation=evaluation_of(objective, images, held_out),
-        settings=run_settings(COMMAND, config, images=about),
-        about=f"{len(images)} images {'x'.join(map(str, images.shape))} of {images.name},"
-        f" {len(held_out)} held out",
-        samples=samples,
-    )
-    run_training(run, config)
+Run = TrainedRun[ImageOptions]
 
 
-def _begun(out: Path) -> dict[str, Any]:
-    """What the settings of a run in `out` say of its images; nothing where there is none."""
-    if not (out / CONFIG_FILE).is_file():
-        return {}
-    return dict(read_run(out).get("images", {}))
+class ImageDomain(Domain[Parts, ImageOptions]):
+    """Images of one size, of any number of channels, by EDM's objective."""
+
+    summary_key = "images"
+    tags = ("infonoise", "diffusion", "images", "unconditional-image-generation")
+    use = "sample model --out images.png"
+
+    def load(self, source: str, options: ImageOptions) -> Parts:
+        """Training and held-out images."""
+        return load(options.objective, source)
+
+    def summary(self, data: Parts) -> dict[str, Any]:
+        """Name, shape, grey levels, numbers and classes."""
+        return describe(data.train, data.held_out)
+
+    def fingerprint(self, data: Parts) -> str:
+        """Numbers of some images of each part, the same for any scale."""
+        return fingerprint(data.train, data.held_out)
+
+    def alike(self, known: str, found: str) -> bool:
+        """Whether two fingerprints are the same but for rounding."""
+        return alike(known, found)
+
+    def about(self, data: Parts) -> str:
+        """Numbers, shape and name."""
+        images = data.train
+        shape = "x".join(map(str, images.shape))
+        return f"{len(images)} images {shape} of {images.name}, {len(data.held_out)} held out"
+
+    def schedule_context(self, data: Parts, options: ImageOptions, steps: int) -> ScheduleContext:
+        """EDM's channel and weight, with the priors of pixels and of cosine coefficients."""
+        return schedule_context(options.objective, steps, data.train)
+
+    def task(self, data: Parts, options: ImageOptions, seed: int) -> ImageTask:
+        """The training images with a fresh network."""
+        return make_task(options.objective, data.train, seed)
+
+    def evaluation(self, data: Parts, options: ImageOptions) -> ImageEvaluation:
+        """Bits per dim and energy distance; InputError for a --held-out that says nothing."""
+        data.refuse_void(options.objective.held_out)
+        return evaluation_of(options.objective, data.train, data.held_out)
+
+    def as_today(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Runs from before the option --held-out was there held a fifth out."""
+        objective = {"held_out": SHARE, **settings["objective"]}
+        return {**settings, "objective": objective}
+
+    def rebuild(self, settings: Mapping[str, Any], folder: Path) -> nn.Module:
+        """The network for images of the run's shape and number of classes."""
+        images = settings[self.summary_key]
+        c, h, w = images["shape"]
+        classes = len(images.get("classes", ()))
+        return denoiser_of(options_of(self, settings).objective, (c, h, w), classes, seed=0)
+
+    def samples(self, denoiser: nn.Module, data: Parts, options: ImageOptions) -> Samples:
+        """A grid of generated images, or of held-out ones completed."""
+        return examples(options.objective, data.held_out, len(data.train.classes), denoiser)
+
+    def held_out_examples(self, data: Parts, options: ImageOptions) -> Samples:
+        """A grid of held-out images."""
+        return real_examples(data.held_out)
+
+    def check_out(self, command: SampleOptions) -> None:
+        """InputError for an --out that is neither a new PNG nor a new folder."""
+        check_out(command.out, command.overwrite)
+
+    def generate(self, run: Run, command: SampleOptions) -> str:
+        """New images, in a grid or a folder."""
+        return write_samples(ImageRun.of(run), command)
+
+    def check_evaluate(self, command: EvaluateOptions) -> None:
+        """InputError for too few samples, and for a folder of classifiers that is none."""
+        if command.samples < 2:
+            raise InputError(f"--samples {command.samples}: a distance needs at least 2")
+        if command.options.classifier:
+            check_cache(command.options.cache)
+
+    def evaluate(self, run: Run, data: Parts, command: EvaluateOptions) -> Evaluated:
+        """The likelihood bound, and distances of generated from real images."""
+        return evaluate(ImageRun.of(run), data.train, data.held_out, command)
+
+    def measures_profile(self, command: ProfileOptions) -> bool:
+        """With --by and with --gap."""
+        if command.options.by is None and not command.options.gap:
+            return False
+        check_picture(command)
+        return True
+
+    def profile(self, run: Run, command: ProfileOptions) -> None:
+        """The error by bands or channels, or what the condition takes away of it."""
+        images = ImageRun.of(run)
+        show = show_gap if command.options.gap else show_groups
+        show(images, images_of(images, command.options.data).held_out, command)
+
+    def report_samples(self, run: Run, data: Parts, command: ReportOptions) -> dict[str, Samples]:
+        """Held-out and generated images, with the sampler of the command."""
+        return dict(page_examples(ImageRun.of(run), data.held_out, command.sampler))
+
+    def card(self, settings: Mapping[str, Any]) -> dict[str, str]:
+        """Images, network, classes and condition."""
+        images, objective = settings[self.summary_key], settings["objective"]
+        rows = {
+            "images": f"{images['train']:,}, {'x'.join(map(str, images['shape']))}",
+            "network": objective["network"],
+        }
+        if objective["conditional"]:
+            rows["classes"] = ", ".join(images["classes"])
+        if objective["condition"] is not None:
+            rows["condition"] = objective["condition"]
+        return rows
 
 
-def examples(objective: Objective, held_out: ImageSet, classes: int, denoiser: nn.Module) -> bytes:
-    """Some images of a denoiser as one PNG, to look at while it is trained and in reports.
+DOMAIN = ImageDomain(INTERFACE)
 
-    Each class in turn where the denoiser knows classes, held-out ones completed where it was
-    trained with a condition.
-    """
-    sigmas = karras_grid(LEVELS, objective.sigma_min, objective.sigma_max)
-    rows = np.arange(SHOWN) % len(held_out)
-    inputs: dict[str, Tensor] = {}
-    if objective.condition is not None:
-        inputs = conditioning_of(objective, held_out, rows)
-    elif objective.conditional:
-        inputs = {"label": torch.arange(SHOWN) % classes}
-    x0 = generate(denoiser, held_out.shape, SHOWN, sigmas, solver=SOLVER, condition=inputs).x
-    return png_grid(x0 / held_out.scale)
+
+def open_run(path: Path, device: str = "auto") -> ImageRun:
+    """The run in a folder, by its --out; InputError where there is none."""
+    return ImageRun.of(open_trained(DOMAIN, path, device))
+
+
+def images_of(run: ImageRun, source: str | None = None) -> Parts:
+    """The images of a run, from `source` where they have moved; InputError for other images."""
+    source = source or str(run.settings["data"])
+    data = load(run.objective, source)
+    refuse_others(DOMAIN, run.settings[ImageDomain.summary_key], data, source, run.path)
+    return data

@@ -45,7 +45,7 @@ def test_above_the_limit_the_record_is_named() -> None:
     with pytest.raises(InputError) as caught:
         examples[9]
     assert str(caught.value) == (
-        "number 9: is bad; 3 bad records are more than --bad-limit 2: mend the data or raise the"
+        "number 9: is bad; 3 bad records are more than --bad-limit 2: fix the data or raise the"
         " limit"
     )
     with pytest.raises(InputError, match=r"number 3: is bad; 1 bad records are more than --bad-l"):

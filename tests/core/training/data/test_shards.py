@@ -178,5 +178,5 @@ def test_a_record_without_a_field_is_named(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "a.tar", [("1.jpg", b""), ("1.cls", b""), ("2.jpg", b"")])
     source = TarShards(path, ("jpg", "cls"))
     assert source[0] == {"jpg": b"", "cls": b""}
-    with pytest.raises(InputError, match=r"a.tar:2: has no .cls, only .jpg; mend the shard"):
+    with pytest.raises(InputError, match=r"a.tar:2: has no .cls, only .jpg; fix the shard"):
         source[1]

@@ -13,7 +13,7 @@ from infonoise_bio.data.open import read_source
 from infonoise_bio.data.sequences import SequenceSet
 from infonoise_core.errors import InputError
 
-# The word of a FASTA header in which `sample` says what was asked for.
+# The word of a FASTA header in which `sample` names the class.
 LABEL = "label"
 # As many as an evaluation asks for.
 LEAST = 20
@@ -22,14 +22,17 @@ LEAST = 20
 def read_designs(
     path: Path, like: SequenceSet, n: int, label: str | None = None, seed: int = 0
 ) -> SequenceSet:
-    """n sequences of a file, drawn at random where there are more, of the length and with the
-    classes of `like`.
+    """Sequences of a file, of the length and with the classes of `like`.
 
     Labels are taken if every sequence has one in its header.
 
     Args:
+        path: FASTA.
+        like: What they are compared with.
+        n: How many; drawn at random where there are more.
         label: Only this class is taken where there are labels; without them all are taken to be
             of it.
+        seed: Of the draw.
 
     Raises:
         InputError: Names a sequence of another length, or of a class that is not there.

@@ -100,15 +100,16 @@ class Inspection:
         return (self.bases["G"] + self.bases["C"]) / total if total else float("nan")
 
     def duplicates(self) -> tuple[int, int]:
-        """Sequences that repeat an earlier one, and different ones that are the reverse complement
-        of another.
-        """
+        """Sequences that repeat an earlier one, and that are another's reverse complement."""
         one, both = len(np.unique(self._one)), len(np.unique(self._both))
         return len(self) - one, one - both
 
     def repeated_ids(self) -> tuple[int | None, int, int]:
-        """Number (from 0) of the first record whose id came before, how many such there are, and
-        how many ids hold a sequence and its reverse complement.
+        """Records whose id was taken before.
+
+        Returns:
+            The number of the first, from 0; how many there are; and how many ids hold a sequence
+            and its reverse complement.
         """
         ids = np.asarray(self._ids)
         order = np.argsort(ids, kind="stable")
@@ -193,9 +194,9 @@ def _report(found: Inspection, counts: Counts) -> list[tuple[str, str]]:
     lines += [(f"label {name}", f"{n:,}") for name, n in sorted(found.labels.items())]
     across = found.across_splits()
     if across is not None:
-        told = ", ".join(f"{name} {n:,}" for name, n in found.parts().items())
+        sizes = ", ".join(f"{name} {n:,}" for name, n in found.parts().items())
         lines += [
-            ("split", told),
+            ("split", sizes),
             ("across splits", f"{across[0]:,} copies, {across[1]:,} counting both strands"),
         ]
     notable = Counts(

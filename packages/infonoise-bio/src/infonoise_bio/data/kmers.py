@@ -13,7 +13,7 @@ _AT_ONCE = 2**24
 _BLOCK = 2**20
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 # Codes present in a k-mer as bits -> whether it counts: three letters or more, none masked.
-_TELLING = np.array([m < 1 << MASKED and m.bit_count() >= 3 for m in range(32)])
+_COUNTS = np.array([m < 1 << MASKED and m.bit_count() >= 3 for m in range(32)])
 
 
 def digest(codes: bytes) -> int:
@@ -59,15 +59,15 @@ def _kmers(
     """Two-strand k-mers and their rows; of several passes, each takes its share of all k-mers."""
     rows = max(1, _BLOCK // codes.shape[1])
     for start in range(0, len(codes), rows):
-        kmers, telling = two_strand_kmers(codes[start : start + rows], k)
+        kmers, counts = two_strand_kmers(codes[start : start + rows], k)
         if passes > 1:
             share = (kmers * _SPREAD >> np.uint64(40)) % np.uint64(passes)
-            telling &= share == number
-        yield kmers[telling], np.nonzero(telling)[0] + start
+            counts &= share == number
+        yield kmers[counts], np.nonzero(counts)[0] + start
 
 
 def two_strand_kmers(codes: Codes, k: int) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-    """(n, L-k+1) each k-mer's number, the same on both strands, and whether it tells anything."""
+    """(n, L-k+1) each k-mer's number, the same on both strands, and whether it counts."""
     width = codes.shape[1] - k + 1
     base = codes.astype(np.uint64) & np.uint64(3)
     forward = np.zeros((len(codes), width), np.uint64)
@@ -79,7 +79,7 @@ def two_strand_kmers(codes: Codes, k: int) -> tuple[NDArray[np.uint64], NDArray[
         forward = forward << np.uint64(2) | column
         backward |= (np.uint64(3) - column) << np.uint64(2 * i)
         present |= bit[:, i : i + width]
-    return np.minimum(forward, backward), _TELLING[present]
+    return np.minimum(forward, backward), _COUNTS[present]
 
 
 def _neighbours(

@@ -45,15 +45,13 @@ def format_of(path: Path) -> str:
     if head == "LOCUS":
         return "genbank"
     raise InputError(
-        f"{path}: the ending does not tell the format; give a name that ends in .fa, .gb, .csv,"
+        f"{path}: the ending is that of no format; give a name that ends in .fa, .gb, .csv,"
         " .tsv or .bed, perhaps with .gz"
     )
 
 
 def read_source(path: Path, reading: Reading, counts: Counts) -> Iterator[Record]:
-    """All sequences of a file, windows where `reading` asks for them; nothing is held but one
-    record.
-    """
+    """All sequences of a file, or the windows that `reading` names; one record at a time."""
     kind = format_of(path)
     _check_options(path, kind, reading)
     if kind == "fasta":
@@ -95,15 +93,15 @@ def _feature_windows(
 
 def _bed_windows(path: Path, reading: Reading, counts: Counts) -> Iterator[Record]:
     """In the order of the genome, so that it is read once and one record at a time."""
-    wanted = read_bed(path)
+    intervals = read_bed(path)
     whole = Reading(genome=None)
     seen: set[str] = set()
     if reading.genome is None or format_of(reading.genome) not in ("fasta", "genbank"):
         raise InputError(f"--genome {reading.genome}: give FASTA or GenBank")
     for record in read_source(reading.genome, whole, counts):
-        regions = wanted.pop(record.id, [])
+        regions = intervals.pop(record.id, [])
         yield from _windows(record, regions, placement_of(reading), counts, seen)
-    for chromosome, regions in wanted.items():
+    for chromosome, regions in intervals.items():
         raise InputError(
             f"{regions[0].where}: {reading.genome} has no sequence '{chromosome}'; give the genome"
             " the intervals were made on"

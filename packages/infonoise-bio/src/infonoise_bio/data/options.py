@@ -18,6 +18,8 @@ Shorter = Literal["error", "pad", "drop"]
 Ambiguous = Literal["mask", "drop", "error"]
 LowerCase = Literal["ignore", "keep", "mask"]
 SplitBy = Literal["auto", "similarity", "chromosome", "column"]
+# What of a template may change.
+Change = Literal["n", "lower", "feature"]
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class SequenceSet:
 
     def __post_init__(self) -> None:
         n, length = self.codes.shape
-        wanted = {
+        expected = {
             "codes": (self.codes, (n, length)),
             "ids": (self.ids, (n,)),
             "split": (self.split, (n,)),
@@ -72,7 +72,7 @@ class SequenceSet:
             "numbers": (self.numbers, (n, len(self.number_names))),
             "lower": (self.lower, (n, length)),
         }
-        for name, (values, shape) in wanted.items():
+        for name, (values, shape) in expected.items():
             if values is not None and values.shape != shape:
                 raise InputError(
                     f"{self.source}: {name} of shape {values.shape} for {n} sequences of {length}"
@@ -203,7 +203,7 @@ class _Gathered:
         values = np.array(self._values, np.float32).reshape(n, -1) if self._numbers else None
         split, note = self._decide(codes)
         sizes = np.bincount(split, minlength=3)
-        told = ", ".join(f"{name} {size:,}" for name, size in zip(SPLITS, sizes, strict=True))
+        part_sizes = ", ".join(f"{name} {size:,}" for name, size in zip(SPLITS, sizes, strict=True))
         repeated = n - len(np.unique(two_strand_digests(codes)))
         copies = (f"{repeated:,} copies of another sequence, on either strand",) if repeated else ()
         return SequenceSet(
@@ -217,7 +217,7 @@ class _Gathered:
             self._numbers,
             lower,
             counts.to_dict(),
-            (*counts.lines(), *copies, f"{note}; {told}"),
+            (*counts.lines(), *copies, f"{note}; {part_sizes}"),
         )
 
     def _decide(self, codes: Codes) -> tuple[Split, str]:
@@ -249,5 +249,7 @@ def _number(record: Record, name: str) -> float:
     except ValueError:
         value = float("nan")
     if not abs(value) <= _LARGEST:
-        raise InputError(f"{record.where}: {name} is {text!r}, no number; mend it or drop the row")
+        raise InputError(
+            f"{record.where}: {name} is {text!r}, no number; correct it or drop the row"
+        )
     return value

@@ -1,6 +1,4 @@
-"""Training, validation and test parts that do not see each other: by similarity, chromosome or
-as the file says.
-"""
+"""Parts for training, validation and test that share nothing: by similarity, chromosome or file."""
 
 import hashlib
 import re

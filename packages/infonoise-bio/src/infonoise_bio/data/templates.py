@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -13,15 +12,20 @@ from infonoise_bio.data.formats.genbank import read_genbank
 from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.open import format_of, read_source
+from infonoise_bio.data.options import Change
 from infonoise_core.errors import InputError
 
-Change = Literal["n", "lower", "feature"]
 _HIDE_LOWER = bytes.maketrans(bytes(range(97, 123)), b"N" * 26)
 
 
 @dataclass(frozen=True, eq=False)
 class Templates:
-    """codes: (n, L), 4 where a base may change.  ids: their names."""
+    """Sequences of which some bases may change.
+
+    Attributes:
+        codes: (n, L), 4 where a base may change.
+        ids: Their names.
+    """
 
     codes: Codes
     ids: tuple[str, ...]
@@ -34,8 +38,17 @@ class Templates:
 
 
 def read_templates(path: Path, reading: Reading, change: Change, length: int) -> Templates:
-    """Templates of `length` bases; InputError names a record that has another length, the name of
-    another one, or nothing that may change.
+    """Templates of `length` bases.
+
+    Args:
+        path: The file.
+        reading: How it is read.
+        change: What of them may change.
+        length: Bases of the model's sequences.
+
+    Raises:
+        InputError: Names a record of another length, with the id of another one, or with nothing
+            that may change.
     """
     rows, ids = bytearray(), dict[str, None]()
     for record in _marked(path, reading, change):
@@ -48,13 +61,13 @@ def read_templates(path: Path, reading: Reading, change: Change, length: int) ->
             raise InputError(f"{record.where}: the id is taken twice; give every template its own")
         codes = codes_of(record.letters)
         if MASKED not in codes:
-            raise InputError(f"{record.where}: nothing in it may change; {_MENDS[change]}")
+            raise InputError(f"{record.where}: nothing in it may change; {_FIXES[change]}")
         ids[record.id] = None
         rows += codes
     return Templates(np.frombuffer(rows, np.uint8).reshape(len(ids), length), tuple(ids))
 
 
-_MENDS = {
+_FIXES = {
     "n": "write N for bases that may, or give --change lower",
     "lower": "write lower case for bases that may",
     "feature": "give a --feature that has bases of its own",

@@ -14,7 +14,7 @@ _HIDE_LOWER = bytes.maketrans(bytes(range(97, 123)), b"N" * 26)
 
 
 def fit(records: Iterable[Record], windowing: Windowing, counts: Counts) -> Iterator[Record]:
-    """Windows of one length, in the order of the records; `counts` tells what was changed."""
+    """Windows of one length, in the order of the records; `counts` says what was changed."""
     length, first = windowing.window, ""
     for record in records:
         if length is None:

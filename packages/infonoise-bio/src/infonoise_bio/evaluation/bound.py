@@ -1,12 +1,12 @@
 """Held-out bits per base: an upper bound on the negative log-likelihood of sequences.
 
-The model whose likelihood is bounded starts at sigma_1 from the law of independent bases in noise,
-is denoised down to sigma_0 by the network, and is told its bases there by the independent
-posterior. Its variational bound in continuous time (Kingma et al. 2021) has three terms: a KL at
-sigma_1, the integral of squared error / sigma^2 over log sigma, and the cost of the bases at
-sigma_0. For the exact denoiser of independent bases the three add up to -log of the sequence's
-probability under independent bases, whatever the sequence (the pointwise form of I-MMSE: Kong,
-Brekelmans & Ver Steeg 2023, arXiv 2302.03792). The terms at both ends are the same for all
+The model whose likelihood is bounded starts at sigma_1 from the distribution of independent bases
+in noise, is denoised down to sigma_0 by the network, and is given its bases there by the
+independent posterior. Its variational bound in continuous time (Kingma et al. 2021) has three
+terms: a KL at sigma_1, the integral of squared error / sigma^2 over log sigma, and the cost of the
+bases at sigma_0. For the exact denoiser of independent bases the three add up to -log of the
+sequence's probability under independent bases, whatever the sequence (the pointwise form of I-MMSE:
+Kong, Brekelmans & Ver Steeg 2023, arXiv 2302.03792). The terms at both ends are the same for all
 networks, so the bound of any other one is
 
     -log p_independent(sequence) - integral of (its error - the network's error) / sigma^2.
@@ -29,8 +29,8 @@ from infonoise_core.training.task import Batch
 
 # Below a twelfth of the distance between two bases they are mistaken once in 10^9.
 _CLEAR = 12
-# Above this many distances noise leaves a base 0.001 bits, nearly all of which the law at the start
-# knows too.
+# Above this many distances noise leaves a base 0.001 bits, nearly all of which the distribution at
+# the start knows too.
 _HIDDEN = 12
 
 
@@ -84,9 +84,7 @@ class LikelihoodBound:
 def levels_of_interest(
     encoding: Encoding, sigma_min: float, sigma_max: float
 ) -> tuple[float, float]:
-    """The part of sigma_min .. sigma_max where a network's bases can differ from independent
-    ones.
-    """
+    """The part of the noise levels where a network's bases can differ from independent ones."""
     distance = float(torch.pdist(encoding.codebook).min())
     low, high = max(sigma_min, distance / _CLEAR), min(sigma_max, distance * _HIDDEN)
     if not low < high:

@@ -1,6 +1,4 @@
-"""How good a model of DNA is: held-out bits per base, and evidence that its sequences are like real
-ones and no copies, beside what real sequences and a Markov chain reach.
-"""
+"""Evidence that sequences are like real ones and no copies, beside real ones and a Markov chain."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infonoise_bio.alphabet import Codes
-from infonoise_bio.evaluation.bound import BitsPerBase
 from infonoise_bio.evaluation.composition import (
     cpg_ratio,
     gc_content,
@@ -26,21 +23,32 @@ from infonoise_bio.evaluation.copies import (
     nearest_distance,
 )
 from infonoise_bio.evaluation.discriminator import discriminator_auc
-from infonoise_bio.evaluation.markov import MarkovBits, fit_markov, markov_bits
-from infonoise_bio.evaluation.motifs import Scanner
+from infonoise_bio.evaluation.markov import fit_markov, markov_bits
+from infonoise_bio.evaluation.motifs import Scanner, Window
+from infonoise_core.app.evaluation import Better
 from infonoise_core.errors import InputError
 
 Counts = NDArray[np.int64]
 SPECTRA = range(1, 7)
+COLUMNS = ("held out", "generated", "Markov", "real to real")
 # Sequences whose edit distance to the training set is measured.
 _MEASURED = 32
 
 
 @dataclass(frozen=True)
 class Row:
-    """One check: the same number for held-out sequences, generated ones, those of a Markov chain,
-    and a sample of the training set, which is real against real.  None where a number means
-    nothing.  k-mer spectra and GC prove nothing alone: a Markov chain passes them.
+    """One check: the same number for several sets of sequences; None where it means nothing.
+
+    k-mer spectra and GC prove nothing alone: a Markov chain passes them.
+
+    Attributes:
+        name: What is measured.
+        explanation: What the number is.
+        held_out: Of held-out sequences.
+        generated: Of generated ones.
+        markov: Of those of a Markov chain.
+        real: Of a sample of the training set, which is real against real.
+        better: Which way is better, where either is.
     """
 
     name: str
@@ -49,15 +57,13 @@ class Row:
     generated: float
     markov: float | None
     real: float | None
+    better: Better = ""
 
-
-@dataclass(frozen=True)
-class Window:
-    """A motif and where its best place shall begin: positions low .. high, from 0."""
-
-    scanner: Scanner
-    low: int
-    high: int
+    @property
+    def values(self) -> dict[str, float | None]:
+        """The numbers by column."""
+        numbers = (self.held_out, self.generated, self.markov, self.real)
+        return dict(zip(COLUMNS, numbers, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,28 +105,6 @@ def make_anchors(train: Codes, held_out: Codes, generated: Codes, seed: int = 0)
     )
 
 
-def likelihood_rows(bits: BitsPerBase, markov: MarkovBits) -> list[Row]:
-    """The model's bound beside the best chains: of a model that was told labels, those of one
-    class, with chains of that class.
-    """
-    rows = []
-    for name, table, order in (
-        ("everywhere the same", markov.everywhere, markov.best_order),
-        ("by position", markov.by_position, markov.best_position_order),
-    ):
-        rows.append(
-            Row(
-                f"bits per base, Markov {name}",
-                f"held-out; model's bound ± {bits.stderr:.4f}; best chain: order {order}",
-                None,
-                bits.value,
-                table[order],
-                None,
-            )
-        )
-    return rows
-
-
 def evidence(
     anchors: Anchors,
     scanners: Sequence[Scanner] = (),
@@ -137,7 +121,11 @@ def evidence(
     )
     rows.append(
         _between(
-            anchors, "base shares by position", "root mean square difference", profile_distance
+            anchors,
+            "base shares by position",
+            "root mean square difference",
+            profile_distance,
+            "lower",
         )
     )
     return rows + _spectra(anchors)
@@ -193,12 +181,19 @@ def _copies(anchors: Anchors, k: int) -> list[Row]:
 def _spectra(anchors: Anchors) -> list[Row]:
     orders = [k for k in SPECTRA if k <= anchors.train.shape[1]]
     rows = [
-        _between(anchors, f"{k}-mer Jensen-Shannon", "bits", partial(_spectrum, jensen_shannon, k))
+        _between(
+            anchors,
+            f"{k}-mer Jensen-Shannon",
+            "bits",
+            partial(_spectrum, jensen_shannon, k),
+            "lower",
+        )
         for k in orders
     ]
     longest = orders[-1]
-    likeness = partial(_spectrum, pearson, longest)
-    rows.append(_between(anchors, f"{longest}-mer Pearson", "correlation of counts", likeness))
+    pearson_of = partial(_spectrum, pearson, longest)
+    name = f"{longest}-mer Pearson"
+    rows.append(_between(anchors, name, "correlation of counts", pearson_of, "higher"))
     return [
         *rows,
         _of_each(anchors, "GC", "mean share", lambda codes: float(np.nanmean(gc_content(codes)))),
@@ -221,14 +216,18 @@ def diversity(codes: Codes) -> float:
 
 
 def _between(
-    anchors: Anchors, name: str, explanation: str, distance: Callable[[Codes, Codes], float]
+    anchors: Anchors,
+    name: str,
+    explanation: str,
+    distance: Callable[[Codes, Codes], float],
+    better: Better = "",
 ) -> Row:
     """A number between a set and the held-out one."""
     generated, markov, real = (
         distance(anchors.held_out, other)
         for other in (anchors.generated, anchors.markov, anchors.real)
     )
-    return Row(name, explanation, None, generated, markov, real)
+    return Row(name, explanation, None, generated, markov, real, better)
 
 
 def _of_each(

@@ -15,8 +15,9 @@ _C, _G = 1, 2
 
 
 def kmer_counts(codes: Codes, k: int) -> NDArray[np.int64]:
-    """(4^k,) how often each k-mer occurs in (n, L), on the strand as it is; none with a masked
-    base. The last base runs fastest.
+    """(4^k,) how often each k-mer occurs in (n, L), on the strand as it is.
+
+    One with a masked base does not count. The last base runs fastest.
     """
     if not 1 <= k <= 12 or k > codes.shape[1]:
         raise InputError(f"{k}-mers in sequences of {codes.shape[1]} bases: give 1 to 12 that fit")
@@ -67,8 +68,9 @@ def gc_content(codes: Codes) -> NDArray[np.float64]:
 
 
 def cpg_ratio(codes: Codes) -> float:
-    """CpG observed over expected from the bases, in the whole set (Gardiner-Garden & Frommer
-    1987).
+    """CpG observed over expected from the bases, in the whole set.
+
+    Source: Gardiner-Garden & Frommer 1987.
     """
     pairs, known = kmers(codes, 2)
     counts = kmer_counts(codes, 1)

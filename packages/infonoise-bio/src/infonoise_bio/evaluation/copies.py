@@ -64,9 +64,7 @@ class TrainingWords:
 
 
 def edit_distance(first: Codes, second: Codes) -> int:
-    """Least number of changed, inserted and dropped bases between two sequences (L,) and (M,)
-    (Levenshtein).
-    """
+    """Levenshtein's distance of two sequences (L,) and (M,): changes, insertions, deletions."""
     from rapidfuzz.distance import Levenshtein
 
     return Levenshtein.distance(first.tobytes(), second.tobytes())

@@ -130,7 +130,7 @@ class Judge(nn.Module):
     """Codes (n, L) -> logit (n,) that a sequence is generated.
 
     Motifs by a wide convolution, their arrangement by two dilated ones; positions are learned, so
-    that a motif in the wrong place can be told.
+    that a motif in the wrong place is seen.
     """
 
     def __init__(self, length: int) -> None:

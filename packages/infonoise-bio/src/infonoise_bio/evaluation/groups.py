@@ -1,33 +1,37 @@
 """The profile of a trained network on held-out sequences, split by position or by base."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from infonoise_bio.alphabet import BASES, MASKED, Codes
+from infonoise_bio.evaluation.options import By
 from infonoise_bio.models.denoiser import BaseDenoiser, IndependentBases
-from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.profiles.measured import Places, Take, group_rates, profile_of_rates
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.rng import Stream, generator
 from infonoise_core.training.task import Batch
 
-By = Literal["position", "base"]
 BINS = 64
 _CHUNK = 512
 
 
 @dataclass(frozen=True, eq=False)
 class Grouped:
-    """profile: of the network's errors, its `groups` add up to the rate.  saved, stderr: (g,) bits
-    per base of each group by which it is below independent bases, and their standard error.
-    bases: (g,) bases of the group in one sequence, on average.
+    """A profile by groups of bases, and what a network knows of each.
+
+    Attributes:
+        profile: Of the network's errors; its `groups` add up to the rate.
+        saved: (g,) bits per base of each group by which it is below independent bases.
+        stderr: (g,) their standard error.
+        bases: (g,) bases of the group in one sequence, on average.
     """
 
     profile: EntropyRateProfile
@@ -37,8 +41,9 @@ class Grouped:
 
 
 def group_of(codes: Codes, by: By) -> tuple[Tensor, list[str]]:
-    """(n, L) group of each base, and the names of the groups; a masked base lies in any, for its
-    error is zero.
+    """(n, L) group of each base, and the names of the groups.
+
+    A masked base lies in any of them, for its error is zero.
     """
     if by == "base":
         return torch.from_numpy(np.where(codes == MASKED, 0, codes).astype(np.int64)), list(BASES)
@@ -56,7 +61,7 @@ def grouped_profile(
     by: By,
     draws: int = 256,
     seed: int = 0,
-    progress: Callable[[], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Grouped:
     """Errors on sequences codes (n, L), which are `batch` as points with their conditions.
 
@@ -65,39 +70,39 @@ def grouped_profile(
             `frequencies` (4,) are measured on the same noises: their difference, integrated, is
             how many bits the network saves (`bound` has the theory), and hardly noisy.
     """
-    if draws < 2:
-        raise InputError(f"--draws {draws}: give at least 2, to know the error")
     group, names = group_of(codes, by)
-    start = IndependentBases(denoiser.encoding, frequencies).to(_device(denoiser))
+    device = next(denoiser.parameters()).device
+    start = IndependentBases(denoiser.encoding, frequencies).to(device)
     edges = channel.edges(BINS)
     width = edges.log().diff()
-    rates, errors, savings, spreads = [], [], [], []
-    rng = generator(seed, Stream.EVALUATE)
-    for i, (low, high) in enumerate(edges.log().unfold(0, 2, 1).tolist()):
-        which = (i * draws + torch.arange(draws)) % len(codes)
-        share = (torch.randperm(draws, generator=rng) + torch.rand(draws, generator=rng)) / draws
-        sigma = torch.exp(low + (high - low) * share)
-        eps = torch.randn((draws, *batch.x0.shape[1:]), generator=rng)
-        own, other = _rates(denoiser.eval(), start, batch, which, sigma, eps)
-        table = torch.zeros(2, draws, len(names), dtype=torch.float64)
-        for row, rate in zip(table, (own, other), strict=True):
-            row.scatter_add_(1, group[which], rate)
-        rates.append(table[0].mean(0))
-        errors.append(float(own.sum(1).std()) / math.sqrt(draws))
-        gain = table[1] - table[0]
-        savings.append(gain.mean(0))
-        spreads.append(gain.var(0) / draws)
-        if progress is not None:
-            progress()
-    rate = torch.stack(rates)
-    profile = EntropyRateProfile(
-        edges,
-        rate.sum(1),
-        torch.tensor(errors, dtype=torch.float64),
-        torch.full_like(width, float(draws)),
-        denoiser.encoding.channels * codes.shape[1],
-        groups=dict(zip(names, rate.unbind(1), strict=True)),
-    )
+    groups = Places(names, group[:, None])
+
+    def take(which: Tensor, *, bare: bool = False) -> tuple[Tensor, Mapping[str, Tensor]]:
+        told = {k: v[which] for k, v in batch.condition.items() if not bare or k == "mask"}
+        return batch.x0[which], told
+
+    def rates(network: Denoiser, take: Take) -> Iterator[Tensor]:
+        rng = generator(seed, Stream.EVALUATE)
+        return group_rates(
+            network, take, len(codes), edges, groups,
+            draws=draws, generator=rng, chunk=_CHUNK, device=device,
+        )  # fmt: skip
+
+    savings, spreads = [], []
+
+    def compared() -> Iterator[Tensor]:
+        """The network's, while those of independent bases are met on the same noises."""
+        both = zip(
+            rates(denoiser.eval(), take), rates(start, partial(take, bare=True)), strict=True
+        )
+        for own, other in both:
+            gain = other - own
+            savings.append(gain.mean(0))
+            spreads.append(gain.var(0) / draws)
+            yield own
+
+    dim = denoiser.encoding.channels * codes.shape[1]
+    profile = profile_of_rates(compared(), edges, dim, names, progress)
     known = torch.from_numpy(codes != MASKED)
     bases = torch.zeros(len(names), dtype=torch.float64)
     bases.scatter_add_(0, group[known], torch.ones(int(known.sum()), dtype=torch.float64))
@@ -106,35 +111,3 @@ def grouped_profile(
     saved = (torch.stack(savings) * width[:, None]).sum(0) / unit
     stderr = (torch.stack(spreads) * width[:, None].square()).sum(0).sqrt() / unit
     return Grouped(profile, saved, stderr, bases)
-
-
-def _rates(
-    denoiser: BaseDenoiser,
-    start: IndependentBases,
-    batch: Batch,
-    which: Tensor,
-    sigma: Tensor,
-    eps: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """(draws, L) squared error / sigma^2 of each base, of the network and of independent bases."""
-    own, other = [], []
-    device = _device(denoiser)
-    for begin in range(0, len(which), _CHUNK):
-        at = slice(begin, begin + _CHUNK)
-        rows = which[at]
-        part = Batch(batch.x0[rows], {k: v[rows] for k, v in batch.condition.items()}).to(device)
-        mask = {"mask": part.condition["mask"]} if "mask" in part.condition else {}
-        s, e = sigma[at].to(device), eps[at].to(device)
-        own.append(_base_rates(denoiser, part, s, e))
-        other.append(_base_rates(start, Batch(part.x0, mask), s, e))
-    return torch.cat(own), torch.cat(other)
-
-
-def _base_rates(denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Tensor:
-    x = batch.x0 + sigma[:, None, None] * eps
-    error = denoiser(x, sigma, **batch.condition) - batch.x0
-    return (error.square().sum(1) / sigma[:, None].square()).cpu().to(torch.float64)
-
-
-def _device(denoiser: BaseDenoiser) -> torch.device:
-    return next(denoiser.parameters()).device

@@ -1,4 +1,4 @@
-"""Sequence logos: letters as high as what their position tells (Schneider & Stephens 1990)."""
+"""Sequence logos: letters as high as their position's information (Schneider & Stephens 1990)."""
 
 from functools import cache
 from typing import TYPE_CHECKING
@@ -23,8 +23,9 @@ _VISIBLE = 0.01
 
 
 def letter_heights(codes: Codes) -> NDArray[np.float64]:
-    """(L, 4) share of A C G T times the position's information in bits, which is 2 minus the
-    entropy, corrected for n sequences; 0 where no base is known.
+    """(L, 4) share of A C G T times the position's information in bits.
+
+    That is 2 minus the entropy, corrected for n sequences; 0 where no base is known.
     """
     share = np.nan_to_num(base_profile(codes))
     known = np.maximum(1, (codes != MASKED).sum(0))

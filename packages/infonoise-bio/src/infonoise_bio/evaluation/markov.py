@@ -1,5 +1,4 @@
-"""Markov chains of DNA, the same everywhere or with a law for each position: what a model must
-beat.
+"""Markov chains of DNA, the same everywhere or one for each position: what a model must beat.
 
 Counts are smoothed towards the chain of one order less (a Dirichlet prior around it, as in MacKay &
 Peto 1995), so that an order too high for the data does little harm.
@@ -26,7 +25,7 @@ class MarkovChain:
     """P(base | the `order` bases before it); at the start as many as there are.
 
     Attributes:
-        tables: For j = 0 .. order, (laws, 4^j, 4) probabilities after j bases; laws is 1 for a
+        tables: For j = 0 .. order, (tables, 4^j, 4) probabilities after j bases; tables is 1 for a
             chain that is the same everywhere, L for one by position.
     """
 
@@ -35,7 +34,7 @@ class MarkovChain:
 
     @property
     def by_position(self) -> bool:
-        """Whether each position has a law of its own."""
+        """Whether each position has a table of its own."""
         return len(self.tables[0]) > 1
 
     def nats(self, codes: Codes) -> NDArray[np.float64]:
@@ -46,8 +45,8 @@ class MarkovChain:
         total = np.zeros(len(codes))
         for position in range(codes.shape[1]):
             for j, context, rows in contexts(codes, position, self.order):
-                law = self.tables[j][position if self.by_position else 0]
-                total[rows] -= np.log(law[context, codes[rows, position]])
+                table = self.tables[j][position if self.by_position else 0]
+                total[rows] -= np.log(table[context, codes[rows, position]])
         return total
 
     def sample(self, n: int, length: int, rng: np.random.Generator) -> Codes:
@@ -61,8 +60,8 @@ class MarkovChain:
         context = np.zeros(n, np.int64)
         for position in range(length):
             j = min(position, self.order)
-            law = self.tables[j][position if self.by_position else 0]
-            last = law[context % 4**j].cumsum(1)[:, :3]
+            table = self.tables[j][position if self.by_position else 0]
+            last = table[context % 4**j].cumsum(1)[:, :3]
             codes[:, position] = (rng.random((n, 1)) >= last).sum(1)
             context = (context * 4 + codes[:, position]) % 4**self.order
         return codes
@@ -75,15 +74,15 @@ def fit_markov(
 
     Args:
         strength: How many bases' worth the chain of one order less counts after each context;
-            below order 0 lie equal chances.
+            below order 0 lie equal probabilities.
     """
     if not 0 <= order <= 12 or not strength > 0:
         raise InputError(
             f"a Markov chain of order {order}, strength {strength:g}: give 0 to 12, > 0"
         )
-    laws = codes.shape[1] if by_position else 1
-    lower = np.full((laws, 1, 4), 0.25)
-    counts = _counts(codes, order, laws)
+    positions = codes.shape[1] if by_position else 1
+    lower = np.full((positions, 1, 4), 0.25)
+    counts = _counts(codes, order, positions)
     tables = []
     for j, table in enumerate(counts):
         # After j bases, the chain of one order less forgets the first of them.
@@ -93,23 +92,31 @@ def fit_markov(
     return MarkovChain(order, tuple(tables))
 
 
-def _counts(codes: Codes, order: int, laws: int) -> list[NDArray[np.float64]]:
-    """Times each base follows each j bases, j = 0 .. order: (laws, 4^j, 4)."""
-    counts = [np.zeros((laws, 4**j * 4)) for j in range(order + 1)]
+def _counts(codes: Codes, order: int, positions: int) -> list[NDArray[np.float64]]:
+    """Times each base follows each j bases, j = 0 .. order: (positions, 4^j, 4)."""
+    counts = [np.zeros((positions, 4**j * 4)) for j in range(order + 1)]
     for position in range(codes.shape[1]):
         for reach, context, rows in contexts(codes, position, order):
             base = codes[rows, position]
             for j in range(reach + 1):
                 found = np.bincount(context % 4**j * 4 + base, minlength=4 ** (j + 1))
-                counts[j][position if laws > 1 else 0] += found
-    return [table.reshape(laws, -1, 4) for table in counts]
+                counts[j][position if positions > 1 else 0] += found
+    return [table.reshape(positions, -1, 4) for table in counts]
 
 
 def contexts(
     codes: Codes, position: int, order: int
 ) -> list[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
-    """For each number j of known bases right before `position`, at most `order`: j, those bases as
-    a number (m,), and the rows (m,) where it is so and the base at `position` is known.
+    """The known bases right before a position, by their number.
+
+    Args:
+        codes: (n, L).
+        position: Whose base is predicted.
+        order: The most bases before it that count.
+
+    Returns:
+        For each number j of known bases: j, those bases as a number (m,), and the rows (m,) where
+        it is so and the base at `position` is known.
     """
     known = codes[:, position] != MASKED
     context = np.zeros(len(codes), np.int64)

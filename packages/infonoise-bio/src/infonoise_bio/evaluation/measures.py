@@ -2,62 +2,203 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
 
-from infonoise_bio.alphabet import MASKED, Codes
+from infonoise_bio.alphabet import MASKED
 from infonoise_bio.data.batch import example_batch
-from infonoise_bio.data.options import PLANTED
+from infonoise_bio.data.designs import read_designs
+from infonoise_bio.data.options import PLANTED, Strand
 from infonoise_bio.data.sequences import SequenceSet
 from infonoise_bio.evaluation.bound import BitsPerBase
-from infonoise_bio.evaluation.checks import (
-    Anchors,
-    Row,
-    Window,
-    evidence,
-    likelihood_rows,
-    make_anchors,
-)
+from infonoise_bio.evaluation.checks import COLUMNS, Anchors, Row, evidence, make_anchors
 from infonoise_bio.evaluation.discriminator import cnn_auc
 from infonoise_bio.evaluation.held_out import DnaEvaluation
 from infonoise_bio.evaluation.markov import MarkovBits, markov_bits
-from infonoise_bio.evaluation.motifs import Scanner
+from infonoise_bio.evaluation.motifs import Scanner, Window, parse_motif, placed, read_scanners
+from infonoise_bio.evaluation.options import EvaluateExtras
 from infonoise_bio.evaluation.oracle import Oracle, frechet_distance
-from infonoise_bio.evaluation.planted import Labels, planted_rows
-from infonoise_bio.methods.trained import TrainedRun
+from infonoise_bio.evaluation.planted import exact_bits, planted_rows
+from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.sampling.sequences import Progress, Sampling, design_each
+from infonoise_core.app import evaluation as found
 from infonoise_core.errors import InputError
+from infonoise_core.training.progress import progress
 
-# Outputs of an oracle that are told one by one.
+# Outputs of an oracle that are named one by one.
 _FEW = 8
+SPECTRA_NOTE = "k-mer spectra, GC and CpG prove nothing alone: a Markov chain passes them"
 
 
 @dataclass(frozen=True, eq=False)
-class Assessment:
-    """rows: the table.  bits: the model's bound, None for sequences from elsewhere.  anchors: the
-    sets behind the other rows.
+class Subject:
+    """The model that is measured, and how it is sampled.
+
+    Attributes:
+        denoiser: Its averaged weights.
+        strand: Whether both strands are alike.
+        sigma_min, sigma_max: Its noise levels.
+        sampling: From noise to sequences.
     """
 
-    rows: list[Row]
-    bits: BitsPerBase | None
-    independent: float
-    anchors: Anchors
+    denoiser: BaseDenoiser
+    strand: Strand
+    sigma_min: float
+    sigma_max: float
+    sampling: Sampling
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types; None where a number means nothing."""
-        return {
-            "bits_per_base": None if self.bits is None else asdict(self.bits),
-            "independent_bases": self.independent,
-            "sequences": len(self.anchors.generated),
-            "markov_order": self.anchors.order,
-            "rows": [
-                {k: None if v is None or v != v else v for k, v in asdict(row).items()}
-                for row in self.rows
-            ],
-        }
+
+def evaluate_run(
+    subject: Subject,
+    training: SequenceSet,
+    held_out: SequenceSet,
+    samples: int,
+    options: EvaluateExtras,
+) -> found.Evaluated:
+    """The likelihood, if the sequences are the model's own, and all checks of them.
+
+    Args:
+        subject: The model.
+        training: What it was trained on.
+        held_out: What it did not see.
+        samples: How many sequences are generated, no more than there are of either.
+        options: What is measured beyond what always is.
+
+    Raises:
+        InputError: For a label, a motif, an oracle or designs that cannot be measured.
+    """
+    if options.label is not None:
+        training, held_out = of_class(training, options.label), of_class(held_out, options.label)
+    scanners, windows = _motifs(subject, options)
+    oracle = None if options.oracle is None else Oracle(options.oracle)
+    n = min(samples, len(held_out), len(training))
+    own = options.designs is None
+    if options.designs is None:
+        with progress(n, "sample") as reporter:
+            generated = generated_like(
+                subject.denoiser, held_out, n, subject.sampling,
+                lambda done, _: reporter.advance(done),
+            )  # fmt: skip
+    else:
+        generated = read_designs(options.designs, held_out, n, options.label)
+    likelihood = [likelihood_table(subject, training, held_out, options.levels)] if own else []
+    anchors = make_anchors(training.codes, held_out.codes, generated.codes)
+    rows = _planted(training, held_out, generated, anchors.order)
+    if oracle is not None:
+        rows += oracle_rows(oracle, anchors)
+    rows += [_cnn(anchors), *evidence(anchors, scanners, windows)]
+    return found.Evaluated([*likelihood, _checks(rows, anchors)], _about(subject, options))
+
+
+def _motifs(subject: Subject, options: EvaluateExtras) -> tuple[list[Scanner], list[Window]]:
+    if options.motifs is None:
+        return [], []
+    places = dict(map(parse_motif, options.motif))
+    scanners = read_scanners(
+        options.motifs, tuple(places), options.motif_rate,
+        subject.denoiser.config.frequencies, subject.strand,
+    )  # fmt: skip
+    return scanners, placed(scanners, places)
+
+
+def _about(subject: Subject, options: EvaluateExtras) -> dict[str, str | int]:
+    about: dict[str, str | int] = {}
+    if options.designs is None:
+        about = {"solver": subject.sampling.solver, "steps": len(subject.sampling.sigmas)}
+    else:
+        about = {"designs": options.designs.name}
+    return about if options.label is None else {**about, "label": options.label}
+
+
+def likelihood_table(
+    subject: Subject, training: SequenceSet, held_out: SequenceSet, levels: int
+) -> found.Table:
+    """The model's bound on all held-out sequences, given their labels as the chains are."""
+    evaluation = DnaEvaluation(
+        training, held_out, subject.denoiser.encoding, subject.strand,
+        subject.sigma_min, subject.sigma_max, levels,
+    )  # fmt: skip
+    bits: BitsPerBase = evaluation.bound(subject.denoiser)
+    chains = chains_by_class(training, held_out)
+    values = {
+        "model": bits.value,
+        "independent bases": evaluation.independent,
+        "Markov": chains.everywhere[chains.best_order],
+        "Markov by position": chains.by_position[chains.best_position_order],
+    }
+    if training.source == PLANTED and held_out.labels is not None:
+        values["exact"] = exact_bits(held_out.labels)
+    explanation = (
+        "Upper bound on the negative log-likelihood of held-out sequences, from the squared error"
+        f" of the averaged weights at {levels} noise levels each; the best Markov chains,"
+        f" everywhere the same of order {chains.best_order} and by position of order"
+        f" {chains.best_position_order}; exact: the entropy of the generator of made-up data."
+    )
+    row = found.Row(
+        "bits per base", values, {"model": bits.stderr}, better="lower", explanation=explanation
+    )
+    return found.Table(
+        "likelihood", "likelihood", tuple(values), [row],
+        {"sequences": len(held_out), "levels": levels},
+    )  # fmt: skip
+
+
+def _cnn(anchors: Anchors) -> Row:
+    generated, markov, real = (
+        cnn_auc(anchors.held_out, codes)
+        for codes in (anchors.generated, anchors.markov, anchors.real)
+    )
+    about = "on sequences it has not seen; 0.5: cannot be told from real"
+    return Row("discriminator AUC, CNN", about, None, generated, markov, real)
+
+
+def _checks(rows: Sequence[Row], anchors: Anchors) -> found.Table:
+    n = len(anchors.generated)
+    return found.Table(
+        "checks", f"{n:,} sequences of each kind", COLUMNS,
+        [
+            found.Row(row.name, row.values, better=row.better, explanation=row.explanation)
+            for row in rows
+        ],
+        {"sequences": n, "markov_order": anchors.order},
+        SPECTRA_NOTE,
+    )  # fmt: skip
+
+
+def _planted(
+    training: SequenceSet, held_out: SequenceSet, generated: SequenceSet, order: int
+) -> list[Row]:
+    """Checks of the made-up data, of sequences whose class is known."""
+    if training.source != PLANTED or training.labels is None:
+        return []
+    if held_out.labels is None or generated.labels is None:
+        return []
+    return planted_rows(
+        (training.codes, training.labels),
+        (held_out.codes, held_out.labels),
+        (generated.codes, generated.labels),
+        order,
+    )
+
+
+def generated_like(
+    denoiser: BaseDenoiser,
+    sequences: SequenceSet,
+    n: int,
+    sampling: Sampling,
+    progress: Progress | None = None,
+) -> SequenceSet:
+    """n new sequences, each with the labels, numbers and masked places of a real one."""
+    rng = np.random.default_rng(sampling.seed)
+    rows = np.concatenate([rng.permutation(len(sequences)) for _ in range(-(-n // len(sequences)))])
+    like = sequences.take(rows[:n])
+    batch = example_batch(like, np.arange(n), denoiser.encoding)
+    condition: dict[str, Tensor] = dict(batch.condition)
+    chunks = list(design_each(denoiser, n, sampling, condition, progress))
+    codes = np.where(like.mask, np.concatenate(chunks), MASKED).astype(np.uint8)
+    return replace(like, codes=codes, source="generated")
 
 
 def of_class(sequences: SequenceSet, name: str) -> SequenceSet:
@@ -68,73 +209,17 @@ def of_class(sequences: SequenceSet, name: str) -> SequenceSet:
     return sequences.take(np.flatnonzero(sequences.labels == sequences.classes.index(name)))
 
 
-def generated_like(
-    run: TrainedRun,
-    sequences: SequenceSet,
-    n: int,
-    sampling: Sampling,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> SequenceSet:
-    """n new sequences, each with the labels, numbers and masked places of a real one."""
-    rng = np.random.default_rng(seed)
-    rows = np.concatenate([rng.permutation(len(sequences)) for _ in range(-(-n // len(sequences)))])
-    like = sequences.take(rows[:n])
-    batch = example_batch(like, np.arange(n), run.denoiser.encoding)
-    condition: dict[str, Tensor] = dict(batch.condition)
-    chunks = list(design_each(run.denoiser, n, sampling, condition, progress))
-    codes = np.where(like.mask, np.concatenate(chunks), MASKED).astype(np.uint8)
-    return replace(like, codes=codes, source=str(run.path))
-
-
-def assess(
-    run: TrainedRun,
-    training: SequenceSet,
-    held_out: SequenceSet,
-    generated: SequenceSet,
-    scanners: Sequence[Scanner] = (),
-    windows: Sequence[Window] = (),
-    levels: int = 8,
-    oracle: Oracle | None = None,
-    *,
-    own: bool = True,
-) -> Assessment:
-    """All rows; the bound is measured on all held-out sequences, given their labels.
-
-    Args:
-        own: Whether `generated` are the run's; of what made others nothing is known, and no
-            bound.
-    """
-    objective = run.objective
-    evaluation = DnaEvaluation(
-        training, held_out, run.denoiser.encoding, objective.strand,
-        objective.sigma_min, objective.sigma_max, levels,
-    )  # fmt: skip
-    bits = evaluation.bound(run.denoiser) if own else None
-    anchors = make_anchors(training.codes, held_out.codes, generated.codes)
-    rows = [] if bits is None else likelihood_rows(bits, chains_by_class(training, held_out))
-    if training.source == PLANTED and generated.labels is not None:
-        rows += planted_rows(
-            _labelled(training), _labelled(held_out), _labelled(generated), bits, anchors.order
-        )
-    if oracle is not None:
-        rows += oracle_rows(oracle, anchors)
-    told = (cnn_auc(anchors.held_out, s) for s in (anchors.generated, anchors.markov, anchors.real))
-    rows.append(Row("discriminator AUC, CNN", "on sequences it has not seen; 0.5", None, *told))
-    rows += evidence(anchors, scanners, windows)
-    return Assessment(rows, bits, evaluation.independent, anchors)
-
-
 def oracle_rows(oracle: Oracle, anchors: Anchors) -> list[Row]:
-    """Distance to the held-out sequences in the oracle's features, and each feature's mean where
-    there are few.
-    """
+    """Distance to the held-out sequences in the oracle's features; their means, if they are few."""
     held_out, generated, markov, real = (
         oracle.features(codes)
         for codes in (anchors.held_out, anchors.generated, anchors.markov, anchors.real)
     )
-    distances = [frechet_distance(held_out, other) for other in (generated, markov, real)]
-    rows = [Row("oracle, Fréchet distance", "of its features", None, *distances)]
+    of_generated, of_markov, of_real = (
+        frechet_distance(held_out, other) for other in (generated, markov, real)
+    )
+    name, about = "oracle, Fréchet distance", "of its features"
+    rows = [Row(name, about, None, of_generated, of_markov, of_real, "lower")]
     if held_out.shape[1] <= _FEW:
         means = zip(*(f.mean(0).tolist() for f in (held_out, generated, markov, real)), strict=True)
         rows += [Row(f"oracle, output {i}", "mean", *four) for i, four in enumerate(means)]
@@ -142,7 +227,7 @@ def oracle_rows(oracle: Oracle, anchors: Anchors) -> list[Row]:
 
 
 def chains_by_class(training: SequenceSet, held_out: SequenceSet) -> MarkovBits:
-    """Markov chains that are told what the model is told: one for each class."""
+    """Markov chains that are given what the model is given: one for each class."""
     if training.labels is None or held_out.labels is None:
         return markov_bits(training.codes, held_out.codes)
     found, weights = [], []
@@ -162,9 +247,3 @@ def _weighted(tables: list[dict[int, float]], weights: list[int]) -> dict[int, f
         order: math.fsum(t[order] * w for t, w in zip(tables, weights, strict=True)) / total
         for order in tables[0]
     }
-
-
-def _labelled(sequences: SequenceSet) -> tuple[Codes, Labels]:
-    if sequences.labels is None:
-        raise InputError(f"{sequences.source}: its sequences have no labels; give some that do")
-    return sequences.codes, sequences.labels

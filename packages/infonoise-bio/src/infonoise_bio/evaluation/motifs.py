@@ -1,7 +1,7 @@
 """Motif hits by JASPAR matrices, through Bio.motifs, at a stated false-positive rate."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,9 @@ class Scanner:
     strand: Strand = "both"
 
     def best(self, codes: Codes) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """(n,) highest score in each sequence (n, L), and the first base of that
-        place; -inf where no place has only known bases.
+        """(n,) highest score in each sequence (n, L), and the first base of that place.
+
+        -inf where no place has only known bases.
         """
         scores = self.score(codes)
         place = scores.argmax(1)
@@ -68,6 +69,43 @@ class Scanner:
         return float(((place >= low) & (place <= high) & np.isfinite(score)).mean())
 
 
+@dataclass(frozen=True)
+class Window:
+    """A motif and where its best place shall begin: positions low .. high, from 0."""
+
+    scanner: Scanner
+    low: int
+    high: int
+
+
+Place = tuple[int, int] | None
+
+
+def parse_motif(text: str) -> tuple[str, Place]:
+    """A name, and the places of "NAME@LOW-HIGH" from 0; InputError for what are no places."""
+    name, at, span = text.partition("@")
+    if not at:
+        return name, None
+    try:
+        low, high = map(int, span.split("-"))
+    except ValueError:
+        low, high = 1, 0
+    if not 0 <= low <= high:
+        raise InputError(f"--motif {text}: give two positions from 0, as in {name}@35-41")
+    return name, (low, high)
+
+
+def placed(scanners: Sequence[Scanner], places: Mapping[str, Place]) -> list[Window]:
+    """A window for each scanner whose id or name has a place."""
+    return [
+        Window(scanner, *place)
+        for name, place in places.items()
+        if place is not None
+        for scanner in scanners
+        if name in scanner.name.split()
+    ]
+
+
 def read_scanners(
     path: Path,
     names: Sequence[str] = (),
@@ -75,12 +113,15 @@ def read_scanners(
     background: Sequence[float] = (0.25, 0.25, 0.25, 0.25),
     strand: Strand = "both",
 ) -> list[Scanner]:
-    """Matrices of a JASPAR file, all or those whose id or name is in `names`, searched for on
-    `strand`.
+    """Matrices of a JASPAR file, with their thresholds.
 
     Args:
+        path: The file.
+        names: Ids or names of those that are taken; all without any.
         rate: False positives per place and strand, over independent bases of `background` (A C
             G T).
+        background: Shares of A C G T.
+        strand: Where they are searched for.
     """
     if not 0 < rate < 1:
         raise InputError(f"--motif-rate {rate:g}: give a false-positive rate between 0 and 1")
@@ -92,11 +133,11 @@ def read_scanners(
             raise InputError(f"{path}: is no JASPAR file ({error})") from None
     if not found:
         raise InputError(f"{path}: holds no motif; give matrices in JASPAR format")
-    wanted = [m for m in found if not names or {m.matrix_id, m.name} & set(names)]
+    chosen = [m for m in found if not names or {m.matrix_id, m.name} & set(names)]
     missing = set(names) - {m.matrix_id for m in found} - {m.name for m in found}
     if missing:
         raise InputError(f"{path}: holds no motif '{min(missing)}'; give a matrix id or a name")
-    return [_scanner(motif, rate, background, strand) for motif in wanted]
+    return [_scanner(motif, rate, background, strand) for motif in chosen]
 
 
 def _scanner(motif: Any, rate: float, background: Sequence[float], strand: Strand) -> Scanner:

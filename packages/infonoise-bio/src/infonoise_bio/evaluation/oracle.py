@@ -15,9 +15,11 @@ _CHUNK = 256
 
 
 class Oracle:
-    """Features of sequences, by a program (.pt2) that takes one-hot bases (n, 4, L), A C G T in
-    that order, 0 where a base is not known, and returns (n, k): activities, class scores or an
-    inner layer. Only its graph and its numbers are read; nothing that it brings along is run.
+    """Features of sequences, by a program (.pt2) of the user's.
+
+    It takes one-hot bases (n, 4, L), A C G T in that order, 0 where a base is not known, and
+    returns (n, k): activities, class scores or an inner layer. Only its graph and its numbers are
+    read; nothing that it brings along is run.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,8 +48,9 @@ class Oracle:
 
 
 def frechet_distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Between Gaussians with mean and covariance of features (n, k) and (m, k) (Heusel et al.
-    2017); with Sei's features it is Sei-FID.
+    """Between Gaussians with mean and covariance of features (n, k) and (m, k).
+
+    Source: Heusel et al. 2017; with Sei's features it is Sei-FID.
     """
     mean = float(((first.mean(0) - second.mean(0)) ** 2).sum())
     one, two = (np.atleast_2d(np.cov(f, rowvar=False)) for f in (first, second))

@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 
 from infonoise_bio.alphabet import MASKED, Codes
-from infonoise_bio.evaluation.bound import BitsPerBase
 from infonoise_bio.evaluation.checks import Row
 from infonoise_bio.evaluation.markov import fit_markov
 from infonoise_bio.synthetic import DEMO, Planted, holds
@@ -16,7 +15,7 @@ Labels = NDArray[np.int64]
 
 
 def exact_bits(labels: Labels) -> float:
-    """Bits per base of the law that sequences with these labels were drawn from."""
+    """Bits per base of the distribution that sequences with these labels were drawn from."""
     entropies = np.array([source.entropy() / source.length for source in DEMO.values()])
     return float(entropies[labels].mean()) / math.log(2)
 
@@ -25,21 +24,16 @@ def planted_rows(
     train: tuple[Codes, Labels],
     held_out: tuple[Codes, Labels],
     generated: tuple[Codes, Labels],
-    bits: BitsPerBase | None,
     order: int,
     seed: int = 0,
 ) -> list[Row]:
     """Each set with the class of each sequence.
 
     Args:
-        bits: Of the model, if it is known.
         order: Of the Markov chain, one for each class.
     """
     rng = np.random.default_rng(seed)
     rows = []
-    if bits is not None:
-        exact, about = exact_bits(held_out[1]), "entropy of the generator"
-        rows.append(Row("bits per base, exact", about, exact, bits.value, None, None))
     for label, (name, source) in enumerate(DEMO.items()):
         real, test, new = (codes[of == label] for codes, of in (train, held_out, generated))
         if not min(len(real), len(test), len(new)):

@@ -20,7 +20,7 @@ from infonoise_core.rng import Stream, generator
 from infonoise_core.shown import cell
 from infonoise_core.training.task import Batch, squared_x0_error
 
-# The estimate's error is told from this many independent parts.
+# The estimate's error is estimated from this many independent parts.
 _PARTS = 4
 
 

@@ -25,9 +25,9 @@ from infonoise_bio.methods.recipe import encoding_of, model_config, weight_of
 from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
 from infonoise_bio.models.encoding import Encoding
 from infonoise_bio.sampling.sequences import Condition, Progress
+from infonoise_core.evaluation.discrete import before
 from infonoise_core.processes.denoiser import Denoiser
-from infonoise_core.rng import Stream, generator
-from infonoise_core.sampling.discrete import left_to_right
+from infonoise_core.sampling.discrete import in_chunks, left_to_right
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.task import Batch, Losses
 
@@ -89,8 +89,7 @@ class AutoregressiveBits(GivenBits):
 
 def autoregressive_nats(model: Denoiser, codes: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
     """(n,) exact -log p of codes (n, L)."""
-    before = torch.cat([torch.full_like(codes[:, :1], MASKED), codes[:, :-1]], 1)
-    log_probs = model(before, **_shifted(condition))
+    log_probs = model(before(codes, MASKED), **_shifted(condition))
     return (nats_of(log_probs, codes) * (codes != MASKED)).sum(1)
 
 
@@ -98,12 +97,10 @@ def _shifted(condition: Mapping[str, Tensor]) -> dict[str, Tensor]:
     # The mask goes along with the bases it belongs to; at the start there is none before.
     changed = dict(condition)
     if "mask" in changed:
-        mask = changed["mask"]
-        changed["mask"] = torch.cat([torch.ones_like(mask[:, :1]), mask[:, :-1]], 1)
+        changed["mask"] = before(changed["mask"], True)
     return changed
 
 
-@torch.no_grad()
 def sample_left_to_right(
     model: BaseDenoiser,
     n: int,
@@ -130,12 +127,12 @@ def sample_left_to_right(
     length = model.config.length
     log_probs = UnderCondition(model, condition)
 
-    def of_next(before: Tensor) -> Tensor:
-        start = torch.full((len(before), 1), MASKED)
-        return log_probs(torch.cat([start, before], 1))[:, :, -1]
+    def of_next(known: Tensor) -> Tensor:
+        start = torch.full((len(known), 1), MASKED)
+        return log_probs(torch.cat([start, known], 1))[:, :, -1]
 
-    for start in range(0, n, chunk):
-        rows, rng = min(chunk, n - start), generator(seed, Stream.SAMPLE, start)
-        yield left_to_right(of_next, rows, length, rng).numpy().astype(np.uint8)
-        if progress is not None:
-            progress(rows, n)
+    def sampler(rng: torch.Generator, rows: int) -> Tensor:
+        return left_to_right(of_next, rows, length, rng)
+
+    for codes in in_chunks(sampler, n, seed=seed, chunk=chunk, progress=progress):
+        yield codes.numpy().astype(np.uint8)

@@ -1,6 +1,7 @@
 """What every way of learning a generative model of bases has: the `Method` protocol."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from infonoise_bio.alphabet import Codes
@@ -15,20 +16,19 @@ from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.task import Task
 
 
-class Trained(Protocol):
-    """A network after training, and what sampling from it takes."""
+@dataclass(frozen=True)
+class Trained:
+    """A network after training, and what sampling from it takes.
 
-    @property
-    def objective(self) -> Objective:
-        """What it was trained on."""
+    Attributes:
+        objective: What it was trained on.
+        denoiser: Its averaged weights.
+        profile: As measured in training; None where there is none.
+    """
 
-    @property
-    def denoiser(self) -> BaseDenoiser:
-        """Its averaged weights."""
-
-    @property
-    def profile(self) -> EntropyRateProfile | None:
-        """The profile measured in training, if one was."""
+    objective: Objective
+    denoiser: BaseDenoiser
+    profile: EntropyRateProfile | None
 
 
 class Method(Protocol):
@@ -67,5 +67,5 @@ class Method(Protocol):
             progress: Called with (sequences just done, n).
 
         Raises:
-            InputError: Before the first one, for what the model was not trained with.
+            InputError: For what the model was not trained with.
         """

@@ -94,7 +94,7 @@ class Hiding:
 class DnaTask:
     """Denoise bases: w(sigma) |D(x0 + sigma eps, sigma) - x0|^2 / dim, over known bases.
 
-    With strand `both` every second example, by chance, is trained as its other strand. This, and
+    With strand `both` every second example, at random, is trained as its other strand. This, and
     what `hiding` keeps back, is drawn from the global generator, which the loop seeds from the
     step. dim: coordinates of one sequence.
     """
@@ -152,13 +152,11 @@ class DnaTask:
 
 
 def _given(codes: Tensor, share: float) -> Tensor:
-    """(n, L) which bases are given: in `share` of the rows all inside a random stretch, or all
-    outside it.
-    """
+    """(n, L) which bases are given: in `share` of the rows those in a random stretch or outside."""
     n, length = codes.shape
-    chance, first, second, side = torch.rand(4, n, 1, device=codes.device)
+    some, first, second, side = torch.rand(4, n, 1, device=codes.device)
     ends = torch.cat([first, second], 1).sort(1)[0] * length
     place = torch.arange(length, device=codes.device)
     inside = (place >= ends[:, :1]) & (place < ends[:, 1:])
-    given: Tensor = (chance < share) & torch.where(side < 0.5, inside, ~inside)
+    given: Tensor = (some < share) & torch.where(side < 0.5, inside, ~inside)
     return given

@@ -19,13 +19,14 @@ from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
 from infonoise_bio.models.encoding import Encoding
 from infonoise_bio.sampling.sequences import Condition
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.discrete import costs_of
 from infonoise_core.evaluation.likelihood import per_unit
 from infonoise_core.evaluation.measures import Measure
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.task import Batch
 
 _CHUNK = 512
-# In units of the code: where the noisy sequence would tell nothing.
+# In units of the code: where the noisy sequence would say nothing.
 _NO_SIGNAL = 10.0
 
 
@@ -98,19 +99,15 @@ class GivenBits(ABC):
         """None."""
         return {}
 
-    @torch.no_grad()
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """bits_per_base and its standard error over sequences."""
-        denoiser.eval()
-        device = next(denoiser.parameters()).device
-        parts = []
-        for start in range(0, len(self._codes), _CHUNK):
-            rows = slice(start, start + _CHUNK)
+
+        def cost(rows: slice, device: torch.device) -> Tensor:
             condition = {k: v[rows].to(device) for k, v in self._batch.condition.items()}
-            nats = self.nats(denoiser, self._codes[rows].to(device), condition, start)
-            parts.append(nats.cpu().to(torch.float64))
-        bases = (self._codes != MASKED).sum(1).to(torch.float64)
-        bits = per_unit(torch.cat(parts), bases).in_bits()
+            return self.nats(denoiser, self._codes[rows].to(device), condition, rows.start)
+
+        nats = costs_of(denoiser, cost, len(self._codes), _CHUNK)
+        bits = per_unit(nats, (self._codes != MASKED).sum(1)).in_bits()
         return {"bits_per_base": bits.value, "bits_per_base_stderr": bits.stderr}
 
     def measures(self) -> list[Measure]:

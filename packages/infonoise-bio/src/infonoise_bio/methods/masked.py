@@ -24,10 +24,10 @@ from infonoise_bio.methods.recipe import encoding_of, model_config, weight_of
 from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
 from infonoise_bio.models.encoding import Encoding
 from infonoise_bio.sampling.sequences import Condition, Progress
-from infonoise_core.errors import InputError
+from infonoise_core.evaluation.discrete import Hidden, any_hidden, masked_nats, strata_hidden
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.rng import Stream, generator
-from infonoise_core.sampling.discrete import first_hitting
+from infonoise_core.sampling.discrete import checked_calls, first_hitting, in_chunks
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.task import Batch, Losses
 
@@ -58,8 +58,9 @@ class Masked:
         condition: Condition | None = None,
         progress: Progress | None = None,
     ) -> Iterator[Codes]:
-        """--steps are calls of the network, at most one for each base; the other options of a
-        solver mean nothing here.
+        """--steps are calls of the network, at most one for each base.
+
+        The other options of a solver mean nothing here.
         """
         check_sampler(sampler)
         calls = min(sampler.steps, trained.denoiser.config.length)
@@ -72,8 +73,7 @@ class Masked:
 class MaskedTask(GivenTask):
     """Masked diffusion in the form without time (Ou et al. 2024; Sahoo et al. 2024).
 
-    A random number of bases is hidden; each counts L over that number. The same bound as that of
-    an autoregressive model in random order (Hoogeboom et al. 2022).
+    A random number of bases is hidden; each counts L over that number.
     """
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
@@ -82,10 +82,9 @@ class MaskedTask(GivenTask):
         sigma and eps are not used.
         """
         codes, condition = self.codes(batch)
-        hidden = torch.rand((2, *codes.shape), device=codes.device)
-        number = 1 + (hidden[1, :, :1] * codes.shape[1]).floor()
-        nats = masked_nats(denoiser, codes, hidden[0].argsort(1).argsort(1), number, condition)
-        loss = nats / codes.shape[1]
+        n, length = codes.shape
+        drawn = any_hidden(n, length, codes.device)
+        loss = bound_nats(denoiser, codes, drawn, condition) / length
         return Losses(loss, None)
 
 
@@ -100,35 +99,31 @@ class MaskedBits(GivenBits):
         rng = generator(self.seed, Stream.EVALUATE, first)
         n, length = codes.shape
         total = torch.zeros(n, dtype=torch.float64)
-        for level in range(self.levels):
-            # One number of hidden bases from each stratum.
-            share = (level + torch.rand(n, 1, generator=rng)) / self.levels
-            number = (1 + (share * length).floor()).clamp_max(length).to(codes.device)
-            rank = torch.rand(n, length, generator=rng).argsort(1).argsort(1).to(codes.device)
-            nats = masked_nats(model, codes, rank, number, condition)
+        for drawn in strata_hidden(n, length, self.levels, rng, codes.device):
+            nats = bound_nats(model, codes, drawn, condition)
             total += nats.cpu().to(torch.float64) / self.levels
         return total
 
 
-def masked_nats(
-    model: Denoiser, codes: Tensor, rank: Tensor, number: Tensor, condition: Mapping[str, Tensor]
+def bound_nats(
+    model: Denoiser, codes: Tensor, drawn: Hidden, condition: Mapping[str, Tensor]
 ) -> Tensor:
     """(n,) unbiased estimate of the bound on -log p of codes (n, L).
 
     Args:
         model: Known bases -> log probabilities of all.
-        codes: The sequences.
-        rank: (n, L), a random order of the bases.
-        number: (n, 1), how many are hidden: those of a lower rank.
+        codes: The sequences; unknown bases cost nothing.
+        drawn: Which bases are hidden.
         condition: What the model is given beside.
     """
-    given = codes.masked_fill(rank < number, MASKED)
-    log_probs = model(given, **condition)
-    hidden = (given == MASKED) & (codes != MASKED)
-    return (nats_of(log_probs, codes) * hidden).sum(1) * codes.shape[1] / number[:, 0]
+
+    def costs(hidden: Tensor) -> Tensor:
+        log_probs = model(codes.masked_fill(hidden, MASKED), **condition)
+        return nats_of(log_probs, codes) * (codes != MASKED)
+
+    return masked_nats(costs, drawn)
 
 
-@torch.no_grad()
 def sample_masked(
     model: BaseDenoiser,
     n: int,
@@ -156,16 +151,14 @@ def sample_masked(
     """
     check_number(n)
     length = model.config.length
-    calls = length if calls is None else calls
-    if not 1 <= calls <= length:
-        raise InputError(f"--steps {calls}: give 1 to {length}, one for each base")
+    calls = checked_calls(calls, length, "base")
     log_probs = UnderCondition(model, condition)
 
     def of_hidden(codes: Tensor, hidden: Tensor) -> Tensor:
         return log_probs(codes.masked_fill(hidden, MASKED)).transpose(1, 2)
 
-    for start in range(0, n, chunk):
-        rows, rng = min(chunk, n - start), generator(seed, Stream.SAMPLE, start)
-        yield first_hitting(of_hidden, rows, length, calls, rng).numpy().astype(np.uint8)
-        if progress is not None:
-            progress(rows, n)
+    def sampler(rng: torch.Generator, rows: int) -> Tensor:
+        return first_hitting(of_hidden, rows, length, calls, rng)
+
+    for codes in in_chunks(sampler, n, seed=seed, chunk=chunk, progress=progress):
+        yield codes.numpy().astype(np.uint8)

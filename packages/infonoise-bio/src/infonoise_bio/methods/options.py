@@ -1,10 +1,12 @@
 """Options of what is learned, free of heavy imports: a command line is parsed by them."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
-from infonoise_bio.data.options import Strand
+from tyro.conf import OmitArgPrefixes
+
+from infonoise_bio.data.options import Examples, Strand
 from infonoise_bio.models.options import Kind, check_encoding, preset
 from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
@@ -57,3 +59,11 @@ class Objective:
         if self.weight not in WEIGHT_NAMES:
             raise InputError(f"--weight {self.weight}: no such weight; give edm or unit")
         preset(self.size, self.network)
+
+
+@dataclass(frozen=True)
+class DnaOptions:
+    """What is learned, and of which sequences; the same in train and compare."""
+
+    objective: OmitArgPrefixes[Objective]
+    examples: OmitArgPrefixes[Examples] = field(default_factory=Examples)

@@ -1,6 +1,4 @@
-"""From the options of what is learned to the encoding, the weight, the network and the schedule's
-context.
-"""
+"""From the options of what is learned to encoding, weight, network and schedule context."""
 
 import numpy as np
 import torch

@@ -20,7 +20,7 @@ _GROUPS, _FLAGS = 2, 2
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a model can be told beside the noisy sequence.
+    """What a model can be given beside the noisy sequence.
 
     Attributes:
         classes: Names of the labels; label len(classes) means "not given".
@@ -38,7 +38,7 @@ class Conditions:
             raise InputError("conditions: give one mean and one std for each activity")
         if not all(0 < s < math.inf for s in self.std):
             raise InputError(
-                "conditions: an activity that does not vary tells nothing; leave it out"
+                "conditions: an activity that does not vary says nothing; leave it out"
             )
 
     def label(self, name: str) -> int:
@@ -63,7 +63,14 @@ class Conditions:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """length: bases of a sequence.  frequencies: of A C G T, the prior of the untrained model."""
+    """Everything that a denoiser is rebuilt from.
+
+    Attributes:
+        length: Bases of a sequence.
+        network: Its sizes.
+        conditions: What it can be given.
+        frequencies: Of A C G T, the prior of the untrained model.
+    """
 
     length: int
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -183,8 +190,9 @@ class BaseDenoiser(nn.Module):
         given: Tensor | None,
         mask: Tensor | None,
     ) -> Tensor:
-        """The matched filter at unit size, the exact posterior, and whether a base is there and
-        given: (n, 10, L).
+        """What the network is shown (n, 10, L).
+
+        The matched filter at unit size, the exact posterior, and whether a base is there and given.
         """
         n, _, length = filtered.shape
         a, c, g, t = (filtered[:, i : i + 1] for i in range(4))
@@ -216,10 +224,10 @@ class BaseDenoiser(nn.Module):
         if self.activity is not None:
             if activity is None:
                 activity = sigma.new_full((len(sigma), len(conditions.activities)), math.nan)
-            told = ~activity.isnan()
+            given = ~activity.isnan()
             unit = (activity.to(sigma) - self.mean.to(sigma)) / self.std.to(sigma)
-            value = torch.where(told, unit, 0.0)
-            both = torch.cat([value, told.to(value)], 1).to(embedding.dtype)
+            value = torch.where(given, unit, 0.0)
+            both = torch.cat([value, given.to(value)], 1).to(embedding.dtype)
             embedding = embedding + self.activity(both)
         return nn.functional.silu(embedding)
 
@@ -227,7 +235,7 @@ class BaseDenoiser(nn.Module):
 class IndependentBases(nn.Module):
     """The exact denoiser of independent bases, for anything that asks for a denoiser.
 
-    Same arguments as BaseDenoiser; label and activity tell it nothing.
+    Same arguments as BaseDenoiser; label and activity say nothing to it.
 
     Args:
         frequencies: (4,) of A C G T.

@@ -159,16 +159,18 @@ def one_hot_01(scale: float = 1.0) -> Encoding:
 
 
 def bits(scale: float = 1.0) -> Encoding:
-    """Two channels: purine (+) or pyrimidine (-), strong (+) or weak (-); complement negates the
-    first.
+    """Two channels: purine (+) or pyrimidine (-), strong (+) or weak (-).
+
+    Complement negates the first.
     """
     points = torch.tensor([[1, -1], [-1, 1], [1, 1], [-1, -1]], dtype=torch.float64)
     return Encoding("bits", scale, scale * points, 0.0, 0.0, (0, 1), (-1.0, 1.0))
 
 
 def tetrahedron(scale: float = 1.0) -> Encoding:
-    """Three channels: corners of a regular tetrahedron at distance `scale` from its centre;
-    complement negates the first two.
+    """Three channels: corners of a regular tetrahedron at distance `scale` from its centre.
+
+    Complement negates the first two.
     """
     points = torch.tensor(
         [[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=torch.float64

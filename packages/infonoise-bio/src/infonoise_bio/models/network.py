@@ -45,8 +45,9 @@ def normalise(h: Tensor) -> Tensor:
 
 
 class Modulation(nn.Module):
-    """Scale, shift and gate (n, C, 1) of a branch from the embedding (Peebles & Xie 2023); at the
-    start 1, 0 and 1.
+    """Scale, shift and gate (n, C, 1) of a branch from the embedding; at the start 1, 0 and 1.
+
+    Source: Peebles & Xie 2023.
     """
 
     def __init__(self, embedding: int, width: int) -> None:

@@ -31,7 +31,7 @@ class NetworkConfig:
     positions: bool = True
     """learn what is special about each position: for aligned sequences"""
     equivariant: bool = False
-    """the same answer on both strands, at twice the time of an update"""
+    """the same answer on both strands, at twice the time of a step"""
     dropout: float = 0.0
     """share of activations dropped in training"""
     causal: bool = False

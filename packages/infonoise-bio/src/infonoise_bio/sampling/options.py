@@ -1,9 +1,9 @@
 """Options of sampling, free of heavy imports: a command line is parsed by them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from tyro.conf import UseAppendAction
+from tyro.conf import OmitArgPrefixes, UseAppendAction
 
 from infonoise_core.errors import InputError
 from infonoise_core.sampling.options import SamplerConfig
@@ -52,3 +52,16 @@ class ConditionOptions:
         """What goes into the header of each sequence."""
         label = {} if self.label is None else {"label": self.label}
         return {**label, **dict(text.split("=", 1) for text in self.activity)}
+
+
+@dataclass(frozen=True)
+class SampleExtras:
+    """What DNA adds to the verb `sample`."""
+
+    prefix: str = "design"
+    """their names: design_1, design_2, ..."""
+    condition: OmitArgPrefixes[ConditionOptions] = field(default_factory=ConditionOptions)
+
+    def __post_init__(self) -> None:
+        if not self.prefix or self.prefix.split() != [self.prefix]:
+            raise InputError(f"--prefix {self.prefix!r}: give a word without spaces")

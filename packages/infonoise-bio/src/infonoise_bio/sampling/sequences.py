@@ -52,7 +52,7 @@ class Condition:
     activity: Mapping[str, float] = field(default_factory=dict)
 
     def rows(self, denoiser: BaseDenoiser) -> dict[str, Tensor]:
-        """One row of each condition asked for: label (1,), activity (1, k).
+        """One row of each condition that is given: label (1,), activity (1, k).
 
         Raises:
             InputError: For a class or a number that was not seen in training.
@@ -150,8 +150,7 @@ def design_each(
     condition: Mapping[str, Tensor],
     progress: Progress | None = None,
 ) -> Iterator[Codes]:
-    """n new sequences, each with conditions of its own (n, ...), as codes (chunk, L), one chunk at
-    a time.
+    """New sequences, each with conditions of its own, as codes (chunk, L), one chunk at a time.
 
     At the end of the way the state is the mean point of the posterior at the lowest level; the
     nearest base to it is the most probable one.

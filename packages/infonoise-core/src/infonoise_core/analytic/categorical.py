@@ -133,7 +133,7 @@ def mistaken(snr: float, probabilities: Tensor) -> Tensor:
     distance times this is the mmse, because E[sum of squared posteriors] = E[posterior of the true
     one].
 
-    By the Gumbel trick the posterior is the chance to win a race in which symbol j scores
+    By the Gumbel trick the posterior is the probability of winning a race in which symbol j scores
     ln p_j + sqrt(snr) z_j + Gumbel, and the true one snr more. The scores are independent, so
     P(another one wins) is one integral over the true one's score of its density times
     1 - prod F(score - ln p_j), F the distribution of sqrt(snr) z + Gumbel: two nested
@@ -173,8 +173,11 @@ class _Deck:
         self._mass = zeros.index_add(0, index, (p[:, None] * share).flatten())
 
     def mistaken(self, density: Tensor, log_below: Tensor, reach: int) -> Tensor:
-        """density (n,) of the true symbol's score, log_below (n + 2 reach,) log F from `reach`
-        steps before to `reach` after it.
+        """Probability that another symbol wins, given how the true symbol's score is distributed.
+
+        Args:
+            density: (n,) of the true symbol's score.
+            log_below: (n + 2 reach,) log F from `reach` steps before to `reach` after it.
         """
         n = len(density)
         # Row b: the summed log F of all symbols when the true one sits at grid point b of ln p.
@@ -190,10 +193,10 @@ def _race(score: Tensor, snr: float) -> tuple[Tensor, Tensor]:
     root = math.sqrt(snr)
     z, weight = normal_quadrature(min(0.5, 0.45 / root))
     excess = torch.exp(root * z - score[:, None])
-    chance = torch.exp(-excess)
+    survived = torch.exp(-excess)
     above = -torch.expm1(-excess) @ weight
-    below = (chance @ weight).clamp_min(1e-300)
-    return (excess * chance) @ weight, torch.where(above < 0.5, torch.log1p(-above), below.log())
+    below = (survived @ weight).clamp_min(1e-300)
+    return (excess * survived) @ weight, torch.where(above < 0.5, torch.log1p(-above), below.log())
 
 
 def _lagrange(x: Tensor) -> Tensor:

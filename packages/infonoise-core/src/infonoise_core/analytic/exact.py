@@ -16,11 +16,11 @@ from infonoise_core.profiles.profile import EntropyRateProfile
 
 
 class Source(ABC):
-    """A law of x0 whose posterior mean under Gaussian noise is known.
+    """A distribution of x0 whose posterior mean under Gaussian noise is known.
 
     Attributes:
         dim: Dimensions of one example.
-        entropy: nats, of a discrete law Shannon's, of one with a density the differential
+        entropy: Nats; of a discrete distribution Shannon's, of one with a density the differential
             entropy; None where there is neither.
     """
 
@@ -107,8 +107,10 @@ class BinarySource(Source):
         return self.middle + self.half * torch.tanh(tilt)
 
     def mmse(self, sigma: Tensor) -> Tensor:
-        """half^2 sum E[1 - s tanh(prior + s g + sqrt(g) z)] over the symbol's sign s, with
-        g = (half/sigma)^2 (Guo, Shamai & Verdu 2005).
+        """Closed form of the error of equally spaced pairs (Guo, Shamai & Verdu 2005).
+
+        half^2 sum E[1 - s tanh(prior + s g + sqrt(g) z)] over the symbol's sign s, with g =
+        (half/sigma)^2.
         """
         root = (self.half / sigma.to(torch.float64))[..., None]
         tilt = root.square() + root * self._nodes
@@ -126,7 +128,7 @@ class SphereSource(Source):
     """Uniform on a k-sphere around the origin, in the first k+1 of `dim` coordinates.
 
     The posterior mean points along x, at radius * I_{k/2+1/2}(kappa) / I_{k/2-1/2}(kappa) with
-    kappa = radius |x| / sigma^2 (the mean of a von Mises-Fisher law).
+    kappa = radius |x| / sigma^2 (the mean of a von Mises-Fisher distribution).
     """
 
     entropy = None
@@ -192,8 +194,9 @@ def exact_profile(
 
 
 def profile_on(source: Source, edges: Tensor) -> EntropyRateProfile:
-    """The source's profile on given edges (K+1,), each bin averaged over log sigma by a 4-point
-    Gauss rule.
+    """The source's profile on given edges (K+1,).
+
+    Each bin is averaged over log sigma by a 4-point Gauss rule.
     """
     nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(4))
     low, width = edges.log()[:-1, None], edges.log().diff()[:, None]

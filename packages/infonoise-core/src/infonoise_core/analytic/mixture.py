@@ -46,20 +46,21 @@ class MixtureSource(Source):
         table = symbol_table(p, 1)
         if table.shape[1] != k:
             raise InputError(f"{table.shape[1]} probabilities for {k} components: give as many")
-        self._law = _Law(means, torch.as_tensor(std, dtype=torch.float64).expand(k), table[0])
-        if not bool((self._law.std == 0).all() or (self._law.std > 0).all()):
+        spread = torch.as_tensor(std, dtype=torch.float64).expand(k)
+        self._mixture = _Mixture(means, spread, table[0])
+        if not bool((self._mixture.std == 0).all() or (self._mixture.std > 0).all()):
             raise InputError("std must be 0 for all components, or positive for all")
-        self.entropy = self._law.entropy()
+        self.entropy = self._mixture.entropy()
         self._cache: dict[float, tuple[float, float]] = {}
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        p, law = self._law.probabilities, self._law
+        p, mixture = self._mixture.probabilities, self._mixture
         k = torch.multinomial(p, n, replacement=True, generator=generator)
         noise = torch.randn(n, self.dim, generator=generator)
-        return (law.means[k] + law.std[k, None] * noise).to(torch.float32)
+        return (mixture.means[k] + mixture.std[k, None] * noise).to(torch.float32)
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        mean, _ = self._law.posterior(x.to(torch.float64), sigma.to(torch.float64))
+        mean, _ = self._mixture.posterior(x.to(torch.float64), sigma.to(torch.float64))
         return mean.to(x.dtype)
 
     def mmse(self, sigma: Tensor) -> Tensor:
@@ -70,17 +71,17 @@ class MixtureSource(Source):
 
     def component(self, k: int) -> GaussianSource:
         """Component k moved to the origin, which leaves mmse as it is."""
-        return GaussianSource(self.dim, float(self._law.std[k]))
+        return GaussianSource(self.dim, float(self._mixture.std[k]))
 
     def _measured(self, sigma: Tensor) -> Tensor:
         for s in set(sigma.flatten().tolist()) - self._cache.keys():
-            self._cache[s] = _mmse(self._law, s)
+            self._cache[s] = _mmse(self._mixture, s)
         values = [self._cache[s] for s in sigma.flatten().tolist()]
         return torch.tensor(values, dtype=torch.float64).reshape(*sigma.shape, 2)
 
 
 @dataclass(frozen=True, eq=False)
-class _Law:
+class _Mixture:
     """means (K, d), std (K,), probabilities (K,), all float64."""
 
     means: Tensor
@@ -170,7 +171,7 @@ class _Halfway:
     """
 
     def __init__(self, points: Tensor, sigma: float) -> None:
-        self._points, self._variance = points, sigma**2
+        self._mixture, self._variance = points, sigma**2
         self._gram = points @ points.T
         norm = self._gram.diagonal()
         self._square = (norm[:, None] + norm - 2 * self._gram).clamp_min(0)
@@ -183,26 +184,26 @@ class _Halfway:
         moved = u >= 0.5
         rest = (2 * u - moved.to(u))[:, None]
         j = torch.searchsorted(self._last[k], rest, right=True)[:, 0]
-        x = x + moved[:, None] * (self._points[j] - self._points[k]) / 2
+        x = x + moved[:, None] * (self._mixture[j] - self._mixture[k]) / 2
         # log of the density around halfway over that around point k.
-        own = (x * self._points[k]).sum(1, keepdim=True) - self._gram[k, k, None]
-        along = x @ self._points.T - self._gram[k] - own
+        own = (x * self._mixture[k]).sum(1, keepdim=True) - self._gram[k, k, None]
+        along = x @ self._mixture.T - self._gram[k] - own
         ratio = (along - self._square[k] / 4) / (2 * self._variance)
         return x, 2 * torch.sigmoid(-torch.logsumexp(self._log_chance[k] + ratio, 1))
 
 
-def _mmse(law: _Law, sigma: float) -> tuple[float, float]:
+def _mmse(mixture: _Mixture, sigma: float) -> tuple[float, float]:
     """Value and standard error."""
-    std = float(law.std[0])
-    centre = law.probabilities @ law.means
-    if not bool((law.std == std).all()):
-        centred = _Law(law.means - centre, law.std, law.probabilities)
+    std = float(mixture.std[0])
+    centre = mixture.probabilities @ mixture.means
+    if not bool((mixture.std == std).all()):
+        centred = _Mixture(mixture.means - centre, mixture.std, mixture.probabilities)
         return centred.expect(lambda x, s: centred.posterior(x, s)[1], sigma)
     # One width for all: it adds to the noise, behind which the means are, and shrinks their part.
     blurred = std**2 + sigma**2
-    between, error = _points_mmse(law.means - centre, law.probabilities, math.sqrt(blurred))
+    between, error = _points_mmse(mixture.means - centre, mixture.probabilities, math.sqrt(blurred))
     shrink = (sigma**2 / blurred) ** 2
-    within = law.means.shape[1] * std**2 * sigma**2 / blurred
+    within = mixture.means.shape[1] * std**2 * sigma**2 / blurred
     return within + shrink * between, shrink * error
 
 
@@ -218,8 +219,8 @@ def _points_mmse(points: Tensor, probabilities: Tensor, sigma: float) -> tuple[f
         return half_square * float(mistaken(half_square / sigma**2, probabilities[None])[0]), 0.0
     if float(side.min()) / sigma > CERTAIN:
         return 0.0, 0.0
-    law = _Law(span, torch.zeros_like(probabilities), probabilities)
-    return law.expect(lambda x, s: law.posterior(x, s)[1], sigma)
+    mixture = _Mixture(span, torch.zeros_like(probabilities), probabilities)
+    return mixture.expect(lambda x, s: mixture.posterior(x, s)[1], sigma)
 
 
 @functools.lru_cache(maxsize=8)

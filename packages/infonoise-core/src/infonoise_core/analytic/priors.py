@@ -1,7 +1,6 @@
 """Profiles that need no training: of independent symbols in closed form, or from the data alone."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from infonoise_core.analytic.exact import BinarySource, profile_on
 from infonoise_core.analytic.mixture import MixtureSource
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
-from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.profiles.measured import Noisy, check_examples, noisy_examples
 from infonoise_core.profiles.profile import EntropyRateProfile
 
 # Entries of the largest matrix of weights that is held at once.
@@ -48,9 +47,10 @@ def independent_symbol_profile(
     Args:
         probabilities: (K,), or (positions, K) where they differ between positions.
         embedding: OneHot, the default, or the vectors of the symbols (K, width); for bits
-            [[low], [high]].  positions: symbols of one example.  The mmse is exact for one-hot
-            vectors, numbers and all other codes whose symbols are equally far apart; for other
-            codes it is sampled, and stderr says how well.
+            [[low], [high]]. The mmse is exact for one-hot vectors, numbers and all other codes
+            whose symbols are equally far apart; for other codes it is sampled, and stderr says how
+            well.
+        positions: Symbols of one example.
     """
     table = symbol_table(probabilities, positions)
     embedding = OneHot() if embedding is None else embedding
@@ -175,8 +175,9 @@ def empirical_bayes_profile(
     draws: int = 256,
     generator: torch.Generator | None = None,
 ) -> EntropyRateProfile:
-    """A profile from the data alone: in each bin the error of the best denoiser that needs no
-    training.
+    """A profile from the data alone.
+
+    Each bin holds the error of the best denoiser that needs no training.
 
     There are three: empirical Bayes, a linear one, and, as the ceiling `dim`, leaving x as it is.
     Their errors bound the mmse from above only if no noisy example meets itself again: with its own
@@ -195,12 +196,12 @@ def empirical_bayes_profile(
         draws: Noisy examples per bin, taken in turn from half of them.
     """
     x0 = x0[:examples]
-    _check_examples(x0, 4)
+    check_examples(x0, 4)
     half = len(x0) // 2
     nearest, linear = EmpiricalBayesDenoiser(x0), LinearDenoiser(x0[half:])
     edges, dim = channel.edges(bins), x0[0].numel()
     rows = []
-    for noisy in _noisy_examples(x0[:half], edges, draws, generator):
+    for noisy in noisy_examples(lambda which: (x0[which], {}), half, edges, draws, generator):
         outcomes = [
             _outcome(noisy, *nearest.posterior(noisy.x, noisy.sigma, noisy.which)),
             _outcome(noisy, *linear.posterior(noisy.x, noisy.sigma)),
@@ -211,52 +212,6 @@ def empirical_bayes_profile(
     return EntropyRateProfile(edges, raw.clamp_max(dim), stderr, count, dim, raw, implied)
 
 
-@torch.no_grad()
-def measure_profile(
-    denoiser: Denoiser,
-    x0: Tensor,
-    channel: Channel,
-    bins: int = 64,
-    draws: int = 256,
-    condition: Mapping[str, Tensor] | None = None,
-    generator: torch.Generator | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> EntropyRateProfile:
-    """The profile of a denoiser's errors on given examples, with standard errors.
-
-    On held-out examples it is an upper bound on the true rate; on training examples it may lie
-    below, and the gap between the two is memorisation.
-
-    Args:
-        x0: (n, ...).
-        draws: Noisy examples per bin, taken from x0 in turn, at noise levels spread evenly over
-            the bin in log sigma.
-        condition: The denoiser's keyword arguments, (n, ...) each.
-        progress: Called with 1 after each bin.
-    """
-    _check_examples(x0, 1)
-    edges = channel.edges(bins)
-    rows = []
-    for noisy in _noisy_examples(x0, edges, draws, generator):
-        keywords = {name: value[noisy.which] for name, value in (condition or {}).items()}
-        mean = denoiser(noisy.x, noisy.sigma, **keywords).flatten(1)
-        rows.append(_outcome(noisy, mean, torch.zeros_like(noisy.sigma)))
-        if progress is not None:
-            progress(1)
-    rate, stderr, _ = torch.tensor(rows, dtype=torch.float64).T
-    count = torch.full_like(rate, float(draws))
-    return EntropyRateProfile(edges, rate, stderr, count, x0[0].numel())
-
-
-class _Noisy(NamedTuple):
-    """which: (n,) index of the example.  clean, x: (n, ...).  sigma: (n,)."""
-
-    which: Tensor
-    clean: Tensor
-    x: Tensor
-    sigma: Tensor
-
-
 class _Outcome(NamedTuple):
     """Of one bin: mean of squared error / sigma^2, its standard error, mean implied rate."""
 
@@ -265,25 +220,7 @@ class _Outcome(NamedTuple):
     implied: float
 
 
-def _noisy_examples(
-    x0: Tensor, edges: Tensor, draws: int, generator: torch.Generator | None
-) -> Iterator[_Noisy]:
-    """`draws` noisy examples for each bin; the random numbers are drawn where the generator is."""
-    if draws < 2:
-        raise InputError(f"{draws} draws per bin: give at least 2, to know the error")
-    at = x0.device if generator is None else generator.device
-    for i, (low, high) in enumerate(edges.log().unfold(0, 2, 1).tolist()):
-        which = (i * draws + torch.arange(draws, device=x0.device)) % len(x0)
-        clean = x0[which].to(torch.promote_types(x0.dtype, torch.float32))
-        strata = torch.randperm(draws, generator=generator, device=at)
-        share = (strata + torch.rand(draws, generator=generator, device=at)) / draws
-        sigma = torch.exp(low + (high - low) * share).to(clean)
-        noise = torch.randn(clean.shape, generator=generator, device=at, dtype=clean.dtype)
-        spread = sigma.reshape(-1, *(1,) * (clean.dim() - 1))
-        yield _Noisy(which, clean, clean + spread * noise.to(clean), sigma)
-
-
-def _outcome(noisy: _Noisy, mean: Tensor, variance: Tensor) -> _Outcome:
+def _outcome(noisy: Noisy, mean: Tensor, variance: Tensor) -> _Outcome:
     square = noisy.sigma.to(mean).square()
     rate = (mean - noisy.clean.flatten(1)).square().sum(1) / square
     stderr = rate.std() / math.sqrt(len(rate))
@@ -291,12 +228,7 @@ def _outcome(noisy: _Noisy, mean: Tensor, variance: Tensor) -> _Outcome:
 
 
 def _flat(examples: Tensor) -> Tensor:
-    _check_examples(examples, 2)
+    check_examples(examples, 2)
     # MPS knows no float64.
     dtype = torch.float32 if examples.device.type == "mps" else torch.float64
     return examples.flatten(1).to(dtype)
-
-
-def _check_examples(x0: Tensor, least: int) -> None:
-    if x0.dim() < 2 or len(x0) < least:
-        raise InputError(f"examples of shape {tuple(x0.shape)}: give (n, ...) with n >= {least}")

@@ -22,7 +22,7 @@ _GOES_ON = ("train", "compare")
 # Of a run, and of the runs of a comparison.
 _CHECKPOINTS = ("checkpoints/step-*", "runs/*/checkpoints/step-*")
 
-# Set to see the traceback of a mistake that is told in one line.
+# Set to see the traceback of a mistake that is shown in one line.
 TRACEBACK = "INFONOISE_TRACEBACK"
 
 # The frozen dataclass of a command's options, and the function that takes it. Either may be given
@@ -73,7 +73,7 @@ def run(
 
 
 def _flush() -> None:
-    """Write what is still on its way to stdout, while an error of it can be told."""
+    """Write what is still on its way to stdout, while an error of it can be shown."""
     if sys.stdout is not None:
         sys.stdout.flush()
 
@@ -165,7 +165,7 @@ def _next_words(arguments: Sequence[str], begun: Sequence[Any]) -> str:
 
 
 def _refuse_launcher(full_name: str, name: str) -> None:
-    """InputError, told once a machine, where several processes would do the same work twice."""
+    """InputError, once a machine, where several processes would do the same work twice."""
     local, world = os.environ.get("LOCAL_RANK"), os.environ.get("WORLD_SIZE", "1")
     if name in _SHARED or local is None or world == "1":
         return

@@ -15,7 +15,7 @@ from infonoise_core.app.comparison import Comparison, good_threads, run_comparis
 from infonoise_core.app.domain import Data, Domain, Options, Samples
 from infonoise_core.app.options import CompareConfig, CompareOptions
 from infonoise_core.app.report import answer, write_report
-from infonoise_core.app.results import Results, print_table
+from infonoise_core.app.results import Arm, Results, print_table
 from infonoise_core.config.quantities import parse_duration
 from infonoise_core.config.tree import settings_of
 from infonoise_core.evaluation.measures import Evaluation
@@ -23,6 +23,7 @@ from infonoise_core.files import read_json, write_json
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import ScheduleContext, make_schedule, split_names
 from infonoise_core.training.engines.ranks import pick_device
+from infonoise_core.training.lock import locked
 from infonoise_core.training.progress import progress
 from infonoise_core.training.run_folder import check_run, open_run, run_settings
 from infonoise_core.training.task import Task
@@ -101,34 +102,38 @@ def compare(subject: Subject, config: CompareConfig) -> Results:
         device=config.device,
     )
     settings = _settings(subject, config)
-    steps = _open(config, comparison, settings)
+    check_run(config.out, settings, overwrite=config.overwrite, finished=RESULTS_FILE)
+    with locked(config.out):
+        steps = _open(config, comparison, settings)
+        arms = _trained(config, comparison, steps, str(subject.about["name"]))
+        results = Results(
+            data=dict(subject.about),
+            settings={**settings, "train": settings_of(config.training(steps))},
+            measures=subject.evaluation.measures(),
+            arms=arms,
+            versions={
+                "infonoise-core": infonoise_core.__version__,
+                **subject.versions,
+                "torch": torch.__version__,
+            },
+            floors=dict(subject.evaluation.floors),
+        )
+        write_report(config.out / REPORT_FILE, results, {**samples, **subject.real})
+        write_json(config.out / RESULTS_FILE, results.to_dict())
+        print_table(results)
+        print(answer(results))
+        print(f"report: {config.out / REPORT_FILE}")
+        return results
+
+
+def _trained(config: CompareConfig, comparison: Comparison, steps: int, data: str) -> list[Arm]:
+    names = list(comparison.make_schedules)
     runs = len(names) * config.seeds
-    print(
-        f"{', '.join(names)} on {subject.about['name']}: {runs} runs of {steps} steps",
-        file=sys.stderr,
-    )
+    print(f"{', '.join(names)} on {data}: {runs} runs of {steps} steps", file=sys.stderr)
     with progress(runs * steps, "compare") as reporter:
-        arms = run_comparison(
+        return run_comparison(
             comparison, config.training(steps), config.seeds, config.out, reporter
         )
-    results = Results(
-        data=dict(subject.about),
-        settings={**settings, "train": settings_of(config.training(steps))},
-        measures=subject.evaluation.measures(),
-        arms=arms,
-        versions={
-            "infonoise-core": infonoise_core.__version__,
-            **subject.versions,
-            "torch": torch.__version__,
-        },
-        floors=dict(subject.evaluation.floors),
-    )
-    write_report(config.out / REPORT_FILE, results, {**samples, **subject.real})
-    write_json(config.out / RESULTS_FILE, results.to_dict())
-    print_table(results)
-    print(answer(results))
-    print(f"report: {config.out / REPORT_FILE}")
-    return results
 
 
 def _settings(subject: Subject, config: CompareConfig) -> dict[str, Any]:

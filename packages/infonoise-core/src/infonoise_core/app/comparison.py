@@ -1,6 +1,4 @@
-"""Does an adaptive schedule help on this data? The same network, trained under each schedule in
-turn.
-"""
+"""Whether an adaptive schedule helps: the same network, trained under each schedule in turn."""
 
 import tempfile
 import time

@@ -137,6 +137,18 @@ class Domain(ABC, Generic[Data, Options]):
 
     # Trained runs
 
+    def other_model(self, path: Path, device: str) -> TrainedRun[Options] | None:
+        """A model that `sample` can draw from though no `train` made it; None for a run.
+
+        Raises:
+            InputError: For a folder of several.
+        """
+        return None
+
+    def as_today(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A run's config.json as this version would write it; renamed options are core's care."""
+        return settings
+
     @abstractmethod
     def rebuild(self, settings: Mapping[str, Any], folder: Path) -> nn.Module:
         """The network of a run by its config.json and assets, without its weights."""
@@ -172,6 +184,12 @@ class Domain(ABC, Generic[Data, Options]):
 
     def check_evaluate(self, command: EvaluateOptions) -> None:
         """InputError, before anything is computed, for options that cannot be evaluated by."""
+
+    def evaluation_file(self, command: EvaluateOptions) -> str:
+        """Name of what `evaluate` writes into the run; `report` shows that of this name."""
+        from infonoise_core.app.evaluation import EVALUATION_FILE
+
+        return EVALUATION_FILE
 
     def measures_profile(self, command: ProfileOptions) -> bool:
         """Whether the options of `profile` ask for something that `profile` has to measure."""

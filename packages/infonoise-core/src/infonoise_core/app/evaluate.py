@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from infonoise_core.app.domain import Data, Domain, Options
-from infonoise_core.app.evaluation import EVALUATION_FILE, to_record
+from infonoise_core.app.evaluation import to_record
 from infonoise_core.app.options import EvaluateOptions
 from infonoise_core.app.table import print_tables
 from infonoise_core.app.trained import TrainedRun, data_of, open_trained
@@ -27,7 +27,7 @@ def run_evaluate(domain: Domain[Data, Options], command: EvaluateOptions) -> Non
     found = domain.evaluate(run, data, command)
     for note in found.notes:
         print(note, file=sys.stderr)
-    out = command.out or command.run / EVALUATION_FILE
+    out = command.out or command.run / domain.evaluation_file(command)
     write_json(out, to_record(found, _head(domain, run, command)))
     print_tables(found.tables)
     print(f"{out}: written")

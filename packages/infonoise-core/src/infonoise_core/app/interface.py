@@ -49,7 +49,8 @@ class Interface:
         sample, evaluate, profile: Dataclasses of what it adds to these verbs.
         samples, evaluated: How many samples `sample` and `evaluate` draw by default.
         sample_out: What --out of sample is, for help; empty where it may be left out.
-        splits: Names of held-out data that evaluate takes; the first is the default.
+        splits: Names of the real data that evaluate takes; the first is the default.
+        split_help: What they are.
         own: Further verbs: name -> options and "module:function".
         presets: Verb -> its published recipes.
         describe: Verb -> what it does, in place of what core says.
@@ -72,6 +73,7 @@ class Interface:
     samples: int = 64
     evaluated: int = 256
     splits: tuple[str, ...] = ("test", "val")
+    split_help: str = ""
     own: Mapping[str, command.Command] = field(default_factory=dict)
     presets: Mapping[str, Presets] = field(default_factory=dict)
     describe: Mapping[str, str] = field(default_factory=dict)
@@ -151,12 +153,14 @@ def _changes(verb: str, interface: Interface) -> list[tuple[str, Any, Any]]:
     if verb == "sample":
         return [_group(interface.sample), drawn, *_sampled(interface)]
     if verb == "evaluate":
-        split: Any = Literal.__getitem__(interface.splits)
+        names: Any = Literal.__getitem__(interface.splits)
+        split = Annotated[names, formerly("reference", "part")]
+        which = interface.split_help or f"which held-out {interface.examples}"
         words = f"generated {interface.examples}, and as many real ones that they are compared with"
         return [
             _group(interface.evaluate),
             drawn,
-            _field("split", split, f"which held-out {interface.examples}", interface.splits[0]),
+            _field("split", split, which, interface.splits[0]),
             _field("samples", Annotated[int, formerly("n")], words, interface.evaluated),
         ]
     if verb == "profile":

@@ -24,9 +24,7 @@ _SHOWN = 300
 
 
 def one_line(error: BaseException) -> str | None:
-    """What to tell of an error that is none of ours: what is wrong, where, and the fix; else
-    None.
-    """
+    """One line for an error that is not ours: what is wrong, where, and the fix; else None."""
     for kinds, words in _WORDS:
         if isinstance(error, kinds):
             return " ".join(words(error).split())

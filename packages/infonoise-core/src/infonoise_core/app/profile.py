@@ -9,7 +9,7 @@ from infonoise_core.app.options import ProfileOptions
 from infonoise_core.app.trained import open_trained
 from infonoise_core.files import check_output
 from infonoise_core.plot import draw_profile, figure, save_figure
-from infonoise_core.training.run_folder import profile_of
+from infonoise_core.training.run_profile import profile_of
 
 _SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 

@@ -40,9 +40,9 @@ from infonoise_core.training.run_folder import (
     DONE_FILE,
     METRICS_FILE,
     PROFILE_FILE,
-    profile_if_any,
     read_run_of,
 )
+from infonoise_core.training.run_profile import profile_if_any
 
 
 @dataclass(frozen=True)
@@ -159,17 +159,19 @@ def _fill(folder: Path, config: Push, kind: Shareable) -> None:
         kind.program, about, measures, measured_at, profile, versions, commands, kind.tags
     )
     (folder / README_FILE).write_text(page, encoding="utf-8")
-    told: dict[str, Any] = {
+    about_it: dict[str, Any] = {
         "versions": versions, "step": step, "parameters": parameters, "about": about,
         "measures": finite(measures),
         "profile": None if profile is None else profile_words(profile),
     }  # fmt: skip
-    seal(folder, "model", kind.program, told)
+    seal(folder, "model", kind.program, about_it)
 
 
 def _write_weights(run: Path, folder: Path) -> tuple[int, int]:
-    """The averaged weights of the newest whole checkpoint, as float32; its step and how many
-    numbers they are.
+    """Write the averaged weights of the newest whole checkpoint as float32.
+
+    Returns:
+        Its step, and how many numbers they are.
     """
     found = checkpoint.load_latest(run / CHECKPOINTS)
     if found is None:

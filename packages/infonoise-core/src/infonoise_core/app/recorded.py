@@ -1,5 +1,6 @@
 """Which data a run was trained on, and whether others are the same ones."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ def recorded(
     summary = domain.summary(data)
     if any(summary[key] != begun.get(key) for key in summary):
         return {**summary, FINGERPRINT: domain.fingerprint(data)}
-    # Runs from before there was a fingerprint go on without one.
+    _say_if_unknown(begun, str(out))
     if FINGERPRINT in begun and not domain.alike(begun[FINGERPRINT], domain.fingerprint(data)):
         raise InputError(
             f"{source}: not the {domain.interface.examples} that {out} was begun with, only as many"
@@ -47,8 +48,19 @@ def refuse_others(
     if differs:
         words = domain.difference(differs, known, found, run)
         raise InputError(f"{source}: not the {what} of {run}, {words}")
+    _say_if_unknown(known, str(run))
     if FINGERPRINT in known and not domain.alike(known[FINGERPRINT], domain.fingerprint(data)):
         raise InputError(
             f"{source}: not the {what} of {run}, only as many of the same kind; give the same ones"
             " with --data"
+        )
+
+
+def _say_if_unknown(known: Mapping[str, Any], run: str) -> None:
+    """The first releases wrote down numbers and kinds; that of text also a digest of its own."""
+    if not {FINGERPRINT, "digest"} & set(known):
+        print(
+            f"note: {run} is of an earlier release, which kept no fingerprint of the data: only"
+            " numbers and kinds were compared",
+            file=sys.stderr,
         )

@@ -63,8 +63,9 @@ class Results:
         return [arm.evaluations[-1][measure] for arm in self.of(schedule)]
 
     def best_fixed(self) -> tuple[str, float] | None:
-        """The fixed law with the best final value of the first measure, and that value (mean over
-        seeds).
+        """The fixed schedule with the best final value of the first measure, and that value.
+
+        It is the mean over seeds.
         """
         name = self.measures[0].name
         fixed = dict.fromkeys(arm.schedule for arm in self.arms if arm.fixed)
@@ -75,8 +76,9 @@ class Results:
         return best, scores[best]
 
     def updates_to_best_fixed(self, schedule: str) -> list[float | None]:
-        """Updates until the best fixed law's final value was first reached, per seed; None for
-        never.
+        """Steps until the best fixed schedule's final value was first reached, per seed.
+
+        None for a seed that never reached it.
         """
         best = self.best_fixed()
         if best is None:
@@ -148,8 +150,9 @@ def with_error(values: Sequence[float], spec: str) -> str:
 
 
 def times_fewer(total: float, steps: Sequence[float]) -> str:
-    """All steps over the mean of those needed; the error follows that of the mean to first
-    order.
+    """All steps over the mean of those needed.
+
+    The error follows that of the mean to first order.
     """
     mean = statistics.fmean(steps)
     text = f"{total / mean:.2f}"

@@ -58,8 +58,9 @@ def run_page(
 
 
 def training_figures(run: TrainedRun[Any]) -> dict[str, str]:
-    """Caption -> SVG: the evaluations, the loss, the profile and the noise distribution over time,
-    as far as the run has them.
+    """Caption -> SVG, as far as the run has it.
+
+    The evaluations, the loss, the profile and the noise distribution over time.
     """
     records = list(read_lines(run.path / METRICS_FILE))
     found: dict[str, str] = {}

@@ -8,5 +8,6 @@ from infonoise_core.app.trained import open_trained
 def run_sample(domain: Domain[Data, Options], command: SampleOptions) -> None:
     """Open the run and let the domain write samples, all or none."""
     domain.check_out(command)
-    run = open_trained(domain, command.run, command.sampler.device)
+    path, device = command.run, command.sampler.device
+    run = domain.other_model(path, device) or open_trained(domain, path, device)
     print(domain.generate(run, command))

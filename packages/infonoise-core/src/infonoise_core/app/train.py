@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,20 +17,23 @@ from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.files import write_bytes, write_json
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.training.config import EngineConfig, TrainConfig
-from infonoise_core.training.engines.base import count_parameters
+from infonoise_core.training.engines.base import Engine, count_parameters
 from infonoise_core.training.engines.make import make_engine
+from infonoise_core.training.lock import locked
 from infonoise_core.training.loop import Show, check_division, train
 from infonoise_core.training.progress import progress
 from infonoise_core.training.run_folder import (
     CONFIG_FILE,
     DONE_FILE,
+    check_run,
+    note_assets,
     open_run,
     read_run,
 )
-from infonoise_core.training.run_folder import profile_if_any as profile_if_any
-from infonoise_core.training.run_folder import profile_of as profile_of
 from infonoise_core.training.run_folder import read_run_of as read_run_of
 from infonoise_core.training.run_folder import run_settings as run_settings
+from infonoise_core.training.run_profile import profile_if_any as profile_if_any
+from infonoise_core.training.run_profile import profile_of as profile_of
 from infonoise_core.training.task import Task
 
 YAML_FILE, SAMPLES = "config.yaml", "samples"
@@ -126,21 +130,37 @@ def run_training(run: Run, options: TrainCommand) -> None:
             given again with --config. Call it after every check of the user's input: from here
             on an earlier run may be replaced.
     """
-    config, out = options.train, options.out
+    out = options.out
     engine = make_engine(options.engine)
-    check_division(config, engine)
+    check_division(options.train, engine)
 
-    def begin() -> bool:
-        going_on = open_run(
-            out, run.settings,
-            overwrite=options.overwrite, finished=DONE_FILE, kind=run.kind or type(options),
-        )  # fmt: skip
-        write_yaml(out / YAML_FILE, options, leave_out=("out", "overwrite"))
-        if run.save_assets is not None:
-            run.save_assets(out)
-        return going_on
+    with ExitStack() as stack:
 
-    going_on = engine.share(begin)
+        def begin() -> bool:
+            kind = run.kind or type(options)
+            check_run(out, run.settings, overwrite=options.overwrite, finished=DONE_FILE, kind=kind)
+            stack.enter_context(locked(out))
+            return _begin(run, options, kind)
+
+        _train(run, options, engine, engine.share(begin))
+
+
+def _begin(run: Run, options: TrainCommand, kind: type[Any]) -> bool:
+    """Make or take over the run's folder, which is locked; returns whether a run goes on."""
+    out = options.out
+    going_on = open_run(
+        out, run.settings, overwrite=options.overwrite, finished=DONE_FILE, kind=kind
+    )
+    write_yaml(out / YAML_FILE, options, leave_out=("out", "overwrite"))
+    if run.save_assets is not None:
+        run.save_assets(out)
+    if not going_on:
+        note_assets(out)
+    return going_on
+
+
+def _train(run: Run, options: TrainCommand, engine: Engine, going_on: bool) -> None:
+    config, out = options.train, options.out
     first = engine.rank == 0
     if first:
         size = count_parameters(run.task.denoiser.parameters())

@@ -15,7 +15,8 @@ from infonoise_core.config.tree import from_plain
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.loop import load_denoiser
-from infonoise_core.training.run_folder import profile_if_any, read_run_of
+from infonoise_core.training.run_folder import read_run_of
+from infonoise_core.training.run_profile import profile_if_any
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class TrainedRun(Generic[Options]):
 def options_of(domain: Domain[Data, Options], settings: Mapping[str, Any]) -> Options:
     """What a domain's options were, by a run's config.json."""
     kind: Any = domain.interface.options
-    options: Options = from_plain(kind, upgraded(settings, kind))
+    options: Options = from_plain(kind, upgraded(domain.as_today(settings), kind))
     return options
 
 

@@ -38,12 +38,16 @@ def memory_table(
 ) -> Table:
     """One row per engine and ZeRO stage, in GiB or MiB.
 
-    gradients: with buckets, and what DeepSpeed gathers and copies.
+    The column of gradients holds buckets and what DeepSpeed gathers and copies, too; that of
+    activations also bf16 copies of the weights.
 
     Args:
-        activations: With bf16 copies of the weights.
         parameters: A number such as 133.5M, or a run's folder.
-        activations, gpu: Sizes such as 24GiB, or empty.
+        processes: Of the run, all machines together.
+        precision: Of the network's arithmetic.
+        grad_accum: Micro-batches per optimizer step and process.
+        activations: A size such as 24GiB, or empty.
+        gpu: The same.
 
     Raises:
         InputError: For what is neither.

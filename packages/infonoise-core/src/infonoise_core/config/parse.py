@@ -34,8 +34,9 @@ class Sources:
 
 @dataclass(frozen=True)
 class PresetSources(Sources):
-    """Where a setting is given twice, options go before --set, --set before --config, and --config
-    before --preset.
+    """Where a setting is given twice, options go before --set, --set before --config.
+
+    --config goes before --preset.
     """
 
     preset: str | None = None
@@ -45,8 +46,13 @@ class PresetSources(Sources):
 def parse_options(
     kind: type[T], program: str, arguments: Sequence[str], presets: Presets | None = None
 ) -> T | None:
-    """The dataclass `kind` from what the user gave, checked by its own constructors; None where
-    help was asked for, which is printed. InputError for every mistake.
+    """The dataclass `kind` from what the user gave, checked by its own constructors.
+
+    Returns:
+        None where help was wanted, which is printed.
+
+    Raises:
+        InputError: For every mistake.
     """
     sources = PresetSources if presets else Sources
     given, _ = _tyro(sources, program, arguments, add_help=False, return_unknown_args=True)
@@ -85,8 +91,14 @@ def _with_sources(kind: type, sources: type) -> type:
 def _tyro(
     kind: Any, program: str, arguments: Sequence[str], known: Sequence[str] = (), **how: Any
 ) -> Any:
-    """What tyro makes of the arguments; None after it has printed help. known: names of options, of
-    which the nearest is offered for one that there is not.
+    """What tyro makes of the arguments; None after it has printed help.
+
+    Args:
+        kind: A dataclass, or a union of them.
+        program: Its name, for help.
+        arguments: As the user gave them.
+        known: Names of options, of which the nearest is offered for one that there is not.
+        how: Further arguments of tyro.cli.
     """
     complaint = io.StringIO()
     try:
@@ -101,8 +113,9 @@ def _tyro(
 
 
 def _unknown_option(box: str, known: Sequence[str]) -> str:
-    """That there is no such option, and the nearest; empty where tyro's message tells of another
-    mistake.
+    """A line that there is no such option, and the nearest one.
+
+    Empty where tyro's message is about another mistake.
     """
     found = re.search(r"Unrecognized options:[\s│]*--([\w.-]+)", box)
     if found is None:

@@ -1,6 +1,4 @@
-"""Published recipes as functions that return a command's whole dataclass, and what tells them
-apart.
-"""
+"""Published recipes as functions that return a command's dataclass, and what tells them apart."""
 
 import difflib
 from collections.abc import Callable, Mapping
@@ -19,15 +17,13 @@ def make_preset(name: str, presets: Presets) -> Any:
     """The dataclass of a preset; InputError, with the nearest name, if there is none."""
     if name not in presets:
         near = difflib.get_close_matches(name, presets, n=1)
-        mend = f"did you mean {near[0]}?" if near else f"give one of {', '.join(presets)}"
-        raise InputError(f"--preset {name}: there is no such preset; {mend}")
+        fix = f"did you mean {near[0]}?" if near else f"give one of {', '.join(presets)}"
+        raise InputError(f"--preset {name}: there is no such preset; {fix}")
     return presets[name]()
 
 
 def differences(kind: type, presets: Presets) -> dict[str, list[str]]:
-    """Setting -> its value by default and in each preset, for the settings that are not the same
-    everywhere.
-    """
+    """Setting -> its value by default and in each preset, where these differ."""
     trees = [ConfigTree(kind), *(ConfigTree(kind, make()) for make in presets.values())]
     rows = {path: [tree.values[path] for tree in trees] for path in trees[0].values}
     return {dotted(path): [_shown(value) for value in row] for path, row in _unequal(rows).items()}

@@ -24,8 +24,9 @@ _INT64 = 1 << 63
 
 
 class ConfigTree:
-    """The settings of `kind`, a dataclass of dataclasses, each still without a value, with its
-    default or with what was put there since.
+    """The settings of `kind`, a dataclass of dataclasses.
+
+    Each is still without a value, or has its default or what was put there since.
 
     Args:
         base: An instance to start from in place of the defaults.
@@ -48,9 +49,12 @@ class ConfigTree:
         self._take_defaults((), kind, base)
 
     def find(self, key: str, where: str) -> FieldPath:
-        """The path of a setting or group from its dotted name, the name of its option, or the end
-        of its name where that says which is meant. InputError, with the nearest name, if there is
-        none.
+        """The path of a setting or group from its dotted name or the name of its option.
+
+        The end of a name will do where it says which is meant.
+
+        Raises:
+            InputError: With the nearest name, if there is none.
         """
         parts = tuple(key.replace("-", "_").split("."))
         if parts in self._types or parts in self._groups:
@@ -106,8 +110,11 @@ class ConfigTree:
         return [dotted(leaf) for leaf in self._types if leaf[: len(path)] == path]
 
     def draft(self, kind: type | None = None, **more: Any) -> Any:
-        """An instance with these values that nothing has checked yet, of `kind` if given: a
-        subclass with `more` fields. What has no value is tyro's MISSING.
+        """An instance with these values that nothing has checked yet.
+
+        Args:
+            kind: A subclass with `more` fields, in place of the tree's own class.
+            more: Their values. What has no value is tyro's MISSING.
         """
         return self._drafted(kind or self.kind, (), more)
 
@@ -312,8 +319,9 @@ def _tokens(value: Any) -> list[str]:
 
 
 def _says_the_same(result: Any, value: Any) -> bool:
-    """Whether a parsed value is what YAML gave: a number must not end as a text (007 is 7 in YAML),
-    nor the text None as nothing.
+    """Whether a parsed value is what YAML gave.
+
+    A number must not end as a text (007 is 7 in YAML), nor the text None as nothing.
     """
     if isinstance(value, list):
         pairs = zip(result, value, strict=True) if isinstance(result, (list, tuple)) else ()

@@ -9,9 +9,12 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Measure:
-    """name: its key in every evaluation; `<name>_stderr` beside it is its standard error.
+    """A number that an evaluation gives; lower is better.
 
-    Lower is better.
+    Attributes:
+        name: Its key in every evaluation; `<name>_stderr` beside it is its standard error.
+        label: What it is called in tables and figures.
+        explanation: What it says, in a sentence or two.
     """
 
     name: str

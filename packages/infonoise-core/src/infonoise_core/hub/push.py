@@ -73,11 +73,13 @@ def run_pull_profile(config: PullProfile) -> None:
 def deliver(
     target: str, fill: Callable[[Path], None], package: str, *, private: bool, overwrite: bool
 ) -> str:
-    """Let `fill` write a folder and bring it to the target, whole or not at all; returns a line
-    about where it is.
+    """Let `fill` write a folder and bring it to the target, whole or not at all.
 
     Args:
         package: See `repository`.
+
+    Returns:
+        A line about where it is.
 
     Raises:
         InputError: Before anything is computed where the target is not free.

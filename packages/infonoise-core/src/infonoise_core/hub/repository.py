@@ -20,8 +20,12 @@ _LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 
 @dataclass(frozen=True)
 class Repository:
-    """name: OWNER/NAME.  revision: branch, tag or commit; None for the newest.  package: whose
-    extra [hub] is asked for where huggingface_hub is missing.
+    """A repository on the hub.
+
+    Attributes:
+        name: OWNER/NAME.
+        revision: Branch, tag or commit; None for the newest.
+        package: Whose extra [hub] is named where huggingface_hub is missing.
     """
 
     name: str
@@ -64,8 +68,10 @@ class Repository:
         return str(address)
 
     def download(self, folder: Path, names: Sequence[str]) -> "Repository":
-        """Fetch those of the files named that are there; returns the repository at the commit they
-        are of.
+        """Fetch those of the files named that are there.
+
+        Returns:
+            The repository at the commit they are of.
         """
         hub = self._library()
         with self._told(hub):

@@ -55,8 +55,9 @@ class Channel(ABC):
         return self.signal(u) * self.sigma(u)
 
     def time(self, sigma: Tensor) -> Tensor:
-        """A coordinate without steps, monotone in sigma: `coordinate` itself, but for channels
-        whose coordinate counts steps; any shape.
+        """A coordinate without steps, monotone in sigma; any shape.
+
+        `coordinate` itself, but for channels whose coordinate counts steps.
         """
         return self.coordinate(sigma)
 
@@ -65,16 +66,18 @@ class Channel(ABC):
         return self.sigma(time)
 
     def levels(self, sigma: Tensor) -> Tensor:
-        """What a schedule hands out for the sigma it drew: its coordinate, inside the span;
-        any shape.
+        """What a schedule hands out for the sigma it drew: its coordinate, inside the span.
+
+        Any shape.
         """
         return self.coordinate(sigma.clamp(self.sigma_min, self.sigma_max)).to(
             self.coordinate_dtype
         )
 
     def edges(self, bins: int) -> Tensor:
-        """(K+1,) sigma edges of at most `bins` bins over the span, float64 on the CPU: uniform in
-        log sigma as far as every bin can hold a level.
+        """(K+1,) sigma edges of at most `bins` bins over the span, float64 on the CPU.
+
+        Uniform in log sigma as far as every bin can hold a level.
         """
         return log_edges(self.sigma_min, self.sigma_max, bins)
 

@@ -11,7 +11,8 @@ from infonoise_core.errors import InputError
 class Denoiser(Protocol):
     """D(x, sigma, **condition) -> estimate of x0.
 
-    x: (n, ...) = x0 + sigma eps, in the variance-exploding form.  sigma: (n,).  Returns x's shape.
+    x (n, ...) = x0 + sigma eps is in the variance-exploding form, sigma (n,); the estimate has x's
+    shape.
     """
 
     def __call__(self, x: Tensor, sigma: Tensor, **condition: Any) -> Tensor: ...

@@ -25,8 +25,9 @@ class Curve(Protocol):
 
 @dataclass(frozen=True)
 class CosineCurve:
-    """a^2 = cos^2(theta(t)) / cos^2(theta(0)), theta(t) = (t + offset) / (1 + offset) * pi / 2
-    (Nichol & Dhariwal 2021, eq. 17).
+    """The cosine curve (Nichol & Dhariwal 2021, eq. 17).
+
+    a^2 = cos^2(theta(t)) / cos^2(theta(0)), theta(t) = (t + offset) / (1 + offset) * pi / 2.
     """
 
     offset: float = 0.008
@@ -62,8 +63,9 @@ class CosineCurve:
 
 @dataclass(frozen=True)
 class LinearBetaCurve:
-    """a^2 = exp(-integral of beta), beta(t) = beta_min + t (beta_max - beta_min): DDPM's linear
-    table in continuous time (Song et al. 2021, eq. 33).
+    """DDPM's linear table in continuous time (Song et al. 2021, eq. 33).
+
+    a^2 = exp(-integral of beta), beta(t) = beta_min + t (beta_max - beta_min).
     """
 
     beta_min: float = 0.1
@@ -192,8 +194,9 @@ class DiscreteDDPM(Channel):
         return self._table(u).noise[u.to(torch.int64)]
 
     def time(self, sigma: Tensor) -> Tensor:
-        """A step's number at the lower end of the log sigmas it owns within the span, one more at
-        the upper end, and linear in log sigma between; any shape.
+        """Steps without gaps: a step's number at the lower end of its log sigmas within the span.
+
+        One more at the upper end, and linear in log sigma between; any shape.
         """
         table = self._table(sigma)
         return invert_cdf(table.bounds, table.steps, sigma.to(table.bounds.dtype).log())
@@ -203,8 +206,10 @@ class DiscreteDDPM(Channel):
         return invert_cdf(table.steps, table.bounds, time.to(table.steps.dtype)).exp()
 
     def edges(self, bins: int) -> Tensor:
-        """Bins made of whole steps: where steps lie further apart than the bins would be wide, one
-        bin per step, because a bin without a level would never see a loss.
+        """Bins made of whole steps.
+
+        Where steps lie further apart than the bins would be wide, one bin per step, because a bin
+        without a level would never see a loss.
         """
         wanted, bounds = super().edges(bins).log(), self._tables[torch.device("cpu")].bounds
         above = torch.searchsorted(bounds, wanted).clamp(1, len(bounds) - 1)
@@ -217,15 +222,22 @@ class DiscreteDDPM(Channel):
         return edges
 
     def _table(self, near: Tensor) -> "_Table":
-        # Copies stay on the devices that asked, so that a draw does not wait for the host.
+        # Copies stay on the devices that wanted them, so that a draw does not wait for the host.
         if near.device not in self._tables:
             self._tables[near.device] = self._tables[torch.device("cpu")].to(near.device)
         return self._tables[near.device]
 
 
 class _Table(NamedTuple):
-    """(T,) signal, noise and sigma of each step; (T-1,) log sigma half way between steps; (M+1,)
-    log sigmas and numbers where the steps inside the span begin and the last one ends.
+    """A table of T steps.
+
+    Attributes:
+        signal: (T,) of each step.
+        noise: (T,) of each step.
+        sigma: (T,) of each step.
+        middles: (T-1,) log sigma half way between steps.
+        bounds: (M+1,) log sigmas where the steps inside the span begin and the last one ends.
+        steps: (M+1,) their numbers.
     """
 
     signal: Tensor

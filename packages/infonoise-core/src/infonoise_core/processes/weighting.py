@@ -37,7 +37,8 @@ def edm_weight(sigma_data: float = 0.5) -> Weight:
 def prediction_weight(
     channel: Channel, prediction: Prediction, sigma_data: float | None = None
 ) -> Weight:
-    """The weight of the x0-error in a loss that is the plain squared error of another prediction:
+    """The weight of the x0-error in a loss that is the plain squared error of another prediction.
+
     snr for epsilon, snr + 1 for v in a variance-preserving channel, (1 + 1/sigma)^2 for a flow's
     velocity, EDM's weight for F.
     """
@@ -52,17 +53,19 @@ def prediction_weight(
 
 
 def min_snr_weight(gamma: float = 5.0) -> Weight:
-    """w = min(snr, gamma) (Hang et al. 2023, "Efficient diffusion training via min-SNR weighting
-    strategy"), published as min(snr, gamma) / snr of the epsilon-error and min(snr, gamma) /
-    (snr + 1) of the v-error.
+    """w = min(snr, gamma) (Hang et al. 2023).
+
+    "Efficient diffusion training via min-SNR weighting strategy": published as min(snr, gamma) /
+    snr of the epsilon-error and min(snr, gamma) / (snr + 1) of the v-error.
     """
     _require_positive("min-SNR's gamma", gamma)
     return lambda sigma: sigma.square().reciprocal().clamp_max(gamma)
 
 
 def p2_weight(gamma: float = 1.0, k: float = 1.0) -> Weight:
-    """w = snr / (k + snr)^gamma (Choi et al. 2022, "Perception prioritized training"), published
-    as 1 / (k + snr)^gamma of the epsilon-error.
+    """w = snr / (k + snr)^gamma (Choi et al. 2022, "Perception prioritized training").
+
+    Published as 1 / (k + snr)^gamma of the epsilon-error.
     """
     _require_positive("P2's k", k)
 
@@ -74,8 +77,9 @@ def p2_weight(gamma: float = 1.0, k: float = 1.0) -> Weight:
 
 
 def sigmoid_weight(bias: float = 2.0) -> Weight:
-    """w = 1 / (sigma^2 + e^-bias) (Kingma & Gao 2023; Hoogeboom et al. 2024), published as
-    sigmoid(bias - log snr) of the epsilon-error per unit log-SNR.
+    """w = 1 / (sigma^2 + e^-bias) (Kingma & Gao 2023; Hoogeboom et al. 2024).
+
+    Published as sigmoid(bias - log snr) of the epsilon-error per unit log-SNR.
 
     With e^bias = gamma it is soft-min-SNR, snr gamma / (snr + gamma) (Crowson et al. 2024).
     """

@@ -24,8 +24,9 @@ _BATCH = 4096
 
 @dataclass(frozen=True)
 class Plateau:
-    """A stretch of noise levels over which the rate is constant, and its value: the dimension, from
-    above.
+    """A stretch of noise levels over which the rate is constant.
+
+    Its value is the dimension, from above.
 
     Attributes:
         stderr: From sampling.
@@ -46,9 +47,14 @@ class Plateau:
 
 @dataclass(frozen=True)
 class Dimension:
-    """svd_gap: the dimension, by the most frequent answer over the points; share: of points that
-    give it.  plateau: the profile's, None if it has none.  trace, trace_stderr: of the denoiser's
-    Jacobian.  None for what was not measured.
+    """An intrinsic dimension by three readings; None for what was not measured.
+
+    Attributes:
+        svd_gap: The dimension, by the most frequent answer over the points.
+        share: Of points that give it.
+        plateau: The profile's, None if it has none.
+        trace: Of the denoiser's Jacobian.
+        trace_stderr: Its standard error.
     """
 
     svd_gap: int | None = None
@@ -70,8 +76,9 @@ class Dimension:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the other readings confirm `value`: they differ from it by no more than one, or a
-        tenth, and two standard errors. None if there is none to compare.
+        """Whether the other readings confirm `value`; None if there is none to compare.
+
+        They do where they differ from it by no more than one, or a tenth, and two standard errors.
         """
         others = []
         if self.trace is not None and self.trace_stderr is not None:
@@ -96,8 +103,10 @@ class Dimension:
 
 
 def plateau(profile: EntropyRateProfile) -> Plateau | None:
-    """The lowest stretch of at least a factor of sqrt 2 in sigma with |d log rate / d log sigma| <=
-    0.1 throughout, each slope fitted over a factor of 2; None if there is none.
+    """The lowest stretch of noise levels over which the rate is constant; None if there is none.
+
+    It spans at least a factor of sqrt 2 in sigma, with |d log rate / d log sigma| <= 0.1
+    throughout, each slope fitted over a factor of 2.
 
     The rate of data on a k-dimensional manifold goes to k as sigma goes to 0. The minimal length
     tells a plateau from the top of a peak. A learned rate rises below it (error floor) and falls

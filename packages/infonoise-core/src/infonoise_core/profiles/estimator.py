@@ -35,8 +35,8 @@ class RateEstimator:
 
     Args:
         edges: (K+1,) sigma.
-        horizon: Observations after which a bin's past weighs 1/e.  dim: dimensions of an
-            example; with it the ceiling rate <= dim holds.
+        horizon: Observations after which a bin's past weighs 1/e.
+        dim: Dimensions of an example; with it the ceiling rate <= dim holds.
         groups: Names of the parts that an error may be split into.
     """
 
@@ -105,8 +105,9 @@ class RateEstimator:
             sums += table @ indicator
 
     def merge(self) -> None:
-        """Fold what was observed since the last merge into the history: a collective under
-        torch.distributed.
+        """Fold what was observed since the last merge into the history.
+
+        A collective under torch.distributed.
         """
         increment = self._increment.clone()
         if torch.distributed.is_available() and torch.distributed.is_initialized():
@@ -165,7 +166,7 @@ class RateEstimator:
         )
 
     def fitted_rate(self) -> Tensor:
-        """(K,) rate, smoothed over neighbouring bins and under the laws that mmse obeys."""
+        """(K,) rate, smoothed over neighbouring bins and under the inequalities that mmse obeys."""
         return self._fitted(self.rate, self.dim)
 
     def state_dict(self) -> dict[str, Any]:
@@ -183,8 +184,11 @@ class RateEstimator:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the state over; InputError with the reason when it belongs to another grid, other
-        groups or another version.
+        """Take the state over.
+
+        Raises:
+            InputError: With the reason, when it belongs to another grid, other groups or another
+                version.
         """
         if state["version"] != VERSION:
             raise InputError(
@@ -209,7 +213,7 @@ class RateEstimator:
         self._count.copy_(state["count"])
 
     def _fitted(self, mean: Tensor, dim: int | None) -> Tensor:
-        """(K,) means of rate smoothed and under the laws, with the ceiling of `dim` or without.
+        """(K,) means of rate, smoothed and monotone, with the ceiling of `dim` or without.
 
         Bins that saw nothing: between seen ones, the line between them; below the first seen one,
         its rate (its mmse would make a rate that grows as sigma^-2); above the last, its mmse.

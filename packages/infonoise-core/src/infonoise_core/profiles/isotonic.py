@@ -2,7 +2,7 @@
 
 Along the signal-to-noise ratio gamma = sigma^-2, d mmse/d gamma = -E|Cov(x0|x)|^2 <= -mmse^2 / d
 for an example of d dimensions (Guo, Shamai & Verdu 2005, and Cauchy-Schwarz). So c = 1/mmse -
-gamma/d is never negative and never falls with gamma. That law contains the others: mmse never falls
+gamma/d is never negative and never falls with gamma. That contains the others: mmse never falls
 with sigma, and mmse <= d sigma^2. With d unknown it is taken with 1/d = 0, and only the first of
 these is left.
 """
@@ -25,8 +25,9 @@ _NOTHING = 1e-140
 
 
 def smooth_rate(rate: Tensor, weight: Tensor, log_sigma: Tensor) -> Tensor:
-    """(K,) local quadratic regression of rate on log sigma, tricube window, weight (K,) > 0 per
-    bin.
+    """(K,) local quadratic regression of rate on log sigma, with a tricube window.
+
+    Each bin has a weight (K,) > 0.
 
     Quadratic, so that a peak is not flattened; the window narrows where there is much to go by;
     never below 0.
@@ -47,12 +48,14 @@ def smooth_rate(rate: Tensor, weight: Tensor, log_sigma: Tensor) -> Tensor:
 
 
 def fit_mmse(mmse: Tensor, weight: Tensor, sigma: Tensor, dim: int | None = None) -> Tensor:
-    """(K,) the curve under the law that is closest to noisy means mmse (K,) at ascending sigma
-    (K,).
+    """(K,) the curve of a possible mmse that is closest to noisy means at ascending sigma.
+
+    All of shape (K,).
 
     Closest in the quasi-likelihood of errors whose spread is proportional to their mean: neighbours
-    that violate the law are pooled under one c with sum weight * fit = sum weight * mmse, which is
-    exact isotonic regression (pool adjacent violators). weight: (K,) observations, all > 0. On the
+    that violate the order are pooled under one c with sum weight * fit = sum weight * mmse, which
+    is exact isotonic regression (pool adjacent violators). The weights are numbers of observations,
+    all > 0. On the
     host: K is some tens, and each pool's c is the root of a scalar equation.
     """
     slopes = [0.0] * len(sigma) if dim is None else (1 / (sigma.square() * dim)).tolist()
@@ -86,8 +89,10 @@ class _Pool:
         self.c = self._root()
 
     def _root(self) -> float:
-        """Newton on the reciprocal of both sides, which is concave in c and linear for a single
-        bin, so the steps rise from 0 to the root without passing it.
+        """The root, by Newton on the reciprocal of both sides.
+
+        That is concave in c and linear for a single bin, so the steps rise from 0 to the root
+        without passing it.
         """
         if self.error <= _NOTHING * sum(self.weights):
             return math.inf

@@ -79,8 +79,9 @@ class EntropyRateProfile:
         return torch.cat([mass.new_zeros(1), mass.cumsum(0) / total]).clamp_max(1.0)
 
     def quantile(self, q: float | Tensor) -> Tensor:
-        """Sigma below which a share q of the entropy lies; same shape as q, log-linear inside a
-        bin.
+        """Sigma below which a share q of the entropy lies; same shape as q.
+
+        Log-linear inside a bin.
         """
         q = torch.as_tensor(q, dtype=torch.float64)
         if bool(((q < 0) | (q > 1)).any()):
@@ -88,8 +89,9 @@ class EntropyRateProfile:
         return invert_cdf(self.cdf(), self.edges.log(), q).exp()
 
     def at(self, sigma: Tensor) -> Tensor:
-        """Rate at any sigma, log-linear between bin centres and held beyond them; same shape as
-        sigma.
+        """Rate at any sigma; same shape as sigma.
+
+        Log-linear between bin centres and held beyond them.
         """
         log_sigma = sigma.detach().to("cpu", torch.float64).log()
         centres = self.sigma.log()

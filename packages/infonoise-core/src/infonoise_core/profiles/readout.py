@@ -24,11 +24,15 @@ _RELATIVE_ERROR = 0.01
 
 @dataclass(frozen=True)
 class Information:
-    """nats: per example, what lies beyond the grid included.
+    """What a profile says of the data's information, in nats.
 
-    stderr: from sampling, bins taken as independent.  below, above: the parts of `nats` at noise
-    levels beyond the grid's ends.  slack: by how much these two can be wrong; inf where the profile
-    does not tell.  bound: what `nats` cannot exceed, if that is known.
+    Attributes:
+        nats: Per example, what lies beyond the grid included.
+        stderr: From sampling, bins taken as independent.
+        below: The part of `nats` at noise levels below the grid.
+        above: The part above it.
+        slack: By how much these two can be wrong; inf where the profile does not say.
+        bound: What `nats` cannot exceed, if that is known.
     """
 
     nats: float
@@ -141,8 +145,9 @@ def _rate_at_lower_end(profile: EntropyRateProfile, d: int) -> float:
 
 
 def log_slope(profile: EntropyRateProfile) -> Tensor:
-    """(K,) d log rate / d log sigma, each fitted over a factor of 2 in sigma; nan where the rate is
-    zero or unseen.
+    """(K,) d log rate / d log sigma, each fitted over a factor of 2 in sigma.
+
+    nan where the rate is zero or unseen.
     """
     return _slopes(profile.rate, profile)
 
@@ -162,8 +167,10 @@ def _slopes(values: Tensor, profile: EntropyRateProfile) -> Tensor:
 
 
 def _tail_above(profile: EntropyRateProfile) -> tuple[float, float]:
-    """Integral of the rate above the grid if its slope there, between -2 and 0, does not rise; and
-    how far that is above a rate in proportion to sigma^-2 (mmse never falls with sigma).
+    """Integral of the rate above the grid, and its distance to an upper limit.
+
+    There is one if the rate's slope there, between -2 and 0, does not rise. The limit is a rate in
+    proportion to sigma^-2 (mmse never falls with sigma).
     """
     last, slope = float(profile.rate[-1]), float(log_slope(profile)[-1])
     if last <= 0:

@@ -23,8 +23,9 @@ Churn = Callable[[Tensor], Tensor]
 
 
 def constant_churn(gamma: float, sigma_low: float = 0.0, sigma_high: float = math.inf) -> Churn:
-    """gamma at every level from sigma_low to sigma_high (S_tmin and S_tmax of Karras et al. 2022),
-    0 elsewhere.
+    """gamma at every level from sigma_low to sigma_high, 0 elsewhere.
+
+    S_tmin and S_tmax of Karras et al. 2022.
     """
     _check(gamma)
     if not 0 <= sigma_low < sigma_high:
@@ -46,8 +47,10 @@ def band_churn(
     q_high: float,
     gate: Gate | None = None,
 ) -> Churn:
-    """gamma where between q_low and q_high of the profile's entropy lies below the level, 0
-    elsewhere (the entropy-gated churn of CoBit, Batzolis et al. 2026).
+    """gamma inside a band of the profile's entropy, 0 elsewhere.
+
+    The band is where between q_low and q_high of the entropy lies below the level (the
+    entropy-gated churn of CoBit, Batzolis et al. 2026).
 
     Args:
         gate: Multiplies the rate before the quantiles are taken.

@@ -138,11 +138,12 @@ def generate(
     origin: float = 0.0,
     device: torch.device | None = None,
 ) -> Sample:
-    """All of `generate_chunks` in one tensor (n, ...), on the CPU; nfe counts calls per
-    example.
+    """All of `generate_chunks` in one tensor (n, ...), on the CPU.
+
+    Its nfe counts calls per example.
     """
     if n < 1:
-        raise InputError(f"{n} examples asked for: give at least 1")
+        raise InputError(f"{n} examples: give at least 1")
     chunks = generate_chunks(
         denoiser, shape, n, sigmas, solver=solver, churn=churn, s_noise=s_noise, seed=seed,
         chunk=chunk, condition=condition, progress=progress, origin=origin, device=device,

@@ -40,8 +40,9 @@ def entropic_grid(
     karras: float = 0.0,
     gate: Gate | None = None,
 ) -> Tensor:
-    """(n,) float64 levels between which equal conditional entropy is removed (Stancevic et al.
-    2025, entropic time).
+    """(n,) float64 levels between which equal conditional entropy is removed.
+
+    Stancevic et al. 2025, entropic time.
 
     The integral of the rate over log sigma, cut to [sigma_min, sigma_max] (the profile's own ends
     by default), is inverted at equal steps; beyond the profile nothing is known and no level is
@@ -66,8 +67,9 @@ def rescaled_entropic_grid(
     karras: float = 0.0,
     gate: Gate | None = None,
 ) -> Tensor:
-    """(n,) float64 levels, uniform in the integral of sigma dH (Stancevic et al. 2025, rescaled
-    entropic time).
+    """(n,) float64 levels, uniform in the integral of sigma dH.
+
+    Stancevic et al. 2025, rescaled entropic time.
 
     Per unit sigma its density is the rate per unit log sigma, so low noise draws fewer levels than
     in `entropic_grid`, and continuous data need no gate.  Arguments as there.
@@ -84,12 +86,13 @@ def kl_grid(
     sigma_min: float | None = None,
     sigma_max: float | None = None,
 ) -> Tensor:
-    """(n,) float64 levels between which KL(p_sigma || N(0, sigma_max^2 I)) changes equally, p_sigma
-    being the law of x0 + sigma eps.
+    """(n,) float64 levels between which KL(p_sigma || N(0, sigma_max^2 I)) changes equally.
+
+    p_sigma is the distribution of x0 + sigma eps.
 
     De Bruijn's identity and I-MMSE give |rate - dim (1 - sigma^2 / sigma_max^2)| per unit log
-    sigma: levels go where noise changes the law of x, while the entropic grid follows what x says
-    of x0.  Needs a profile that knows its dim.
+    sigma: levels go where noise changes the distribution of x, while the entropic grid follows what
+    x says of x0.  Needs a profile that knows its dim.
     """
     low, high = _ends(profile, n, sigma_min, sigma_max)
     if profile.dim is None:
@@ -135,7 +138,7 @@ def _cut(profile: EntropyRateProfile, low: float, high: float) -> tuple[Tensor, 
     if not (high > edges[0] * (1 + TOUCH) and low < edges[-1] * (1 - TOUCH)):
         raise InputError(
             f"the profile covers sigma {float(edges[0]):g} to {float(edges[-1]):g}, which is"
-            " outside the range asked for: move sigma_min or sigma_max"
+            " outside the range given: move sigma_min or sigma_max"
         )
     low, high = max(low, float(edges[0])), min(high, float(edges[-1]))
     inner = edges[(edges > low * (1 + TOUCH)) & (edges < high * (1 - TOUCH))]
@@ -145,15 +148,14 @@ def _cut(profile: EntropyRateProfile, low: float, high: float) -> tuple[Tensor, 
 
 
 def _equal_shares(mass: Tensor, x: Tensor, n: int) -> Tensor:
-    """n positions from x[-1] down to x[0] between which equal mass lies; mass (M,) is spread evenly
-    over the pieces between x (M+1,).
+    """n positions from x[-1] down to x[0] between which equal mass lies.
+
+    The mass (M,) is spread evenly over the pieces between x (M+1,).
     """
     # Divided by the largest first, so that a range of tiny masses keeps its digits.
     cdf = torch.cat([mass.new_zeros(1), (mass / mass.max()).cumsum(0)])
     if not cdf[-1] > 0:
-        raise InputError(
-            "the profile holds nothing in the range asked for: widen it or train longer"
-        )
+        raise InputError("the profile holds nothing in the range given: widen it or train longer")
     return invert_cdf(cdf / cdf[-1], x, torch.linspace(1, 0, n, dtype=torch.float64))
 
 

@@ -1,4 +1,4 @@
-"""Classifier-free guidance: a denoiser steered by the difference a condition makes."""
+"""Classifier-free guidance: a denoiser moved along the difference a condition makes."""
 
 import math
 from typing import Any

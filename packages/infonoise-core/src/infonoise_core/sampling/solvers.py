@@ -16,7 +16,12 @@ Denoise = Callable[[Tensor, float], Tensor]
 
 
 class Sample(NamedTuple):
-    """x: (n, ...) what was generated.  nfe: calls of the denoiser that were made."""
+    """What a solver made.
+
+    Attributes:
+        x: (n, ...) what was generated.
+        nfe: Calls of the denoiser that were made.
+    """
 
     x: Tensor
     nfe: int

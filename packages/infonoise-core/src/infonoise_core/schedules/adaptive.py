@@ -1,7 +1,7 @@
-"""Adaptive noise laws of other papers, behind the protocol of `law.Schedule`.
+"""Adaptive baselines: noise distributions of other papers, behind the `Schedule` protocol.
 
-All draw from a table over log-sigma bins, so that they differ from InfoNoise in the law they aim
-at and in nothing else. Each class says what of its paper was simplified.
+All draw from a table over log-sigma bins, so that they differ from InfoNoise in the distribution
+they aim at and in nothing else. Each class says what of its paper was simplified.
 """
 
 from abc import abstractmethod
@@ -23,9 +23,11 @@ from infonoise_core.schedules.table import TableLaw
 VERSION = 1
 
 
-class _Rival(TableLaw):
-    """A table that is replaced every `refresh_every` optimizer steps by
-    (1 - floor) * target + floor * base. A refresh is a collective under torch.distributed.
+class _Adaptive(TableLaw):
+    """A table that is replaced every `refresh_every` optimizer steps.
+
+    Its density is (1 - floor) * target + floor * base. A refresh is a collective under
+    torch.distributed.
     """
 
     memory: RateEstimator | LossHistory
@@ -40,7 +42,7 @@ class _Rival(TableLaw):
         stratified: bool,
     ) -> None:
         if not 0 <= floor <= 1:
-            raise InputError(f"floor {floor:g}: the share of base-law draws lies between 0 and 1")
+            raise InputError(f"floor {floor:g}: the share of base draws lies between 0 and 1")
         if refresh_every < 1:
             raise InputError(f"refresh_every {refresh_every}: give at least 1 step")
         super().__init__(channel, LogUniform(channel) if base is None else base, bins, stratified)
@@ -50,11 +52,13 @@ class _Rival(TableLaw):
 
     @abstractmethod
     def _target(self) -> Tensor | None:
-        """(K,) density per unit log sigma to aim at, of any scale; None while it cannot be told."""
+        """(K,) density per unit log sigma to aim at, of any scale; None while it is not known."""
 
     def observe(self, u: Tensor, squared_error: Tensor) -> None:
-        """Report (n,) squared x0-errors at levels u: summed over an example's dimensions,
-        unweighted, detached. Non-finite ones are left out.
+        """Report (n,) squared x0-errors at levels u.
+
+        They are summed over an example's dimensions, unweighted, detached. Non-finite ones are left
+        out.
         """
         self.memory.observe(self.channel.sigma(u), squared_error)
 
@@ -75,7 +79,7 @@ class _Rival(TableLaw):
         self._set_density((1 - self.floor) * target / mass + self.floor * self._base)
 
     def status(self) -> str:
-        """One line: since when it learns, and how far its law is from the base law."""
+        """One line: since when it learns, and how far its density is from the base."""
         name = type(self).__name__
         if self._learning_since is None:
             return f"{name}: draws from the base law, step {self._steps}"
@@ -97,7 +101,7 @@ class _Rival(TableLaw):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the state over; InputError when it belongs to another law, grid or version."""
+        """Take the state over; InputError when it belongs to another schedule, grid or version."""
         _check(state, type(self).__name__)
         self.memory.load_state_dict(state["memory"])
         self._steps = int(state["steps"])
@@ -106,15 +110,18 @@ class _Rival(TableLaw):
         self._set_density(state["density"].to("cpu", torch.float64))
 
 
-class LossSecondMoment(_Rival):
-    """density proportional to base * sqrt(E[L^2]), L = weight * squared x0-error, over the last
-    `history` losses of each bin; the base law until every bin holds that many (Nichol & Dhariwal
-    2021, section 3.3, whose base law is uniform over DDPM's steps).
+class LossSecondMoment(_Adaptive):
+    """Draws in proportion to the root of the loss's second moment (Nichol & Dhariwal 2021).
 
-    That is the importance law of least variance for the base law's objective: multiply the losses
-    by `importance_weight(u)`, as the paper does, to keep that objective.
-    Simplified: log-sigma bins stand for single steps; the law is recomputed every `refresh_every`
-    steps, not at each. On DDPM steps give base=UniformTime(channel) to have the paper's.
+    The density is proportional to base * sqrt(E[L^2]), L = weight * squared x0-error, over the last
+    `history` losses of each bin; the base distribution until every bin holds that many. Theirs is
+    uniform over DDPM's steps.
+
+    That is the importance distribution of least variance for the base's objective: multiply the
+    losses by `importance_weight(u)`, as the paper does, to keep that objective.
+    Simplified: log-sigma bins stand for single steps; the density is recomputed every
+    `refresh_every` steps, not at each. On DDPM steps give base=UniformTime(channel) to have the
+    paper's.
     """
 
     def __init__(
@@ -144,14 +151,15 @@ class LossSecondMoment(_Rival):
         return self._base * self.memory.second_moment.sqrt()
 
 
-class AdaptiveLoss(_Rival):
-    """density per unit log sigma proportional to weight * E[squared x0-error], an exponential mean
-    per bin (Kingma & Gao 2023, adaptive noise schedule): the weighted loss spreads evenly over the
-    draws once they are importance-weighted.
+class AdaptiveLoss(_Adaptive):
+    """Spreads the weighted loss evenly over the draws (Kingma & Gao 2023, adaptive noise schedule).
+
+    The density per unit log sigma is proportional to weight * E[squared x0-error], an exponential
+    mean per bin; even once the draws are importance-weighted.
 
     Their w(lambda) weighs the epsilon-error; as a weight of the x0-error it is w * snr. With
-    w = 1, their ELBO, the law is the entropy rate: InfoNoise's at unit weight but for gate and
-    estimator. Bins without a loss yet keep the base law's mass.
+    w = 1, their ELBO, the density is the entropy rate: InfoNoise's at unit weight but for gate and
+    estimator. Bins without a loss yet keep the base's mass.
     Simplified: the mean forgets over `horizon` observations of a bin, folded in every
     `refresh_every` steps.
     """
@@ -183,9 +191,11 @@ class AdaptiveLoss(_Rival):
         return torch.where(seen, share * loss / total, self._base)
 
 
-class TimeWarp(_Rival):
-    """density proportional to the slope, in log sigma, of the expected loss as a function of the
-    noise level, so that the loss grows linearly along the draws (CDCD, Dieleman et al. 2022).
+class TimeWarp(_Adaptive):
+    """Draws so that the expected loss grows linearly along the draws (CDCD, Dieleman et al. 2022).
+
+    The density is proportional to the slope, in log sigma, of the expected loss as a function of
+    the noise level.
 
     Simplified: the loss is the squared x0-error, where the paper takes the cross-entropy of tokens;
     the unnormalised cdf is linear between fixed log-sigma bins and fitted to exponential means of
@@ -222,9 +232,10 @@ class TimeWarp(_Rival):
 
 
 class FrozenProfile(TableLaw):
-    """InfoNoise's law for a profile known beforehand, which it never changes: with the closed-form
-    profile of independent symbols the "iid oracle", a strong baseline on discrete data that needs
-    no learning.
+    """InfoNoise's noise distribution for a profile known beforehand, which it never changes.
+
+    With the closed-form profile of independent symbols this is the "iid oracle", a strong baseline
+    on discrete data that needs no learning.
 
     density proportional to (gate * rate / weight)^power. A profile on another grid than the
     channel's is read at its bin centres, and held beyond its ends.
@@ -256,10 +267,10 @@ class FrozenProfile(TableLaw):
         return self._profile
 
     def observe(self, u: Tensor, squared_error: Tensor) -> None:
-        """A frozen law learns nothing."""
+        """A frozen schedule learns nothing."""
 
     def step(self) -> None:
-        """A frozen law has no clock."""
+        """A frozen schedule has no clock."""
 
     def status(self) -> str:
         distance = total_variation(self._density, self._base, self._width)
@@ -274,7 +285,7 @@ class FrozenProfile(TableLaw):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the density over; InputError when it belongs to another law, grid or version."""
+        """Take the density over; InputError when it is of another schedule, grid or version."""
         _check(state, type(self).__name__)
         if not torch.equal(state["edges"].to("cpu", torch.float64), self.edges):
             raise InputError(
@@ -284,9 +295,9 @@ class FrozenProfile(TableLaw):
         self._set_density(state["density"].to("cpu", torch.float64))
 
 
-def _check(state: dict[str, Any], law: str) -> None:
-    if state.get("law") != law or state.get("version") != VERSION:
+def _check(state: dict[str, Any], name: str) -> None:
+    if state.get("law") != name or state.get("version") != VERSION:
         raise InputError(
             f"the schedule's state is of {state.get('law')} version {state.get('version')}, this is"
-            f" {law} version {VERSION}: resume with the same schedule and release"
+            f" {name} version {VERSION}: resume with the same schedule and release"
         )

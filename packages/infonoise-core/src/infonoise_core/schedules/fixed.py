@@ -1,4 +1,4 @@
-"""What a noise schedule is, and the fixed laws from which noise levels are drawn."""
+"""What a noise schedule is, and the fixed distributions noise levels are drawn from."""
 
 import math
 from abc import ABC, abstractmethod
@@ -33,16 +33,18 @@ class Schedule(Protocol):
         """
 
     def observe(self, u: Tensor, squared_error: Tensor) -> None:
-        """Report (n,) squared x0-errors at levels u: summed over an example's dimensions,
-        unweighted, detached.
+        """Report (n,) squared x0-errors at levels u.
+
+        They are summed over an example's dimensions, unweighted, detached.
         """
 
     def step(self) -> None:
         """Call once per optimizer step, on every rank."""
 
     def density(self, sigma: Tensor) -> Tensor:
-        """Density per unit log sigma at sigma, any shape; it integrates to 1 over the channel's
-        span.
+        """Density per unit log sigma at sigma, any shape.
+
+        It integrates to 1 over the channel's span.
         """
 
     def status(self) -> str:
@@ -54,7 +56,7 @@ class Schedule(Protocol):
 
 
 class FixedLaw(ABC):
-    """A law of log sigma that does not change, cut to the channel's span.
+    """A distribution of log sigma that does not change, cut to the channel's span.
 
     Args:
         stratified: Draw one level from each of n equally likely strata (interleaved over
@@ -67,19 +69,19 @@ class FixedLaw(ABC):
 
     @abstractmethod
     def _cdf(self, log_sigma: Tensor) -> Tensor:
-        """Share of the uncut law below log_sigma."""
+        """Share of the uncut distribution below log_sigma."""
 
     @abstractmethod
     def _quantile(self, p: Tensor) -> Tensor:
-        """log sigma below which a share p of the uncut law lies."""
+        """log sigma below which a share p of the uncut distribution lies."""
 
     @abstractmethod
     def _pdf(self, log_sigma: Tensor) -> Tensor:
-        """Density of the uncut law per unit log sigma."""
+        """Density of the uncut distribution per unit log sigma."""
 
     @cached_property
     def _ends(self) -> tuple[float, float]:
-        """Shares of the uncut law below either end of the span."""
+        """Shares of the uncut distribution below either end of the span."""
         span = torch.tensor([self.channel.sigma_min, self.channel.sigma_max], dtype=torch.float64)
         low, high = self._cdf(span.log()).tolist()
         return low, high
@@ -89,7 +91,7 @@ class FixedLaw(ABC):
         if not high - low > 1e-6:
             raise InputError(
                 f"{parameters} put no mass between sigma {self.channel.sigma_min:g} and"
-                f" {self.channel.sigma_max:g}: move the law or the channel's span"
+                f" {self.channel.sigma_max:g}: move the distribution or the channel's span"
             )
 
     def cdf(self, sigma: Tensor) -> Tensor:
@@ -109,10 +111,10 @@ class FixedLaw(ABC):
         return self.channel.levels(self._quantile(low + (high - low) * p).exp())
 
     def observe(self, u: Tensor, squared_error: Tensor) -> None:
-        """A fixed law learns nothing."""
+        """A fixed distribution learns nothing."""
 
     def step(self) -> None:
-        """A fixed law has no clock."""
+        """A fixed distribution has no clock."""
 
     def density(self, sigma: Tensor) -> Tensor:
         low, high = self._ends
@@ -138,7 +140,7 @@ class LogNormal(FixedLaw):
     ) -> None:
         super().__init__(channel, stratified)
         if not std > 0:
-            raise InputError(f"std {std:g}: a log-normal law needs a positive one")
+            raise InputError(f"std {std:g}: a log-normal distribution needs a positive one")
         self.mean, self.std = mean, std
         self._require_mass(f"mean {mean:g} and std {std:g} of log sigma")
 
@@ -174,8 +176,8 @@ class LogUniform(FixedLaw):
 class LogitNormal(LogNormal):
     """A flow's time t, noise at t = 1, as sigmoid(N(mean, std^2)) (Esser et al. 2024, SD3, eq. 19).
 
-    Because logit t = log sigma, this is a log-normal law of sigma with SD3's defaults. SD3's shift
-    of time by a factor alpha (its eq. 23) adds log alpha to the mean.
+    Because logit t = log sigma, this is a log-normal distribution of sigma with SD3's defaults.
+    SD3's shift of time by a factor alpha (its eq. 23) adds log alpha to the mean.
     """
 
     def __init__(
@@ -185,8 +187,9 @@ class LogitNormal(LogNormal):
 
 
 class Cosine(FixedLaw):
-    """Uniform time on the cosine curve sigma = tan(pi t / 2) (Nichol & Dhariwal 2021, without their
-    offset: for that, UniformTime on a VariancePreserving channel).
+    """Uniform time on the cosine curve sigma = tan(pi t / 2) (Nichol & Dhariwal 2021).
+
+    Without their offset: for that, UniformTime on a VariancePreserving channel.
     """
 
     def _cdf(self, log_sigma: Tensor) -> Tensor:
@@ -200,8 +203,9 @@ class Cosine(FixedLaw):
 
 
 class Laplace(FixedLaw):
-    """log-SNR ~ Laplace(mean, scale), log-SNR = -2 log sigma (Hang et al. 2024, "Improved noise
-    schedule for diffusion training"); the defaults are theirs.
+    """log-SNR ~ Laplace(mean, scale), log-SNR = -2 log sigma (Hang et al. 2024).
+
+    "Improved noise schedule for diffusion training"; the defaults are theirs.
     """
 
     def __init__(
@@ -209,7 +213,7 @@ class Laplace(FixedLaw):
     ) -> None:
         super().__init__(channel, stratified)
         if not scale > 0:
-            raise InputError(f"scale {scale:g}: a Laplace law needs a positive one")
+            raise InputError(f"scale {scale:g}: a Laplace distribution needs a positive one")
         self.mean, self.scale = mean, scale
         self._require_mass(f"mean {mean:g} and scale {scale:g} of log-SNR")
 
@@ -226,11 +230,14 @@ class Laplace(FixedLaw):
 
 
 class UniformTime(FixedLaw):
-    """Uniform in the channel's own coordinate: a flow's or a curve's time, DDPM's steps (each
-    equally likely), sigma itself in a variance-exploding channel.
+    """Uniform in the channel's own coordinate.
+
+    A flow's or a curve's time, DDPM's steps (each equally likely), sigma itself in a
+    variance-exploding channel.
     """
 
-    # Where the coordinate falls with sigma, all three change sign and the cut still mends them.
+    # Where the coordinate falls with sigma, all three change sign and the cut still sets them
+    # right.
     def _cdf(self, log_sigma: Tensor) -> Tensor:
         return self.channel.time(log_sigma.exp())
 
@@ -269,7 +276,7 @@ def uniforms(
         rank, world = _rank_and_world() if ranks is None else ranks
         strata = torch.randperm(n, device=at, generator=generator) * world + rank
         p = (strata + p) / (n * world)
-    # Open interval: the quantile of a law with tails is infinite at its ends.
+    # Open interval: the quantile of a distribution with tails is infinite at its ends.
     eps = torch.finfo(dtype).eps
     return p.clamp(eps, 1 - eps).to(device=device)
 

@@ -38,8 +38,9 @@ def fixed_gate(pivot: float, order: float = 3.0) -> Gate:
 
 
 def onset_gate(threshold: float = 0.002, order: float = 3.0) -> Gate:
-    """Pivot at the largest sigma whose rate per unit sigma is at least threshold * its maximum
-    (Raya et al. 2026, the rule for continuous data).
+    """Pivot at the largest sigma whose rate per unit sigma is at least threshold * its maximum.
+
+    Raya et al. 2026, the rule for continuous data.
 
     The rate per unit sigma of such data peaks at sigma_min, so the pivot follows the grid and not
     the data; `slope_gate` does not.
@@ -54,9 +55,11 @@ def onset_gate(threshold: float = 0.002, order: float = 3.0) -> Gate:
 
 
 def power_law_gate(order: float = 3.0) -> Gate:
-    """Pivot at the upper end of the stretch of constant slope d log q / d log sigma, q the rate per
-    unit sigma, that starts at sigma_min (Raya et al. 2026, the rule for discrete data); where no
-    stretch of three bins is stable, at the largest curvature of log q.
+    """Pivot at the upper end of a stretch of constant slope (Raya et al. 2026, for discrete data).
+
+    The slope is d log q / d log sigma, q the rate per unit sigma, and the stretch starts at
+    sigma_min; where no stretch of three bins is stable, the pivot is at the largest curvature of
+    log q.
     """
 
     def gate(profile: EntropyRateProfile) -> Tensor:
@@ -74,8 +77,9 @@ def power_law_gate(order: float = 3.0) -> Gate:
 
 
 def slope_gate() -> Gate:
-    """How steeply the error has been seen to fall on the way from sigma_min up: 0 while d log mmse
-    / d log sigma is at most 1, 1 from where it has reached 2.
+    """How steeply the error has been seen to fall on the way from sigma_min up.
+
+    0 while d log mmse / d log sigma is at most 1, 1 from where it has reached 2.
 
     A constant error floor has slope 0, an error in proportion to sigma^2 (a manifold's, whose rate
     is a plateau) slope 2, and the vanishing error of discrete data a larger one; once information
@@ -100,8 +104,9 @@ def slope_gate() -> Gate:
 
 
 def floor_gate() -> Gate:
-    """1 - mmse(sigma_min) / mmse(sigma): the share of an error that a constant floor cannot
-    explain.
+    """1 - mmse(sigma_min) / mmse(sigma).
+
+    The share of an error that a constant floor cannot explain.
 
     Simpler than `slope_gate`, and fooled by a floor that is not constant.
     """
@@ -114,8 +119,10 @@ def floor_gate() -> Gate:
 
 
 def calibration_gate() -> Gate:
-    """min(actual, implied) / max(actual, implied) of the error and the posterior variance that the
-    denoiser itself implies, which are equal in expectation for an exact posterior mean.
+    """Trusts an error where it agrees with what the denoiser itself implies.
+
+    min(actual, implied) / max(actual, implied) of the error and of the posterior variance that the
+    denoiser implies, which are equal in expectation for an exact posterior mean.
 
     Needs `observe(u, squared_error, implied_error)`: for bits and categories the implied error is
     the sum of p(1-p); for continuous data sigma^2 tr dD/dx (second-order Tweedie). 0 in bins
@@ -137,12 +144,14 @@ def calibration_gate() -> Gate:
 def training_density(
     profile: EntropyRateProfile, weight: Weight | None, gate: Gate, power: float = 1.0
 ) -> Tensor | None:
-    """(K,) density per unit log sigma, proportional to (gate * rate / weight)^power, integrating to
-    1; None when the profile gives no usable one (zero, or not finite).
+    """(K,) density per unit log sigma, proportional to (gate * rate / weight)^power.
+
+    It integrates to 1. None when the profile gives no usable one (zero, or not finite).
 
     Args:
         weight: The loss weight to divide out, or None to leave it in.
-        power: 1 is the published rate law, 1/2 the flatter one of CoBit (Batzolis et al. 2026).
+        power: 1 is the published choice, the rate itself, 1/2 the flatter one of CoBit (Batzolis et
+        al. 2026).
             Where what is left to learn at a level falls with the draws it gets, as k / n, the
             sum of k / n is least for n in proportion to the root of k.
     """
@@ -158,8 +167,10 @@ def training_density(
 
 
 def scale_bump(sigma: Tensor, scale: float) -> Tensor:
-    """(K,) scale^2 sigma^2 / (scale^2 + sigma^2)^2: where a Gaussian of that standard deviation
-    turns from known to unknown (half the fall of its rate per unit log sigma).
+    """(K,) scale^2 sigma^2 / (scale^2 + sigma^2)^2.
+
+    This is where a Gaussian of that standard deviation turns from known to unknown (half the fall
+    of its rate per unit log sigma).
     """
     ratio = (sigma / scale).square()
     return ratio / (1 + ratio).square()

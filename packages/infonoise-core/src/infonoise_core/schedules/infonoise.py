@@ -1,6 +1,4 @@
-"""The schedule that learns while training where noise destroys information, and puts the draws
-there.
-"""
+"""The schedule that learns where noise destroys information, and puts the draws there."""
 
 import math
 from collections.abc import Sequence
@@ -29,10 +27,10 @@ from infonoise_core.schedules.table import TableLaw
 __all__ = ["FixedLaw", "InfoNoise", "LogNormal", "LogUniform", "Schedule", "uniforms"]
 
 VERSION = 1
-# Share of the warm-up law's draws that filled bins must carry before the profile is used: a bin at
+# Share of the warm-up's draws that filled bins must carry before the profile is used: a bin at
 # the end of a tail that is hardly ever drawn must not hold everything up.
 _FILLED = 0.95
-# Total variation below which adapting cannot change much, and the user is told so.
+# Total variation below which adapting cannot change much, and the status says so.
 _CLOSE = 0.1
 # Share of `dim` that the rate of a full-dimensional Gaussian keeps up to a third of its standard
 # deviation: a grid where the mean is higher ends below the data's scale.
@@ -40,17 +38,18 @@ _ALL_LOST = 0.9
 
 
 class InfoNoise(TableLaw):
-    """Draws noise levels by the entropy-rate profile that the training losses reveal (Raya et al.
-    2026).
+    """Draws noise levels by the entropy-rate profile that the training losses reveal.
+
+    Raya et al. 2026.
 
     Starts under `warmup`, or under the density of `prior`. From the first refresh at or after
-    `warmup_steps` at which the filled bins carry nearly all of the warm-up law's draws, the density
+    `warmup_steps` at which the filled bins carry nearly all of the warm-up's draws, the density
     becomes (1 - floor) * (gate * rate / weight)^power + floor * warmup, mixed in over `transition`
     steps. A refresh whose profile is not usable leaves a learned density as it is; before one, with
     `dim`, the draws are put around the data's scale. `status` says so.
 
     Args:
-        warmup: The law before anything is known, and of the exploration floor.
+        warmup: The noise distribution before anything is known, and of the exploration floor.
         weight: The loss weight of the training objective, which the density divides out.
         gate: Keeps draws from the low-noise end, see `allocation`; `slope_gate()` by default.
         power: 1 draws in proportion to the rate over the weight, 1/2 to its root.
@@ -125,8 +124,9 @@ class InfoNoise(TableLaw):
     def observe(
         self, u: Tensor, squared_error: Tensor, implied_error: Tensor | None = None
     ) -> None:
-        """Report (n,) squared x0-errors at levels u: summed over an example's dimensions,
-        unweighted, detached; (n, G) when split over groups.
+        """Report (n,) squared x0-errors at levels u, or (n, G) when split over groups.
+
+        They are summed over an example's dimensions, unweighted, detached.
 
         Other predictions than x0 are converted by `channel.x0_squared_error`. Training losses only:
         held-out losses belong to a profile of their own. implied_error: (n,) the posterior variance
@@ -135,8 +135,9 @@ class InfoNoise(TableLaw):
         self.estimator.observe(self.channel.sigma(u), squared_error, implied_error)
 
     def step(self) -> None:
-        """Count an optimizer step; every `refresh_every` steps refresh the density, on every rank
-        together.
+        """Count an optimizer step; refresh the density every `refresh_every` steps.
+
+        A refresh happens on every rank together.
         """
         self._steps += 1
         if self._steps % self.refresh_every == 0:
@@ -148,22 +149,20 @@ class InfoNoise(TableLaw):
         return self.estimator.observed
 
     def profile(self) -> EntropyRateProfile:
-        """What the losses told of the data as of the last refresh; InputError before the first."""
+        """What the losses say of the data as of the last refresh; InputError before the first."""
         return self.estimator.profile()
 
     def status(self) -> str:
-        """One line: warming up, adapting, or held, and how far the learned density is from the
-        warm-up law.
-        """
+        """One line: warming up, adapting or held, and how far the density is from the warm-up's."""
         filled = int((self.estimator.effective_count >= self.min_count).sum())
         bins = f"{filled} of {len(self._width)} bins filled"
         held = f"; held: {self._held}" if self._held else ""
         if self._adapting_since is None:
-            law = "the warm-up law" if self.prior is None else "the prior profile"
+            prior = "the warm-up law" if self.prior is None else "the prior profile"
             if self._steps > self.warmup_steps:
-                return f"still warming up under {law} after {self._steps} steps: {bins}{held}"
+                return f"still warming up under {prior} after {self._steps} steps: {bins}{held}"
             return (
-                f"warming up under {law}: step {self._steps} of {self.warmup_steps}, {bins}{held}"
+                f"warming up under {prior}: step {self._steps} of {self.warmup_steps}, {bins}{held}"
             )
         distance = total_variation(self._density, self._base, self._width)
         close = " (so close that adapting cannot matter much)" if distance < _CLOSE else ""
@@ -184,8 +183,10 @@ class InfoNoise(TableLaw):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the state over; InputError with the reason when it belongs to another grid or
-        version.
+        """Take the state over.
+
+        Raises:
+            InputError: With the reason, when it belongs to another grid or version.
         """
         if state.get("version") != VERSION:
             raise InputError(
@@ -229,7 +230,7 @@ class InfoNoise(TableLaw):
         """Nothing was learned of where information is lost.
 
         Yet an error without structure tells the data's scale, and a first guess around it beats a
-        wide warm-up law.
+        wide warm-up distribution.
         """
         self._held = "the losses show no information anywhere that the gate lets through"
         dim = self.estimator.dim
@@ -251,9 +252,7 @@ class InfoNoise(TableLaw):
         return float((self._start * self._width)[filled].sum()) >= _FILLED
 
     def _known(self) -> EntropyRateProfile:
-        """What the losses told, completed by the prior where they told little, below the
-        ceiling.
-        """
+        """What the losses show, completed by the prior where that is little, below the ceiling."""
         known = self.profile()
         if self.prior is not None:
             n = self.estimator.effective_count

@@ -122,7 +122,7 @@ SCHEDULES: Mapping[str, Callable[[ScheduleContext], Schedule]] = {
     "infonoise-rate": partial(_infonoise, power=1.0),
     "infonoise-sqrt": partial(_infonoise, power=0.5),
 }
-# A law with numbers of one's own: log-normal:MEAN:STD, both of log sigma.
+# A distribution with numbers of one's own: log-normal:MEAN:STD, both of log sigma.
 _LOG_NORMAL = "log-normal"
 
 

@@ -1,4 +1,4 @@
-"""A law of noise levels as a table over log-sigma bins: what schedules that learn draw from."""
+"""Noise levels drawn from a table over log-sigma bins: what all schedules that learn do."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ from infonoise_core.schedules.fixed import FixedLaw, uniforms
 
 
 class TableLaw:
-    """Density per unit log sigma, constant over each of K bins; it starts as the base law's.
+    """Density per unit log sigma, constant over each of K bins; it starts as the base's.
 
     Args:
-        base: The law before anything is learned.
+        base: The distribution before anything is learned.
         bins: Cells of the log-sigma grid (the channel may give fewer).
         stratified: As in FixedLaw.
     """
@@ -43,7 +43,7 @@ class TableLaw:
         """(n,) noise levels in the channel's coordinate: inverse cdf, log-uniform inside a bin.
 
         Args:
-            ranks: As in `law.Schedule.sample`.
+            ranks: As in `Schedule.sample`.
         """
         p = uniforms(n, device, generator, self.stratified, ranks)
         if p.device != self._lines.device:
@@ -54,8 +54,9 @@ class TableLaw:
         return self.channel.levels(torch.addcmul(low, p - start, slope).exp())
 
     def density(self, sigma: Tensor) -> Tensor:
-        """Density per unit log sigma from which `sample` draws; any shape, 0 outside the channel's
-        span. On the CPU in float64.
+        """Density per unit log sigma from which `sample` draws; any shape.
+
+        0 outside the channel's span. On the CPU in float64.
         """
         inside = (sigma >= self.channel.sigma_min) & (sigma <= self.channel.sigma_max)
         log_sigma = sigma.detach().to("cpu", torch.float64).log()
@@ -63,9 +64,10 @@ class TableLaw:
         return torch.where(inside.to("cpu"), self._density[bins], 0)
 
     def importance_weight(self, u: Tensor) -> Tensor:
-        """(n,) base density / drawn density at levels u that `sample` drew: multiplied into the
-        loss, it leaves the objective under the base law unchanged in expectation. Stays on u's
-        device, which is that of the draws.
+        """(n,) base density / drawn density at levels u that `sample` drew.
+
+        Multiplied into the loss, it leaves the objective under the base distribution unchanged in
+        expectation. Stays on u's device, which is that of the draws.
         """
         sigma = self.channel.sigma(u).to(self._log_edges.dtype)
         sigma = sigma.clamp(self.channel.sigma_min, self.channel.sigma_max)
@@ -86,8 +88,10 @@ class TableLaw:
         self._lines.copy_(self._inverse(density))
 
     def _inverse(self, density: Tensor) -> Tensor:
-        """(3, K) of each bin: the cdf at its lower edge, log sigma there, and log sigma's rise per
-        unit of cdf; 0 in an empty bin, which no draw falls into.
+        """(3, K) of each bin, for inverting the cdf.
+
+        The cdf at its lower edge, log sigma there, and log sigma's rise per unit of cdf; 0 in an
+        empty bin, which no draw falls into.
         """
         mass = density * self._width
         cdf = torch.cat([mass.new_zeros(1), mass.cumsum(0)])

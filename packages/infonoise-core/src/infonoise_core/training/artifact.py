@@ -40,7 +40,7 @@ def seal(folder: Path, kind: Kind, program: str, about: Mapping[str, Any]) -> Ca
     """Write card.json about the files in `folder`; returns what it holds.
 
     Args:
-        about: Plain values that are told of the model or the profile.
+        about: Plain values about the model or the profile.
     """
     names = sorted(
         path.relative_to(folder).as_posix()

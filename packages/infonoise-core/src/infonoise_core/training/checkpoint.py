@@ -1,5 +1,4 @@
-"""Checkpoints: safetensors beside a JSON manifest with checksums, written all or nothing, no
-pickles.
+"""Checkpoints: safetensors and a JSON manifest with checksums, written whole or not, no pickles.
 
 A checkpoint is a folder `step-00001000` with one `<part>.safetensors` per part (model, ema, state,
 ...) and `manifest.json`, which holds every value that is no tensor. It is written under a temporary
@@ -11,22 +10,33 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from infonoise_core.errors import InputError
+from infonoise_core.reading import check_regular, read_json, sha256_of
 
 FORMAT = "infonoise-checkpoint"
 VERSION = 2
 _TEMPORARY = ".writing-"
 _TENSOR, _PAIRS, _TUPLE = "$tensor", "$pairs", "$tuple"
+
+
+# As `path_of` writes it; and a file of a part.
+_STEP, _NAME = re.compile(r"step-\d{8,18}"), re.compile(r"\w[\w.-]*\.safetensors")
+# It holds the tree of every part; the trees' numbers are in the parts' files.
+_MANIFEST_BYTES = 256 << 20
+
+T = TypeVar("T")
+Manifest = Mapping[str, Any]
 
 
 class DamagedCheckpoint(Exception):
@@ -41,8 +51,9 @@ def save(
     keep: int = 2,
     best: int | None = None,
 ) -> Path:
-    """Write `folder/step-<step>` and drop all but the `keep` newest checkpoints and that of step
-    `best`. One process at a time may write into a folder.
+    """Write `folder/step-<step>` and drop older checkpoints.
+
+    The `keep` newest stay, and that of step `best`. One process at a time may write into a folder.
 
     Args:
         parts: Name -> tree of dicts, lists, tensors and plain values.
@@ -69,7 +80,7 @@ def save(
             manifest["parts"][name] = _flatten(tree, "", tensors)
             path = temporary / f"{name}.safetensors"
             _write(tensors, path)
-            manifest["files"][path.name] = _checksum(path)
+            manifest["files"][path.name] = sha256_of(path)
             _flush(path)
         path = temporary / "manifest.json"
         path.write_text(json.dumps({"checksum": _digest(manifest), **manifest}, indent=1))
@@ -100,8 +111,21 @@ def steps(folder: Path) -> list[int]:
 
 def check(path: Path) -> dict[str, Any]:
     """The manifest of a checkpoint whose files match their checksums; else DamagedCheckpoint."""
+    manifest = read_manifest(path)
     try:
-        manifest: dict[str, Any] = json.loads((path / "manifest.json").read_text())
+        for name, checksum in manifest["files"].items():
+            check_regular(path / name)
+            if sha256_of(path / name) != checksum:
+                raise DamagedCheckpoint(f"{name} does not match its checksum")
+    except (OSError, InputError) as error:
+        raise DamagedCheckpoint(f"{type(error).__name__}: {error}") from None
+    return manifest
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a checkpoint, as it was written; else DamagedCheckpoint."""
+    try:
+        manifest: dict[str, Any] = read_json(path / "manifest.json", _MANIFEST_BYTES)
         checksum = manifest.pop("checksum")
         if manifest["format"] != FORMAT or manifest["version"] != VERSION:
             raise DamagedCheckpoint(
@@ -109,10 +133,13 @@ def check(path: Path) -> dict[str, Any]:
             )
         if checksum != _digest(manifest):
             raise DamagedCheckpoint("manifest.json does not match its checksum")
-        for name, checksum in manifest["files"].items():
-            if _checksum(path / name) != checksum:
-                raise DamagedCheckpoint(f"{name} does not match its checksum")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if path_of(path.parent, int(manifest["step"])).name != path.name:
+            raise DamagedCheckpoint(f"it is of step {manifest['step']}")
+        if set(manifest["files"]) != {f"{name}.safetensors" for name in manifest["parts"]}:
+            raise DamagedCheckpoint("its files are not those of its parts")
+        if not all(map(_NAME.fullmatch, manifest["files"])):
+            raise DamagedCheckpoint("its files have names that are not plain")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedCheckpoint(f"{type(error).__name__}: {error}") from None
     return manifest
 
@@ -125,44 +152,74 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             name: _unflatten(tree, load_file(path / f"{name}.safetensors"))
             for name, tree in manifest["parts"].items()
         }
-    except (OSError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
         raise DamagedCheckpoint(f"{type(error).__name__}: {error}") from None
     return manifest, parts
 
 
-def newest(folder: Path) -> int | None:
+def newest(folder: Path, fits: Callable[[Manifest], None] | None = None) -> int | None:
     """The step of the newest checkpoint that is whole; None when there is none at all.
 
-    Damaged ones are passed over with a warning;
+    Args:
+        folder: Of the checkpoints; damaged ones are passed over with a warning.
+        fits: Raises DamagedCheckpoint where a whole one is not of this run.
 
     Raises:
-        InputError: When all are damaged.
+        InputError: When none can be used.
     """
-    for step in steps(folder):
+
+    def checked(path: Path) -> int:
+        manifest = check(path)
+        if fits is not None:
+            fits(manifest)
+        return int(manifest["step"])
+
+    return _first(folder, checked)
+
+
+def load_latest(
+    folder: Path, use: Callable[[Manifest, dict[str, Any]], None] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The newest checkpoint that can be used, or None where there is none; see `newest`.
+
+    Args:
+        folder: Of the checkpoints.
+        use: Called with its manifest and parts; raises DamagedCheckpoint where they do not fit.
+    """
+
+    def used(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+        manifest, parts = load(path)
+        if use is not None:
+            use(manifest, parts)
+        return manifest, parts
+
+    return _first(folder, used)
+
+
+def _first(folder: Path, take: Callable[[Path], T]) -> T | None:
+    """What `take` makes of the newest checkpoint that it takes."""
+    damages: list[str] = []
+    for path in _newest_first(folder):
         try:
-            check(path_of(folder, step))
+            found = take(path)
         except DamagedCheckpoint as damage:
-            print(
-                f"warning: {path_of(folder, step)} is damaged ({damage}); trying the one before",
-                file=sys.stderr,
-            )
+            damages.append(f"{path} is damaged ({damage})")
         else:
-            return step
-    if steps(folder):
+            for words in damages:
+                print(f"warning: {words}; trying the one before", file=sys.stderr)
+            return found
+    if damages:
         raise InputError(
-            f"{folder}: no checkpoint there is whole; bring back a copy, or --overwrite the run"
+            f"{folder}: no checkpoint there is whole and of this run: {damages[0]}; bring back a"
+            " copy, or train again with another --out"
         )
     return None
 
 
-def load_latest(folder: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """The newest checkpoint that is whole, or None where there is none; see `newest`."""
-    step = newest(folder)
-    return None if step is None else load(path_of(folder, step))
-
-
 def _newest_first(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step-*"), reverse=True)
+    """The folders that are named as checkpoints are; whatever else lies there is none."""
+    found = [p for p in folder.glob("step-*") if _STEP.fullmatch(p.name) and p.is_dir()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")), reverse=True)
 
 
 def _remove(path: Path) -> None:
@@ -218,11 +275,6 @@ def _unflatten(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
             return [_unflatten(v, tensors) for v in tree]
         case _:
             return tree
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(manifest: dict[str, Any]) -> str:

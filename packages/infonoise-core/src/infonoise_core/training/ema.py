@@ -23,8 +23,9 @@ def power_keep(std: float) -> Keep:
 
 
 def plain_keep(decay: float) -> Keep:
-    """The same share at every step, but less over the first 10 / (1 - decay) steps: an average that
-    kept more would still be full of the initial weights.
+    """The same share at every step, but less over the first 10 / (1 - decay) steps.
+
+    An average that kept more would still be full of the initial weights.
     """
     return lambda step: min(decay, (step - 1) / (step + 9))
 
@@ -61,8 +62,9 @@ class WeightAverage:
 
 
 def _gamma(std: float) -> float:
-    """Solve std^2 = (gamma+1) / ((gamma+2)^2 (gamma+3)) for gamma by bisection; std falls in
-    gamma.
+    """Solve std^2 = (gamma+1) / ((gamma+2)^2 (gamma+3)) for gamma.
+
+    By bisection: std falls in gamma.
     """
     low, high = 0.0, 1e4
     for _ in range(100):

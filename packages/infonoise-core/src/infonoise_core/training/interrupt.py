@@ -64,8 +64,9 @@ class Flag:
 
 @contextmanager
 def asked_to_stop() -> Iterator[Flag]:
-    """A flag that Ctrl-C and SIGTERM raise, in place of ending the process; a second Ctrl-C is a
-    KeyboardInterrupt.
+    """A flag that Ctrl-C and SIGTERM raise, in place of ending the process.
+
+    A second Ctrl-C is a KeyboardInterrupt.
 
     Outside the main thread, where Python takes no signals, it never rises.
     """
@@ -76,15 +77,16 @@ def asked_to_stop() -> Iterator[Flag]:
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end the process as an exception does, so that nothing
-    half-written stays behind; the exit code is 128 and the number of the signal.
+    """Let SIGTERM and a closed terminal end the process as an exception does.
+
+    So nothing half-written stays behind; the exit code is 128 and the number of the signal.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
     wanted = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
-    # What a user has told to be ignored (nohup) is ignored.
+    # What is ignored already (nohup) stays ignored.
     kept = [number for number in wanted if signal.getsignal(number) is signal.SIG_DFL]
     with _handled(dict.fromkeys(kept, end)):
         yield

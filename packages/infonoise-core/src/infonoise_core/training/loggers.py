@@ -13,7 +13,8 @@ from infonoise_core.training.config import check_loggers
 
 # Events of TensorBoard, and the name under which a run goes on at Weights & Biases.
 _EVENTS, _RUN_ID = "tensorboard", "wandb-id.txt"
-# The law that noise levels are drawn by, in a line, and as the histogram that is made of it.
+# The distribution that noise levels are drawn from, in a line, and as the histogram that is made of
+# it.
 _DENSITY, _DENSITY_NAME = "density", "density_over_log10_sigma"
 
 

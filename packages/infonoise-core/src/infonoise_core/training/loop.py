@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,7 @@ from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.progress import Reporter, Silent
 from infonoise_core.training.run_folder import CHECKPOINTS, METRICS_FILE
 from infonoise_core.training.run_folder import PROFILE_FILE as PROFILE_FILE
+from infonoise_core.training.signature import check_signed, signatures
 from infonoise_core.training.state import RunState, no_space_left
 from infonoise_core.training.task import Batch, Task
 
@@ -74,8 +76,9 @@ def train(
     workers: int = 0,
     log_to: tuple[str, ...] = (),
 ) -> RunResult:
-    """Train task.denoiser for config.steps optimizer steps, or until config.target is met, going
-    on from the newest checkpoint in `out`.
+    """Train task.denoiser for config.steps optimizer steps, or until config.target is met.
+
+    It goes on from the newest checkpoint in `out`.
 
     Everything random is a function of (seed, step, place in the batch): a run that was killed and
     started again ends with the same bits as one that was not, on the same machine, and one of
@@ -103,7 +106,7 @@ def train(
     forward = engine.wrap(model, optimizer, config.grad_clip)
     metrics = Metrics(out / METRICS_FILE, engine, config.skip_limit)
     meter = Meter(schedule, task.dim, refresh_every(config.steps))
-    state = RunState(out, config, engine, model, average, schedule, meter, metrics)
+    state = RunState(out, config, engine, model, average, schedule, meter, metrics, signatures(out))
     order = Order(len(task), config.seed)
 
     with asked_to_stop() as stop, no_space_left(out), ExitStack() as stack:
@@ -157,16 +160,27 @@ def train(
 
 
 def load_denoiser(run: Path, denoiser: nn.Module) -> int:
-    """Put the averaged weights of a run's newest whole checkpoint, or those of a model that was
-    pulled, into `denoiser`; returns their step.
+    """Put the averaged weights of a run into `denoiser`.
+
+    They are those of its newest whole checkpoint, or of a model that was pulled.
+
+    Returns:
+        Their step.
     """
     if is_artefact(run):
         return load_weights(run, denoiser)
-    found = checkpoint.load_latest(run / CHECKPOINTS)
+
+    def use(manifest: checkpoint.Manifest, parts: dict[str, Any]) -> None:
+        check_signed(run, manifest)
+        try:
+            denoiser.load_state_dict(parts["ema"])
+        except (KeyError, RuntimeError, TypeError, AttributeError):
+            raise checkpoint.DamagedCheckpoint("it is of another network") from None
+
+    found = checkpoint.load_latest(run / CHECKPOINTS, use)
     if found is None:
         raise InputError(f"{run}: no checkpoint yet; train for at least --save-every steps")
-    manifest, parts = found
-    denoiser.load_state_dict(parts["ema"])
+    manifest, _ = found
     return int(manifest["step"])
 
 
@@ -275,7 +289,7 @@ def _reached(config: TrainConfig, metrics: Metrics) -> bool:
 
 
 def _asked_to_stop(flag: bool, done: int, engine: Engine) -> bool:
-    """Whether any process was told to end; several ask each other only now and then."""
+    """Whether any process is to end; several compare only now and then."""
     if engine.world > 1 and done % _LOOK_EVERY:
         return False
     return engine.any(flag)

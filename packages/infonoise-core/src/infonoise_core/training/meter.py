@@ -20,8 +20,9 @@ BINS = 64
 
 @runtime_checkable
 class Measuring(Protocol):
-    """A schedule that measures the profile itself, as InfoNoise does: it is read, and nothing is
-    measured twice.
+    """A schedule that measures the profile itself, as InfoNoise does.
+
+    It is read, and nothing is measured twice.
     """
 
     @property
@@ -82,8 +83,9 @@ class Meter:
         self._missed = 0
 
     def observe(self, u: Tensor, squared_error: Tensor) -> None:
-        """Add (n,) squared x0-errors at levels u (n,) in the channel's coordinate; (n, parts) of
-        several kinds of noise.
+        """Add (n,) squared x0-errors at levels u (n,) in the channel's coordinate.
+
+        (n, parts) of several kinds of noise.
         """
         if self._missed:
             print(
@@ -105,8 +107,9 @@ class Meter:
                 estimator.merge()
 
     def profiles(self) -> Mapping[str, EntropyRateProfile]:
-        """Name of a file in the run's folder -> the profile in it; none before the first refresh,
-        and none of a task without noise levels.
+        """Name of a file in the run's folder -> the profile in it.
+
+        None before the first refresh, and none of a task without noise levels.
         """
         sources: dict[str, Measuring | RateEstimator] = {}
         for part in self._parts:
@@ -120,8 +123,9 @@ class Meter:
         return {"version": VERSION, "parts": parts}
 
     def begin_after(self, done: int) -> None:
-        """Begin empty after so many steps, of a run whose checkpoint has no state for a meter, and
-        say so at the first observation.
+        """Begin empty after so many steps, and say so at the first observation.
+
+        For a run whose checkpoint has no state for a meter.
         """
         self._missed = done if self._estimators else 0
 

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from infonoise_core.binning import log_edges
 from infonoise_core.errors import InputError
-from infonoise_core.files import write_text
 from infonoise_core.schedules.infonoise import FixedLaw, Schedule
 from infonoise_core.training.engines.base import Engine
 from infonoise_core.training.loggers import Logger
+from infonoise_core.training.metrics_file import read_lines as read_lines
+from infonoise_core.training.metrics_file import rewritten
+from infonoise_core.training.run_folder import Place
 
 # Noise levels at which a density is written down.
 _LEVELS = 64
@@ -37,25 +39,33 @@ class Metrics:
         self._losses: list[Tensor] = []
         self._norms: list[Tensor] = []
         self._in_a_row = 0
+        self._saved: list[dict[str, float]] | None = None
+        self._rewound_to = 0
+        self._place = Place(path.parent)
 
     def rewind(self, step: int) -> None:
         """Drop the lines after a step: what they tell of is done again."""
-        self._records = self._engine.share(lambda: _rewritten(self._path, step))
+        self._records = self._engine.share(lambda: rewritten(self._path, step))
+        self._rewound_to = step
 
     def state_dict(self) -> dict[str, Any]:
         """Collective: from now on every rank goes on from the mean over ranks."""
         rows = self._rows()
         self._losses, self._norms = list(rows[0].unbind()), list(rows[1].unbind())
-        return {"rows": rows, "in_a_row": self._in_a_row}
+        return {"rows": rows, "in_a_row": self._in_a_row, "evaluations": self.evaluations()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         rows = state["rows"].to(self._engine.device)
         self._losses, self._norms = list(rows[0].unbind()), list(rows[1].unbind())
         self._in_a_row = int(state["in_a_row"])
+        # By what a run is stopped and its best checkpoint chosen: not by a file of lines that may
+        # have been changed. The first releases kept none.
+        self._saved = state.get("evaluations")
 
     def add(self, loss: Tensor, norm: Tensor) -> None:
-        """Take note of an optimizer step by its scalar loss and gradient norm; it was skipped if
-        the norm is not finite. Waits for nothing.
+        """Take note of an optimizer step by its scalar loss and gradient norm.
+
+        It was skipped if the norm is not finite. Waits for nothing.
         """
         self._losses.append(loss)
         self._norms.append(norm)
@@ -99,7 +109,7 @@ class Metrics:
         return self._engine.mean(torch.stack(rows))
 
     def density(self, step: int, schedule: Schedule) -> None:
-        """Write the law that noise levels are drawn by, at 64 of them, unless it never changes."""
+        """Write the density that noise levels are drawn from, at 64 of them, if it changes."""
         if isinstance(schedule, FixedLaw):
             return
         edges = log_edges(schedule.channel.sigma_min, schedule.channel.sigma_max, _LEVELS)
@@ -112,35 +122,26 @@ class Metrics:
         record = {"step": step, **record}
         self._records.append(record)
         if self._engine.rank == 0:
+            self._place.check()
             with self._path.open("a") as file:
                 file.write(json.dumps(record) + "\n")
         for logger in self.loggers:
             logger.log(step, record)
 
+    def check_place(self) -> None:
+        """InputError where the run's folder is gone; on rank 0."""
+        self._place.check()
+
     def flush(self) -> None:
         """Bring the lines to the disk."""
         if self._engine.rank == 0:
+            self._place.check()
             with self._path.open("a") as file:
                 os.fsync(file.fileno())
 
     def evaluations(self) -> list[dict[str, float]]:
         """The measures of every evaluation, with its `step`."""
-        return [{"step": r["step"], **r["evaluate"]} for r in self._records if "evaluate" in r]
-
-
-def _rewritten(path: Path, step: int) -> list[dict[str, Any]]:
-    records = [r for r in read_lines(path) if r["step"] <= step]
-    write_text(path, "".join(json.dumps(r) + "\n" for r in records))
-    return records
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a file that a kill may have cut anywhere."""
-    records: list[dict[str, Any]] = []
-    if path.exists():
-        for line in path.read_text().splitlines():
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                break
-    return records
+        told = [{"step": r["step"], **r["evaluate"]} for r in self._records if "evaluate" in r]
+        if self._saved is None:
+            return told
+        return [*self._saved, *(e for e in told if e["step"] > self._rewound_to)]

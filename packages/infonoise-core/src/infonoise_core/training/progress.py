@@ -19,7 +19,7 @@ from infonoise_core import terminal
 
 
 class Reporter(Protocol):
-    """Told how far the work is."""
+    """Hears how far the work is."""
 
     def advance(self, amount: float = 1, note: str = "") -> None:
         """So much more is done; the note says how it stands."""

@@ -1,14 +1,14 @@
 """The folder a run lives in: what it holds, whether it may be used, and how it is read again."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 from infonoise_core.config.renamed import upgraded
 from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
-from infonoise_core.files import is_temporary, read_json, write_json
-from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.files import read_json, write_json
+from infonoise_core.marker import MARKER_FILE, mark, marker_of
+from infonoise_core.training.clear import clear, foreign, is_empty, strangers
 from infonoise_core.training.config import TrainConfig
 
 CONFIG_FILE, DONE_FILE, METRICS_FILE = "config.json", "done.json", "metrics.jsonl"
@@ -32,23 +32,51 @@ def check_run(
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: give a folder as --out")
-    if not out.is_dir() or _is_empty(out):
+    if not out.is_dir() or is_empty(out):
         return False
-    if not (out / CONFIG_FILE).is_file():
-        # Only a folder that one of our runs made is ever deleted, so --overwrite is no way out.
-        raise InputError(f"{out} is not empty and holds no run: empty it or give another --out")
-    if overwrite:
+    marker, replace = marker_of(out), " or --overwrite"
+    if marker is None:
+        replace = ""
+        _check_older(out, overwrite=overwrite)
+    elif overwrite:
+        _check_all_ours(out, marker)
+        return False
+    elif not (out / CONFIG_FILE).is_file():
+        _check_all_ours(out, marker)  # what a kill has left of a beginning, or of a deletion
         return False
     if (out / finished).exists():
-        raise InputError(f"{out} holds a finished run: give another --out or --overwrite")
+        raise InputError(f"{out} holds a finished run: give another --out{replace}")
     known = read_run(out) if kind is None else upgraded(read_run(out), kind)
     difference = _difference(known, settings)
     if difference:
         raise InputError(
-            f"{out} holds a run with other settings ({difference}): give another --out or"
-            " --overwrite"
+            f"{out} holds a run with other settings ({difference}): give another --out{replace}"
         )
     return True
+
+
+def _check_older(out: Path, *, overwrite: bool) -> None:
+    """InputError unless a folder without a marker is a run of the first releases, to go on with."""
+    try:
+        command = read_json(out / CONFIG_FILE, "").get("command")
+    except InputError:
+        command = None
+    if not isinstance(command, str):
+        raise InputError(f"{out} is not empty and holds no run of infonoise: give another --out")
+    if overwrite:
+        raise InputError(
+            f"{out} has no {MARKER_FILE}, by which a run of ours is known, so it is not replaced:"
+            " give another --out, or delete it yourself if it is a run of an older release"
+        )
+
+
+def _check_all_ours(out: Path, marker: dict[str, Any]) -> None:
+    stranger = foreign(out, marker)
+    if stranger is not None:
+        raise InputError(
+            f"{out} holds {stranger}, which no run wrote, so it is not replaced: move it elsewhere,"
+            " or give another --out"
+        )
 
 
 def open_run(
@@ -74,10 +102,24 @@ def open_run(
     """
     going_on = check_run(out, settings, overwrite=overwrite, finished=finished, kind=kind)
     if not going_on:
-        if out.is_dir():
-            shutil.rmtree(out)
+        out.mkdir(parents=True, exist_ok=True)
+        marker = marker_of(out)
+        if marker is not None:
+            clear(out, marker)
+        mark(out, "run", command=settings.get("command"), finished=finished)
         write_json(out / CONFIG_FILE, settings)
     return going_on
+
+
+def note_assets(out: Path) -> None:
+    """Note in the marker of a run that has just begun what was written beside config.json: it
+    interprets the weights, and goes when the run goes.
+    """
+    marker = marker_of(out)
+    assets = strangers(out)
+    if marker is not None and assets != marker.get("assets", []):
+        more = {k: v for k, v in marker.items() if k not in ("format", "version", "kind")}
+        mark(out, marker["kind"], **{**more, "assets": assets})
 
 
 def read_run(run: Path) -> dict[str, Any]:
@@ -87,15 +129,10 @@ def read_run(run: Path) -> dict[str, Any]:
         raise InputError(
             f"{run}: no run here ({CONFIG_FILE} is missing); give the --out of a train command"
         )
-    settings = read_json(config, "train again with --overwrite")
+    settings = read_json(config, "bring back a copy, or train again with another --out")
     if isinstance(settings.get("train"), dict):
         settings["train"] = upgraded(settings["train"], TrainConfig)
     return settings
-
-
-def _is_empty(out: Path) -> bool:
-    """Whether there is nothing in it but what a killed process was just beginning to write."""
-    return all(is_temporary(path) for path in out.iterdir())
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
@@ -127,16 +164,27 @@ def read_run_of(command: str, run: Path) -> dict[str, Any]:
     return settings
 
 
-def profile_of(run: Path) -> EntropyRateProfile:
-    """The profile a run has measured, or one that was saved by itself."""
-    if run.is_dir() and not (run / PROFILE_FILE).exists():
-        raise InputError(
-            f"{run}: no profile here; one is measured while a model with noise levels trains: train"
-            " it again"
-        )
-    return EntropyRateProfile.load(run / PROFILE_FILE if run.is_dir() else run)
+class Place:
+    """A run's folder as it was when the run began or went on, to notice that it is gone."""
+
+    def __init__(self, out: Path) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        self._out, self._identity = out, _identity(out)
+        self._config = (out / CONFIG_FILE).is_file()
+
+    def check(self) -> None:
+        """InputError where the folder was deleted, moved or replaced."""
+        gone = _identity(self._out) != self._identity
+        if gone or (self._config and not (self._out / CONFIG_FILE).is_file()):
+            raise InputError(
+                f"{self._out}: the run's folder was deleted or moved while it trains, so there is"
+                " nowhere to save to; bring it back and give the same command again"
+            )
 
 
-def profile_if_any(run: Path) -> EntropyRateProfile | None:
-    """The profile in a run's folder; None where it has measured none."""
-    return profile_of(run) if (run / PROFILE_FILE).exists() else None
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        about = folder.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino

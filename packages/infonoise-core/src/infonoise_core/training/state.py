@@ -3,9 +3,9 @@
 import errno
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from infonoise_core.training.engines.ranks import pooled
 from infonoise_core.training.meter import Meter
 from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.run_folder import CHECKPOINTS
+from infonoise_core.training.run_profile import PROFILES
+from infonoise_core.training.signature import SIGNED, check_signed
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class RunState:
     """Everything that changes while a run goes on.
 
     Random numbers are not among it: they are a function of (seed, step, place in the batch).
+
+    Attributes:
+        signed: File that interprets the weights -> its SHA-256 as the run began or went on.
     """
 
     out: Path
@@ -41,9 +46,12 @@ class RunState:
     schedule: Schedule
     meter: Meter
     metrics: Metrics
+    signed: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, step: int) -> None:
         """Write a checkpoint and the profile, on rank 0; collective."""
+        if self.engine.rank == 0:
+            self.metrics.check_place()
         self.metrics.flush()
         state = {
             "optimizer": self.engine.save(),
@@ -57,11 +65,22 @@ class RunState:
     def resume(self) -> int:
         """Take over the newest whole checkpoint; returns the optimizer steps done. Collective."""
         folder = self.out / CHECKPOINTS
-        step = self.engine.share(lambda: checkpoint.newest(folder))
+        step = self.engine.share(lambda: checkpoint.newest(folder, self._check_signed))
         if step is None:
             self.metrics.rewind(0)
             return 0
-        manifest, parts = checkpoint.load(checkpoint.path_of(folder, step))
+        try:
+            return self._take_over(step)
+        except (checkpoint.DamagedCheckpoint, KeyError, RuntimeError, TypeError) as error:
+            if self.engine.world > 1 and isinstance(error, RuntimeError):
+                raise  # a lost process, which is told of elsewhere
+            raise InputError(
+                f"{checkpoint.path_of(folder, step)}: is of another network or schedule than the"
+                " settings say; bring back this run's own, or give another --out"
+            ) from None
+
+    def _take_over(self, step: int) -> int:
+        manifest, parts = checkpoint.load(checkpoint.path_of(self.out / CHECKPOINTS, step))
         state = parts["state"]
         self.engine.load(parts["model"], state["optimizer"])
         self.average.load_state_dict(parts["ema"])
@@ -74,6 +93,9 @@ class RunState:
         if self.engine.rank == 0:
             _say_what_changed(step, manifest["layout"], self.engine.layout())
         return step
+
+    def _check_signed(self, manifest: checkpoint.Manifest) -> None:
+        check_signed(self.out, manifest)
 
     def _resume_meter(self, states: list[Any] | None, step: int) -> None:
         rank, world = self.engine.rank, self.engine.world
@@ -88,32 +110,37 @@ class RunState:
             "ema": self.average.state_dict(),
             "state": state,
         }
+        profiles = self.meter.profiles()
         info = {
             "versions": {"infonoise-core": infonoise_core.__version__, "torch": torch.__version__},
             "revision": _revision(),
             "config": settings_of(self.config),
             "layout": self.engine.layout(),
             "position": step * self.config.batch_size,
+            SIGNED: dict(self.signed),
+            PROFILES: {name: p.to_dict() for name, p in profiles.items()},
         }
         with no_space_left(self.out):
             # The checkpoint last: a run killed before it writes the profile once more, not never.
-            for name, profile in self.meter.profiles().items():
+            for name, profile in profiles.items():
                 profile.save(self.out / name)
             checkpoint.save(
                 self.out / CHECKPOINTS, step, parts, info, self.config.keep, self._best(step)
             )
 
     def _best(self, step: int) -> int | None:
-        """Among the steps with a checkpoint, that with the lowest measure: the target's, or the
-        first.
+        """Among the steps with a checkpoint, that with the lowest measure.
+
+        The target's measure, or the first.
         """
         kept = {step, *checkpoint.steps(self.out / CHECKPOINTS)}
         measured = [e for e in self.metrics.evaluations() if e["step"] in kept]
         if not measured:
             return None
         target = parse_target(self.config.target)
-        name = target[0] if target else next(k for k in measured[0] if k != "step")
-        return int(min(measured, key=lambda e: e[name])["step"])
+        name = target[0] if target else next((k for k in measured[-1] if k != "step"), "step")
+        told = [e for e in measured if name in e]
+        return int(min(told, key=lambda e: e[name])["step"]) if told else None
 
 
 @contextmanager
@@ -121,12 +148,14 @@ def no_space_left(out: Path) -> Iterator[None]:
     """Turns a full disk into an InputError."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, InputError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError) or cause.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
+        saved = checkpoint.steps(out / CHECKPOINTS)
+        then = "goes on from the last checkpoint" if saved else "begins anew, nothing was saved yet"
         raise InputError(
-            f"{out}: the disk is full; make room and give the same command again: it goes on from"
-            " the last checkpoint"
+            f"{out}: the disk is full; make room and give the same command again: it {then}"
         ) from None
 
 

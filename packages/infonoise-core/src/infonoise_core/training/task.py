@@ -15,7 +15,12 @@ from infonoise_core.processes.weighting import Weight
 
 @dataclass(frozen=True)
 class Batch:
-    """x0: (n, ...) clean examples.  condition: keyword arguments of the denoiser, each (n, ...)."""
+    """Examples and what is known of them.
+
+    Attributes:
+        x0: (n, ...) clean examples.
+        condition: Keyword arguments of the denoiser, each (n, ...).
+    """
 
     x0: Tensor
     condition: Mapping[str, Tensor] = field(default_factory=dict)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from infonoise_core.rng import Stream, generator
-from infonoise_core.sampling.discrete import left_to_right
+from infonoise_core.evaluation.discrete import before
+from infonoise_core.sampling.discrete import in_chunks, left_to_right
 from infonoise_text.methods.tokens import (
     TokenMeasure,
     TokenMethod,
@@ -29,8 +29,7 @@ class Autoregressive(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """The first id stands behind a start symbol."""
-        start = torch.full_like(ids[:, :1], self.size)
-        logits: Tensor = self.network(torch.cat([start, ids[:, :-1]], dim=1))
+        logits: Tensor = self.network(before(ids, self.size))
         return logits
 
 
@@ -42,7 +41,6 @@ def cost(network: nn.Module, ids: Tensor) -> Tensor:
 MEASURE = TokenMeasure(cost, cost, exact=True)
 
 
-@torch.no_grad()
 def sample(
     network: Autoregressive, n: int, length: int, *, seed: int = 0, chunk: int = 64
 ) -> Generated:
@@ -50,17 +48,15 @@ def sample(
     network.eval()
     device = next(network.parameters()).device
 
-    def next_token(before: Tensor) -> Tensor:
+    def next_token(known: Tensor) -> Tensor:
         # What stands at the last place is not read: its logits are those of the next token.
-        logits: Tensor = network(functional.pad(before, (0, 1)).to(device))
+        logits: Tensor = network(functional.pad(known, (0, 1)).to(device))
         return logits[:, -1]
 
-    ids = torch.cat([
-        left_to_right(
-            next_token, min(chunk, n - start), length, generator(seed, Stream.SAMPLE, start)
-        )
-        for start in range(0, n, chunk)
-    ])  # fmt: skip
+    def sampler(rng: torch.Generator, rows: int) -> Tensor:
+        return left_to_right(next_token, rows, length, rng)
+
+    ids = torch.cat(list(in_chunks(sampler, n, seed=seed, chunk=chunk)))
     return Generated(ids, torch.zeros_like(ids, dtype=torch.bool), length)
 
 

@@ -1,8 +1,7 @@
 """Masked diffusion: tokens are hidden one by one, and guessed from those that are left.
 
 Sahoo et al. 2024 (arXiv 2406.07524). With the linear schedule, the number of hidden tokens of a
-window is all that time says, and it is uniform when weighted as the bound weighs it: the bound is
-that of a model that gives tokens in any order (Hoogeboom et al. 2022, arXiv 2110.02037, eq. 3).
+window is all that time says, and it is uniform when weighted as the bound weighs it.
 """
 
 from functools import partial
@@ -10,9 +9,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from infonoise_core.errors import InputError
-from infonoise_core.rng import Stream, generator
-from infonoise_core.sampling.discrete import first_hitting
+from infonoise_core.evaluation.discrete import even_hidden, masked_nats
+from infonoise_core.sampling.discrete import checked_calls, first_hitting, in_chunks
 from infonoise_text.methods.tokens import (
     TokenMeasure,
     TokenMethod,
@@ -43,30 +41,23 @@ class Masked(nn.Module):
 def cost(network: nn.Module, ids: Tensor, levels: int = 1) -> Tensor:
     """(n,) unbiased draws of an upper bound on -log p of windows (n, L).
 
-    The bound is the sum over k = 1..L of the mean cost of a hidden token when k are: L/k times the
-    cost of k hidden tokens, k uniform. levels: draws for each window, in as many strata of k; the
-    windows of a batch share one shift, so that they lie evenly too.
+    The bound of `infonoise_core.evaluation.discrete`.
+
+    Args:
+        levels: Draws for each window, in as many strata of the number of hidden tokens, which are
+            cut evenly among the windows of a batch.
     """
     n, length = ids.shape
     total = torch.zeros(n, device=ids.device)
     for level in range(levels):
-        # Each level's share is cut evenly among the windows, in a random order.
-        place = (torch.randperm(n, device=ids.device) + torch.rand(n, device=ids.device)) / n
-        k = ((level + place) / levels * length).floor().clamp(max=length - 1) + 1
-        order = torch.rand(n, length, device=ids.device).argsort(1)
-        rank = torch.empty_like(order).scatter_(
-            1, order, torch.arange(length, device=ids.device).expand(n, -1)
-        )
-        hidden = rank < k[:, None]
-        nats = cross_entropy(network(ids, hidden), ids)
-        total = total + (nats * hidden).sum(1) * length / k
+        drawn = even_hidden(n, length, level, levels, ids.device)
+        total = total + masked_nats(lambda h: cross_entropy(network(ids, h), ids), drawn)
     return total / levels
 
 
 MEASURE = TokenMeasure(cost, partial(cost, levels=_LEVELS), exact=False)
 
 
-@torch.no_grad()
 def sample(
     network: Masked, n: int, length: int, calls: int | None = None, *, seed: int = 0,
     chunk: int = 64,
@@ -76,9 +67,7 @@ def sample(
     Args:
         calls: One for each token if None; fewer let several tokens come to light at once.
     """
-    calls = length if calls is None else calls
-    if not 1 <= calls <= length:
-        raise InputError(f"--steps {calls}: give 1 to {length}, one for each token")
+    calls = checked_calls(calls, length, "token")
     network.eval()
     device = next(network.parameters()).device
 
@@ -86,13 +75,10 @@ def sample(
         logits: Tensor = network(ids.to(device), hidden.to(device))
         return logits
 
-    ids = torch.cat([
-        first_hitting(
-            hidden_tokens, min(chunk, n - start), length, calls,
-            generator(seed, Stream.SAMPLE, start),
-        )
-        for start in range(0, n, chunk)
-    ])  # fmt: skip
+    def sampler(rng: torch.Generator, rows: int) -> Tensor:
+        return first_hitting(hidden_tokens, rows, length, calls, rng)
+
+    ids = torch.cat(list(in_chunks(sampler, n, seed=seed, chunk=chunk)))
     return Generated(ids, torch.zeros_like(ids, dtype=torch.bool), calls)
 
 

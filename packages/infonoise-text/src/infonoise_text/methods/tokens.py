@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from infonoise_core.evaluation.discrete import costs_of
 from infonoise_core.evaluation.likelihood import Bound, per_unit
 from infonoise_core.evaluation.measures import Evaluation, Measure
 from infonoise_core.processes.channel import VarianceExploding
@@ -121,19 +122,17 @@ class TokenEvaluation:
         self._measure, self._seed = measure, seed
         self._tokens_per_byte = split.counts.tokens / max(split.counts.bytes, 1)
 
-    @torch.no_grad()
     def bound(self, denoiser: nn.Module) -> Bound:
         """Per token."""
-        device = next(denoiser.parameters()).device
-        denoiser.eval()
+        n, length = self._ids.shape
+
+        def cost(rows: slice, device: torch.device) -> Tensor:
+            return self._measure.held_out(denoiser, self._ids[rows].to(device))
+
         with torch.random.fork_rng():
             torch.manual_seed(self._seed)
-            parts = [
-                self._measure.held_out(denoiser, self._ids[start : start + _CHUNK].to(device)).cpu()
-                for start in range(0, len(self._ids), _CHUNK)
-            ]
-        n, length = self._ids.shape
-        return per_unit(torch.cat(parts).to(torch.float64), torch.full((n,), length))
+            nats = costs_of(denoiser, cost, n, _CHUNK)
+        return per_unit(nats, torch.full((n,), length))
 
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """Bits per byte and nats per token, with standard errors."""

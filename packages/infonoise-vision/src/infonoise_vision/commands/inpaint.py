@@ -2,77 +2,28 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
 import torch
-import tyro
 from torch import Tensor
-from tyro.conf import OmitArgPrefixes, Positional
 
 from infonoise_core.errors import InputError
-from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import Sample
 from infonoise_core.training.progress import progress
-from infonoise_vision.commands.generate import NO_CLASS, labels
 from infonoise_vision.data.user_images import Pictures, is_rectangle, known_part, read_pictures
+from infonoise_vision.domain import open_run
 from infonoise_vision.models.conditions import Coarse, Condition, Region, region
+from infonoise_vision.options import Inpaint, Upscale
 from infonoise_vision.sampling.images import check_out, write_folder, write_grid
-from infonoise_vision.sampling.trained import TrainedRun, open_trained
-
-
-@dataclass(frozen=True)
-class Filling:
-    """How what is missing is drawn."""
-
-    method: str | None = None
-    """trained (runs with --condition), ddnm or replace (runs without); left out, the run's own"""
-    each: int = 1
-    """results for each picture"""
-    label: Annotated[str | None, tyro.conf.arg(name="class")] = None
-    """name or number of a class, for a run that knows classes"""
-    overwrite: bool = False
-    """replace what is at --out"""
-    sampler: OmitArgPrefixes[SamplerConfig] = field(
-        default_factory=lambda: SamplerConfig(grid="karras")
-    )
-
-
-@dataclass(frozen=True)
-class Inpaint:
-    """Fill in a part of pictures."""
-
-    run: Positional[Path]
-    """the --out of a train command: with --condition hidden-half or hidden-box, or without any"""
-    pictures: Positional[Path]
-    """an image or a folder of images"""
-    out: Path
-    """NAME.png for one grid with each picture before its results, any other name for a folder"""
-    mask: str = "lower"
-    """what to fill in: lower, upper, left, right, box, or an image that is white there"""
-    filling: OmitArgPrefixes[Filling] = field(default_factory=Filling)
-
-
-@dataclass(frozen=True)
-class Upscale:
-    """Draw the detail of small pictures."""
-
-    run: Positional[Path]
-    """the --out of a train command: with --condition superres, or without any"""
-    pictures: Positional[Path]
-    """an image or a folder of images"""
-    out: Path
-    """NAME.png for one grid with each picture before its results, any other name for a folder"""
-    factor: int | None = None
-    """times larger; left out, the run's own"""
-    filling: OmitArgPrefixes[Filling] = field(default_factory=Filling)
+from infonoise_vision.sampling.labels import labels
+from infonoise_vision.sampling.options import NO_CLASS, Filling
+from infonoise_vision.sampling.trained import ImageRun
 
 
 def run_inpaint(config: Inpaint) -> None:
     """Write each picture with the masked part drawn anew."""
     check_out(config.out, config.filling.overwrite)
-    run = open_trained(config.run, config.filling.sampler.device)
+    run = open_run(config.run, config.filling.sampler.device)
     kind = run.objective.condition
     if kind not in (None, "hidden-half", "hidden-box"):
         raise InputError(f"{config.run}: was trained with --condition {kind}; give one for regions")
@@ -97,7 +48,7 @@ def run_inpaint(config: Inpaint) -> None:
 def run_upscale(config: Upscale) -> None:
     """Write each picture larger by the factor."""
     check_out(config.out, config.filling.overwrite)
-    run = open_trained(config.run, config.filling.sampler.device)
+    run = open_run(config.run, config.filling.sampler.device)
     kind, own = run.objective.condition, run.objective.factor
     if kind not in (None, "superres"):
         raise InputError(f"{config.run}: was trained with --condition {kind}; give superres")
@@ -115,7 +66,7 @@ def run_upscale(config: Upscale) -> None:
 
 
 def _fill(
-    run: TrainedRun,
+    run: ImageRun,
     filling: Filling,
     out: Path,
     condition: Condition,
@@ -123,12 +74,10 @@ def _fill(
     pictures: Pictures,
     shown: Tensor,
 ) -> None:
-    if filling.each < 1:
-        raise InputError(f"--each {filling.each}: give at least 1")
-    n = len(shown) * filling.each
+    n = len(shown) * filling.samples
     none = NO_CLASS if run.objective.conditional else None
     given = labels(run, filling.label or none, range(n))
-    given |= {k: v.repeat_interleave(filling.each, 0) for k, v in seen.items()}
+    given |= {k: v.repeat_interleave(filling.samples, 0) for k, v in seen.items()}
     method = filling.method or ("trained" if run.objective.condition else "ddnm")
     denoiser = run.completing(method, condition, filling.sampler)
     sampling = run.sampling(filling.sampler)
@@ -139,16 +88,16 @@ def _fill(
         first = next(chunks)
         if out.suffix.lower() == ".png":
             filled = torch.cat([first.x, *(part.x for part in chunks)]) / run.objective.scale
-            rows = filled.reshape(len(shown), filling.each, *run.shape)
+            rows = filled.reshape(len(shown), filling.samples, *run.shape)
             sheet = torch.cat([shown[:, None], rows], 1).flatten(0, 1)
-            write_grid(out, sheet, columns=filling.each + 1)
+            write_grid(out, sheet, columns=filling.samples + 1)
         else:
-            write_folder(out, _named(pictures.names, filling.each, first, chunks, run))
+            write_folder(out, _named(pictures.names, filling.samples, first, chunks, run))
     print(f"{out}: {n} images, {first.nfe} denoiser calls each, method {method}")
 
 
 def _named(
-    names: list[str], each: int, first: Sample, rest: Iterator[Sample], run: TrainedRun
+    names: list[str], each: int, first: Sample, rest: Iterator[Sample], run: ImageRun
 ) -> Iterator[tuple[str, Tensor]]:
     """stem.png, or stem-1.png, stem-2.png, ... where there are several of each."""
     number = 0

@@ -122,6 +122,29 @@ class ImageSet:
         return self.take(train), self.take(chosen)
 
 
+@dataclass(frozen=True)
+class Parts:
+    """The images that are trained on, and those that are not.
+
+    Attributes:
+        own_test: Whether the held-out ones are the data's own test images.
+    """
+
+    train: ImageSet
+    held_out: ImageSet
+    own_test: bool
+
+    @property
+    def both(self) -> tuple[ImageSet, ImageSet]:
+        """Training and held-out images."""
+        return self.train, self.held_out
+
+    def refuse_void(self, held_out: float | None) -> None:
+        """InputError where a number to hold out is given, but there are test images."""
+        if self.own_test:
+            refuse_void(self.train.name, len(self.held_out), held_out)
+
+
 def to_bytes(x0: Tensor | NDArray[np.float32], levels: int | None = None) -> NDArray[np.uint8]:
     """Images (n, c, h, w) in [-1, 1] -> (n, h, w, c) bytes to show or save; the inverse of x0.
 
@@ -167,27 +190,27 @@ def load_split(
     held_out: float | None = None,
     seed: int = 0,
     progress: Progress | None = None,
-    refuse_unused: bool = False,
 ) -> tuple[ImageSet, ImageSet]:
     """Training and held-out images of `source`, each of at most `limit`; see `Reading`.
 
     Held out are its own test images where it has some, else as many random ones as `held_out` says
     (see `ImageSet.split`).
-
-    Args:
-        refuse_unused: Raise InputError for a `held_out` that the test images make void.
     """
-    reading = Reading(size, limit, binarize, progress)
+    return load_parts(source, Reading(size, limit, binarize, progress), held_out, seed).both
+
+
+def load_parts(
+    source: str | Path | None, reading: Reading, held_out: float | None = None, seed: int = 0
+) -> Parts:
+    """What `load_split` gives, and whether the source itself says which images are held out."""
     check_held_out(held_out)
     opened = opened_enough(source)
-    if refuse_unused:
-        refuse_void(opened, held_out)
     train = image_set(opened.train, reading)
     if opened.held_out is None:
-        return train.split(held_out, seed)
+        return Parts(*train.split(held_out, seed), own_test=False)
     test = image_set(opened.held_out, reading)
     refuse_unlike(train, test)
-    return train, test
+    return Parts(train, test, own_test=True)
 
 
 def opened_enough(source: str | Path | None) -> Opened:
@@ -215,11 +238,11 @@ def image_set(source: Source, reading: Reading, new: NewArray = in_memory) -> Im
     return ImageSet(source.name, pixels, levels, labels, source.classes)
 
 
-def refuse_void(opened: Opened, held_out: float | None) -> None:
-    """InputError where a number to hold out is given, but there are test images."""
-    if held_out is not None and opened.held_out is not None:
+def refuse_void(name: str, own: int, held_out: float | None) -> None:
+    """InputError where a number to hold out is given, but the data have their own test images."""
+    if held_out is not None:
         raise InputError(
-            f"--held-out {held_out:g}: {opened.train.name} has {len(opened.held_out)} test images"
+            f"--held-out {held_out:g}: {name} has {own} test images"
             " of its own, which are held out; leave it out, or name the part to train on"
         )
 

@@ -54,7 +54,8 @@ def prepare(
     _refuse_existing(out, overwrite)
     check_held_out(held_out)
     opened = opened_enough(source)
-    refuse_void(opened, held_out)
+    if opened.held_out is not None:
+        refuse_void(opened.train.name, len(opened.held_out), held_out)
     with whole_folder(out) as folder:
         _fill(folder, opened, reading, held_out, seed)
     first, second = (image_set(part, Reading()) for part in read_packed(out))

@@ -14,10 +14,7 @@ from infonoise_core.evaluation.held_out import HeldOutError
 from infonoise_core.evaluation.likelihood import Bits, per_unit, prior_nats
 from infonoise_core.training.task import Batch
 from infonoise_vision.data.images import ImageSet
-
-# Held-out images of the bound: it is computed at every evaluation, and with so many its error is a
-# few per cent of what one image costs.
-LIMIT = 512
+from infonoise_vision.evaluation.options import LIMIT
 
 # Images and rows of them -> what the denoiser is given beside these (`diffusion.conditioning_of`).
 Conditioning = Callable[[ImageSet, np.ndarray], Mapping[str, Tensor]]

@@ -15,11 +15,11 @@ from infonoise_core.training.progress import Reporter
 from infonoise_vision.data.formats.source import CHUNK, Rows
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.models.conditions import Condition
-from infonoise_vision.sampling.trained import TrainedRun
+from infonoise_vision.sampling.trained import ImageRun
 
 # Which real images generated ones are compared with.
-Reference = Literal["held-out", "train"]
-WORDS: dict[Reference, str] = {"held-out": "held-out", "train": "training"}
+Split = Literal["test", "train"]
+WORDS: dict[Split, str] = {"test": "held-out", "train": "training"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Drawn:
     truth: ImageSet | None = None
     hidden: Tensor | None = None
     label: Tensor | None = None
-    against: Reference = "held-out"
+    against: Split = "test"
 
     @property
     def n(self) -> int:
@@ -70,7 +70,7 @@ class Plan:
     rows: Rows
     reference: ImageSet
     other: ImageSet | None
-    against: Reference
+    against: Split
     notes: tuple[str, ...]
 
 
@@ -80,7 +80,7 @@ def plan(
     samples: int,
     seed: int,
     *,
-    against: Reference = "held-out",
+    against: Split = "test",
     completing: bool = False,
 ) -> Plan:
     """As many images as there are real ones to compare with, at most `samples`.
@@ -91,8 +91,8 @@ def plan(
             the reference.
     """
     against = "train" if completing else against
-    parts: dict[Reference, ImageSet] = {"held-out": held_out, "train": images}
-    besides: Reference = "held-out" if against == "train" else "train"
+    parts: dict[Split, ImageSet] = {"test": held_out, "train": images}
+    besides: Split = "test" if against == "train" else "train"
     bounds = (len(images), len(held_out)) if completing else (len(parts[against]),)
     n = min(samples, *bounds)
     rng = np.random.default_rng(seed)
@@ -104,7 +104,7 @@ def plan(
             f"nothing stands beside the distances: there are {len(parts[besides])}"
             f" {WORDS[besides]} images, fewer than {n}"
         )
-    given: Reference = "held-out" if completing else against
+    given: Split = "test" if completing else against
     return Plan(
         parts[given], rows[given], taken[against], taken.get(besides), against, tuple(notes)
     )
@@ -115,19 +115,19 @@ def _taken(part: ImageSet, rows: Rows) -> ImageSet:
 
 
 def _cut(
-    samples: int, n: int, parts: dict[Reference, ImageSet], against: Reference, completing: bool
+    samples: int, n: int, parts: dict[Split, ImageSet], against: Split, completing: bool
 ) -> str:
     line = f"--samples {samples}: {n} images are drawn, as many as there are"
     if completing:
         return f"{line} of held-out and of training images"
     line += f" {WORDS[against]} images"
-    if against == "held-out" and len(parts["train"]) > n:
-        line += f"; --reference train has {len(parts['train'])}"
+    if against == "test" and len(parts["train"]) > n:
+        line += f"; --split train has {len(parts['train'])}"
     return line
 
 
 def draw(
-    run: TrainedRun,
+    run: ImageRun,
     images: ImageSet,
     held_out: ImageSet,
     samples: int,
@@ -146,7 +146,7 @@ def draw(
 
 
 def draw_plan(
-    run: TrainedRun,
+    run: ImageRun,
     chosen: Plan,
     config: SamplerConfig,
     reporter: Reporter,
@@ -179,7 +179,7 @@ def draw_plan(
     return replace(drawn, truth=chosen.other, hidden=hidden, label=label)
 
 
-def _classed(run: TrainedRun, part: ImageSet, rows: Rows) -> ImageSet:
+def _classed(run: ImageRun, part: ImageSet, rows: Rows) -> ImageSet:
     """The part; with each class in turn at `rows`, where it has none and the run needs some."""
     needed = run.objective.conditional or run.objective.condition == "label"
     if part.labels is not None or not needed:
@@ -190,7 +190,7 @@ def _classed(run: TrainedRun, part: ImageSet, rows: Rows) -> ImageSet:
 
 
 def _inputs(
-    run: TrainedRun,
+    run: ImageRun,
     part: ImageSet,
     rows: Rows,
     config: SamplerConfig,
@@ -208,7 +208,7 @@ def _inputs(
 
 
 def _pixels(
-    run: TrainedRun,
+    run: ImageRun,
     chosen: Plan,
     inputs: dict[str, Tensor],
     denoiser: Denoiser,

@@ -3,20 +3,21 @@
 Both splits are orthonormal, so the parts of the squared error, and of the rate, sum to the whole.
 """
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.profiles.measured import Coefficients, group_rates, profile_of_rates
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.bound import Conditioning, unconditional
+from infonoise_vision.evaluation.options import By
 
-By = Literal["haar", "channel"]
 BINS = 48
 _COLOURS = ("red", "green", "blue")
 
@@ -64,34 +65,22 @@ def grouped_profile(
     *,
     conditioning: Conditioning = unconditional,
     device: torch.device | None = None,
-    progress: Callable[[], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> EntropyRateProfile:
     """The profile of a denoiser's errors on `images`, with the rate of each group.
 
     Args:
         draws: Noisy images per bin, taken in turn, at levels spread evenly in log sigma.
     """
-    if draws < 2:
-        raise InputError(f"--draws {draws}: give at least 2, to know the error")
-    edges, rng = channel.edges(BINS), torch.Generator().manual_seed(0)
-    rates, errors, groups = [], [], []
-    for i, (low, high) in enumerate(edges.log().unfold(0, 2, 1).tolist()):
-        rows = (i * draws + torch.arange(draws)).numpy() % len(images)
-        x0, given = images.x0(rows), conditioning(images, rows)
-        share = (torch.randperm(draws, generator=rng) + torch.rand(draws, generator=rng)) / draws
-        sigma = torch.exp(low + (high - low) * share)
-        x = x0 + sigma.reshape(-1, 1, 1, 1) * torch.randn(x0.shape, generator=rng)
-        keywords = {k: v.to(device) for k, v in given.items()}
-        error = denoiser(x.to(device), sigma.to(device), **keywords).cpu() - x0
-        square = sigma.double().square()
-        parts = {k: v.double().flatten(1).square().sum(1) for k, v in SPLITS[by](error).items()}
-        groups.append({k: float((v / square).mean()) for k, v in parts.items()})
-        rate = error.double().flatten(1).square().sum(1) / square
-        rates.append(float(rate.mean()))
-        errors.append(float(rate.std()) / draws**0.5)
-        if progress is not None:
-            progress()
-    rate, stderr = (torch.tensor(column, dtype=torch.float64) for column in (rates, errors))
-    split = {k: torch.tensor([g[k] for g in groups], dtype=torch.float64) for k in groups[0]}
-    count = torch.full_like(rate, float(draws))
-    return EntropyRateProfile(edges, rate, stderr, count, images.dim, groups=split)
+
+    def take(which: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        rows = which.numpy()
+        return images.x0(rows), conditioning(images, rows)
+
+    edges = channel.edges(BINS)
+    groups = Coefficients(SPLITS[by], images.x0(np.zeros(1, np.int64)))
+    rates = group_rates(
+        denoiser, take, len(images), edges, groups,
+        draws=draws, generator=torch.Generator().manual_seed(0), device=device,
+    )  # fmt: skip
+    return profile_of_rates(rates, edges, images.dim, groups.names, progress)

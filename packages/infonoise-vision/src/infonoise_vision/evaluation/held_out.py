@@ -11,13 +11,13 @@ from infonoise_core.sampling.generate import generate
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.bound import (
-    LIMIT,
     Conditioning,
     LikelihoodBound,
     fixed_part,
     unconditional,
 )
 from infonoise_vision.evaluation.energy import energy_distance
+from infonoise_vision.evaluation.options import LIMIT
 from infonoise_vision.methods.diffusion import conditioning_of
 from infonoise_vision.methods.options import Objective
 from infonoise_vision.sampling.images import LEVELS, SOLVER

@@ -5,12 +5,11 @@ name.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from infonoise_core.errors import InputError
+from infonoise_core.app.evaluation import Better, Row
 from infonoise_vision.data.formats.source import CHUNK
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.classifier import Classifier
@@ -18,23 +17,26 @@ from infonoise_vision.evaluation.energy import energy_of_sets
 from infonoise_vision.evaluation.fid import frechet_distance, kernel_distance, precision_recall
 from infonoise_vision.evaluation.generated import WORDS, Drawn, features, in_parts
 
+VALUE, REAL = "value", "real to real"
 
-@dataclass(frozen=True)
-class Row:
+
+def row(
+    name: str,
+    value: float,
+    real: float | None,
+    stderr: float | None,
+    better: Better,
+    explanation: str,
+) -> Row:
     """A measure of a run.
 
-    Attributes:
-        floor: Between real and real (for an accuracy, on the true images), None where there is
+    Args:
+        real: Between real and real (for an accuracy, on the true images), None where there is
             none.
-        better: Lower or higher.
+        stderr: Of the value, None where it is not known.
     """
-
-    name: str
-    value: float
-    floor: float | None
-    stderr: float | None
-    better: str
-    explanation: str
+    errors = {} if stderr is None else {VALUE: stderr}
+    return Row(name, {VALUE: value, REAL: real}, errors, better, explanation)
 
 
 def classifier_rows(drawn: Drawn, classifier: Classifier) -> list[Row]:
@@ -43,7 +45,7 @@ def classifier_rows(drawn: Drawn, classifier: Classifier) -> list[Row]:
     rows = _distances("clf", "fd", drawn, classifier.features_of, name)
     if drawn.label is not None and drawn.truth is not None:
         rows.append(
-            Row(
+            row(
                 f"accuracy_completed_{drawn.tag}",
                 _accuracy(classifier, drawn.generated, drawn.label),
                 _accuracy(classifier, drawn.truth, drawn.label), None, "higher",
@@ -71,7 +73,7 @@ def energy_rows(drawn: Drawn, device: torch.device) -> list[Row]:
     """
     generated, reference, other = drawn.generated, drawn.reference, drawn.other
     return [
-        Row(
+        row(
             f"energy_{drawn.tag}", energy_of_sets(generated, reference, device),
             None if other is None else energy_of_sets(other, reference, device), None, "lower",
             f"Energy distance in pixel space {_between(drawn)}.",
@@ -89,7 +91,7 @@ def pixel_rows(drawn: Drawn) -> list[Row]:
         square += float(((generated - truth).square() * hidden).sum(dtype=torch.float64))
         number += float(hidden.sum()) * truth.shape[1]
     return [
-        Row(
+        row(
             f"rmse_hidden_{drawn.tag}", (square / number) ** 0.5, None, None, "lower",
             "Root mean square error of hidden pixels, on a scale from -1 to 1. A draw from the true"
             " posterior has 1.41 times that of its mean.",
@@ -113,21 +115,21 @@ def _distances(
     floors = (None, None) if other is None else precision_recall(reference, other)
     many = f"{_between(drawn)}, in features of {whose}."
     return [
-        Row(
+        row(
             f"{frechet}_{kind}_{n}", frechet_distance(reference, generated),
             None if other is None else frechet_distance(reference, other), None, "lower",
             f"Fréchet distance {many}",
         ),
-        Row(
+        row(
             f"kid_{kind}_{n}", kid,
             None if other is None else kernel_distance(reference, other)[0], error, "lower",
             f"Kernel distance {many}",
         ),
-        Row(
+        row(
             f"precision_{kind}_{n}", precision, floors[0], None, "higher",
             f"Share of generated images that lie among the real ones; {many}",
         ),
-        Row(
+        row(
             f"recall_{kind}_{n}", recall, floors[1], None, "higher",
             f"Share of real images that lie among the generated ones; {many}",
         ),
@@ -136,9 +138,3 @@ def _distances(
 
 def _between(drawn: Drawn) -> str:
     return f"between {drawn.n} generated and as many {WORDS[drawn.against]} images"
-
-
-def refuse_few(samples: int) -> None:
-    """InputError where a distance has too few images."""
-    if samples < 2:
-        raise InputError(f"--samples {samples}: a distance needs at least 2")

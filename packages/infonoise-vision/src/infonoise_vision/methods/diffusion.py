@@ -12,7 +12,8 @@ from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
 from infonoise_core.processes.weighting import Weight, edm_weight, unit_weight
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.task import Batch, Losses, denoising_losses
-from infonoise_vision.data.images import ImageSet, load_split
+from infonoise_vision.data.images import ImageSet, Parts, load_parts
+from infonoise_vision.data.options import Reading
 from infonoise_vision.data.priors import FEW_LEVELS, cosine_profile, pixel_profile
 from infonoise_vision.methods.options import Objective
 from infonoise_vision.models import augment
@@ -20,24 +21,12 @@ from infonoise_vision.models.conditions import Condition, ConditionedDenoiser, m
 from infonoise_vision.models.registry import Inputs, make_network
 
 
-def load(
-    objective: Objective, data: str, *, refuse_unused: bool = False
-) -> tuple[ImageSet, ImageSet]:
-    """Training and held-out images, the same ones for the same data.
-
-    Args:
-        refuse_unused: Raise InputError for a `held_out` where the data have test images; without,
-            those are held out all the same.
-    """
-    parts = load_split(
-        data,
-        size=objective.size,
-        binarize=objective.binarize,
-        held_out=objective.held_out,
-        refuse_unused=refuse_unused,
-    )
-    train, held_out = (replace(part, scale=objective.scale) for part in parts)
-    return train, held_out
+def load(objective: Objective, data: str) -> Parts:
+    """Training and held-out images, the same ones for the same data."""
+    reading = Reading(objective.size, binarize=objective.binarize)
+    parts = load_parts(data, reading, objective.held_out)
+    train, held_out = (replace(p, scale=objective.scale) for p in (parts.train, parts.held_out))
+    return replace(parts, train=train, held_out=held_out)
 
 
 def weight_of(objective: Objective) -> Weight:

@@ -1,7 +1,9 @@
 """Options of what is learned of images; imports neither torch nor numpy."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from tyro.conf import OmitArgPrefixes
 
 from infonoise_core.errors import InputError
 from infonoise_vision.data.options import check_held_out
@@ -75,3 +77,10 @@ class Objective:
         check_network(self.network)
         if self.weight not in WEIGHTS:
             raise InputError(f"--weight {self.weight}: no such weight; give edm or unit")
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """What is learned."""
+
+    objective: OmitArgPrefixes[Objective] = field(default_factory=Objective)

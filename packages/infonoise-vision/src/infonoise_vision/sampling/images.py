@@ -2,7 +2,6 @@
 
 import io
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -25,24 +24,6 @@ SOLVER, LEVELS = "dpmpp-2m", 12
 SHOWN = 64
 # Endings of pictures that are not written here.
 _OTHERS = frozenset({".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".svg", ".pdf"})
-# Of --seeds: more are a slip of the pen.
-_MOST_SEEDS = 10_000_000
-
-
-def parse_seeds(text: str) -> list[int]:
-    """The numbers that a text such as "0-3,7" names: [0, 1, 2, 3, 7]."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        if found is None or int(found[2] or found[1]) < int(found[1]):
-            raise InputError(f"--seeds {text}: give numbers and ranges, such as 0-63,100")
-        more = range(int(found[1]), int(found[2] or found[1]) + 1)
-        if len(seeds) + len(more) > _MOST_SEEDS:
-            raise InputError(f"--seeds {text}: names more than {_MOST_SEEDS:,} images")
-        seeds += more
-    if len(set(seeds)) < len(seeds):
-        raise InputError(f"--seeds {text}: names a seed twice")
-    return seeds
 
 
 def generate_seeds(

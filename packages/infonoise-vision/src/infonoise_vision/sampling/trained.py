@@ -3,38 +3,31 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from infonoise_core.app.trained import TrainedRun
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
+from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.generate import generate_chunks, sampler_churn, sampler_levels
 from infonoise_core.sampling.guidance import guided
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import Sample
-from infonoise_core.training.engines.ranks import pick_device
-from infonoise_core.training.loop import load_denoiser
-from infonoise_core.training.run_folder import profile_of, read_run_of
-from infonoise_vision.data.fingerprint import refuse_others
 from infonoise_vision.data.formats.source import Rows
 from infonoise_vision.data.images import ImageSet
-from infonoise_vision.data.options import SHARE
 from infonoise_vision.methods.diffusion import (
     channel_of,
     condition_of,
     conditioning_of,
-    denoiser_of,
-    load,
 )
-from infonoise_vision.methods.options import Objective
+from infonoise_vision.methods.options import ImageOptions, Objective
 from infonoise_vision.models.conditions import Condition, null_space, renoised, replaced
-
-COMMAND = "infonoise-vision train"
-METHODS = ("trained", "ddnm", "replace")
+from infonoise_vision.sampling.options import check_method
 
 
 @dataclass(frozen=True)
@@ -76,12 +69,13 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class TrainedRun:
-    """A finished run.
+class ImageRun:
+    """A finished run of images, and what its samplers need.
 
     Attributes:
         settings: Of its config.json.
         denoiser: With the averaged weights, on its device.
+        profile: As measured in training; None where there is none.
         step: Optimizer steps it was trained for.
     """
 
@@ -89,7 +83,15 @@ class TrainedRun:
     settings: dict[str, Any]
     objective: Objective
     denoiser: EDMDenoiser
+    profile: EntropyRateProfile | None
     step: int
+
+    @classmethod
+    def of(cls, run: TrainedRun[ImageOptions]) -> "ImageRun":
+        """The run that core has opened."""
+        denoiser = cast(EDMDenoiser, run.denoiser)
+        objective = run.options.objective
+        return cls(run.path, run.settings, objective, denoiser, run.profile, run.step)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -120,11 +122,9 @@ class TrainedRun:
 
     def sampling(self, config: SamplerConfig) -> Sampling:
         """The options of a command, for this run's noise levels and profile."""
-        profile = profile_of(self.path) if config.needs_profile else None
         low, high = self.objective.sigma_min, self.objective.sigma_max
-        return Sampling(
-            config, sampler_levels(config, low, high, profile), sampler_churn(config, profile)
-        )
+        sigmas = sampler_levels(config, low, high, self.profile)
+        return Sampling(config, sigmas, sampler_churn(config, self.profile))
 
     def condition(self) -> Condition | None:
         """What is known of an image, as the run was trained."""
@@ -169,8 +169,7 @@ class TrainedRun:
 
     def completing(self, method: str, condition: Condition, config: SamplerConfig) -> Denoiser:
         """A denoiser that takes what is known of an image, by one of METHODS."""
-        if method not in METHODS:
-            raise InputError(f"--method {method}: no such method; give one of {', '.join(METHODS)}")
+        check_method(method)
         if method == "trained":
             if self.objective.condition is None:
                 raise InputError(
@@ -187,37 +186,11 @@ class TrainedRun:
             return null_space(free, condition)
         return replaced(free, condition, config.seed)
 
-    def images(self, data: str | None = None) -> tuple[ImageSet, ImageSet]:
-        """The images of the run, training and held out.
-
-        Args:
-            data: Where they lie if they have moved.
-
-        Raises:
-            InputError: For other images.
-        """
-        data = data or str(self.settings["data"])
-        images, held_out = load(self.objective, data)
-        refuse_others(data, self.path, self.settings["images"], images, held_out)
-        return images, held_out
-
     def _noising(self, seed: int) -> Denoiser:
         condition = self.condition()
         if condition is None or not self.objective.condition_noise:
             return self.denoiser
         return renoised(self.denoiser, condition, seed)
-
-
-def open_trained(run: Path, device: str = "auto") -> TrainedRun:
-    """The run in the folder `run`; InputError where there is none."""
-    settings = read_run_of(COMMAND, run)
-    # What runs from before the option was there held out.
-    objective = Objective(**{"held_out": SHARE, **settings["objective"]})
-    shape = tuple(settings["images"]["shape"])
-    classes = len(settings["images"].get("classes", ()))
-    denoiser = denoiser_of(objective, shape, classes, seed=0)
-    step = load_denoiser(run, denoiser)
-    return TrainedRun(run, settings, objective, denoiser.to(pick_device(device)).eval(), step)
 
 
 def refuse_nan(sample: Sample) -> Sample:

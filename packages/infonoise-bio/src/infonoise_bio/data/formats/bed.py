@@ -9,18 +9,18 @@ from infonoise_core.errors import InputError
 
 def read_bed(path: Path) -> dict[str, list[Region]]:
     """Intervals by chromosome; name, score and strand where the file has them."""
-    wanted: dict[str, list[Region]] = {}
+    intervals: dict[str, list[Region]] = {}
     with open_text(path) as (handle, place):
         for number, line in enumerate(handle, 1):
             words = line.rstrip("\r\n").split("\t" if "\t" in line else None)
             if not words or line.isspace() or line.startswith(("#", "track", "browser")):
                 continue
             where = f"{path}: line {number}"
-            wanted.setdefault(words[0], []).append(_interval(words, where))
+            intervals.setdefault(words[0], []).append(_interval(words, where))
             place.record = f"line {number}"
-    if not wanted:
+    if not intervals:
         raise InputError(f"{path}: holds no interval; give lines of chromosome, start and end")
-    return wanted
+    return intervals
 
 
 def _interval(words: list[str], where: str) -> Region:

@@ -1,4 +1,4 @@
-"""What was met while reading and what became of it: numbers that are always told."""
+"""What was met while reading and what became of it: numbers that are always shown."""
 
 from dataclasses import dataclass, fields
 

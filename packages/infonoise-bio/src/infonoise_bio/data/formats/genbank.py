@@ -1,4 +1,4 @@
-"""GenBank files -> records, with the regions of the features asked for, by Bio.SeqIO's parser."""
+"""GenBank files -> records, with the regions of chosen features, by Bio.SeqIO's parser."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -20,7 +20,7 @@ class Record:
     where: how error messages call it.
     circular: whether it goes on across its end.
     chromosome: the record it was cut from, "" where it is not known to be a piece of one.
-    regions: the features asked for, of a GenBank record.
+    regions: the features that are looked for, of a GenBank record.
     """
 
     id: str
@@ -53,7 +53,7 @@ def make_record(
         place: Where the reader is; it is moved on.
         counts: What was met so far; it is added to.
         circular: Whether the record goes on across its end.
-        regions: Features asked for.
+        regions: Features that are looked for.
 
     Raises:
         InputError: For a record without letters, and for a letter that is no nucleotide's.

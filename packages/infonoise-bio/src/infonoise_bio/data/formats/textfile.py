@@ -1,4 +1,4 @@
-"""Opening text that may be compressed: plain, gz or bgz, told apart by content and not by name."""
+"""Opening text that may be compressed: plain, gz or bgz, recognised by content and not by name."""
 
 import csv
 import gzip
@@ -72,7 +72,7 @@ def _check_end(path: Path, head: bytes) -> None:
 
 
 def stem_of(path: Path) -> tuple[str, str]:
-    """Name without its endings, and the ending that tells the format, without .gz or .bgz."""
+    """Name without its endings, and the ending that names the format, without .gz or .bgz."""
     name = path.name
     for ending in (".gz", ".bgz", ".bgzf"):
         if name.lower().endswith(ending):

@@ -13,11 +13,14 @@ from infonoise_core.errors import InputError
 class MappedArray:
     """Rows of an .npy file, or of a raw file of numbers, by their indices, read-only.
 
-    dtype: of the numbers in a raw file (no header, such as a file of token ids); not for .npy.
-    row: shape of one row of a raw file, such as (1024,) for windows of 1024 tokens that lie side by
-        side; what is left over at the end of the file is left out.
+    Only the rows that are wanted are read. Pickled, it is a path, and every process maps the file
+    anew.
 
-    Only the rows asked for are read. Pickled, it is a path, and every process maps the file anew.
+    Args:
+        path: The file.
+        dtype: Of the numbers in a raw file (no header, such as a file of token ids); not for .npy.
+        row: Shape of one row of a raw file, such as (1024,) for windows of 1024 tokens that lie
+            side by side; what is left over at the end of the file is left out.
     """
 
     def __init__(

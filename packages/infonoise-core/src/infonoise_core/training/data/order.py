@@ -90,8 +90,9 @@ def _hash(values: np.ndarray, key: np.uint64) -> np.ndarray:
 def micro_batches(
     batch: int, steps: range, *, rank: int = 0, world: int = 1, grad_accum: int = 1
 ) -> Iterator[tuple[int, int]]:
-    """(first position, count) of every micro-batch of a rank in these optimizer steps of `batch`
-    examples: all ranks together visit every position once, whatever their number.
+    """(first position, count) of every micro-batch of a rank in these optimizer steps.
+
+    All ranks together visit every position once, whatever their number.
     """
     size = batch // (world * grad_accum)
     for step in steps:

@@ -16,15 +16,16 @@ _AHEAD = 2
 class Prefetch(Generic[T]):
     """What `fetch(position, count)` gives for each place of a plan, in the plan's order.
 
-    fetch: a function of its arguments alone, safe to call from several threads: no draws from
-        global generators.
-    plan: (position, count) of each micro-batch to come, such as `data.micro_batches`.
-    workers: threads that prepare the next ones; 0 prepares each when it is asked for.
-
     Threads and not processes: to read files, unpack, decode images and copy arrays releases
     Python's lock, nothing has to be pickled, and memory maps and counts of bad records are shared.
     What is read is the same with any number of workers. An exception comes where its micro-batch
     would have come. To be used in a `with`, which ends the threads.
+
+    Args:
+        fetch: A function of its arguments alone, safe to call from several threads: no draws from
+            global generators.
+        plan: (position, count) of each micro-batch to come, such as `data.micro_batches`.
+        workers: Threads that prepare the next ones; 0 prepares each when it is needed.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Prefetch(Generic[T]):
     def __next__(self) -> T:
         if self._pool is None:
             return self._fetch(*next(self._plan))
-        # Nothing is read before the first is asked for, so an unused one costs nothing.
+        # Nothing is read before the first is needed, so an unused one costs nothing.
         while len(self._ready) <= self._ahead:
             place = next(self._plan, None)
             if place is None:

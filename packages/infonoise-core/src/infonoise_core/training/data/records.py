@@ -9,7 +9,7 @@ from infonoise_core.errors import InputError
 
 T = TypeVar("T")
 Record = Mapping[str, Any]
-# Bad records that are told of one by one; the rest are only counted.
+# Bad records that are named one by one; the rest are only counted.
 _NAMED = 5
 
 
@@ -56,7 +56,7 @@ class BadRecords:
             if number > self.limit:
                 raise InputError(
                     f"{name}: {why}; {number} bad records are more than --bad-limit {self.limit}:"
-                    " mend the data or raise the limit"
+                    " fix the data or raise the limit"
                 )
             if number <= _NAMED:
                 rest = "; more are only counted" if number == _NAMED else ""
@@ -86,11 +86,12 @@ class BadRecords:
 class Examples(Generic[T]):
     """Decoded records of a source; in the place of a bad one stands the next good one.
 
-    decode: makes an example of a record; InputError where it cannot. That, raised by the source or
-        by this, is what makes a record bad: anything else is passed on.
-
     What stands at an index depends on the data alone: not on what was read before, in which
     process, or since which restart.
+
+    Args:
+        decode: Makes an example of a record; InputError where it cannot. That, raised by the source
+            or by this, is what makes a record bad: anything else is passed on.
     """
 
     def __init__(self, source: Source, decode: Callable[[Record], T], bad: BadRecords) -> None:

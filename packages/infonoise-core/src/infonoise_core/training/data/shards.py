@@ -26,14 +26,17 @@ _NAMES = {"errors": "surrogateescape"}
 class TarShards:
     """The records of tar shards: files that share a name up to its first dot, as {ending: bytes}.
 
-    shards: paths, where data-{000..010}.tar stands for eleven of them.
-    fields: the endings a record must have, such as ("jpg", "cls"), and the only ones that are read;
-        None for whatever each has.
-    cache: folder for the index of each shard, which is built by going through its headers once;
-        None keeps it in memory.
+    Record k is record k in every process and after any restart.
 
-    Record k is record k in every process and after any restart. Raises InputError for a shard that
-    is missing, packed, cut short or holds a record twice.
+    Args:
+        shards: Paths, where data-{000..010}.tar stands for eleven of them.
+        fields: The endings a record must have, such as ("jpg", "cls"), and the only ones that are
+            read; None for whatever each has.
+        cache: Folder for the index of each shard, which is built by going through its headers once;
+            None keeps it in memory.
+
+    Raises:
+        InputError: For a shard that is missing, packed, cut short or holds a record twice.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class TarShards:
         if missing:
             raise InputError(
                 f"{self.name(index)}: has no .{missing[0]}, only"
-                f" {', '.join(f'.{ending}' for ending in members)}; mend the shard"
+                f" {', '.join(f'.{ending}' for ending in members)}; fix the shard"
             )
         with self.paths[shard].open("rb", buffering=0) as file:
             wanted = self.fields or members

@@ -38,8 +38,10 @@ class Engine(Protocol):
         """Accumulate gradients of a scalar loss, the mean over a micro-batch."""
 
     def step(self, lr: float) -> Tensor:
-        """Average gradients over micro-batches and ranks, clip, update, clear; returns the scalar
-        gradient norm before clipping. Where that is not finite, nothing is updated.
+        """Average gradients over micro-batches and ranks, clip, update, clear.
+
+        Returns:
+            The scalar gradient norm before clipping. Where it is not finite, nothing is updated.
         """
 
     def whole(self) -> AbstractContextManager[Any]:
@@ -58,8 +60,9 @@ class Engine(Protocol):
         """What `make` returns on rank 0, the only one to call it."""
 
     def save(self) -> dict[str, Any]:
-        """The optimizer's state by parameter name, whole on rank 0: the same whatever engine, world
-        size or stage wrote it. Collective.
+        """The optimizer's state by parameter name, whole on rank 0; collective.
+
+        It is the same whatever engine, world size or stage wrote it.
         """
 
     def load(self, weights: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -79,8 +82,9 @@ def prepare(model: nn.Module, device: torch.device, precision: str, compile: boo
 
 
 def recompute_blocks(model: nn.Module) -> None:
-    """Let every block in the model's lists of blocks keep its input only, and compute its inside
-    again when gradients are taken (Chen et al. 2016).
+    """Let blocks keep their input only, and compute their inside again for gradients.
+
+    Chen et al. 2016.
 
     A block is an entry of an nn.ModuleList; of blocks within blocks, the outer ones.
     """
@@ -113,8 +117,9 @@ def _recomputed(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def poisoned(loss: Tensor) -> Tensor:
-    """A scalar loss, with gradients that are nan wherever it is not finite: so its step is skipped
-    on every rank without asking the device.
+    """A scalar loss, with gradients that are nan wherever it is not finite.
+
+    So its step is skipped on every rank without waiting for the device.
     """
     return loss * torch.where(loss.detach().isfinite(), 1.0, torch.nan)
 

@@ -189,8 +189,9 @@ class DeepSpeedEngine(Ranks):
             self._engine.optimizer._lazy_init_hp_params_optimizer_state()
 
     def _set(self, p: nn.Parameter, value: Tensor, key: str | None) -> None:
-        """Put this rank's part of a whole fp32 tensor in its place; key: a moment, or the weight
-        itself.
+        """Put this rank's part of a whole fp32 tensor in its place.
+
+        `key` is a moment, or None for the weight itself.
         """
         utils = self._deepspeed.utils
         value = value.to(self.device)

@@ -64,8 +64,9 @@ class Ranks:
         return values if self.rank == 0 else []
 
     def share(self, make: Callable[[], T]) -> T:
-        """What `make` returns on rank 0, the only one to call it; its InputError is raised on every
-        rank.
+        """What `make` returns on rank 0, which alone calls it.
+
+        Its InputError is raised on every rank.
         """
         if self.world == 1:
             return make()

@@ -1,0 +1,115 @@
+"""Options of the verbs that only DNA has, free of heavy imports."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tyro.conf import OmitArgPrefixes, Positional
+
+from infonoise_bio.data.formats.options import Reading
+from infonoise_bio.data.options import PLANTED, Change, Examples, Windowing
+from infonoise_bio.methods.options import Objective
+from infonoise_bio.sampling.options import ConditionOptions, DnaSampler
+from infonoise_core.errors import InputError
+from infonoise_core.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Print what a file of sequences holds, and what in it would spoil a model."""
+
+    data: Positional[Path]
+    """FASTA, GenBank, table (.csv, .tsv) or BED file, perhaps .gz or .bgz"""
+    window: int | None = None
+    """length examples shall have: an error where a sequence is shorter"""
+    label: str | None = None
+    """count the values of this column, FASTA header word or qualifier"""
+    split_column: str = "split"
+    """the one that says train, val or test"""
+    reading: OmitArgPrefixes[Reading] = field(default_factory=Reading)
+
+
+@dataclass(frozen=True)
+class Extract:
+    """Cut windows around GenBank features or BED intervals into a FASTA file."""
+
+    data: Positional[Path]
+    """GenBank file with --feature, or BED file with --genome"""
+    out: Path
+    """FASTA file to write"""
+    overwrite: bool = False
+    """replace the file --out"""
+    reading: OmitArgPrefixes[Reading] = field(default_factory=Reading)
+
+
+@dataclass(frozen=True)
+class Infill:
+    """Redesign the marked parts of sequences and keep the rest."""
+
+    run: Positional[Path]
+    """the --out of a train command with --infill above 0"""
+    templates: Positional[Path]
+    """FASTA, GenBank or table of sequences as long as the model's"""
+    out: Path
+    """FASTA file to write"""
+    change: Change = "n"
+    """what may change: the letters N, lower-case bases, or those of a GenBank --feature; N always
+    does"""
+    each: int = 1
+    """designs for each template"""
+    overwrite: bool = False
+    """replace the file --out"""
+    reading: OmitArgPrefixes[Reading] = field(default_factory=Reading)
+    condition: OmitArgPrefixes[ConditionOptions] = field(default_factory=ConditionOptions)
+    sampler: OmitArgPrefixes[DnaSampler] = field(default_factory=DnaSampler)
+
+    def __post_init__(self) -> None:
+        if self.each < 1:
+            raise InputError(f"--each {self.each}: give at least 1")
+
+
+@dataclass(frozen=True)
+class Score:
+    """Write how probable each sequence is to a trained model: an upper bound on -log p."""
+
+    run: Positional[Path]
+    """the --out of a train command"""
+    data: Positional[Path]
+    """FASTA, GenBank, table or BED file; it may be larger than memory"""
+    out: Path
+    """table to write: id, bases, nats, bits per base and the standard error of the estimate"""
+    label: str | None = None
+    """the class they are scored as"""
+    levels: int = 64
+    """noise levels per sequence: four times as many halve the error"""
+    chunk: int = 256
+    """sequences at a time"""
+    device: str = "auto"
+    """cpu, cuda or auto"""
+    overwrite: bool = False
+    """replace the file --out"""
+    reading: OmitArgPrefixes[Reading] = field(default_factory=Reading)
+    windowing: OmitArgPrefixes[Windowing] = field(default_factory=Windowing)
+
+    def __post_init__(self) -> None:
+        if self.chunk < 1:
+            raise InputError(f"--chunk {self.chunk}: give at least 1")
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Train a masked-diffusion and an autoregressive model on the network that `train` would have.
+
+    Both are measured on the test part.
+    """
+
+    out: Path
+    """folder for both models (masked, autoregressive), which `sample` takes, and baselines.json"""
+    objective: OmitArgPrefixes[Objective]
+    data: Positional[str] = PLANTED
+    """as in train"""
+    device: str = "auto"
+    """cpu, cuda or auto"""
+    overwrite: bool = False
+    """replace earlier ones in --out"""
+    examples: OmitArgPrefixes[Examples] = field(default_factory=Examples)
+    train: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)

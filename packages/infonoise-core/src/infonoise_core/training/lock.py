@@ -1,0 +1,76 @@
+"""One writer at a time: a lock on a folder, which the kernel releases when its process ends."""
+
+import contextlib
+import errno
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infonoise_core.errors import InputError
+
+LOCK_FILE = ".infonoise.lock"
+# A file system that knows no locks: then nothing is promised, and nothing refused.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, which is made if need be.
+
+    Raises:
+        InputError: Where another process holds it: with its number and machine.
+    """
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK_FILE
+    handle = _taken(path, folder)
+    try:
+        yield
+    finally:
+        # Deleted while it is held: whoever has opened it meanwhile sees that it is no longer there.
+        with contextlib.suppress(OSError):
+            if os.stat(path).st_ino == os.fstat(handle).st_ino:
+                path.unlink()
+                if made:
+                    folder.rmdir()  # where nothing came of it; else it stays
+        os.close(handle)
+
+
+def _taken(path: Path, folder: Path) -> int:
+    try:
+        import fcntl
+    except ImportError:  # no POSIX
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            who = _holder(handle)
+            os.close(handle)
+            raise InputError(
+                f"{folder}: {who} is writing there; wait until it ends, stop it, or give another"
+                " --out"
+            ) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                os.close(handle)
+                raise
+        with contextlib.suppress(OSError):
+            if os.stat(path).st_ino == os.fstat(handle).st_ino:
+                os.ftruncate(handle, 0)
+                about = {"pid": os.getpid(), "host": socket.gethostname()}
+                os.pwrite(handle, json.dumps(about).encode(), 0)
+                return handle
+        os.close(handle)  # its holder has just deleted it
+
+
+def _holder(handle: int) -> str:
+    try:
+        about = json.loads(os.pread(handle, 4096, 0))
+        return f"process {int(about['pid'])} on {about['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

@@ -1,0 +1,58 @@
+"""The profile that a run has measured, as it was when its weights were saved."""
+
+import sys
+from pathlib import Path
+
+from infonoise_core.errors import InputError
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.training import checkpoint
+from infonoise_core.training.run_folder import CHECKPOINTS, PROFILE_FILE
+
+# Name of a profile's file -> its values, in the manifest of a checkpoint.
+PROFILES = "profiles"
+
+
+def profile_of(run: Path) -> EntropyRateProfile:
+    """The profile a run has measured, or one that was saved by itself."""
+    if not run.is_dir():
+        return EntropyRateProfile.load(run)
+    found = profile_if_any(run)
+    if found is None:
+        raise InputError(
+            f"{run}: no profile here; one is measured while a model with noise levels trains: train"
+            " it again"
+        )
+    return found
+
+
+def profile_if_any(run: Path, name: str = PROFILE_FILE) -> EntropyRateProfile | None:
+    """The profile in a run's folder; None where it has measured none.
+
+    Grids are made of it, so it must be the one that was saved with the weights: where the file
+    there is another one, or damaged, the checkpoint's own copy is taken, with a warning.
+    """
+    path = run / name
+    own = _with_weights(run, name)
+    if own is None:
+        return EntropyRateProfile.load(path) if path.exists() else None
+    try:
+        if EntropyRateProfile.load(path).to_dict() == own.to_dict():
+            return own
+        reason = "is not the one that was saved with the weights"
+    except InputError:
+        reason = "is missing or damaged"
+    print(f"warning: {path} {reason}; the copy in the checkpoint is taken", file=sys.stderr)
+    return own
+
+
+def _with_weights(run: Path, name: str) -> EntropyRateProfile | None:
+    """The profile in the manifest of the newest checkpoint that is sound; None in older ones."""
+    folder = run / CHECKPOINTS
+    for step in checkpoint.steps(folder):
+        try:
+            manifest = checkpoint.read_manifest(checkpoint.path_of(folder, step))
+            table = manifest.get(PROFILES, {}).get(name)
+            return None if table is None else EntropyRateProfile.from_dict(table)
+        except (checkpoint.DamagedCheckpoint, InputError, AttributeError):
+            continue
+    return None

@@ -1,0 +1,60 @@
+"""Options of measuring; imports neither torch nor numpy."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from infonoise_core.errors import InputError
+
+# Held-out images of the bound: it is computed at every evaluation, and with so many its error is a
+# few per cent of what one image costs.
+LIMIT = 512
+# What a profile is split by.
+By = Literal["haar", "channel"]
+
+
+@dataclass(frozen=True)
+class EvaluateExtras:
+    """What is measured, and with which networks."""
+
+    bound_images: int = LIMIT
+    """held-out images of the likelihood bound"""
+    classifier: bool = True
+    """distances in features of a classifier, which is trained on the training images"""
+    inception_weights: Path | None = None
+    """FID and the like: the file with the weights of its Inception network"""
+    complete: str | None = None
+    """of a run without --condition: hidden-half, hidden-box or superres, to be completed"""
+    method: str | None = None
+    """--complete: ddnm or replace; left out, ddnm"""
+    cache: Path | None = None
+    """folder of trained classifiers (else INFONOISE_CACHE, or .cache/infonoise in the home)"""
+
+    def __post_init__(self) -> None:
+        if self.bound_images < 2:
+            raise InputError(f"--bound-images {self.bound_images}: a bound needs at least 2")
+        if self.method is not None and self.complete is None:
+            raise InputError(f"--method {self.method}: says how to --complete; give that as well")
+        if self.complete == "label":
+            raise InputError("--complete label: a class cannot be completed from; train with it")
+
+
+@dataclass(frozen=True)
+class ProfileExtras:
+    """What is measured now."""
+
+    by: By | None = None
+    """measure the network's error on held-out images, split by Haar band or by channel; --out may
+    then be a profile (.json), too"""
+    gap: bool = False
+    """measure what the run's condition or class says of the image, in nats"""
+    data: str | None = None
+    """--by, --gap: the images, if they have moved since training"""
+    draws: int = 256
+    """--by, --gap: noisy images for each noise level"""
+
+    def __post_init__(self) -> None:
+        if self.by is not None and self.gap:
+            raise InputError("--by and --gap: give one of them")
+        if self.draws < 2:
+            raise InputError(f"--draws {self.draws}: give at least 2, to know the error")

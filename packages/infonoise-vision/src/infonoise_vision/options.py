@@ -1,0 +1,61 @@
+"""Options of the verbs that only images have; imports neither torch nor numpy."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tyro.conf import OmitArgPrefixes, Positional
+
+from infonoise_vision.sampling.options import Filling
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Decode images once, into a folder that every other command opens at once."""
+
+    data: Positional[str]
+    """a folder or archive of images, hf:NAME, or digits"""
+    out: Path
+    """folder to write"""
+    size: int | None = None
+    """crop to a square and resize to this many pixels"""
+    binarize: float | None = None
+    """make pixels black or white: white above this share of the brightest, such as 0.5"""
+    limit: int | None = None
+    """keep that many images, evenly spaced through the data"""
+    held_out: float | None = None
+    """where the data have no test images: share (below 1) or number of those to hold out; default a
+    fifth, at most 10,000"""
+    bad_limit: int = 0
+    """image files that may be unreadable or of another size; they are named and left out"""
+    overwrite: bool = False
+    """replace what an earlier prepare left in --out"""
+
+
+@dataclass(frozen=True)
+class Inpaint:
+    """Fill in a part of pictures."""
+
+    run: Positional[Path]
+    """the --out of a train command: with --condition hidden-half or hidden-box, or without any"""
+    pictures: Positional[Path]
+    """an image or a folder of images"""
+    out: Path
+    """NAME.png for one grid with each picture before its results, any other name for a folder"""
+    mask: str = "lower"
+    """what to fill in: lower, upper, left, right, box, or an image that is white there"""
+    filling: OmitArgPrefixes[Filling] = field(default_factory=Filling)
+
+
+@dataclass(frozen=True)
+class Upscale:
+    """Draw the detail of small pictures."""
+
+    run: Positional[Path]
+    """the --out of a train command: with --condition superres, or without any"""
+    pictures: Positional[Path]
+    """an image or a folder of images"""
+    out: Path
+    """NAME.png for one grid with each picture before its results, any other name for a folder"""
+    factor: int | None = None
+    """times larger; left out, the run's own"""
+    filling: OmitArgPrefixes[Filling] = field(default_factory=Filling)

@@ -1,0 +1,63 @@
+"""Some images of a run as one PNG, to look at while it is trained and in reports."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from infonoise_core.sampling.generate import generate
+from infonoise_core.sampling.grids import karras_grid
+from infonoise_core.sampling.options import SamplerConfig
+from infonoise_core.training.progress import progress
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.methods.diffusion import conditioning_of
+from infonoise_vision.methods.options import Objective
+from infonoise_vision.sampling.images import LEVELS, SHOWN, SOLVER, png_grid
+from infonoise_vision.sampling.labels import labels
+from infonoise_vision.sampling.trained import ImageRun
+
+
+def examples(objective: Objective, held_out: ImageSet, classes: int, denoiser: nn.Module) -> bytes:
+    """Some images of a denoiser, the same starting noise each time.
+
+    Each class in turn where the denoiser knows classes, held-out ones completed where it was
+    trained with a condition.
+    """
+    sigmas = karras_grid(LEVELS, objective.sigma_min, objective.sigma_max)
+    rows = np.arange(SHOWN) % len(held_out)
+    inputs: dict[str, Tensor] = {}
+    if objective.condition is not None:
+        inputs = conditioning_of(objective, held_out, rows)
+    elif objective.conditional:
+        inputs = {"label": torch.arange(SHOWN) % classes}
+    x0 = generate(denoiser, held_out.shape, SHOWN, sigmas, solver=SOLVER, condition=inputs).x
+    return png_grid(x0 / held_out.scale)
+
+
+def real_examples(held_out: ImageSet) -> bytes:
+    """The first held-out images."""
+    return png_grid(held_out.x0(slice(SHOWN)) / held_out.scale)
+
+
+def page_examples(run: ImageRun, held_out: ImageSet, sampler: SamplerConfig) -> dict[str, bytes]:
+    """Caption -> PNG of held-out images, and of generated ones or the same completed."""
+    rows = np.arange(min(SHOWN, len(held_out)))
+    sampling = run.sampling(sampler)
+    if run.condition() is None:
+        inputs = labels(run, None, range(len(rows)))
+        caption = "generated images"
+    else:
+        inputs = run.conditioning(held_out, rows, sampler.seed)
+        caption = f"the same, drawn with --condition {run.objective.condition}"
+    denoiser = run.guided_denoiser(sampler.guidance, sampler.seed, run.null())
+    with progress(len(rows), "sample") as reporter:
+        parts = list(
+            sampling.chunks(
+                denoiser, run.shape, len(rows), inputs, run.device,
+                lambda done, _: reporter.advance(done),
+            )
+        )  # fmt: skip
+    x0 = torch.cat([part.x for part in parts])
+    return {
+        "held-out images": real_examples(held_out),
+        f"{caption}, {parts[-1].nfe} denoiser calls each": png_grid(x0 / run.objective.scale),
+    }

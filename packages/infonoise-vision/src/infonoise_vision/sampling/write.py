@@ -1,0 +1,87 @@
+"""New images of a run, of a class where it knows classes: in one PNG or a folder of them."""
+
+import itertools
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from infonoise_core.app.options import SampleOptions
+from infonoise_core.errors import InputError
+from infonoise_core.sampling.options import SamplerConfig
+from infonoise_core.sampling.solvers import Sample
+from infonoise_core.training.progress import Reporter, progress
+from infonoise_vision.sampling.images import generate_seeds, write_folder, write_grid
+from infonoise_vision.sampling.labels import labels
+from infonoise_vision.sampling.options import SampleExtras, parse_seeds
+from infonoise_vision.sampling.trained import ImageRun, refuse_nan
+
+
+def write_samples(run: ImageRun, command: SampleOptions) -> str:
+    """Generate images and write them, all or none; returns a line about what was written.
+
+    Args:
+        command: Its options are `SampleExtras`; --out is free.
+
+    Raises:
+        InputError: For a run that completes images, and for a class that it does not know.
+    """
+    if run.objective.condition not in (None, "label"):
+        raise InputError(
+            f"{run.path}: was trained with --condition {run.objective.condition}: complete images"
+            " with inpaint or upscale"
+        )
+    extras: SampleExtras = command.options
+    seeds = None if extras.seeds is None else parse_seeds(extras.seeds)
+    n = command.samples if seeds is None else len(seeds)
+    condition = labels(run, extras.label, range(n) if seeds is None else seeds)
+    scale = run.objective.scale
+    with progress(n, "sample") as reporter:
+        chunks = _chunks(run, command.sampler, seeds, n, condition, reporter)
+        first = next(chunks)
+        if command.out.suffix.lower() == ".png":
+            images = torch.cat([first.x, *(part.x for part in chunks)])
+            write_grid(command.out, images / scale, levels=run.levels)
+        else:
+            names = (f"{number:06d}" for number in seeds or range(n))
+            write_folder(command.out, _named(names, first, chunks, scale), run.levels)
+    return f"{command.out}: {n} images, {first.nfe} denoiser calls each"
+
+
+def _chunks(
+    run: ImageRun,
+    sampler: SamplerConfig,
+    seeds: list[int] | None,
+    n: int,
+    condition: dict[str, Tensor],
+    reporter: Reporter,
+) -> Iterator[Sample]:
+    sampling = run.sampling(sampler)
+
+    def advance(done: int, _: int) -> None:
+        reporter.advance(done)
+
+    if seeds is None:
+        denoiser = run.guided_denoiser(sampler.guidance, sampler.seed, run.null())
+        yield from sampling.chunks(denoiser, run.shape, n, condition, run.device, advance)
+        return
+    # The noise of a condition is an image's own as well.
+    alone = run.objective.condition_noise > 0
+    for start in range(0, n, 1 if alone else n):
+        rows = slice(start, start + 1 if alone else n)
+        denoiser = run.guided_denoiser(sampler.guidance, seeds[start], run.null())
+        parts = generate_seeds(
+            denoiser, run.shape, seeds[rows], sampling.sigmas, solver=sampler.solver,
+            churn=sampling.churn, s_noise=sampler.s_noise, chunk=sampler.chunk,
+            condition={k: v[rows] for k, v in condition.items()}, device=run.device,
+            progress=advance,
+        )  # fmt: skip
+        yield from map(refuse_nan, parts)
+
+
+def _named(
+    names: Iterator[str], first: Sample, rest: Iterator[Sample], scale: float
+) -> Iterator[tuple[str, Tensor]]:
+    for part in itertools.chain([first], rest):
+        for image in part.x / scale:
+            yield next(names), image
