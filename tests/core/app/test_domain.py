@@ -1,15 +1,17 @@
 """The verbs that core makes from a domain's contract, by its command line."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from infonoise_core.app.interface import run_program
+from infonoise_core.app.recorded import refuse_others
+from infonoise_core.errors import InputError
 from infonoise_sound.cli import INTERFACE
-from infonoise_sound.data import LENGTH
+from infonoise_sound.data import LENGTH, Sounds
+from infonoise_sound.domain import SoundDomain
 
 FAST = ("--steps", "6", "--batch-size", "8", "--save-every", "3", "--eval-every", "3")
 
@@ -74,21 +76,19 @@ def test_other_data_are_refused(
     assert "not the sounds of" in capsys.readouterr().err
 
 
-def test_of_a_run_without_a_fingerprint_only_numbers_are_compared(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_without_a_fingerprint_only_numbers_are_compared(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """As the first releases left it; other data pass, and it is said."""
-    old = tmp_path / "old"
-    shutil.copytree(trained, old)
-    settings = json.loads((old / "config.json").read_text())
-    del settings["sounds"]["fingerprint"]
-    (old / "config.json").write_text(json.dumps(settings))
-    np.save(tmp_path / "others.npy", np.ones((256, LENGTH), np.float32))
-    note = f"note: {old} is of an earlier release, which kept no fingerprint of the data"
-    assert call("evaluate", old, "--data", tmp_path / "others.npy") == 0
-    assert note in capsys.readouterr().err
-    np.save(tmp_path / "fewer.npy", np.ones((200, LENGTH), np.float32))
-    assert call("evaluate", old, "--data", tmp_path / "fewer.npy") == 2
+    """As the first releases left their runs; other data pass, and it is said."""
+    known = {"name": "old", "sounds": 256}
+    note = "note: run is of an earlier release, which kept no fingerprint of the data"
+    x0 = np.ones((256, LENGTH), np.float32)
+    refuse_others(SoundDomain(INTERFACE), known, Sounds("others", x0), "others.npy", Path("run"))
+    assert capsys.readouterr().err.startswith(note)
+    with pytest.raises(InputError, match="whose sounds is 256 and not 200"):
+        refuse_others(
+            SoundDomain(INTERFACE), known, Sounds("others", x0[:200]), "others.npy", Path("run")
+        )
 
 
 def test_going_on_with_other_data_is_refused(
