@@ -11,7 +11,7 @@ project = "infonoise"
 author = "the infonoise contributors"
 release = version = infonoise_core.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "site_pages"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "site_pages"]
 exclude_patterns = ["_build", "_ext"]
 html_theme = "furo"
 html_title = "infonoise"
@@ -20,6 +20,15 @@ html_math_renderer = "mathml"
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
+
+# Docstrings are Google's style; `names` and formulas in backticks are code.
+default_role = "code"
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_attr_annotations = False
+napoleon_use_rtype = False
+# Two packages may have a class of one name, such as TrainedRun: their signatures stay unlinked.
+suppress_warnings = ["ref.python"]
 
 autodoc_default_options = {"members": True, "member-order": "bysource", "ignore-module-all": True}
 python_maximum_signature_line_length = 88

@@ -10,7 +10,6 @@ import command_help
 from benchmark_values import look_up
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
-from prose import to_rst
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxRole
 
@@ -58,13 +57,6 @@ def api(package: str) -> str:
     return "\n".join(parts)
 
 
-def plain_docstring(
-    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
-) -> None:
-    """Our docstrings are prose, not reStructuredText."""
-    lines[:] = to_rst(lines)
-
-
 def visit_math(writer: Any, node: nodes.math) -> None:
     """Formulas as MathML, which browsers show without a script from elsewhere."""
     writer.body.append(tex2mathml(node.astext()))
@@ -82,5 +74,4 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.add_role("benchmark", BenchmarkRole())
     app.connect("source-read", fill_page)
-    app.connect("autodoc-process-docstring", plain_docstring)
     return {"parallel_read_safe": True}

@@ -72,7 +72,7 @@ class AutoregressiveTask(GivenTask):
     """Predict each base from all before it, from the 5' end on."""
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        """-log p, nats per base; sigma, eps are not used."""
+        """-log p (n,), nats per base; sigma, eps are not used."""
         codes, condition = self.codes(batch)
         loss = autoregressive_nats(denoiser, codes, condition) / codes.shape[1]
         return Losses(loss, None)

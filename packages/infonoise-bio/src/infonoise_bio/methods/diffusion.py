@@ -92,7 +92,7 @@ class Hiding:
 
 
 class DnaTask:
-    """Denoise bases: w(sigma) |D(x0 + sigma eps, sigma) - x0|^2 / dim, over known bases.
+    """Denoise bases: `w(sigma) |D(x0 + sigma eps, sigma) - x0|^2 / dim`, over known bases.
 
     With strand `both` every second example, at random, is trained as its other strand. This, and
     what `hiding` keeps back, is drawn from the global generator, which the loop seeds from the
@@ -120,7 +120,7 @@ class DnaTask:
         return example_batch(self.sequences, index, self._encoding)
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        """Masked and given bases are reproduced by the denoiser and add exactly nothing."""
+        """Loss and error (n,); bases that are masked or given add exactly nothing."""
         if self.strand == "both":
             batch = self._turned(batch)
         batch = self._hidden(batch)

@@ -77,7 +77,7 @@ class MaskedTask(GivenTask):
     """
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        """The bound on -log p in nats per base, estimated.
+        """The bound (n,) on -log p in nats per base, estimated.
 
         sigma and eps are not used.
         """

@@ -104,18 +104,19 @@ class ModelConfig:
 
 
 class BaseDenoiser(nn.Module):
-    """D(x, sigma, **condition) -> E[x0 | x], the mean point of the encoding (n, C, L).
+    """`D(x, sigma, **condition)` -> E[x0 | x], the mean point of the encoding (n, C, L).
 
     The logits of bases are those of independent bases in Gaussian noise, exact, plus the network's
     residual, which is zero before training: the untrained model is the exact posterior. All of it
     is computed in float32 at least, whatever the network computes in.
 
     Conditions, all optional, first dimension n:
-        label (n,) int64 class, len(classes) for "not given".
-        activity (n, k) numbers, NaN for "not given".
-        given (n, L) codes of bases that are known and stay, 4 where a base is to be found.
-        mask (n, L) bool, False where there is no base: neither seen nor predicted; D is the
-            encoding's origin there, which is also what `encode` has there.
+
+    - label (n,) int64 class, len(classes) for "not given".
+    - activity (n, k) numbers, NaN for "not given".
+    - given (n, L) codes of bases that are known and stay, 4 where a base is to be found.
+    - mask (n, L) bool, False where there is no base: neither seen nor predicted; D is the
+      encoding's origin there, which is also what `encode` has there.
     """
 
     log_prior: Tensor

@@ -37,7 +37,7 @@ class Source(ABC):
 
     @abstractmethod
     def mmse(self, sigma: Tensor) -> Tensor:
-        """E|x0 - E[x0 | x]|^2, summed over dimensions; same shape as sigma."""
+        """`E|x0 - E[x0 | x]|^2`, summed over dimensions; same shape as sigma."""
 
     def mmse_stderr(self, sigma: Tensor) -> Tensor:
         """Standard error of `mmse`, zero unless it is sampled; same shape as sigma."""
@@ -128,7 +128,7 @@ class SphereSource(Source):
     """Uniform on a k-sphere around the origin, in the first k+1 of `dim` coordinates.
 
     The posterior mean points along x, at radius * I_{k/2+1/2}(kappa) / I_{k/2-1/2}(kappa) with
-    kappa = radius |x| / sigma^2 (the mean of a von Mises-Fisher distribution).
+    `kappa = radius |x| / sigma^2` (the mean of a von Mises-Fisher distribution).
     """
 
     entropy = None
@@ -155,7 +155,7 @@ class SphereSource(Source):
         return mean.to(x.dtype)
 
     def mmse(self, sigma: Tensor) -> Tensor:
-        """radius^2 E[1 - length^2], over the noise along x0 and the square of that across it."""
+        """radius^2 E[1 - length^2], over the noise along and across x0; same shape as sigma."""
         along, weight = normal_quadrature(0.25)
         across, across_weight = _chi_square_quadrature(self.sphere_dim)
         s = sigma.to(torch.float64)[..., None, None]

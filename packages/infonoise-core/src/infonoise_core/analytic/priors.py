@@ -100,7 +100,9 @@ def linear_profile(channel: Channel, variances: Tensor, bins: int = 64) -> Entro
 
 
 class EmpiricalBayesDenoiser:
-    """E[x0 | x] if the data were exactly these examples: weights softmax(-|x - x_i|^2 / 2 sigma^2).
+    """E[x0 | x] if the data were exactly these examples.
+
+    Their weights are `softmax(-|x - x_i|^2 / 2 sigma^2)`.
 
     Args:
         examples: (n, ...).  It is the denoiser of a network that has memorised its training

@@ -9,7 +9,7 @@ from infonoise_core.errors import InputError
 
 
 class Denoiser(Protocol):
-    """D(x, sigma, **condition) -> estimate of x0.
+    """`D(x, sigma, **condition)` -> estimate of x0.
 
     x (n, ...) = x0 + sigma eps is in the variance-exploding form, sigma (n,); the estimate has x's
     shape.
@@ -19,7 +19,9 @@ class Denoiser(Protocol):
 
 
 class EDMDenoiser(nn.Module):
-    """D = c_skip x + c_out F(c_in x, c_noise, **condition) (Karras et al. 2022, eq. 7 and table 1).
+    """`D = c_skip x + c_out F(c_in x, c_noise, **condition)`.
+
+    Karras et al. 2022, eq. 7 and table 1.
 
     Args:
         network: F, called with x of unit variance and c_noise = log(sigma)/4 of shape (n,).

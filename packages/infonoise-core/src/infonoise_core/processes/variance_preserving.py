@@ -206,7 +206,7 @@ class DiscreteDDPM(Channel):
         return invert_cdf(table.steps, table.bounds, time.to(table.steps.dtype)).exp()
 
     def edges(self, bins: int) -> Tensor:
-        """Bins made of whole steps.
+        """(K+1,) edges of bins made of whole steps.
 
         Where steps lie further apart than the bins would be wide, one bin per step, because a bin
         without a level would never see a loss.

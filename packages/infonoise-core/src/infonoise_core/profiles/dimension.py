@@ -105,7 +105,7 @@ class Dimension:
 def plateau(profile: EntropyRateProfile) -> Plateau | None:
     """The lowest stretch of noise levels over which the rate is constant; None if there is none.
 
-    It spans at least a factor of sqrt 2 in sigma, with |d log rate / d log sigma| <= 0.1
+    It spans at least a factor of sqrt 2 in sigma, with `|d log rate / d log sigma| <= 0.1`
     throughout, each slope fitted over a factor of 2.
 
     The rate of data on a k-dimensional manifold goes to k as sigma goes to 0. The minimal length

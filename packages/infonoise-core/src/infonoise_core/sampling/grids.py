@@ -90,7 +90,7 @@ def kl_grid(
 
     p_sigma is the distribution of x0 + sigma eps.
 
-    De Bruijn's identity and I-MMSE give |rate - dim (1 - sigma^2 / sigma_max^2)| per unit log
+    De Bruijn's identity and I-MMSE give `|rate - dim (1 - sigma^2 / sigma_max^2)|` per unit log
     sigma: levels go where noise changes the distribution of x, while the entropic grid follows what
     x says of x0.  Needs a profile that knows its dim.
     """

@@ -267,7 +267,7 @@ class FrozenProfile(TableLaw):
         return self._profile
 
     def observe(self, u: Tensor, squared_error: Tensor) -> None:
-        """A frozen schedule learns nothing."""
+        """Leave errors (n,) alone: a frozen schedule learns nothing."""
 
     def step(self) -> None:
         """A frozen schedule has no clock."""

@@ -111,7 +111,7 @@ class FixedLaw(ABC):
         return self.channel.levels(self._quantile(low + (high - low) * p).exp())
 
     def observe(self, u: Tensor, squared_error: Tensor) -> None:
-        """A fixed distribution learns nothing."""
+        """Leave errors (n,) alone: a fixed distribution learns nothing."""
 
     def step(self) -> None:
         """A fixed distribution has no clock."""

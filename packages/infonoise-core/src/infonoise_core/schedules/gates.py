@@ -177,7 +177,7 @@ def scale_bump(sigma: Tensor, scale: float) -> Tensor:
 
 
 def total_variation(density: Tensor, other: Tensor, width: Tensor) -> float:
-    """Half the integral of |density - other|, all (K,): 0 the same, 1 disjoint."""
+    """Half the integral of `|density - other|`, all (K,): 0 the same, 1 disjoint."""
     return float(0.5 * ((density - other).abs() * width).sum())
 
 

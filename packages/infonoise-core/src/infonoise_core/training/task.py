@@ -74,7 +74,7 @@ class Task(Protocol):
 
 
 def squared_x0_error(denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Tensor:
-    """(n,) |D(x0 + sigma eps) - x0|^2 summed over an example's dimensions."""
+    """(n,) `|D(x0 + sigma eps) - x0|^2` summed over an example's dimensions."""
     x = batch.x0 + sigma.reshape(-1, *(1,) * (batch.x0.dim() - 1)) * eps
     error = denoiser(x, sigma, **batch.condition) - batch.x0
     return error.flatten(1).square().sum(1)

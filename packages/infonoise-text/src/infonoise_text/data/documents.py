@@ -58,7 +58,7 @@ def open_documents(
 
     Args:
         source: "pydoc" (the documentation that comes with Python, one document per topic), a file,
-            a folder, a pattern such as books/*.txt, or "hf:NAME" or "hf:NAME,CONFIG" for a
+            a folder, a pattern such as `books/*.txt`, or "hf:NAME" or "hf:NAME,CONFIG" for a
             Hugging Face data set (a name on the hub or a folder that `save_to_disk` wrote).
         field: Of records, where the text is.
         val, test: Sources of held-out documents.

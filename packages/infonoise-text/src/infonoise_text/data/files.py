@@ -98,7 +98,7 @@ def is_known(name: str) -> bool:
 
 
 def files_of(source: str, reading: Reading) -> list[tuple[Path, str]]:
-    """The files of a folder, a pattern such as books/*.txt or a path, each with its name in it.
+    """The files of a folder, a pattern such as `books/*.txt` or a path, each with its name in it.
 
     Raises:
         InputError: Where there are none.

@@ -111,7 +111,7 @@ class EmbeddingTask:
         return Batch(torch.zeros(*ids.shape, self.channels), {"ids": ids})
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        """Nats per token, and the squared error of the mean embedding."""
+        """Nats per token (n,), and the squared error (n,) of the mean embedding."""
         ids = batch.condition["ids"]
         logits = denoiser(eps, sigma, ids=ids, logits=True)
         with torch.no_grad():

@@ -96,7 +96,7 @@ class TextTask:
         return IdBatch(self.windows.ids(index), book=self.book)
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        """The mean loss over the bits of an example, and the plain sum of squared errors."""
+        """The mean loss (n,) over an example's bits, and the plain sum (n,) of squared errors."""
         x0 = batch.x0
         x = x0 + sigma[:, None, None] * eps
         logits, unknown = self._answer(denoiser, batch, x, sigma)

@@ -87,7 +87,7 @@ class TokenTask:
         return Batch(torch.empty(len(ids), 0), {"ids": ids})
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        """Nats per token."""
+        """Nats per token (n,)."""
         ids = batch.condition["ids"]
         nats = self._cost(denoiser, ids)  # type: ignore[arg-type]
         return Losses(nats / ids.shape[1], None)

@@ -130,7 +130,7 @@ def make_denoiser(
 
 
 class ImageTask:
-    """Denoise images with EDM's objective: w(sigma) |D(x0 + sigma eps, sigma) - x0|^2 / dim.
+    """Denoise images with EDM's objective: `w(sigma) |D(x0 + sigma eps, sigma) - x0|^2 / dim`.
 
     Args:
         conditional: Give the class as `label` (n,); in a share `label_dropout` of the examples

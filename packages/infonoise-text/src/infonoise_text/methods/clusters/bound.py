@@ -75,7 +75,7 @@ class PathBound(LikelihoodBound):
     """Upper bound on the negative log-likelihood of windows of tokens, exact in continuous time.
 
     Clusters and tokens are two channels. With t along a path on which no level rises, information
-    is lost at the rate sum over both of error / sigma^2 |dlog sigma / dt| (I-MMSE of parallel
+    is lost at the rate sum over both of `error / sigma^2 |dlog sigma / dt|` (I-MMSE of parallel
     channels: Palomar & Verdu 2006), and a denoiser's error in its place gives the evidence bound of
     Kingma et al. 2021, whatever the path: the integral, a prior term where the path begins, and the
     cross entropy of the token's own bits where it ends. A cluster is a function of its token, so
