@@ -160,7 +160,15 @@ def profile_of_rates(
     names: Sequence[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> EntropyRateProfile:
-    """The profile of what `group_rates` yields; names: of the groups, if it shall have them."""
+    """The profile of what `group_rates` yields, on edges (K+1,) sigma.
+
+    Args:
+        rates: (draws, groups) of each bin.
+        edges: Of the bins.
+        dim: Dimensions of an example.
+        names: Of the groups, if the profile shall have them.
+        progress: Called with 1 after each bin.
+    """
     means, errors, counts = [], [], []
     for table in rates:
         total = table.sum(1)
@@ -195,7 +203,10 @@ class Noisy(NamedTuple):
 def noisy_examples(
     take: Take, examples: int, edges: Tensor, draws: int, generator: Randomness
 ) -> Iterator[Noisy]:
-    """`draws` noisy examples for each bin; the random numbers are drawn where the generator is."""
+    """`draws` noisy examples for each bin between edges (K+1,) sigma.
+
+    The random numbers are drawn where the generator is.
+    """
     if draws < 2:
         raise InputError(f"--draws {draws}: give at least 2, to know the error")
     for i, (low, high) in enumerate(edges.log().unfold(0, 2, 1).tolist()):

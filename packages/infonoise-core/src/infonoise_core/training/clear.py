@@ -45,9 +45,9 @@ def foreign(folder: Path, marker: Mapping[str, Any]) -> str | None:
 
 
 def clear(folder: Path, marker: Mapping[str, Any]) -> None:
-    """Delete what is in a marked folder, but for the lock; the folder itself stays, be it a link,
-    a mount point or the current one.
+    """Delete what is in a marked folder, but for the lock.
 
+    The folder itself stays, be it a link, a mount point or the current one.
     The marker goes last, so that what a kill leaves is still known to be ours.
 
     Raises:

@@ -112,8 +112,9 @@ def open_run(
 
 
 def note_assets(out: Path) -> None:
-    """Note in the marker of a run that has just begun what was written beside config.json: it
-    interprets the weights, and goes when the run goes.
+    """Note in the marker of a run that has just begun what was written beside config.json.
+
+    It interprets the weights, and goes when the run goes.
     """
     marker = marker_of(out)
     assets = strangers(out)

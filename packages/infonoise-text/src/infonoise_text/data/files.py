@@ -145,8 +145,9 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def named_splits(names: Sequence[str], reading: Reading) -> list[str | None]:
-    """The split that each name says; None for all unless every one says one, and training is among
-    several.
+    """The split that each name says.
+
+    None for all unless every one says one, and training is among several.
     """
     said = [_split_in(name) for name in names]
     different = set(said)

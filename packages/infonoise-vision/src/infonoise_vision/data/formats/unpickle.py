@@ -100,8 +100,10 @@ def load_plain(content: bytes) -> dict[bytes | str, Any]:
 
 
 def _check_cheap(content: bytes) -> None:
-    """UnpicklingError for what would cost more than its size: the memo is an array as long as its
-    highest index, and containers that hold one another many times over take for ever to compare.
+    """UnpicklingError for what would cost more than its size.
+
+    The memo is an array as long as its highest index, and containers that hold one another many
+    times over take for ever to compare.
     """
     containers = 0
     for number, (operation, argument, _) in enumerate(pickletools.genops(content)):
