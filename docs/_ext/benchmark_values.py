@@ -24,9 +24,7 @@ MARKED = re.compile(r"<!-- benchmark: (?P<address>.+?) -->(?P<text>.*?)<!-- end 
 
 
 def look_up(address: str, results: Path = RESULTS) -> str:
-    """The number at an address, in the format its results file gives it; KeyError if there is
-    none.
-    """
+    """The number at an address, as its results file formats it; KeyError if there is none."""
     file, *way = (part.strip() for part in address.split(" / "))
     path = results / f"{file}.json"
     if not path.is_file():

@@ -177,8 +177,9 @@ def _examples(ax: "Axes", row: Row) -> None:
 
 
 def _digits(pixels: Tensor) -> EntropyRateProfile:
-    """The lower of two bounds at each level: of independent pixels, and of cosine coefficients
-    shrunk one by one.
+    """The lower of two bounds at each level.
+
+    Of independent pixels, and of cosine coefficients that are shrunk one by one.
     """
     from scipy.fft import dctn
 

@@ -73,8 +73,9 @@ def strata_hidden(
 
 
 def before(symbols: Tensor, start: float) -> Tensor:
-    """What stands before each symbol of (n, L), the same type: what a model from left to right is
-    shown.
+    """What stands before each symbol of (n, L), the same type.
+
+    It is what a model from left to right is shown.
 
     Args:
         start: What stands before the first.

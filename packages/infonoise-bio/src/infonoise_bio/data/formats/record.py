@@ -14,13 +14,14 @@ from infonoise_core.errors import InputError
 class Record:
     """One sequence as the file has it, U read as T.
 
-    letters: IUPAC nucleotide letters in either case, or alphabet.PAD.
-    fields: what the file says of it: columns of a table, key=value words of a FASTA header,
-        qualifiers of a feature.
-    where: how error messages call it.
-    circular: whether it goes on across its end.
-    chromosome: the record it was cut from, "" where it is not known to be a piece of one.
-    regions: the features that are looked for, of a GenBank record.
+    Attributes:
+        letters: IUPAC nucleotide letters in either case, or alphabet.PAD.
+        fields: What the file says of it: columns of a table, key=value words of a FASTA header,
+            qualifiers of a feature.
+        where: How error messages call it.
+        circular: Whether it goes on across its end.
+        chromosome: The record it was cut from, "" where it is not known to be a piece of one.
+        regions: The features that are looked for, of a GenBank record.
     """
 
     id: str
