@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from torch import nn
 
+import infonoise_core
 from infonoise_core.app.domain import Data, Domain, Options, Samples
 from infonoise_core.app.options import TrainOptions
 from infonoise_core.app.recorded import recorded
+from infonoise_core.config.tree import settings_of
 from infonoise_core.config.yaml_file import write_yaml
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.files import write_bytes, write_json
@@ -19,6 +22,7 @@ from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.training.config import EngineConfig, TrainConfig
 from infonoise_core.training.engines.base import Engine, count_parameters
 from infonoise_core.training.engines.make import make_engine
+from infonoise_core.training.engines.ranks import others_alive
 from infonoise_core.training.lock import locked
 from infonoise_core.training.loop import Show, check_division, train
 from infonoise_core.training.progress import progress
@@ -36,6 +40,8 @@ from infonoise_core.training.run_profile import profile_if_any as profile_if_any
 from infonoise_core.training.run_profile import profile_of as profile_of
 from infonoise_core.training.task import Task
 
+# What each process may have of its own.
+_OWN_OF_A_RANK = ("device", "workers", "log_to")
 YAML_FILE, SAMPLES = "config.yaml", "samples"
 
 
@@ -84,12 +90,20 @@ class TrainCommand(Protocol):
 
 def run_train(domain: Domain[Data, Options], command: TrainOptions) -> None:
     """The verb `train` of every domain: train, evaluate, and leave a run in command.out."""
+    engine = make_engine(command.engine)
+    with others_alive(engine.world):
+        run = engine.agree(lambda: _prepared(domain, command), lambda run: _same(run, command))
+        run_training(run, command, engine)
+
+
+def _prepared(domain: Domain[Data, Options], command: TrainOptions) -> Run:
+    """The data, network and schedule that a command asks for."""
     options: Options = command.options
     data = domain.load(command.data, options)
     config = command.train
     begun = {} if command.overwrite else _begun(command.out, domain.summary_key)
     summary = recorded(domain, begun, data, command.data, command.out)
-    run = Run(
+    return Run(
         task=domain.task(data, options, config.seed),
         schedule=domain.schedules(data, options)(command.schedule, config.steps),
         evaluation=domain.evaluation(data, options),
@@ -99,7 +113,13 @@ def run_train(domain: Domain[Data, Options], command: TrainOptions) -> None:
         samples=lambda denoiser: domain.samples(denoiser, data, options),
         kind=domain.interface.options,
     )
-    run_training(run, command)
+
+
+def _same(run: Run, command: TrainCommand) -> dict[str, Any]:
+    """What must be the same in all processes of a run: settings, the data in them, and code."""
+    engine = {k: v for k, v in settings_of(command.engine).items() if k not in _OWN_OF_A_RANK}
+    versions = {"infonoise-core": infonoise_core.__version__, "torch": str(torch.__version__)}
+    return {**run.settings, "engine": engine, "versions": versions}
 
 
 def _settings(
@@ -122,16 +142,20 @@ def _begun(out: Path, key: str) -> dict[str, Any]:
     return dict(known) if isinstance(known, dict) else {}
 
 
-def run_training(run: Run, options: TrainCommand) -> None:
+def run_training(run: Run, options: TrainCommand, engine: Engine | None = None) -> None:
     """Train, going on with what is there, and print the last measures.
 
     Args:
+        run: What is trained.
         options: The command's dataclass, which is written beside the run as config.yaml, to be
             given again with --config. Call it after every check of the user's input: from here
             on an earlier run may be replaced.
+        engine: What `options.engine` makes, where it is there already; its processes agree.
     """
     out = options.out
-    engine = make_engine(options.engine)
+    if engine is None:
+        engine = make_engine(options.engine)
+        run = engine.agree(lambda: run, lambda run: _same(run, options))
     check_division(options.train, engine)
 
     with ExitStack() as stack:
@@ -142,7 +166,8 @@ def run_training(run: Run, options: TrainCommand) -> None:
             stack.enter_context(locked(out))
             return _begin(run, options, kind)
 
-        _train(run, options, engine, engine.share(begin))
+        with others_alive(engine.world):
+            _train(run, options, engine, engine.share(begin))
 
 
 def _begin(run: Run, options: TrainCommand, kind: type[Any]) -> bool:

@@ -1,6 +1,6 @@
 """The seam behind which plain PyTorch and others carry out the steps, and what engines share."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -55,6 +55,11 @@ class Engine(Protocol):
 
     def gather(self, value: Any) -> list[Any]:
         """Every rank's value on rank 0; an empty list elsewhere."""
+
+    def agree(self, make: Callable[[], T], about: Callable[[T], Mapping[str, Any]]) -> T:
+        """What `make` returns, the same on all ranks by what `about` says of it; else InputError on
+        each. Collective.
+        """
 
     def share(self, make: Callable[[], T]) -> T:
         """What `make` returns on rank 0, the only one to call it."""

@@ -2,8 +2,10 @@
 
 import atexit
 import gc
+import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
@@ -14,6 +16,13 @@ from torch import Tensor
 from infonoise_core.errors import InputError, ReportedError
 
 T = TypeVar("T")
+
+# Processes start within seconds of each other, where all of them start.
+_MEETING = timedelta(seconds=120)
+# Of the errors that gloo, NCCL and the store raise when a process is no longer there.
+_LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Socket closed",
+         "Connection refused", "NCCL", "gloo", "failed to recv", "timed out", "Timed out",
+         "Timeout")  # fmt: skip
 
 # Rank 0 evaluates and saves while the others wait at the next collective.
 _PATIENCE = timedelta(hours=2)
@@ -30,9 +39,9 @@ class Ranks:
     """
 
     def __init__(self, device: str = "auto") -> None:
-        self.rank = int(os.environ.get("RANK", "0"))
-        self.world = int(os.environ.get("WORLD_SIZE", "1"))
-        local = int(os.environ.get("LOCAL_RANK", "0"))
+        self.world = _from_launcher("WORLD_SIZE", 1)
+        self.rank = _from_launcher("RANK", 0, below=self.world)
+        local = _from_launcher("LOCAL_RANK", 0, below=self.world)
         self.device = pick_device(device, local if self.world > 1 else None)
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)
@@ -63,6 +72,42 @@ class Ranks:
         dist.gather_object(value, values if self.rank == 0 else None)
         return values if self.rank == 0 else []
 
+    def agree(self, make: Callable[[], T], about: Callable[[T], Mapping[str, Any]]) -> T:
+        """What `make` returns on this rank, where it is the same on all of them; collective.
+
+        Args:
+            make: Called on every rank.
+            about: Plain values, by which two are the same.
+
+        Raises:
+            InputError: On every rank where they differ, or `make` has raised it on some; told once
+                where it is the same mistake everywhere.
+        """
+        if self.world == 1:
+            return make()
+        made: T | None = None
+        mine: tuple[str | None, Any] = (None, None)
+        try:
+            made = make()
+            mine = (None, json.loads(json.dumps(dict(about(made)), default=str)))
+        except InputError as error:
+            mine = (str(error), None)
+        every: list[Any] = [None] * self.world
+        dist.all_gather_object(every, mine)
+        errors = [error for error, _ in every]
+        if all(error == errors[0] for error in errors) and errors[0] is not None:
+            raise (ReportedError if self.rank else InputError)(errors[0])
+        for rank, (error, values) in enumerate(every):
+            if error is not None:
+                raise InputError(error if rank == self.rank else f"rank {rank}: {error}")
+            differs = first_difference(every[0][1], values)
+            if differs:
+                raise InputError(
+                    f"rank {rank} was given other settings, data or code than rank 0 ({differs}):"
+                    " start all with the same command on the same files"
+                )
+        return cast(T, made)
+
     def share(self, make: Callable[[], T]) -> T:
         """What `make` returns on rank 0, which alone calls it.
 
@@ -83,17 +128,79 @@ class Ranks:
 
 
 def join(device: torch.device) -> None:
-    """Meet the other processes, once; InputError when the launcher left out where."""
+    """Meet the other processes, once.
+
+    Raises:
+        InputError: When the launcher left out where, the port is taken, or not all have come
+            within `_MEETING`.
+    """
     if dist.is_initialized():
         return
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    where = f"{os.environ.get('MASTER_ADDR', '')}:{os.environ.get('MASTER_PORT', '')}"
     try:
-        dist.init_process_group(backend, timeout=_PATIENCE)
+        store, rank, world = next(dist.rendezvous("env://", timeout=_MEETING))
+        store.set_timeout(_MEETING)
+        dist.init_process_group(
+            backend, store=store, rank=rank, world_size=world, timeout=_PATIENCE
+        )
     except ValueError as error:
         raise InputError(
             f"WORLD_SIZE is set but the processes cannot meet ({error}): start them with torchrun"
         ) from None
+    except (RuntimeError, OSError) as error:
+        text = str(error)
+        if "EADDRINUSE" in text or "already in use" in text:
+            reason = "the port is taken: give another --master-port or MASTER_PORT"
+        else:
+            reason = (
+                f"not all {os.environ.get('WORLD_SIZE')} have come within"
+                f" {_MEETING.total_seconds():.0f} s ({' '.join(text.split())[:120]}): see what the"
+                " others say, and start them again"
+            )
+        raise InputError(f"the processes cannot meet at {where}; {reason}") from None
     atexit.register(_leave)
+
+
+@contextmanager
+def others_alive(world: int) -> Iterator[None]:
+    """Turns the loss of another process of the run, of which torch tells in a page, into one line.
+
+    Raises:
+        InputError: Where a collective fails because another process has ended.
+    """
+    try:
+        yield
+    except (InputError, torch.OutOfMemoryError):
+        raise
+    except RuntimeError as error:
+        if world == 1 or not any(words in str(error) for words in _LOST):
+            raise
+        raise InputError(
+            "another process of this run has ended, so this one ends too: see what it says; the"
+            " same command goes on from the last checkpoint, if there is one"
+        ) from None
+
+
+def first_difference(one: Any, other: Any, at: str = "") -> str:
+    """Where two trees of plain values differ first, in a few words; empty where nowhere."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in {**one, **other}:
+            words = first_difference(one.get(key), other.get(key), f"{at}.{key}" if at else key)
+            if words:
+                return words
+        return ""
+    if one == other:
+        return ""
+    return f"{at} is {str(other)[:80]} there and {str(one)[:80]} on rank 0"
+
+
+def _from_launcher(name: str, default: int, below: int | None = None) -> int:
+    text = os.environ.get(name, str(default))
+    top = 1 << 20 if below is None else below
+    if not text.isdecimal() or not (name == "WORLD_SIZE") <= int(text[:8]) < top:
+        raise InputError(f"{name}={text[:40]}: is no number of a process; start with torchrun")
+    return int(text)
 
 
 def _leave() -> None:
