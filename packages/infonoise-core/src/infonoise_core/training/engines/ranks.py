@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from infonoise_core.errors import InputError, ReportedError
 
@@ -94,12 +95,12 @@ class Ranks:
             mine = (str(error), None)
         every: list[Any] = [None] * self.world
         dist.all_gather_object(every, mine)
-        errors = [error for error, _ in every]
-        if all(error == errors[0] for error in errors) and errors[0] is not None:
+        errors = [wrong for wrong, _ in every]
+        if all(wrong == errors[0] for wrong in errors) and errors[0] is not None:
             raise (ReportedError if self.rank else InputError)(errors[0])
-        for rank, (error, values) in enumerate(every):
-            if error is not None:
-                raise InputError(error if rank == self.rank else f"rank {rank}: {error}")
+        for rank, (wrong, values) in enumerate(every):
+            if wrong is not None:
+                raise InputError(wrong if rank == self.rank else f"rank {rank}: {wrong}")
             differs = first_difference(every[0][1], values)
             if differs:
                 raise InputError(
@@ -139,7 +140,7 @@ def join(device: torch.device) -> None:
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     where = f"{os.environ.get('MASTER_ADDR', '')}:{os.environ.get('MASTER_PORT', '')}"
     try:
-        store, rank, world = next(dist.rendezvous("env://", timeout=_MEETING))
+        store, rank, world = next(rendezvous("env://", timeout=_MEETING))
         store.set_timeout(_MEETING)
         dist.init_process_group(
             backend, store=store, rank=rank, world_size=world, timeout=_PATIENCE
