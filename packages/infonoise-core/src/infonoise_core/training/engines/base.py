@@ -57,8 +57,10 @@ class Engine(Protocol):
         """Every rank's value on rank 0; an empty list elsewhere."""
 
     def agree(self, make: Callable[[], T], about: Callable[[T], Mapping[str, Any]]) -> T:
-        """What `make` returns, the same on all ranks by what `about` says of it; else InputError on
-        each. Collective.
+        """What `make` returns, where `about` says the same of it on all ranks; collective.
+
+        Raises:
+            InputError: On every rank where they differ.
         """
 
     def share(self, make: Callable[[], T]) -> T:
