@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from infonoise_core.training import checkpoint
+from infonoise_core.training.run_profile import PROFILES
 from infonoise_vision.cli import main
 
 QUICK = ["--batch-size", "8", "--save-every", "3"]
 COMPARED = ["--steps", "2", "--batch-size", "8", "--schedules", "edm"]
 TRAINING = ["--steps", "6", "--batch-size", "8", "--eval-every", "0", "--save-every", "3"]
-WITHOUT_PROFILE = shutil.ignore_patterns("profile.json")
 KINDS = {
     "plain": [],
     "classes": ["--conditional", "--schedule", "edm"],
@@ -47,8 +48,24 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = three_classes(folder / "data.npz")
     for name, options in KINDS.items():
         assert main(["train", str(data), "--out", str(folder / name), *options, *TRAINING]) == 0
-    shutil.copytree(folder / "classes", folder / "bare", ignore=WITHOUT_PROFILE)
+    without_profile(shutil.copytree(folder / "classes", folder / "bare"))
     return folder
+
+
+def forget(run: Path, key: str) -> None:
+    """Take out of a run's checkpoints what those of older versions did not have."""
+    for path in run.glob("checkpoints/*/manifest.json"):
+        manifest = checkpoint.read_manifest(path.parent)
+        manifest.pop(key)
+        # As `checkpoint.save` does.
+        manifest["checksum"] = checkpoint._digest(manifest)
+        path.write_text(json.dumps(manifest))
+
+
+def without_profile(run: Path) -> None:
+    """Make a run one from before every run measured its profile."""
+    (run / "profile.json").unlink()
+    forget(run, PROFILES)
 
 
 def grey_levels(path: Path, n: int = 60) -> Path:
@@ -134,7 +151,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert main([*train, "run"]) == 0
         assert main([*train, "plain", "--schedule", "edm"]) == 0
         assert main(["compare", "good.npz", *COMPARED, "--out", "comparison"]) == 0
-    shutil.copytree(w / "plain", w / "bare", ignore=WITHOUT_PROFILE)
+    without_profile(shutil.copytree(w / "plain", w / "bare"))
     shutil.copytree(w / "run", w / "cut")
     (w / "cut" / "done.json").unlink()
     shutil.copytree(w / "comparison", w / "cut comparison")

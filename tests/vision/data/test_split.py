@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.signature import SIGNED
 from infonoise_vision.cli import main
 from infonoise_vision.data.images import ImageSet, load_split
 from infonoise_vision.data.options import check_held_out
@@ -15,7 +16,7 @@ from infonoise_vision.data.split import divide, target
 from infonoise_vision.domain import images_of, open_run
 from infonoise_vision.methods.options import Objective
 
-from ..conftest import grey_levels
+from ..conftest import forget, grey_levels
 
 QUICK = ["--steps", "2", "--batch-size", "8", "--eval-every", "0", "--schedule", "edm"]
 
@@ -110,10 +111,11 @@ def test_data_with_test_images_have_no_use_for_it(tmp_path, capsys, command):
 
 
 def as_before(run: Path) -> None:
-    """The settings of a run as they were before the option and the fingerprint were there."""
+    """A run as it was before the option and the fingerprint were there, and settings signed."""
     settings = json.loads((run / "config.json").read_text())
     del settings["objective"]["held_out"], settings["images"]["fingerprint"]
     (run / "config.json").write_text(json.dumps(settings))
+    forget(run, SIGNED)
 
 
 def test_a_run_from_before_holds_a_fifth_out_and_goes_on(tmp_path, grey):

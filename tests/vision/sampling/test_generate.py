@@ -1,8 +1,6 @@
 """`sample`: classes, guidance, seeds, a grid or a folder."""
 
 import io
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,8 @@ from infonoise_vision.domain import open_run
 from infonoise_vision.sampling.images import generate_seeds, png
 from infonoise_vision.sampling.labels import class_index
 from infonoise_vision.sampling.options import parse_seeds
+
+from ..conftest import KINDS, TRAINING
 
 GRID = karras_grid(6, 0.002, 80.0)
 CPU = torch.device("cpu")
@@ -120,15 +120,15 @@ def test_classes_by_name_by_number_and_in_turn(runs: Path, tmp_path: Path, kind:
 
 
 @pytest.mark.parametrize(
-    ("kind", "option"), [("classes", "label_dropout"), ("planes", "condition_dropout")]
+    ("kind", "option"), [("classes", "--label-dropout"), ("planes", "--condition-dropout")]
 )
-def test_a_run_that_was_always_told_the_class_needs_one(
+def test_a_run_that_was_always_given_the_class_needs_one(
     runs: Path, tmp_path: Path, kind: str, option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = shutil.copytree(runs / kind, tmp_path / "run")
-    settings = json.loads((run / "config.json").read_text())
-    settings["objective"][option] = 0.0
-    (run / "config.json").write_text(json.dumps(settings))
+    run = tmp_path / "run"
+    argv = ["train", str(runs / "data.npz"), "--out", str(run), *KINDS[kind], *TRAINING]
+    assert main([*argv, option, "0"]) == 0
+    capsys.readouterr()
     assert sample(run, tmp_path / "a.png", "--label", "none") == 2
     assert "never trained without a class; give one" in capsys.readouterr().err
     assert sample(run, tmp_path / "a.png", "--label", "left") == 0
