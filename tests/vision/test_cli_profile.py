@@ -28,7 +28,7 @@ def test_profile_prints_and_draws(
 MISTAKES: list[tuple[list[str], list[str]]] = [
     (["profile", "empty"], ["empty", "no profile here"]),
     (["profile", "gone"], ["gone"]),
-    (["profile", "notes.txt"], ["notes.txt", "not a profile"]),
+    (["profile", "notes.txt"], ["notes.txt", "damaged"]),
     (["profile", "run", "--out", "picture.png"], ["picture.png", "--overwrite"]),
     (["profile", "run", "--out", "new.txt"], ["new.txt", ".svg"]),
 ]  # fmt: skip

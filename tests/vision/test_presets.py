@@ -10,7 +10,7 @@ from infonoise_vision.presets import TRAIN_PRESETS
 
 
 def parameters(name: str, shape: tuple[int, int, int], classes: int) -> int:
-    objective = TRAIN_PRESETS[name]().objective
+    objective = TRAIN_PRESETS[name]().options.objective
     with torch.device("meta"):
         denoiser = denoiser_of(objective, shape, classes, seed=0)
     return sum(p.numel() for p in denoiser.parameters())

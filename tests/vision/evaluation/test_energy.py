@@ -49,7 +49,7 @@ def test_energy_distance_in_parts_is_the_same(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(("shift", "width"), [(0.0, 1.0), (0.5, 1.0), (2.0, 1.0), (0.0, 2.0)])
 def test_energy_distance_of_two_normals(shift: float, width: float) -> None:
     """Closed form in one dimension; 30 pairs of sets of 100 within 4 standard errors, so the mean
-    over the same law is 0: the estimate has no bias."""
+    over the same distribution is 0: the estimate has no bias."""
     exact = (
         2 * folded(shift, math.sqrt(1 + width**2))
         - folded(0, math.sqrt(2))
@@ -69,7 +69,7 @@ def test_energy_distance_of_two_normals(shift: float, width: float) -> None:
 
 @given(st.integers(0, 2**31), st.integers(1, 6))
 @settings(max_examples=15)
-def test_the_same_law_is_at_distance_zero_on_average(seed: int, side: int) -> None:
+def test_the_same_distribution_is_at_distance_zero_on_average(seed: int, side: int) -> None:
     """Within 5 standard errors of 20 pairs; with so few, the error is itself an estimate."""
     rng = torch.Generator().manual_seed(seed)
 

@@ -18,7 +18,7 @@ def normal(n: int, d: int, seed: int = 0) -> Tensor:
 
 
 def test_frechet_distance_of_two_gaussians() -> None:
-    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)); for one law times 3 and moved by 1 that is
+    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)); for a set times 3 and moved by 1 that is
     d + 4 tr C, with the sample's own C."""
     x = normal(500, 4)
     moved = 3 * (x - x.mean(0)) + x.mean(0) + 1
@@ -66,7 +66,7 @@ def test_the_error_of_kernel_distance_is_its_spread_over_other_draws(
     """Root mean square of 200 errors over the spread of 200 values.
 
     A spread of 200 draws is off by a relative sqrt((k - 1) / 800), where k is the kurtosis: about 9
-    for a sum of squares, which the distance is where both laws are the same, so by 0.1. The errors
+    for a sum of squares, which the distance is where both are the same, so by 0.1. The errors
     are estimates from heavy-tailed kernels, and their mean square is taken to be known no better.
     Four times both is 0.57. What 100 overlapping subsets of half the images say is a tenth of the
     spread, far outside."""
@@ -92,7 +92,7 @@ def test_the_error_of_kernel_distance_has_the_terms_of_pairs_of_images() -> None
         x, y = (torch.randint(0, 2, (n, 1), generator=rng).double() * 2 - 1 for _ in range(2))
         found.append(fidelity.kernel_variance(x, y))
     exact = 16 * 8 / n**2
-    # Means of one image alone are no terms of the law, but differ in a sample, by as much again at
+    # Means of one image alone are no terms of it, but differ in a sample, by as much again at
     # most (a chi square with one degree of freedom); 40 of them average to a quarter of that.
     assert np.mean(found) == pytest.approx(exact, rel=0.5)
 

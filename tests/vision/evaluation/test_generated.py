@@ -123,7 +123,7 @@ def test_what_is_drawn_is_what_the_sampler_gives(run: ImageRun) -> None:
     torch.testing.assert_close(found.reference.x0(slice(None)), real)
     (row,) = energy_rows(found, torch.device("cpu"))
     assert row.name == "energy_10"
-    assert row.value == pytest.approx(energy_distance(expected, real), rel=1e-9)
+    assert row.values["value"] == pytest.approx(energy_distance(expected, real), rel=1e-9)
     assert found.nfe == 3
 
 

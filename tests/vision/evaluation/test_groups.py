@@ -96,7 +96,7 @@ def test_groups_sum_to_the_whole(by: groups.By, monkeypatch: pytest.MonkeyPatch)
     assert len(profile.rate) == 12
 
 
-def test_a_channel_carries_the_rate_of_its_own_law() -> None:
+def test_a_channel_carries_the_rate_of_its_own_distribution() -> None:
     """Of d independent Gaussians: d v / (v + sigma^2). Within 5 standard errors; 48 bins."""
     channel = VarianceExploding(0.01, 10.0)
     profile = grouped_profile(exact, coloured(400), channel, "channel", draws=256)

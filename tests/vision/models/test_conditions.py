@@ -247,7 +247,7 @@ class Gaussian(nn.Module):
 
 
 @pytest.mark.parametrize("method", ["ddnm", "replace"])
-def test_without_training_known_pixels_stand_and_independent_ones_keep_their_law(
+def test_without_training_known_pixels_stand_and_independent_ones_keep_their_distribution(
     method: str,
 ) -> None:
     condition = Region((1, 4, 4), box=False)

@@ -1,4 +1,4 @@
-"""Generated images: the right law, the same for a seed, and shown pixel by pixel."""
+"""Generated images: the right distribution, the same for a seed, and shown pixel by pixel."""
 
 import io
 import math
@@ -48,7 +48,7 @@ def gaussian_ratio(solver: str, std: float) -> float:
 
 
 @pytest.mark.parametrize("solver", ["euler", "heun"])
-def test_an_exact_denoiser_gives_its_law(solver: str) -> None:
+def test_an_exact_denoiser_gives_its_distribution(solver: str) -> None:
     """Pure noise of size sigma_max, from the seed's own stream, carried down the exact flow.
 
     The exact ratio is std / sqrt(sigma_max^2 + std^2): Heun is within 5 % of it on 20 levels.
