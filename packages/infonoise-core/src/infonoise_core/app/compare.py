@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from infonoise_core.config.tree import settings_of
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.files import read_json, write_json
 from infonoise_core.schedules.infonoise import Schedule
-from infonoise_core.schedules.registry import ScheduleContext, make_schedule, split_names
+from infonoise_core.schedules.registry import split_names
 from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.lock import locked
 from infonoise_core.training.progress import progress
@@ -175,8 +175,3 @@ def _plan(config: CompareConfig, comparison: Comparison, began: float) -> dict[s
 def _maker(name: str, make_schedule: Callable[[str, int], Schedule]) -> Callable[[int], Schedule]:
     make_schedule(name, 1000)  # what a schedule refuses is refused before the first is trained
     return partial(make_schedule, name)
-
-
-def scheduler(context: ScheduleContext) -> Callable[[str, int], Schedule]:
-    """What makes schedules for this data, given a name and the number of steps."""
-    return lambda name, steps: make_schedule(name, replace(context, steps=steps))
