@@ -1,10 +1,15 @@
 """The command line as the tests call it, and options that make it quick."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 from infonoise_core.app.trained import open_trained
+from infonoise_core.marker import MARKER_FILE
+from infonoise_core.training import checkpoint
+from infonoise_core.training.run_profile import PROFILES
+from infonoise_core.training.signature import SIGNED
 from infonoise_text.cli import main
 from infonoise_text.interface import INTERFACE
 from infonoise_text.methods.trained import TextRun
@@ -20,8 +25,20 @@ def run(capsys: Any, *argv: object) -> tuple[int, str, str]:
     return code, captured.out, captured.err
 
 
+def of_first_release(run: Path, copy: Path, leave_out: str = "") -> Path:
+    """A run as the first release left it: without a marker, and nothing signed or kept in the
+    manifests of its checkpoints.
+    """
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns(MARKER_FILE, leave_out))
+    for path in copy.glob("checkpoints/*/manifest.json"):
+        manifest = json.loads(path.read_text())
+        kept = {k: v for k, v in manifest.items() if k not in ("checksum", SIGNED, PROFILES)}
+        path.write_text(json.dumps({"checksum": checkpoint._digest(kept), **kept}))
+    return copy
+
+
 def without_profiles(run: Path, copy: Path) -> Path:
-    return shutil.copytree(run, copy, ignore=shutil.ignore_patterns("*profile.json"))
+    return of_first_release(run, copy, "*profile.json")
 
 
 def opened(run: Path) -> TextRun:

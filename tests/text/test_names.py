@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .command_line import QUICK, STEPS, opened, run
+from .command_line import QUICK, STEPS, of_first_release, opened, run
 
 # A whole command line in a process of its own: which of these modules did it import?
 WATCHED = """
@@ -50,8 +50,7 @@ def test_old_names_are_understood_and_the_new_ones_named(
 def test_a_run_of_the_version_before_is_opened_and_its_settings_can_be_given_again(
     trained: Path, corpus: Path, tmp_path: Path, capsys: Any
 ) -> None:
-    old = tmp_path / "old"
-    shutil.copytree(trained, old)
+    old = of_first_release(trained, tmp_path / "old")
     settings = json.loads((old / "config.json").read_text())
     objective, tokens = settings["objective"], settings["tokens"]
     objective["self_conditioning"] = objective.pop("self_cond")

@@ -37,7 +37,7 @@ def test_train_leaves_a_run_that_speaks_for_itself(trained: Path, corpus: Path) 
     # Other tests measure this run.
     assert {path.name for path in trained.iterdir()} - {"evaluation.json"} == {
         "config.json", "config.yaml", "checkpoints", "metrics.jsonl", "profile.json", "done.json",
-        "tokenizer", "codes.safetensors", "samples",
+        "tokenizer", "codes.safetensors", "samples", "infonoise.json",
     }  # fmt: skip
     settings = json.loads((trained / "config.json").read_text())
     assert settings["tokens"]["vocabulary"] == 512

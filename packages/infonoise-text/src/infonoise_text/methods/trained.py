@@ -8,7 +8,7 @@ from torch import nn
 
 from infonoise_core.app.trained import TrainedRun
 from infonoise_core.errors import InputError
-from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.training.run_profile import profile_if_any
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.spans import Given
 from infonoise_text.methods.assets import Assets
@@ -49,7 +49,7 @@ class TextRun:
         """The run in a folder, once core has opened it."""
         assets = assets_of(run.settings, run.path, run.options)
         method = make_method(run.options, assets)
-        profiles = [_profile_if_any(run.path / name) for name in method.profile_files]
+        profiles = [profile_if_any(run.path, name) for name in method.profile_files]
         return cls(run.path, method, assets.tokenizer, run.denoiser, profiles)
 
     def codes_for(self, verb: str) -> Codes:
@@ -83,7 +83,3 @@ class TextRun:
         return self.method.generate(
             self.denoiser, n, length, sampler, self.profiles, given, progress
         )
-
-
-def _profile_if_any(path: Path) -> EntropyRateProfile | None:
-    return EntropyRateProfile.load(path) if path.exists() else None
