@@ -37,10 +37,18 @@ def show_profile(run: Path, out: Path | None = None, *, overwrite: bool = False)
         draw_profile(ax, profile)
         save_figure(fig, out, overwrite=overwrite)
     low, high = float(profile.edges[0]), float(profile.edges[-1])
+    seen = profile.stderr.isfinite()
+    error = float((profile.stderr * profile.width)[seen].square().sum().sqrt())
     print(
-        f"entropy   {profile.entropy():.2f} ± {profile.entropy_stderr():.2f} nats per example,"
+        f"entropy   {profile.entropy():.2f} ± {error:.2f} nats per example,"
         f" between sigma {low:g} and {high:g}"
     )
+    if not bool(seen.all()):
+        filled = float((profile.cdf().diff())[~seen].sum())
+        print(
+            f"unseen    {int((~seen).sum())} of {len(seen)} bins of noise were hardly drawn in"
+            f" training: {filled:.1%} of the entropy is filled in there, of unknown error"
+        )
     levels = profile.quantile(torch.tensor(_SHARES, dtype=torch.float64)).tolist()
     print(
         "sigma at  " + "  ".join(f"{q:.0%} {s:.3g}" for q, s in zip(_SHARES, levels, strict=True))

@@ -81,4 +81,4 @@ def _settled(information: Information) -> str:
 
 
 def _with_error(value: float, stderr: float) -> str:
-    return f"{value:.4g} ± {stderr:.2g}"
+    return f"{value:.4g} ± {stderr:.2g}" if math.isfinite(stderr) else f"{value:.4g}, error unknown"
