@@ -48,8 +48,8 @@ from infonoise_core.training.task import Task
 BASELINES_COMMAND = "infonoise-bio baselines"
 # Held-out sequences of the evaluations while training goes on; `evaluate` takes all.
 MEASURED = 512
-# Sequences that are looked at, and noise levels of those that are drawn during training: schedules
-# that learn nothing have no profile, so all take the same grid.
+# Sequences that are looked at, and noise levels of those that are drawn during training: on the
+# same grid whatever schedule draws, so that only the network differs.
 SHOWN, _LEVELS = 12, 24
 # Sequences behind the logos of a run's page.
 _DRAWN = 500

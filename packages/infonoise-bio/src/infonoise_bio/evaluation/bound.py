@@ -34,10 +34,6 @@ _CLEAR = 12
 _HIDDEN = 12
 
 
-# What a known base costs.
-BitsPerBase = Bits
-
-
 class LikelihoodBound:
     """Bound on -log p of fixed sequences, on fixed noise levels and noises.
 

@@ -9,7 +9,7 @@ from infonoise_bio.alphabet import base_frequencies
 from infonoise_bio.data.batch import example_batch
 from infonoise_bio.data.options import Strand
 from infonoise_bio.data.sequences import SequenceSet
-from infonoise_bio.evaluation.bound import BitsPerBase, LikelihoodBound
+from infonoise_bio.evaluation.bound import LikelihoodBound
 from infonoise_bio.models.encoding import Encoding
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Measure
@@ -44,7 +44,7 @@ class DnaEvaluation:
 
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """bits_per_base, its standard error, and how far it is below independent bases."""
-        bits: BitsPerBase = self.bound(denoiser)
+        bits = self.bound(denoiser)
         return {
             "bits_per_base": bits.value,
             "bits_per_base_stderr": bits.stderr,

@@ -12,7 +12,6 @@ from infonoise_bio.data.batch import example_batch
 from infonoise_bio.data.designs import read_designs
 from infonoise_bio.data.options import PLANTED, Strand
 from infonoise_bio.data.sequences import SequenceSet
-from infonoise_bio.evaluation.bound import BitsPerBase
 from infonoise_bio.evaluation.checks import COLUMNS, Anchors, Row, evidence, make_anchors
 from infonoise_bio.evaluation.discriminator import cnn_auc
 from infonoise_bio.evaluation.held_out import DnaEvaluation
@@ -120,7 +119,7 @@ def likelihood_table(
         training, held_out, subject.denoiser.encoding, subject.strand,
         subject.sigma_min, subject.sigma_max, levels,
     )  # fmt: skip
-    bits: BitsPerBase = evaluation.bound(subject.denoiser)
+    bits = evaluation.bound(subject.denoiser)
     chains = chains_by_class(training, held_out)
     values = {
         "model": bits.value,
