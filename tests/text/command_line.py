@@ -5,14 +5,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from infonoise_core.app.trained import open_trained
 from infonoise_core.marker import MARKER_FILE
 from infonoise_core.training import checkpoint
 from infonoise_core.training.run_profile import PROFILES
 from infonoise_core.training.signature import SIGNED
 from infonoise_text.cli import main
-from infonoise_text.interface import INTERFACE
 from infonoise_text.methods.trained import TextRun
+from infonoise_text.runs import open_run
 
 QUICK = ["--length", "12", "--batch-size", "8", "--steps", "6", "--save-every", "3"]
 # A few levels, so that verbs take no time.
@@ -42,4 +41,4 @@ def without_profiles(run: Path, copy: Path) -> Path:
 
 
 def opened(run: Path) -> TextRun:
-    return TextRun.of(open_trained(INTERFACE.load(), run, "cpu"))
+    return open_run(run, "cpu")

@@ -23,12 +23,12 @@ from infonoise_core import VarianceExploding
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training.task import Batch
 from infonoise_text.codes.book import CodeBook, binary_codes
+from infonoise_text.codes.clusters import ClusterBook
 from infonoise_text.data.corpus import Split, SplitCounts
 from infonoise_text.evaluation import groups as text_groups
 from infonoise_text.evaluation.bound import LikelihoodBound as WindowBound
 from infonoise_text.methods import autoregressive, embedding
 from infonoise_text.methods import masked as masked_tokens
-from infonoise_text.methods.clusters.book import ClusterBook
 from infonoise_text.methods.clusters.bound import PathBound
 from infonoise_text.methods.tokens import TokenEvaluation
 from infonoise_text.models.config import TrunkConfig

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from infonoise_text.codes.book import CodeBook, binary_codes
-from infonoise_text.methods.clusters.book import ClusterBook, per_bit
+from infonoise_text.codes.clusters import ClusterBook, per_bit
 
 from ...markov import MarkovDenoiser, MarkovSource
 

@@ -21,8 +21,8 @@ from infonoise_core.training.meter import Meter
 from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_core.training.task import Batch
 from infonoise_text.codes.book import CodeBook, binary_codes
+from infonoise_text.codes.clusters import ClusterBook, per_bit, per_kind
 from infonoise_text.data.corpus import Split, SplitCounts
-from infonoise_text.methods.clusters.book import ClusterBook, per_bit, per_kind
 from infonoise_text.methods.clusters.bound import PathBound
 from infonoise_text.methods.clusters.model import make_cluster_denoiser
 from infonoise_text.methods.clusters.path import equal_path

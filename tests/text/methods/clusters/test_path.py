@@ -13,8 +13,8 @@ from infonoise_core.analytic.exact import BinarySource, exact_profile
 from infonoise_core.errors import InputError
 from infonoise_core.sampling.grids import log_uniform_grid
 from infonoise_text.codes.book import CodeBook, binary_codes
+from infonoise_text.codes.clusters import ClusterBook
 from infonoise_text.data.spans import Given
-from infonoise_text.methods.clusters.book import ClusterBook
 from infonoise_text.methods.clusters.bound import PathBound
 from infonoise_text.methods.clusters.model import make_cluster_denoiser
 from infonoise_text.methods.clusters.path import (

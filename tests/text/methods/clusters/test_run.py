@@ -9,7 +9,7 @@ import pytest
 
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_text.codes.book import CodeBook
-from infonoise_text.methods.clusters.book import ClusterBook
+from infonoise_text.codes.clusters import ClusterBook
 
 from ...command_line import STEPS, opened, run, without_profiles
 

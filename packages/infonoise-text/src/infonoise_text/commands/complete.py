@@ -4,15 +4,14 @@ import json
 import sys
 from pathlib import Path
 
-from infonoise_core.app.trained import open_trained
 from infonoise_core.errors import InputError
 from infonoise_core.files import write_text
 from infonoise_core.training.progress import progress
 from infonoise_text.data.spans import Given, gaps, prompt
 from infonoise_text.evaluation.quality import texts_of
-from infonoise_text.interface import INTERFACE
 from infonoise_text.methods.trained import TextRun
 from infonoise_text.options import Complete, Infill, Output
+from infonoise_text.runs import open_run
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated
 
@@ -47,7 +46,7 @@ def run_infill(config: Infill) -> None:
 
 def _opened(config: Complete | Infill) -> TextRun:
     config.output.check()
-    return TextRun.of(open_trained(INTERFACE.load(), config.run, config.sampler.device))
+    return open_run(config.run, config.sampler.device)
 
 
 def write_texts(

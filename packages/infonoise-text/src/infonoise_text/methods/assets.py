@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infonoise_text.codes.book import CodeBook
+from infonoise_text.codes.clusters import ClusterBook
 from infonoise_text.data.corpus import Corpus
-from infonoise_text.methods.clusters.book import ClusterBook
 from infonoise_text.methods.options import Objective
 from infonoise_text.tokenizers.base import Tokenizer
 from infonoise_text.tokenizers.load import load_tokenizer

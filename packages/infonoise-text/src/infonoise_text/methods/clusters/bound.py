@@ -12,9 +12,9 @@ from infonoise_core.errors import InputError
 from infonoise_core.evaluation.held_out import HeldOut
 from infonoise_core.evaluation.likelihood import LikelihoodBound, Reference, prior_nats
 from infonoise_core.rng import Stream, generator
+from infonoise_text.codes.clusters import ClusterBook, per_bit, per_kind
 from infonoise_text.data.corpus import Split
 from infonoise_text.evaluation.bound import TextEvaluation
-from infonoise_text.methods.clusters.book import ClusterBook, per_bit, per_kind
 from infonoise_text.methods.clusters.path import check_path
 from infonoise_text.models.denoiser import SIGMA_DATA, evidence
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from infonoise_core.errors import InputError
-from infonoise_text.methods.clusters.book import per_bit
+from infonoise_text.codes.clusters import per_bit
 from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.denoiser import BitDenoiser
 from infonoise_text.models.transformer import BitTransformer

@@ -12,8 +12,8 @@ from infonoise_core.rng import Stream, generator
 from infonoise_core.sampling.generate import sampler_churn, sampler_levels
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import SOLVERS
+from infonoise_text.codes.clusters import ClusterBook, per_bit
 from infonoise_text.data.spans import Given
-from infonoise_text.methods.clusters.book import ClusterBook, per_bit
 from infonoise_text.models.denoiser import CENTRE, SIGMA_LAST
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Calls, Generated, check_guidance, given_condition

@@ -6,8 +6,8 @@ from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.schedules.registry import ScheduleContext, make_schedule
 from infonoise_core.training.task import Batch, Losses
+from infonoise_text.codes.clusters import ClusterBook, per_bit, per_kind
 from infonoise_text.data.corpus import Split
-from infonoise_text.methods.clusters.book import ClusterBook, per_bit, per_kind
 from infonoise_text.methods.clusters.schedule import BothSchedules
 from infonoise_text.methods.options import Objective
 from infonoise_text.methods.task import TextTask, bit_profile, weighting

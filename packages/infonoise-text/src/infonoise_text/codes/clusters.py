@@ -1,4 +1,4 @@
-"""The code of each token with the bits of its cluster ahead of it."""
+"""Tokens as bits with those of their cluster ahead of them."""
 
 import torch
 from torch import Tensor
