@@ -94,8 +94,8 @@ TREES = st.builds(
     loop=st.builds(Loop, st.integers(1, 10**12), NUMBERS, st.sampled_from(["constant", "cosine"])),
     net=st.builds(
         Net,
-        widths=st.lists(st.integers(), max_size=4).map(tuple),
-        size=st.none() | st.integers(),
+        widths=st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4).map(tuple),
+        size=st.none() | st.integers(-(2**63), 2**63 - 1),
         start=st.none() | PATHS,
         note=st.none() | TEXT | st.just("None"),
         scales=st.tuples(NUMBERS, TEXT | st.just("None")),

@@ -7,7 +7,7 @@ import torch
 
 from infonoise_core.analytic.exact import exact_profile
 from infonoise_core.errors import InputError
-from infonoise_core.schedules.adaptive import FrozenProfile
+from infonoise_core.schedules.frozen import FrozenProfile
 from infonoise_core.schedules.gates import fixed_gate, open_gate, training_density
 
 from .exact_training import CHANNEL, SOURCES, WEIGHT, distance, train

@@ -12,8 +12,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from infonoise_core.analytic.exact import exact_profile
 from infonoise_core.errors import InputError
-from infonoise_core.schedules.adaptive import AdaptiveLoss, FrozenProfile, LossSecondMoment
+from infonoise_core.schedules.adaptive import AdaptiveLoss, LossSecondMoment
 from infonoise_core.schedules.fixed import LogUniform
+from infonoise_core.schedules.frozen import FrozenProfile
 from infonoise_core.schedules.table import TableLaw
 
 from .exact_training import (

@@ -9,8 +9,8 @@ from infonoise_core.analytic.exact import exact_profile
 from infonoise_core.analytic.priors import linear_profile
 from infonoise_core.errors import InputError
 from infonoise_core.processes.weighting import edm_weight, unit_weight
-from infonoise_core.schedules.adaptive import FrozenProfile
 from infonoise_core.schedules.fixed import LogUniform, Schedule
+from infonoise_core.schedules.frozen import FrozenProfile
 from infonoise_core.schedules.gates import total_variation
 from infonoise_core.schedules.infonoise import InfoNoise
 from infonoise_core.schedules.registry import SCHEDULES, ScheduleContext, make_schedule

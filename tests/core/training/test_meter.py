@@ -25,8 +25,9 @@ from infonoise_core import (
     VariancePreserving,
 )
 from infonoise_core.analytic.exact import BinarySource, GaussianSource, profile_on
-from infonoise_core.schedules.adaptive import AdaptiveLoss, FrozenProfile
+from infonoise_core.schedules.adaptive import AdaptiveLoss
 from infonoise_core.schedules.fixed import Schedule
+from infonoise_core.schedules.frozen import FrozenProfile
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.loop import train
 from infonoise_core.training.meter import Meter, Part

@@ -1,25 +1,21 @@
 """A command's dataclass as a tree of settings, before it is built."""
 
-import contextlib
 import dataclasses
 import difflib
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, TypeGuard, TypeVar, get_args, get_type_hints
 
-from infonoise_core.config.plain_yaml import parse_value
 from infonoise_core.config.renamed import Formerly
+from infonoise_core.config.values import from_text, from_yaml, not_of_type, shown
 from infonoise_core.errors import InputError
 from infonoise_core.files import plain
 
 T = TypeVar("T")
 # What is set or unset lies at a path of field names, such as ("train", "lr").
 FieldPath = tuple[str, ...]
-# Characters of a wrong value that a message shows.
-_SHOWN = 200
 _INT64 = 1 << 63
 
 
@@ -79,9 +75,9 @@ class ConfigTree:
         """Take a value as YAML gives it: null, a truth value, a number, a text or a list."""
         spec = self._spec(path, where)
         try:
-            self.values[path] = _from_plain(value, spec)
+            self.values[path] = from_yaml(value, spec)
         except (ValueError, TypeError, OverflowError, RecursionError):
-            raise InputError(f"{where}: {_not_of_type(path, value, spec)}") from None
+            raise InputError(f"{where}: {not_of_type(dotted(path), value, spec)}") from None
 
     def put_text(self, path: FieldPath, text: str, where: str) -> None:
         """Take a value as it is given to an option, or as YAML writes it."""
@@ -89,9 +85,9 @@ class ConfigTree:
 
         spec = self._spec(path, where)
         try:
-            self.values[path] = _from_text(text, spec)
+            self.values[path] = from_text(text, spec)
         except (ValueError, TypeError, OverflowError, yaml.YAMLError):
-            raise InputError(f"{where}: {_not_of_type(path, text, spec)}") from None
+            raise InputError(f"{where}: {not_of_type(dotted(path), text, spec)}") from None
 
     def options(self) -> list[str]:
         """The names of the options, without their dashes in front."""
@@ -176,7 +172,7 @@ def build(kind: type[T], draft: Any) -> T:
         for value in (values[field.name], *_items(values[field.name])):
             if isinstance(value, int) and not -_INT64 <= value < _INT64:
                 name = field.name.replace("_", "-")
-                raise InputError(f"--{name} {_shown(value)}: give a number that fits into 64 bits")
+                raise InputError(f"--{name} {shown(value)}: give a number that fits into 64 bits")
     return kind(**values)
 
 
@@ -274,80 +270,3 @@ def _leaves(
         else:
             old = tuple(n for mark in marks if isinstance(mark, Formerly) for n in mark.names)
             yield _Leaf(here, (*prefix, field.name), hint, old)
-
-
-def _from_text(text: str, spec: Any) -> Any:
-    if spec.nargs == 1:
-        with contextlib.suppress(ValueError):
-            return _parsed([text], spec)
-    value = parse_value(text)
-    single = spec.nargs != 1 and value is not None and not isinstance(value, list)
-    return _from_plain([value] if single else value, spec)
-
-
-def _from_plain(value: Any, spec: Any) -> Any:
-    # tyro has other answers for what is nearly of the type, and Python takes True for a number.
-    if not isinstance(value, (bool, list)) and spec.is_instance(value) is True:
-        return value
-    with contextlib.suppress(ValueError):
-        result = _parsed(_tokens(value), spec)
-        if _says_the_same(result, value):
-            return result
-    # Such as a text that is called None, among others.
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        for candidate in (tuple(value), value):
-            if spec.is_instance(candidate) is True:
-                return candidate
-    raise ValueError
-
-
-def _parsed(tokens: list[str], spec: Any) -> Any:
-    if spec.choices is not None and not set(tokens) <= set(spec.choices):
-        raise ValueError
-    if isinstance(spec.nargs, int) and len(tokens) != spec.nargs:
-        raise ValueError
-    return spec.instance_from_str(tokens)
-
-
-def _tokens(value: Any) -> list[str]:
-    """A YAML value as a command line would give it."""
-    if isinstance(value, list):
-        return [token for item in value for token in _tokens(item)]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return [str(value)]
-    raise TypeError
-
-
-def _says_the_same(result: Any, value: Any) -> bool:
-    """Whether a parsed value is what YAML gave.
-
-    A number must not end as a text (007 is 7 in YAML), nor the text None as nothing.
-    """
-    if isinstance(value, list):
-        pairs = zip(result, value, strict=True) if isinstance(result, (list, tuple)) else ()
-        return isinstance(result, (list, tuple)) and all(_says_the_same(r, v) for r, v in pairs)
-    if result is None or value is None:
-        return result is value
-    if isinstance(value, float) and math.isnan(value):
-        return isinstance(result, float) and math.isnan(result)
-    if isinstance(value, str):
-        return True
-    if isinstance(result, (str, PurePath)) or isinstance(result, bool) != isinstance(value, bool):
-        return False
-    return bool(result == value)
-
-
-def _not_of_type(path: FieldPath, value: Any, spec: Any) -> str:
-    given = f"{dotted(path)} is {_shown(value)}"
-    if spec.choices is not None:
-        return f"{given}; give one of {', '.join(spec.choices)}"
-    quotes = ", in quotes" if "STR" in spec.metavar and not isinstance(value, str) else ""
-    return f"{given}, which is not of type {spec.metavar}; give one{quotes}"
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # more digits, or lists in lists, than Python writes
-        return f"a {type(value).__name__} of a size that is not shown"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

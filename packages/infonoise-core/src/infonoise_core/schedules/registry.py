@@ -11,12 +11,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.processes.weighting import Weight
 from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.schedules.adaptive import (
-    AdaptiveLoss,
-    FrozenProfile,
-    LossSecondMoment,
-    TimeWarp,
-)
+from infonoise_core.schedules.adaptive import AdaptiveLoss, LossSecondMoment, TimeWarp
 from infonoise_core.schedules.fixed import (
     Cosine,
     Laplace,
@@ -26,6 +21,7 @@ from infonoise_core.schedules.fixed import (
     Schedule,
     UniformTime,
 )
+from infonoise_core.schedules.frozen import FrozenProfile
 from infonoise_core.schedules.infonoise import InfoNoise
 
 

@@ -1,11 +1,17 @@
 """Noise levels drawn from a table over log-sigma bins: what all schedules that learn do."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.fixed import FixedLaw, uniforms
+
+# Of the states that schedules save.
+VERSION = 1
 
 
 class TableLaw:
@@ -99,3 +105,12 @@ class TableLaw:
         rise = cdf.diff()
         slope = torch.where(rise > 0, self._width / rise, 0)
         return torch.stack([cdf[:-1], self.edges.log()[:-1], slope])
+
+
+def check_state(state: dict[str, Any], name: str) -> None:
+    """InputError for a state of another schedule or version than `name` at VERSION."""
+    if state.get("law") != name or state.get("version") != VERSION:
+        raise InputError(
+            f"the schedule's state is of {state.get('law')} version {state.get('version')}, this is"
+            f" {name} version {VERSION}: resume with the same schedule and release"
+        )
