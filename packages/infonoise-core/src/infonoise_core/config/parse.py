@@ -24,7 +24,7 @@ _SOURCES = "settings"
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a setting is given twice, options go before --set, and --set before --config."""
+    """Given twice, options go before --set, and --set before --config."""
 
     config: Path | None = None
     """YAML file of settings, flat as the options are or nested, such as the config.yaml of a run"""
@@ -34,10 +34,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class PresetSources(Sources):
-    """Where a setting is given twice, options go before --set, --set before --config.
-
-    --config goes before --preset.
-    """
+    """Given twice, options go before --set, --set before --config, and --config before --preset."""
 
     preset: str | None = None
     """settings of a published recipe; the command presets shows them"""
