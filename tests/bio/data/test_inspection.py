@@ -204,7 +204,8 @@ def test_bad_files_are_one_line(capsys, tmp_path):
     refused(capsys, "record 'kinase': 'E' at position 2", "inspect", protein)
     refused(capsys, "cut off or damaged", "inspect", cut)
     refused(capsys, "no column 'sequence'", "inspect", table)
-    refused(capsys, "line 1, chr1:0-9: 1-9 lies outside", "inspect", bed, "--genome", genome)
+    refused(capsys, "line 1, chr1:0-9: its window 1-9 leaves the record", "inspect", bed,
+            "--genome", genome, "--edge", "error")  # fmt: skip
     refused(capsys, "no such file", "inspect", tmp_path / "none.fa")
     refused(capsys, "--windw", "inspect", genome, "--windw", 3)
 

@@ -201,7 +201,9 @@ def _report(found: Inspection, counts: Counts) -> list[tuple[str, str]]:
         ]
     notable = Counts(
         comments=counts.comments, uracil=counts.uracil, lower=counts.lower,
-        outside=counts.outside, repeated=counts.repeated,
+        joined=counts.joined, no_summit=counts.no_summit, other_summit=counts.other_summit,
+        partial=counts.partial, pseudo=counts.pseudo,
+        outside=counts.outside, repeated=counts.repeated, remarks=counts.remarks,
     )  # fmt: skip
     lines += [("note", line) for line in notable.lines()]
     lines += [("warning", line) for line in _warnings(found)]

@@ -86,51 +86,120 @@ def _check_options(path: Path, kind: str, reading: Reading) -> None:
 def _feature_windows(
     records: Iterable[Record], reading: Reading, counts: Counts
 ) -> Iterator[Record]:
-    seen: set[str] = set()
+    cutter = _Cutter(placement_of(reading), counts)
     for record in records:
-        yield from _windows(record, record.regions, placement_of(reading), counts, seen)
+        for region in record.regions:
+            check_inside(region, len(record))
+        yield from cutter.windows(record, record.regions)
 
 
 def _bed_windows(path: Path, reading: Reading, counts: Counts) -> Iterator[Record]:
     """In the order of the genome, so that it is read once and one record at a time."""
-    intervals = read_bed(path)
-    whole = Reading(genome=None)
-    seen: set[str] = set()
+    intervals = {_renamed(name, reading): found for name, found in read_bed(path).items()}
     if reading.genome is None or format_of(reading.genome) not in ("fasta", "genbank"):
         raise InputError(f"--genome {reading.genome}: give FASTA or GenBank")
-    for record in read_source(reading.genome, whole, counts):
-        regions = intervals.pop(record.id, [])
-        yield from _windows(record, regions, placement_of(reading), counts, seen)
-    for chromosome, regions in intervals.items():
+    if reading.around == "summit" and stem_of(path)[1] == ".bed":
+        _check_summits(intervals)
+    cutter = _Cutter(placement_of(reading), counts)
+    there: list[str] = []
+    for record in read_source(reading.genome, Reading(genome=None), counts):
+        there.append(record.id)
+        yield from cutter.windows(record, intervals.get(record.id, ()))
+    missing = next((name for name in intervals if name not in cutter.names), None)
+    if missing is not None:
         raise InputError(
-            f"{regions[0].where}: {reading.genome} has no sequence '{chromosome}'; give the genome"
-            " the intervals were made on"
+            f"{intervals[missing][0].where}: {reading.genome} has no sequence '{missing}', only"
+            f" {_some(there)}; {_naming_hint(intervals, there)}"
         )
 
 
-def _windows(
-    record: Record,
-    regions: Iterable[Region],
-    placement: Placement,
-    counts: Counts,
-    seen: set[str],
-) -> Iterator[Record]:
-    n = len(record)
-    for region in regions:
-        check_inside(region, n)
-        parts = placement.window(region)
+def _renamed(name: str, reading: Reading) -> str:
+    if reading.chr_prefix == "add":
+        return name if name.startswith("chr") else f"chr{name}"
+    return name.removeprefix("chr") if reading.chr_prefix == "drop" else name
+
+
+def _naming_hint(intervals: Iterable[str], there: list[str]) -> str:
+    """What to do where the names of two files differ."""
+    for word, change in (
+        ("drop", lambda name: name.removeprefix("chr")),
+        ("add", lambda name: f"chr{name}"),
+    ):
+        if any(change(name) in there for name in intervals if name not in there):
+            return f"give --chr-prefix {word}"
+    return "give the genome the intervals were made on"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8:,} others" if len(names) > 8 else "")
+
+
+def _check_summits(intervals: Mapping[str, list[Region]]) -> None:
+    if all(region.summit is None for found in intervals.values() for region in found):
+        where = next(iter(intervals.values()))[0].where
+        raise InputError(f"{where}: has no summit; give a narrowPeak file, or --around center")
+
+
+class _Cutter:
+    """Cuts windows out of records; no place twice, and no name for two records.
+
+    Attributes:
+        names: Of the records that windows were cut out of.
+    """
+
+    def __init__(self, placement: Placement, counts: Counts) -> None:
+        self.names: set[str] = set()
+        self._placement, self._counts = placement, counts
+        self._seen: set[str] = set()
+
+    def windows(self, record: Record, regions: Iterable[Region]) -> Iterator[Record]:
+        """The windows of one record, in the order of its regions."""
+        for region in regions:
+            if record.id in self.names:
+                raise InputError(
+                    f"{record.where}: the name was taken by an earlier record, so its windows"
+                    " could not be distinguished; give every record its own name"
+                )
+            if self._is_left_out(region):
+                continue
+            parts = self._placement.window(region)
+            if not sum(map(len, parts)):
+                raise InputError(f"{region.where}: is empty; give --upstream or --downstream")
+            window = self._cut(record, region, parts)
+            if window is not None:
+                yield window
+        if regions:
+            self.names.add(record.id)
+
+    def _is_left_out(self, region: Region) -> bool:
+        """Count what is odd; a place that is not in the file has no window."""
+        counts, around = self._counts, self._placement.around
+        counts.joined += len(region.parts) > 1 and "feature" not in region.fields
+        counts.no_summit += around == "summit" and region.summit is None
+        counts.other_summit += around == "center" and region.summit is not None
+        unknown = {
+            "start": region.open_start,
+            "end": region.open_end,
+            "center": region.open_start or region.open_end,
+        }.get(around, False)
+        pseudo = region.pseudo and around in ("start", "end")
+        counts.partial += unknown
+        counts.pseudo += pseudo and not unknown
+        return unknown or pseudo
+
+    def _cut(self, record: Record, region: Region, parts: tuple[Part, ...]) -> Record | None:
+        n, placement = len(record), self._placement
         name = window_name(record.id, parts, n if record.circular else 0)
-        if not sum(map(len, parts)):
-            raise InputError(f"{region.where}: is empty; give --upstream or --downstream")
         letters = cut(record.letters, record.circular, parts, placement.edge)
         if letters is None:
             _check_edge(region, parts, placement, n)
-            counts.outside += 1
-        elif name in seen:
-            counts.repeated += 1
-        else:
-            seen.add(name)
-            yield Record(name, letters, region.fields, region.where, False, record.id)
+            self._counts.outside += 1
+            return None
+        if name in self._seen:
+            self._counts.repeated += 1
+            return None
+        self._seen.add(name)
+        return Record(name, letters, region.fields, region.where, False, record.id)
 
 
 def _check_edge(region: Region, parts: tuple[Part, ...], placement: Placement, n: int) -> None:

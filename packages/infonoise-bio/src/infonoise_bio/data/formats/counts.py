@@ -1,6 +1,6 @@
 """What was met while reading and what became of it: numbers that are always shown."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 # How each number is worded, in the order of reading.
 _WORDS = {
@@ -10,6 +10,11 @@ _WORDS = {
     "uracil": "U read as T",
     "ambiguous": "bases not A C G T",
     "lower": "bases in lower case",
+    "joined": "intervals of several blocks, which were joined",
+    "no_summit": "intervals without a summit, cut around their middle",
+    "other_summit": "intervals with a summit, not used: --around summit cuts there",
+    "partial": "features left out: their end lies beyond the record",
+    "pseudo": "features left out: of pseudogenes",
     "outside": "windows dropped: they leave their record",
     "repeated": "windows dropped: the same place again",
     "short": "sequences dropped: shorter than the window",
@@ -20,9 +25,17 @@ _WORDS = {
 }
 
 
+# Warnings that are shown; a file may have one for each record.
+_REMARKS = 5
+
+
 @dataclass
 class Counts:
-    """Tallies of one reading, in lines, records, bases or windows as `lines` words them."""
+    """Tallies of one reading, in lines, records, bases or windows as `lines` words them.
+
+    Attributes:
+        remarks: What a library warned of -> how often.
+    """
 
     comments: int = 0
     records: int = 0
@@ -30,6 +43,11 @@ class Counts:
     uracil: int = 0
     ambiguous: int = 0
     lower: int = 0
+    joined: int = 0
+    no_summit: int = 0
+    other_summit: int = 0
+    partial: int = 0
+    pseudo: int = 0
     outside: int = 0
     repeated: int = 0
     short: int = 0
@@ -37,11 +55,20 @@ class Counts:
     cropped: int = 0
     unclear: int = 0
     windows: int = 0
+    remarks: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, int]:
         """The numbers by name, in the order of reading."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name in _WORDS}
 
     def lines(self) -> list[str]:
         """One line for each number above zero."""
-        return [f"{n:,} {_WORDS[name]}" for name, n in self.to_dict().items() if n]
+        lines = [f"{n:,} {_WORDS[name]}" for name, n in self.to_dict().items() if n]
+        shown = list(self.remarks.items())[:_REMARKS]
+        lines += [f"warning: {text}" + (f" ({n:,} times)" if n > 1 else "") for text, n in shown]
+        more = len(self.remarks) - len(shown)
+        return [*lines, f"{more:,} other warnings"] if more else lines
+
+    def remark(self, text: str) -> None:
+        """Note what a library warns of."""
+        self.remarks[text] = self.remarks.get(text, 0) + 1

@@ -1,5 +1,6 @@
 """GenBank files -> records, with the regions of chosen features, by Bio.SeqIO's parser."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from Bio import SeqIO
 from Bio.Seq import UndefinedSequenceError
+from Bio.SeqFeature import AfterPosition, BeforePosition
 
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.record import Record, make_record
@@ -16,6 +18,9 @@ from infonoise_core.errors import InputError
 
 # Qualifiers of a GenBank feature that go along with its window.
 _QUALIFIERS = ("locus_tag", "gene", "product", "regulatory_class", "note")
+# How Biopython's words for a file without its end begin, and ours.
+_CUT = "Premature end"
+_CUT_WORDS = "the file is cut off; get it again"
 
 
 def read_genbank(path: Path, counts: Counts, feature: str | None = None) -> Iterator[Record]:
@@ -31,7 +36,7 @@ def read_genbank(path: Path, counts: Counts, feature: str | None = None) -> Iter
     name, found = "", 0
     with open_text(path) as (handle, place):
         parser = SeqIO.parse(handle, "genbank")  # type: ignore[no-untyped-call]
-        while (entry := _next_entry(parser, place)) is not None:
+        while (entry := _next_entry(parser, place, counts)) is not None:
             name = entry.id
             kinds.update(kind for f in entry.features for kind in _kinds(f))
             regions = _regions(entry, feature, path, counts) if feature else ()
@@ -47,13 +52,24 @@ def read_genbank(path: Path, counts: Counts, feature: str | None = None) -> Iter
         raise InputError(f"{path}: record '{name}' has no feature {feature!r}; it has {there}")
 
 
-def _next_entry(parser: Iterator[Any], place: Place) -> Any:
+def _next_entry(parser: Iterator[Any], place: Place, counts: Counts) -> Any:
+    """The next record; Biopython's warnings become lines, and a missing end an error."""
     try:
-        return next(parser, None)
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            entry = next(parser, None)
     except UnicodeDecodeError:
         raise
     except ValueError as error:
+        if _CUT in str(error):
+            raise InputError(f"{place}: {_CUT_WORDS}") from None
         raise InputError(f"{place}: this is no GenBank that can be read ({error})") from None
+    for warning in found:
+        text = " ".join(str(warning.message).split())
+        if _CUT in text:
+            raise InputError(f"{place}: {_CUT_WORDS}")
+        counts.remark(f"{entry.id}: {text}" if entry is not None else text)
+    return entry
 
 
 def _defined(entry: Any, path: Path) -> str:
@@ -83,8 +99,22 @@ def _regions(entry: Any, kind: str, path: Path, counts: Counts) -> tuple[Region,
             counts.outside += 1
             continue
         said = {k: feature.qualifiers[k][0] for k in _QUALIFIERS if k in feature.qualifiers}
-        regions.append(Region(_parts(feature, where), where, {"feature": kind, **said}))
+        first, last = feature.location.parts[0], feature.location.parts[-1]
+        region = Region(
+            _parts(feature, where),
+            where,
+            {"feature": kind, **said},
+            open_start=_is_open(first.end if first.strand == -1 else first.start),
+            open_end=_is_open(last.start if last.strand == -1 else last.end),
+            pseudo=bool({"pseudo", "pseudogene"} & feature.qualifiers.keys()),
+        )
+        regions.append(region)
     return tuple(regions)
+
+
+def _is_open(position: Any) -> bool:
+    """Whether an end is written as <1 or >100: it lies beyond."""
+    return isinstance(position, BeforePosition | AfterPosition)
 
 
 def _parts(feature: Any, where: str) -> tuple[Part, ...]:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Around = Literal["feature", "start", "center", "end"]
+Around = Literal["feature", "start", "center", "end", "summit"]
 Edge = Literal["drop", "mask", "error"]
+ChrPrefix = Literal["keep", "add", "drop"]
 
 
 @dataclass(frozen=True)
@@ -16,14 +17,17 @@ class Reading:
     """GenBank: cut a window for each feature of this type, such as CDS or promoter"""
     genome: Path | None = None
     """BED: the sequences that the intervals lie on (FASTA or GenBank)"""
+    chr_prefix: ChrPrefix = "keep"
+    """BED: names of chromosomes as they are, with chr added in front of them, or dropped"""
     around: Around = "feature"
-    """the window: the whole feature (joined) and its flanks, or a place in it"""
+    """the window: the whole feature (joined) and its flanks, or a place in it; summit is
+    narrowPeak's, the middle where it has none"""
     upstream: int = 0
-    """bases before the feature, or before the start, center or end"""
+    """bases before the feature, or before the start, center, end or summit"""
     downstream: int = 0
-    """bases after the feature, or from the start, center or end on"""
+    """bases after the feature, or from the start, center, end or summit on"""
     edge: Edge = "drop"
-    """windows that leave a linear record"""
+    """windows that leave a linear record; mask fills them with N"""
     sequence_column: str = "sequence"
     """tables: column of the sequences"""
     id_column: str = "id"

@@ -36,11 +36,18 @@ class Region:
     Attributes:
         where: How error messages call it.
         fields: What the file says of it.
+        summit: Bases from its 5' end to its summit; None where it has none.
+        open_start, open_end: Whether that end, 5' or 3', lies beyond what the file has of it.
+        pseudo: Whether it is of a pseudogene.
     """
 
     parts: tuple[Part, ...]
     where: str
     fields: Mapping[str, str] = field(default_factory=dict)
+    summit: int | None = None
+    open_start: bool = False
+    open_end: bool = False
+    pseudo: bool = False
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -50,11 +57,14 @@ class Region:
 class Placement:
     """Which window is cut for a region.
 
-    around: `feature` takes all of the region, its parts joined, with both flanks; `start`, `center`
-        and `end` take `upstream` bases before and `downstream` bases from that point on. The base
-        at the start is the first one downstream; the base at the end is the last one upstream.
-    edge: what happens to a window that leaves a linear record: drop it, mask what is missing, or
-        error.  Windows of circular records go on across the origin.
+    Attributes:
+        around: `feature` takes all of the region, its parts joined, with both flanks; `start`,
+            `center`, `end` and `summit` take `upstream` bases before and `downstream` bases from
+            that point on. The base at the start or summit is the first one downstream; the base at
+            the end is the last one upstream.
+        upstream, downstream: Bases.
+        edge: What happens to a window that leaves a linear record: drop it, mask what is missing,
+            or error. Windows of circular records go on across the origin.
     """
 
     around: Around = "feature"
@@ -77,7 +87,11 @@ class Placement:
         up, down = self.upstream, self.downstream
         if self.around == "feature":
             return _flanked(region.parts, up, down)
-        middle = {"start": 0, "center": len(region) // 2, "end": len(region)}[self.around]
+        middle = len(region) // 2
+        if self.around == "summit" and region.summit is not None:
+            middle = region.summit
+        elif self.around in ("start", "end"):
+            middle = 0 if self.around == "start" else len(region)
         part, offset = _locate(region.parts, middle)
         return (part.between(offset - up, offset + down),)
 
@@ -109,7 +123,12 @@ def check_inside(region: Region, length: int) -> None:
 
 
 def cut(letters: bytes, circular: bool, parts: tuple[Part, ...], edge: Edge) -> bytes | None:
-    """Letters of the parts in order; None where they leave the record and edge is not `mask`."""
+    """Letters of the parts in order; None where they leave the record and edge is not `mask`.
+
+    A window that has no base of the record is none in any case.
+    """
+    if not circular and not any(p.start < len(letters) and p.end > 0 for p in parts):
+        return None
     pieces = []
     for part in parts:
         piece = _wrapped(letters, part) if circular else _clipped(letters, part, edge)
@@ -129,7 +148,7 @@ def _wrapped(letters: bytes, part: Part) -> bytes | None:
 
 def _clipped(letters: bytes, part: Part, edge: Edge) -> bytes | None:
     n = len(letters)
-    before, after = max(0, -part.start), max(0, part.end - n)
+    before, after = min(len(part), max(0, -part.start)), min(len(part), max(0, part.end - n))
     if (before or after) and edge != "mask":
         return None
     return PAD * before + letters[max(0, part.start) : part.end] + PAD * after
