@@ -50,12 +50,13 @@ def test_images_of_a_data_set_come_as_bytes(saved: Path) -> None:
         ("parts", ("valid",), "parts: has no split valid; give one of train, test"),
         ("rows", ("train",), "rows: has no splits; leave train out"),
         ("rows", (None, ("txt",)), "rows: has no column txt; give some of text, n"),
-        (".", (), "cannot be read as a Hugging Face data set"),
+        ("empty", (), "cannot be opened as a Hugging Face data set"),
     ],
 )
 def test_data_sets_that_are_refused(
     saved: Path, name: str, arguments: tuple[object, ...], message: str
 ) -> None:
+    (saved / "empty").mkdir(exist_ok=True)
     with pytest.raises(InputError) as caught:
         HuggingFaceSource(saved / name, *arguments)  # type: ignore[arg-type]
     assert message in str(caught.value)

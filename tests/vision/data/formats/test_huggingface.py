@@ -121,14 +121,14 @@ def test_images_that_are_missing_can_be_left_out(tmp_path, capsys):
 
 
 def test_a_name_that_is_nothing(tmp_path):
-    refused(f"hf:{tmp_path}/nowhere", "hf:.*nowhere: cannot be loaded")
+    refused(f"hf:{tmp_path}/nowhere", "hf:.*nowhere: cannot be opened")
 
 
 def test_a_damaged_folder(tmp_path):
     dataset().save_to_disk(tmp_path / "set")
     for file in (tmp_path / "set").glob("*.arrow"):
         file.write_bytes(file.read_bytes()[:50])
-    refused(tmp_path / "set", "cannot be read")
+    refused(tmp_path / "set", "cannot be opened")
 
 
 def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch):

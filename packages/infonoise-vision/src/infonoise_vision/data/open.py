@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.data.huggingface import is_saved
 from infonoise_vision.data.formats.arrays import Arrays
 from infonoise_vision.data.formats.containers import Container, Folder, Tars
 from infonoise_vision.data.formats.source import Opened
@@ -58,7 +59,7 @@ def _open_folder(folder: Path) -> Opened:
 
     if packed.is_packed(folder):
         return Opened(*packed.read_packed(folder))
-    if hub.is_saved(folder):
+    if is_saved(folder):
         return hub.read_saved(folder)
     files = containers.Folder(folder)
     if any(is_image(name) for name in files.names):

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from infonoise_core.errors import InputError
+from infonoise_core.extras import require
 from infonoise_core.training.data.records import Record
 
 
@@ -25,7 +26,7 @@ class HuggingFaceSource:
         columns: tuple[str, ...] | None = None,
     ) -> None:
         self._name = str(dataset)
-        data = _one_split(_open(self._name), split, self._name)
+        data = _one_split(open_splits(self._name), split, self._name)
         if columns is not None:
             for column in columns:
                 if column not in data.column_names:
@@ -51,37 +52,60 @@ class HuggingFaceSource:
         return f"{self._name} row {index}"
 
 
-def _open(name: str) -> Any:
+def open_splits(
+    name: str,
+    config: str | None = None,
+    *,
+    where: str | None = None,
+    extra: str = "infonoise-core[hf]",
+    streaming: bool = False,
+) -> dict[str, Any]:
+    """Name of a split -> its rows; all rows under "" where a data set has no splits.
+
+    Args:
+        name: A folder that `save_to_disk` wrote, or a name on the hub.
+        config: Of a data set on the hub that has several.
+        where: What messages call it, if not by its name.
+        extra: What brings the `datasets` package.
+        streaming: Whether rows of the hub come one after the other, without a copy on the disk.
+
+    Raises:
+        InputError: Without the package, and for what cannot be opened.
+    """
+    where = where or name
+    library = require("datasets", extra, f"{where}: a Hugging Face data set")
     try:
-        import datasets
-    except ImportError:
-        raise InputError(
-            f"{name}: to read Hugging Face data, pip install 'infonoise-core[hf]'"
-        ) from None
-    try:
-        return datasets.load_from_disk(name) if Path(name).is_dir() else datasets.load_dataset(name)
+        if Path(name).is_dir() and is_saved(Path(name)):
+            found = library.load_from_disk(name)
+        else:
+            found = library.load_dataset(name, config, **({"streaming": True} if streaming else {}))
     # Among them are errors of the network, of the hub and of Arrow, which have no common parent.
     except Exception as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(
-            f"{name}: cannot be read as a Hugging Face data set ({reason}); give a folder that"
+            f"{where}: cannot be opened as a Hugging Face data set ({reason}); give a folder that"
             " save_to_disk wrote, or a name on the hub"
         ) from error
+    return dict(found) if isinstance(found, dict) else {"": found}
 
 
-def _one_split(data: Any, split: str | None, name: str) -> Any:
-    import datasets
+def is_saved(folder: Path) -> bool:
+    """Whether `save_to_disk` wrote this folder."""
+    alone = (folder / "state.json").exists() and (folder / "dataset_info.json").exists()
+    return alone or (folder / "dataset_dict.json").exists()
 
-    if isinstance(data, datasets.Dataset):
+
+def _one_split(splits: dict[str, Any], split: str | None, name: str) -> Any:
+    if "" in splits:
         if split is not None:
             raise InputError(f"{name}: has no splits; leave {split} out")
-        return data
-    if split is None and len(data) == 1:
-        (split,) = data
-    if split not in data:
+        return splits[""]
+    if split is None and len(splits) == 1:
+        (split,) = splits
+    if split not in splits:
         wrong = "has several splits" if split is None else f"has no split {split}"
-        raise InputError(f"{name}: {wrong}; give one of {', '.join(data)}")
-    return data[split]
+        raise InputError(f"{name}: {wrong}; give one of {', '.join(splits)}")
+    return splits[split]
 
 
 def _undecoded(data: Any) -> Any:
