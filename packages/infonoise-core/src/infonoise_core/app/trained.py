@@ -12,10 +12,14 @@ from infonoise_core.app.domain import Data, Domain, Options
 from infonoise_core.app.recorded import refuse_others
 from infonoise_core.config.renamed import upgraded
 from infonoise_core.config.tree import from_plain
+from infonoise_core.errors import InputError
 from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.training import checkpoint
+from infonoise_core.training.allocation import within
+from infonoise_core.training.artifact import WEIGHTS_FILE, is_artefact
 from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.loop import load_denoiser
-from infonoise_core.training.run_folder import read_run_of
+from infonoise_core.training.run_folder import CHECKPOINTS, read_run_of
 from infonoise_core.training.run_profile import profile_if_any
 
 
@@ -60,11 +64,29 @@ def open_trained(
         InputError: Where there is none of this domain, or no checkpoint yet.
     """
     settings = read_run_of(domain.interface.command, path)
-    options = options_of(domain, settings)
-    denoiser = domain.rebuild(settings, path)
+    try:
+        options = options_of(domain, settings)
+        with within(_weights(path), path):
+            denoiser = domain.rebuild(settings, path)
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: its settings are not those of a model of {domain.interface.program}"
+            f" {domain.interface.version} ({type(error).__name__}: {str(error)[:200]}); use the"
+            " release that wrote it"
+        ) from None
     step = load_denoiser(path, denoiser)
     denoiser.to(pick_device(device)).eval()
     return TrainedRun(path, settings, options, denoiser, profile_if_any(path), step)
+
+
+def _weights(path: Path) -> Path:
+    """The file of the weights of a run or a shared model, which may not be there."""
+    steps = checkpoint.steps(path / CHECKPOINTS)
+    if is_artefact(path) or not steps:
+        return path / WEIGHTS_FILE
+    return checkpoint.path_of(path / CHECKPOINTS, steps[0]) / "ema.safetensors"
 
 
 def data_of(

@@ -17,6 +17,7 @@ from torch import nn
 
 from infonoise_core.errors import InputError
 from infonoise_core.files import read_json, whole_folder, write_json
+from infonoise_core.reading import check_regular
 
 FORMAT, VERSION = "infonoise-artefact", 1
 CARD_FILE, README_FILE, WEIGHTS_FILE = "card.json", "README.md", "model.safetensors"
@@ -90,6 +91,7 @@ def verify(folder: Path, card: Card, name: str | None = None) -> None:
     """InputError unless every file of the card is there with the bytes that were pushed."""
     for file, expected in card["files"].items():
         path = folder / file
+        check_regular(path)
         if not path.is_file():
             raise InputError(f"{name or folder}: {file} is missing; push or pull it again")
         if checksum(path) != expected:
@@ -111,7 +113,7 @@ def load_weights(folder: Path, denoiser: nn.Module) -> int:
     card = read_card(folder)
     if card["kind"] != "model" or WEIGHTS_FILE not in card["files"]:
         raise InputError(f"{folder}: holds a {card['kind']} without weights; give a model")
-    verify(folder, {"files": {WEIGHTS_FILE: card["files"][WEIGHTS_FILE]}})
+    verify(folder, card)
     try:
         denoiser.load_state_dict(load_file(folder / WEIGHTS_FILE))
         return int(card["step"])

@@ -8,8 +8,10 @@ from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
 from infonoise_core.files import read_json, write_json
 from infonoise_core.marker import MARKER_FILE, mark, marker_of
+from infonoise_core.training.artifact import is_artefact, read_card, verify
 from infonoise_core.training.clear import clear, foreign, is_empty, strangers
 from infonoise_core.training.config import TrainConfig
+from infonoise_core.training.signature import check_as_saved
 
 CONFIG_FILE, DONE_FILE, METRICS_FILE = "config.json", "done.json", "metrics.jsonl"
 PROFILE_FILE, CHECKPOINTS = "profile.json", "checkpoints"
@@ -158,8 +160,12 @@ def run_settings(command: str, config: Any, **data: Any) -> dict[str, Any]:
 
 
 def read_run_of(command: str, run: Path) -> dict[str, Any]:
-    """The settings of a run; InputError unless `command` made it."""
+    """The settings of a run; InputError unless `command` made it, and they are what was saved."""
     settings = read_run(run)
+    if is_artefact(run):
+        verify(run, read_card(run))
+    else:
+        check_as_saved(run)
     if settings.get("command") != command:
         raise InputError(f"{run}: not made by {command}; give the --out of a train command")
     return settings

@@ -9,18 +9,19 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from infonoise_core.errors import InputError
 from infonoise_core.marker import marker_of
 from infonoise_core.reading import sha256_of
-from infonoise_core.training.checkpoint import DamagedCheckpoint
-from infonoise_core.training.run_folder import CONFIG_FILE
+from infonoise_core.training import checkpoint
 
 SIGNED = "signed"
+_CONFIG_FILE, _CHECKPOINTS = "config.json", "checkpoints"
 
 
 def signatures(run: Path) -> dict[str, str]:
     """Name -> SHA-256 of config.json and of each file of the assets that the run was begun with."""
     marker = marker_of(run) or {}
-    names = [CONFIG_FILE, *(n for n in marker.get("assets", ()) if isinstance(n, str))]
+    names = [_CONFIG_FILE, *(n for n in marker.get("assets", ()) if isinstance(n, str))]
     found: dict[str, str] = {}
     for name in names:
         place = run / name
@@ -46,8 +47,32 @@ def changed(run: Path, manifest: Mapping[str, Any]) -> str | None:
     return None
 
 
+def check_as_saved(run: Path) -> None:
+    """InputError where no checkpoint of a run is of the files that lie beside it.
+
+    To be called before any of them is believed; a run without checkpoints passes.
+    """
+    folder, other = run / _CHECKPOINTS, None
+    for step in checkpoint.steps(folder):
+        try:
+            manifest = checkpoint.read_manifest(checkpoint.path_of(folder, step))
+        except checkpoint.DamagedCheckpoint:
+            continue
+        name = changed(run, manifest)
+        if name is None:
+            return
+        other = other or name
+    if other is not None:
+        raise InputError(
+            f"{run / other}: is not what the checkpoints of this run were saved with (its sha256"
+            " differs); bring back that file, or the run's own checkpoints"
+        )
+
+
 def check_signed(run: Path, manifest: Mapping[str, Any]) -> None:
     """DamagedCheckpoint where a checkpoint is not of the files that lie beside it."""
     name = changed(run, manifest)
     if name is not None:
-        raise DamagedCheckpoint(f"{name} is not what it was saved with, its sha256 differs")
+        raise checkpoint.DamagedCheckpoint(
+            f"{name} is not what it was saved with, its sha256 differs"
+        )

@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from infonoise_core.errors import InputError
+from infonoise_core.reading import parse_json
 
 FORMAT = "infonoise-text codes"
 VERSION = 1
@@ -115,17 +116,21 @@ class CodeBook:
     @classmethod
     def load(cls, path: Path, tokenizer: str) -> "CodeBook":
         """Read what `save` wrote; InputError where it is something else or of another tokenizer."""
+        check_regular(path)
         try:
             with safe_open(path, "pt") as file:
-                about = json.loads((file.metadata() or {}).get(FORMAT, "{}"))
+                about = parse_json((file.metadata() or {}).get(FORMAT, "{}"), str(path))
                 codes: Any = file.get_tensor("codes") if about else None
         except (OSError, SafetensorError) as error:
             raise InputError(f"{path}: not a code book ({error})") from error
-        if about.get("version") != VERSION:
+        if not isinstance(about, dict) or about.get("version") != VERSION:
             raise InputError(f"{path}: not a code book of version {VERSION}")
         if about["tokenizer"] != tokenizer:
             raise InputError(f"{path}: made for another tokenizer; prepare the corpus again")
-        return cls(codes, about["bits"], about["unknown"], about["name"])
+        try:
+            return cls(codes, about["bits"], about["unknown"], about["name"])
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+            raise InputError(f"{path}: not a code book ({type(error).__name__})") from error
 
     def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
         if device not in self._tables:

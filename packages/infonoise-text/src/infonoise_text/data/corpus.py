@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
+from infonoise_core.reading import read_json, sha256_of
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.tokenizers.base import Tokenizer
 from infonoise_text.tokenizers.load import load_tokenizer
@@ -84,7 +85,7 @@ class Manifest:
                 " infonoise-text prepare"
             )
         try:
-            values = json.loads(path.read_bytes())
+            values = read_json(path)
             found = values.pop("format"), values.pop("version")
             if found != (FORMAT, VERSION):
                 raise InputError(
@@ -192,6 +193,10 @@ class Corpus:
                 found = "is missing" if size < 0 else f"has {size} bytes"
                 raise InputError(
                     f"{path} {found}, not {counts.tokens * width} bytes; prepare the corpus again"
+                )
+            if sha256_of(path) != counts.sha256:
+                raise InputError(
+                    f"{path}: is not what was prepared (its sha256); prepare the corpus again"
                 )
         return cls(folder, manifest, own)
 

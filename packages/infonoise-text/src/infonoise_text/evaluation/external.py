@@ -29,8 +29,11 @@ def language_model(source: str, device: str = "cpu") -> TextMeasure:
         "transformers", "infonoise-text[lm]", f"--lm {source}: a causal language model"
     )
     try:
-        tokenizer = library.AutoTokenizer.from_pretrained(source)
-        model = library.AutoModelForCausalLM.from_pretrained(source).to(device).eval()
+        tokenizer = library.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        model = library.AutoModelForCausalLM.from_pretrained(
+            source, use_safetensors=True, trust_remote_code=False
+        )
+        model = model.to(device).eval()
     except Exception as error:  # the library raises many kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"--lm {source}: cannot be opened ({reason})") from error
@@ -82,6 +85,9 @@ def mauve(real: list[str], source: str) -> TextMeasure:
     library = require("mauve", "infonoise-text[mauve]", "--mauve")
     if not Path(source).is_dir():
         raise InputError(f"--lm {source}: MAUVE needs the folder of a causal language model")
+    # It loads whatever weights lie there, and pickles among them could run code.
+    if not any(Path(source).glob("*.safetensors")) or any(Path(source).glob("*.bin")):
+        raise InputError(f"--lm {source}: MAUVE needs weights in safetensors, and no .bin beside")
     config = require("transformers", "infonoise-text[mauve]", "--mauve").AutoConfig.from_pretrained(
         source
     )

@@ -4,10 +4,14 @@ from pathlib import Path
 
 from infonoise_core.errors import InputError
 from infonoise_core.extras import require
+from infonoise_core.reading import read_bytes
 from infonoise_text.tokenizers.base import Tokenizer
 from infonoise_text.tokenizers.huggingface import JSON_FILE, HuggingFace
 from infonoise_text.tokenizers.pairs import FILLED, PAIRS_FILE, PairTokenizer
 from infonoise_text.tokenizers.sentencepiece import MODEL_FILE, SentencePiece
+
+# The largest in use have 20 MB.
+_TOKENIZER_BYTES = 256 << 20
 
 
 def load_tokenizer(source: str | Path, name: str | None = None) -> Tokenizer:
@@ -29,7 +33,7 @@ def load_tokenizer(source: str | Path, name: str | None = None) -> Tokenizer:
         if path.suffix == ".model" or path.suffix == ".json" or path.is_absolute():
             raise InputError(f"{source}: no tokenizer here; give a .model file or a tokenizer.json")
         return _load_from_hub(str(source), name or str(source))
-    content = path.read_bytes()
+    content = read_bytes(path, _TOKENIZER_BYTES)
     if path.suffix != ".json":
         return SentencePiece(content, name or path.stem)
     try:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from infonoise_core.errors import InputError
+from infonoise_core.reading import parse_json
 from infonoise_text.tokenizers.base import Tokenizer
 from infonoise_text.tokenizers.chain import Chain, Ids, Places
 
@@ -159,15 +160,19 @@ class PairCoder:
     @classmethod
     def load(cls, path: Path) -> "PairCoder":
         """Read what `save` wrote; InputError where that is something else."""
+        check_regular(path)
         try:
             with safe_open(path, "np") as file:
-                about = json.loads((file.metadata() or {}).get(FORMAT, "{}"))
+                about = parse_json((file.metadata() or {}).get(FORMAT, "{}"), str(path))
                 merges: Any = file.get_tensor("merges") if about else None
         except (OSError, SafetensorError) as error:
             raise InputError(f"{path}: not a file of pairs ({error})") from error
-        if about.get("version") != VERSION:
+        if not isinstance(about, dict) or about.get("version") != VERSION:
             raise InputError(f"{path}: not a file of pairs of version {VERSION}")
-        return cls(about["size"], merges, about["barrier"])
+        try:
+            return cls(about["size"], merges, about["barrier"])
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+            raise InputError(f"{path}: not a file of pairs ({type(error).__name__})") from error
 
 
 class PairTokenizer:

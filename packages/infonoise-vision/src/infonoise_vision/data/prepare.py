@@ -8,6 +8,7 @@ from numpy.lib.format import open_memmap
 
 from infonoise_core.errors import InputError
 from infonoise_core.files import whole_folder, write_json
+from infonoise_core.reading import sha256_of
 from infonoise_vision.data.formats.packed import (
     FORMAT,
     MANIFEST_FILE,
@@ -81,6 +82,7 @@ def _fill(
         "name": train.name,
         "levels": train.levels,
         "classes": list(train.classes),
+        "sha256": {file.name: sha256_of(file) for file in _files(folder)},
         "parts": {p: [len(r), *train.shape] for p, r in zip(PARTS, rows, strict=True)},
         "prepared": {
             "size": reading.size,
@@ -93,6 +95,13 @@ def _fill(
     }
     write_json(folder / MANIFEST_FILE, manifest)
     scratch.clear()
+
+
+def _files(folder: Path) -> list[Path]:
+    """Those of the prepared set, without scratch."""
+    parts = (folder / f"{part}.npy" for part in PARTS)
+    labels = (labels_file(folder, part) for part in PARTS)
+    return [file for file in (*parts, *labels) if file.is_file()]
 
 
 class _Scratch:

@@ -131,6 +131,8 @@ def _inception(weights: Path) -> nn.Module:
     try:
         from torchmetrics.image.fid import NoTrainInceptionV3
 
+        # Numbers only: torch reads it again for the network, and such a file runs nothing.
+        torch.load(weights, map_location="meta", weights_only=True)
         network: nn.Module = NoTrainInceptionV3(
             "inception-v3-compat", [str(INCEPTION_FEATURES)], str(weights)
         )

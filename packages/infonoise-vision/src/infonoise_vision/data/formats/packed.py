@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
-from infonoise_core.reading import check_regular, read_json
+from infonoise_core.reading import check_regular, read_json, sha256_of
 from infonoise_core.training.data.records import BadRecords
 from infonoise_vision.data.formats.arrays import Arrays
 from infonoise_vision.data.formats.source import (
@@ -91,6 +91,7 @@ def read_packed(folder: Path) -> tuple[Mapped, Mapped]:
             f"{folder}: was prepared in format {manifest.get('version')}, this version reads"
             f" {VERSION}; prepare it again"
         )
+    _check_sums(folder, manifest.get("sha256", {}))
     try:
         train, held_out = (_part(folder, part, manifest) for part in PARTS)
     except InputError:
@@ -98,6 +99,17 @@ def read_packed(folder: Path) -> tuple[Mapped, Mapped]:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder / MANIFEST_FILE}: damaged; prepare it again") from error
     return train, held_out
+
+
+def _check_sums(folder: Path, sums: Any) -> None:
+    """InputError where a file is not as it was prepared; earlier releases noted no checksums."""
+    if not isinstance(sums, dict):
+        raise InputError(f"{folder / MANIFEST_FILE}: damaged; prepare it again")
+    for name, expected in sums.items():
+        file = folder / Path(str(name)).name
+        check_regular(file)
+        if not file.is_file() or sha256_of(file) != expected:
+            raise InputError(f"{file}: is not what was prepared (its sha256); prepare it again")
 
 
 def _part(folder: Path, part: str, manifest: dict[str, Any]) -> Mapped:
