@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from infonoise_core.errors import InputError
-from infonoise_core.reading import parse_json
+from infonoise_core.reading import check_regular, parse_json
 
 FORMAT = "infonoise-text codes"
 VERSION = 1

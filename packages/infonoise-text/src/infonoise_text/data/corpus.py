@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
-from infonoise_core.reading import read_json, sha256_of
+from infonoise_core.files import read_json
+from infonoise_core.reading import sha256_of
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.tokenizers.base import Tokenizer
 from infonoise_text.tokenizers.load import load_tokenizer
@@ -85,7 +86,7 @@ class Manifest:
                 " infonoise-text prepare"
             )
         try:
-            values = read_json(path)
+            values = read_json(path, "prepare the corpus again")
             found = values.pop("format"), values.pop("version")
             if found != (FORMAT, VERSION):
                 raise InputError(

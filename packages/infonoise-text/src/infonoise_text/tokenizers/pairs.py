@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from infonoise_core.errors import InputError
-from infonoise_core.reading import parse_json
+from infonoise_core.reading import check_regular, parse_json
 from infonoise_text.tokenizers.base import Tokenizer
 from infonoise_text.tokenizers.chain import Chain, Ids, Places
 
