@@ -38,9 +38,9 @@ def within(weights: Path, where: Path) -> Iterator[None]:
         yield
 
 
-class _Bounded(TorchDispatchMode):
+class _Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, limit: int, where: Path) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._left, self._where = limit, where
 
     def __torch_dispatch__(
