@@ -60,7 +60,7 @@ def read_bytes(path: Path, limit: int = DOCUMENT_BYTES) -> bytes:
     """The bytes of a regular file of at most `limit` bytes."""
     check_regular(path)
     with path.open("rb") as file:
-        content = file.read(limit + 1)
+        content = read_upto(file, limit + 1)
     if len(content) > limit:
         raise InputError(f"{path}: is larger than {size_words(limit)}; give a smaller file")
     return content
