@@ -193,7 +193,8 @@ READERS = {
                     (b'"', b",", b"\n", b"\x00")),
     "bed": Reader("a.bed", b"chr1\t2\t9\tx\t0\t+\nchr1\t4\t8\n", _intervals,
                   (b"-1", b"9" * 30, b"9" * 5000, b"\xc2\xb2", b"\t")),
-    "genbank": Reader("a.gb", b"LOCUS       A                          8 bp    DNA     linear   UNK 01-JAN-1980\n"
+    "genbank": Reader("a.gb", b"LOCUS       A                          8 bp    DNA     linear   "
+                      b"UNK 01-JAN-1980\n"
                       b"FEATURES             Location/Qualifiers\n"
                       b"     gene            1..4\nORIGIN\n        1 acgtacgt\n//\n", _sequences,
                       (b"join(", b"9" * 30, b"complement(", b"order(1.2,3^4)")),
