@@ -2,8 +2,9 @@
 
     python docs/_ext/profile_picture.py docs/_static/profile.svg
 
-Nothing is trained. Digits are scikit-learn's, letters those of Python's documentation, bases are
-all equally frequent; the profile is that of pixels, bits and bases that know nothing of each other,
+Nothing is trained, and the numbers are those that the packages use: digits (scikit-learn's) between
+-1 and 1, letters (of Python's documentation) as bits 0 and 1, bases (equally frequent) as -1 and 1,
+one number each. The profile is that of pixels, bits and bases that know nothing of each other,
 for digits cut at that of the best linear denoiser.
 """
 
@@ -26,6 +27,7 @@ from infonoise_core import (
     independent_symbol_profile,
     linear_profile,
 )
+from infonoise_core.analytic.priors import OneHot
 from infonoise_core.plot import figure, save_figure
 
 if TYPE_CHECKING:
@@ -74,13 +76,16 @@ def rows() -> list[Row]:
     bits = _bits(" ".join(pydoc_data.topics.topics.values())).mean(0)
     ones = torch.stack([1 - bits, bits], 1)
     letters = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
-    site = torch.eye(4)[[BASES.index(base) for base in SITE]]
+    site = 2 * torch.eye(4)[[BASES.index(base) for base in SITE]] - 1
+    bases = independent_symbol_profile(
+        CHANNEL, torch.full((8, 4), 0.25), OneHot(-1.0, 1.0), bins=BINS
+    )
     return [
         Row("Images", "handwritten digits", BLUE, _digits(pixels), pixels[3]),
         Row("Text", "letters as bits", ORANGE,
             independent_symbol_profile(CHANNEL, ones, letters, bins=BINS), _bits(WORD)),
         Row("DNA", "bases, one-hot", GREEN,
-            independent_symbol_profile(CHANNEL, torch.full((8, 4), 0.25), bins=BINS), site),
+            bases, site),
     ]  # fmt: skip
 
 
