@@ -15,6 +15,11 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 LONGEST = 60
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFONOISE_CACHE", str(tmp_path / "cache"))
+
+
 def load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
@@ -62,3 +67,29 @@ def test_fine_tuning_learns_the_other_digits(capsys: pytest.CaptureFixture[str])
     assert costs.keys() == {"EDM", "infonoise"}
     # What these digits would cost if their pixels knew nothing of each other.
     assert all(float(cost) < 23.8 for cost in costs.values())
+
+
+@pytest.mark.slow
+def test_images_end_with_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    load("images").main(tmp_path, steps=6, samples=16)
+    printed = capsys.readouterr().out
+    assert "bits per dim" in printed
+    assert "coarse 8" in printed
+    assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
+    assert "<html" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_text_is_written_and_completed(capsys: pytest.CaptureFixture[str]) -> None:
+    load("text").main(steps=24)
+    printed = capsys.readouterr().out
+    assert "bits per byte" in printed
+    assert "\nThe for statement is used to" in printed
+
+
+@pytest.mark.slow
+def test_dna_is_designed_and_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    load("dna").main(steps=8, samples=20)
+    printed = capsys.readouterr().out
+    assert ">design_1 label=induced" in printed
+    assert "discriminator AUC" in printed
