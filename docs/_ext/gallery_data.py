@@ -71,8 +71,9 @@ def profiles(data: Path) -> Iterator[Profile]:
 
 
 def images(name: str, x0: Tensor, *, discrete: bool = False) -> Profile:
-    """The lowest of what is known without training: neighbours, cosines, and of black and white
-    pixels how often each is white.
+    """The lowest of what is known without training.
+
+    That is by neighbours, by cosines, and of black and white pixels by how often each is white.
     """
     x0 = x0[torch.randperm(len(x0))[:MOST]].double()
     found = empirical_bayes_profile(x0, CHANNEL, BINS, MOST)
@@ -174,9 +175,9 @@ def trainings(data: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         fashion = data / "vision/fashion-mnist"
-        sets = [("Digits", "digits", ["digits"], 800)]
+        sets = [("Digits", "digits", ["digits"], 300)]
         if fashion.exists():
-            sets.append(("Fashion-MNIST", "fashion", [str(fashion), "--size", "14"], 400))
+            sets.append(("Fashion-MNIST", "fashion", [str(fashion), "--size", "14"], 200))
         for title, name, source, steps in sets:
             run, grid = folder / name, GALLERY / f"{name}.png"
             grid.unlink(missing_ok=True)
@@ -185,20 +186,20 @@ def trainings(data: Path) -> dict[str, Any]:
             _enlarge(grid)
             content["trained"].append(_measured(title, run, steps))
         run = folder / "text"
-        call("text", "train", "pydoc", "--steps", "800", "--out", str(run))
+        call("text", "train", "pydoc", "--steps", "250", "--out", str(run))
         out = folder / "texts.jsonl"
         call("text", "sample", str(run), "--samples", "2", "--out", str(out))
         content["text"] = [json.loads(line)["text"] for line in out.read_text().splitlines()]
-        content["trained"].append(_measured("Python's documentation", run, 800))
+        content["trained"].append(_measured("Python's documentation", run, 250))
         run = folder / "dna"
-        call("bio", "train", "planted", "--strand", "forward", "--steps", "400", "--out", str(run))
+        call("bio", "train", "planted", "--strand", "forward", "--steps", "200", "--out", str(run))
         out = folder / "designs.fa"
-        call("bio", "sample", str(run), "--samples", "1000", "--label", "housekeeping",
+        call("bio", "sample", str(run), "--samples", "400", "--label", "housekeeping",
              "--out", str(out))  # fmt: skip
         content["dna"] = [line for line in out.read_text().splitlines() if line[0] != ">"]
-        content["trained"].append(_measured("Promoters with planted motifs", run, 400))
+        content["trained"].append(_measured("Promoters with planted motifs", run, 200))
         out = folder / "comparison"
-        call("vision", "compare", "digits", "--binarize", "0.5", "--steps", "240", "--seeds", "3",
+        call("vision", "compare", "digits", "--binarize", "0.5", "--steps", "120", "--seeds", "2",
              "--out", str(out))  # fmt: skip
         content["comparison"] = _comparison(json.loads((out / "results.json").read_text()))
     return content
