@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from infonoise_core.errors import InputError
 from infonoise_core.files import whole_file
 from infonoise_core.training.data.records import Record
+from infonoise_core.training.data.tars import tar_members
 
-_BLOCK = 512
 # Of the index files; another number makes them be built anew.
 _VERSION = 1
 # As tarfile reads names that are no UTF-8.
@@ -194,28 +194,21 @@ def _load(place: Path, stamp: NDArray[np.int64]) -> _Index | None:
 
 def _build(path: Path) -> _Index:
     records: dict[str, dict[str, tuple[int, int]]] = {}
-    last, end = "", 0
+    last = ""
     try:
-        with tarfile.open(path, "r:") as tar:
-            while (member := tar.next()) is not None:
-                # It remembers all of them otherwise, at a kilobyte each.
-                tar.members.clear()  # type: ignore[attr-defined]
-                end = member.offset_data + -(-member.size // _BLOCK) * _BLOCK
-                if not member.isreg() or member.issparse():
-                    continue
-                key, ending = _split(member.name)
-                if not ending:
-                    continue
-                if ending in records.get(key, {}) or (key in records and key != last):
-                    raise InputError(
-                        f"{path}: record {key} comes twice ({member.name}); give every record a"
-                        " name of its own"
-                    )
-                records.setdefault(key, {})[ending] = (member.offset_data, member.size)
-                last = key
+        for member in tar_members(path, packing=None):
+            key, ending = _split(member.name)
+            if not ending:
+                continue
+            if ending in records.get(key, {}) or (key in records and key != last):
+                raise InputError(
+                    f"{path}: record {key} comes twice ({member.name}); give every record a name of"
+                    " its own"
+                )
+            records.setdefault(key, {})[ending] = (member.offset, member.size)
+            last = key
     except tarfile.ReadError as error:
         raise InputError(_unreadable(path, last, error)) from None
-    _check_end(path, end, last)
     return _Index.of(records)
 
 
@@ -235,12 +228,3 @@ def _unreadable(path: Path, last: str, error: Exception) -> str:
     if last:
         return f"{path}: damaged or cut short after record {last} ({error}); fetch it again"
     return f"{path}: not a tar file ({error}); give plain .tar shards"
-
-
-def _check_end(path: Path, end: int, last: str) -> None:
-    """A tar ends in blocks of zeros; where they are missing, something else may be too."""
-    with path.open("rb") as file:
-        file.seek(end)
-        if file.read(_BLOCK) != bytes(_BLOCK):
-            after = f" after record {last}" if last else ""
-            raise InputError(f"{path}: cut short{after}; fetch it again")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from infonoise_core.errors import InputError
-from infonoise_core.reading import FREE_BYTES, RATIO, open_unpacked
+from infonoise_core.reading import FREE_BYTES, RATIO
+from infonoise_core.training.data.tars import tar_members
 
 TAR = (".tar", ".tgz", ".txz", ".tbz2", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst")
 ZIP = (".zip",)
@@ -28,13 +29,7 @@ def names(path: Path) -> list[str]:
     if _is_zip(path):
         with zipfile.ZipFile(path) as archive:
             return [info.filename for info in archive.infolist() if not info.is_dir()]
-    found = []
-    with open_unpacked(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-        while (member := tar.next()) is not None:
-            if member.isfile() and not member.issparse():
-                found.append(member.name)
-            tar.members.clear()  # type: ignore[attr-defined]
-    return found
+    return [member.name for member in tar_members(path)]
 
 
 def members(path: Path) -> Iterator[Member]:
@@ -47,14 +42,9 @@ def _is_zip(path: Path) -> bool:
 
 
 def _tar(path: Path) -> Iterator[Member]:
-    with open_unpacked(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-        for member in tar:
-            opened: Any = None
-            if member.isfile() and not member.issparse():
-                opened = tar.extractfile(member)
-            if opened is not None:
-                with opened, io.BufferedReader(_Sequential(opened)) as content:
-                    yield Member(member.name, content)
+    for member in tar_members(path):
+        with member.open() as opened, io.BufferedReader(_Sequential(opened)) as content:
+            yield Member(member.name, content)
 
 
 class _Sequential(io.RawIOBase):

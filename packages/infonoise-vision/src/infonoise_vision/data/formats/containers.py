@@ -1,5 +1,7 @@
 """Named files in a folder, a zip or tar archives: listed once, read in order."""
 
+import bisect
+import itertools
 import os
 import tarfile
 import zipfile
@@ -8,18 +10,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol, Self
+from typing import Protocol
 
 from infonoise_core.errors import InputError
 from infonoise_core.reading import (
     DOCUMENT_BYTES,
     check_fits,
     check_regular,
-    open_unpacked,
     read_bytes,
     size_words,
 )
 from infonoise_core.strays import is_shown
+from infonoise_core.training.data.tars import Member, tar_members, whole
 from infonoise_vision.data.formats.source import Content
 
 DATASET_JSON = "dataset.json"
@@ -133,13 +135,19 @@ class Tars:
         self.names: list[str] = []
         self.notes: dict[int, bytes] = {}
         self._shard: list[int] = []
+        # Of plain ones where each file lies; the others are gone through once more.
+        self._offset: dict[int, int] = {}
+        self._size: list[int] = []
         for number, shard in enumerate(self.shards):
             with _tar_errors(shard):
-                for name, archive, member in _members(shard):
-                    if PurePosixPath(name).suffix in NOTES:
-                        self.notes[len(self.names)] = _content(archive, member, DOCUMENT_BYTES)
+                for name, member in _members(shard):
+                    if name.endswith(NOTES):
+                        self.notes[len(self.names)] = _content(member, DOCUMENT_BYTES)
+                    if member.plain:
+                        self._offset[len(self.names)] = member.offset
                     self.names.append(name)
                     self._shard.append(number)
+                    self._size.append(member.size)
 
     def where(self, place: int) -> str:
         return f"{self.shards[self._shard[place]]}, {self.names[place]}"
@@ -149,19 +157,28 @@ class Tars:
         return self._shard[place]
 
     def contents(self, places: Sequence[int]) -> Iterator[Content]:
-        wanted = iter(places)
-        goal = next(wanted, None)
-        place = 0
-        for shard in self.shards:
+        for number, group in itertools.groupby(places, self.shard):
+            wanted = list(group)
+            read = self._plain if wanted[0] in self._offset else self._packed
             # One that cannot be read ends all: what follows in its shard is lost too.
-            with _tar_errors(shard):
-                for _, archive, member in _members(shard):
-                    if place == goal:
-                        yield _content(archive, member, FILE_BYTES)
-                        goal = next(wanted, None)
-                        if goal is None:
-                            return
-                    place += 1
+            with _tar_errors(self.shards[number]):
+                yield from read(number, wanted)
+
+    def _plain(self, number: int, places: Sequence[int]) -> Iterator[bytes]:
+        with self.shards[number].open("rb") as file:
+            for place in places:
+                size = self._size[place]
+                _check_size(size, FILE_BYTES, self.where(place))
+                file.seek(self._offset[place])
+                yield whole(file.read(size), size)
+
+    def _packed(self, number: int, places: Sequence[int]) -> Iterator[bytes]:
+        wanted, start = set(places), bisect.bisect_left(self._shard, number)
+        for place, (_, member) in enumerate(_members(self.shards[number]), start):
+            if place in wanted:
+                yield _content(member, FILE_BYTES)
+            if place == places[-1]:
+                return
 
 
 def read_file(file: Path) -> Content:
@@ -187,39 +204,17 @@ def is_tar(path: Path) -> bool:
     return path.name.lower().endswith(TAR_SUFFIXES)
 
 
-class _Header(tarfile.TarInfo):
-    """tarfile takes a missing or incomplete header for the end; but an archive ends with zeros."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        if len(buf) != tarfile.BLOCKSIZE:
-            raise tarfile.ReadError("its end is missing")
-        return super().frombuf(buf, encoding, errors)
+def _members(shard: Path) -> Iterator[tuple[str, Member]]:
+    """The files of one archive that are shown."""
+    for member in tar_members(shard):
+        name = member.name.removeprefix("./")
+        if is_shown(name):
+            yield name, member
 
 
-def _members(shard: Path) -> Iterator[tuple[str, tarfile.TarFile, tarfile.TarInfo]]:
-    """Regular files of one archive, front to back: compressed ones can be read no other way."""
-    with open_unpacked(shard) as stream, _tar_of(stream) as archive:
-        while (member := archive.next()) is not None:
-            name = member.name.removeprefix("./")
-            # A sparse one says how much of it is holes, which may be all of a memory.
-            if member.isreg() and not member.issparse() and is_shown(name):
-                yield name, archive, member
-            # A kilobyte each, which tarfile would keep.
-            archive.members.clear()  # type: ignore[attr-defined]
-
-
-def _tar_of(stream: BinaryIO) -> tarfile.TarFile:
-    return tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header)
-
-
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, limit: int) -> bytes:
+def _content(member: Member, limit: int) -> bytes:
     _check_size(member.size, limit, member.name)
-    stream = archive.extractfile(member)
-    content = stream.read() if stream is not None else b""
-    if len(content) != member.size:
-        raise tarfile.ReadError("unexpected end of data")
-    return content
+    return member.read()
 
 
 @contextmanager
