@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from infonoise_core.marker import MARKER_FILE
+from infonoise_core.folders.marker import MARKER_FILE
 from infonoise_core.training import checkpoint
+from infonoise_core.training.record.signature import SIGNED
 from infonoise_core.training.run_profile import PROFILES
-from infonoise_core.training.signature import SIGNED
 from infonoise_text.cli import main
 from infonoise_text.methods.trained import TextRun
 from infonoise_text.runs import open_run

@@ -28,12 +28,12 @@ from infonoise_bio.evaluation.exported import load_program
 from infonoise_core.config.tree import ConfigTree
 from infonoise_core.config.yaml_file import read_config
 from infonoise_core.errors import InputError
-from infonoise_core.marker import marker_of
+from infonoise_core.folders.marker import marker_of
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training import checkpoint
 from infonoise_core.training.artifact import read_card
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.metrics_file import read_lines
+from infonoise_core.training.record.metrics import read_lines
 from infonoise_core.training.run_folder import read_run
 from infonoise_text.data.corpus import Manifest
 from infonoise_text.data.documents import open_documents

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from infonoise_core.errors import InputError
-from infonoise_core.training.signature import SIGNED
+from infonoise_core.training.record.signature import SIGNED
 from infonoise_vision.cli import main
 from infonoise_vision.data.images import ImageSet, load_split
 from infonoise_vision.data.options import check_held_out

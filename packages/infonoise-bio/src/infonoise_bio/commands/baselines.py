@@ -14,9 +14,9 @@ from infonoise_bio.options import Baselines
 from infonoise_core import terminal
 from infonoise_core.config.tree import settings_of
 from infonoise_core.files import write_json
+from infonoise_core.folders.lock import locked
 from infonoise_core.schedules.registry import make_schedule
 from infonoise_core.training.engines.torch import TorchEngine
-from infonoise_core.training.lock import locked
 from infonoise_core.training.loop import train
 from infonoise_core.training.progress import progress
 from infonoise_core.training.run_folder import check_run, open_run, run_settings

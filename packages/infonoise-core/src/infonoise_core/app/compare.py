@@ -20,10 +20,10 @@ from infonoise_core.config.quantities import parse_duration
 from infonoise_core.config.tree import settings_of
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.files import read_json, write_json
+from infonoise_core.folders.lock import locked
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import split_names
 from infonoise_core.training.engines.ranks import pick_device
-from infonoise_core.training.lock import locked
 from infonoise_core.training.progress import progress
 from infonoise_core.training.run_folder import check_run, open_run, run_settings
 from infonoise_core.training.task import Task

@@ -7,11 +7,11 @@ from infonoise_core.config.renamed import upgraded
 from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
 from infonoise_core.files import read_json, write_json
-from infonoise_core.marker import MARKER_FILE, mark, marker_of
+from infonoise_core.folders.clear import clear, foreign, is_empty, strangers
+from infonoise_core.folders.marker import MARKER_FILE, mark, marker_of
 from infonoise_core.training.artifact import is_artefact, read_card, verify
-from infonoise_core.training.clear import clear, foreign, is_empty, strangers
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.signature import check_as_saved
+from infonoise_core.training.record.signature import check_as_saved
 
 CONFIG_FILE, DONE_FILE, METRICS_FILE = "config.json", "done.json", "metrics.jsonl"
 PROFILE_FILE, CHECKPOINTS = "profile.json", "checkpoints"

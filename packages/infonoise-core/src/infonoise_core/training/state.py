@@ -23,9 +23,9 @@ from infonoise_core.training.engines.base import Engine
 from infonoise_core.training.engines.ranks import pooled
 from infonoise_core.training.meter import Meter
 from infonoise_core.training.metrics import Metrics
+from infonoise_core.training.record.signature import SIGNED, check_signed
 from infonoise_core.training.run_folder import CHECKPOINTS
 from infonoise_core.training.run_profile import PROFILES
-from infonoise_core.training.signature import SIGNED, check_signed
 
 
 @dataclass(frozen=True)

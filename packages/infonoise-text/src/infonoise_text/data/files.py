@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from infonoise_core.errors import InputError
+from infonoise_core.folders.strays import is_shown, without_ours
 from infonoise_core.reading import check_regular
-from infonoise_core.strays import is_shown, without_ours
 from infonoise_text.data.formats import archives, json_records, packed, parquet, table, text
 from infonoise_text.data.formats.packed import unpacked_name, unpacked_stream
 from infonoise_text.data.reading import SPLIT_NAMES, Document, Reading

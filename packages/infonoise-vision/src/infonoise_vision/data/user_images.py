@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from infonoise_core.errors import InputError
+from infonoise_core.folders.strays import is_shown
 from infonoise_core.reading import read_bytes
-from infonoise_core.strays import is_shown
 from infonoise_vision.data.formats.containers import FILE_BYTES
 from infonoise_vision.data.formats.decode import decode
 from infonoise_vision.data.formats.labels import is_image

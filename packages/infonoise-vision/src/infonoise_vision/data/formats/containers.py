@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from infonoise_core.errors import InputError
+from infonoise_core.folders.strays import is_shown
 from infonoise_core.reading import (
     DOCUMENT_BYTES,
     check_fits,
@@ -20,7 +21,6 @@ from infonoise_core.reading import (
     read_bytes,
     size_words,
 )
-from infonoise_core.strays import is_shown
 from infonoise_core.training.data.tars import Member, tar_members, whole
 from infonoise_vision.data.formats.source import Content
 

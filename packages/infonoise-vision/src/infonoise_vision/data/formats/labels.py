@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from infonoise_core.errors import InputError
+from infonoise_core.folders.strays import without_ours
 from infonoise_core.reading import parse_json
-from infonoise_core.strays import without_ours
 from infonoise_vision.data.formats.containers import DATASET_JSON, NOTES, Container, Folder, Tars
 from infonoise_vision.data.formats.encoded import Encoded
 from infonoise_vision.data.formats.source import Content, Labels, Rows, index_labels

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
-from infonoise_core.marker import MARKER_FILE
+from infonoise_core.folders.marker import MARKER_FILE
 
 # Of macOS archives, Synology and QNAP disks, Windows drives and ext4 volumes. What begins with a
 # dot (.git, .cache, ._cat.png of macOS) is hidden, and is none either.

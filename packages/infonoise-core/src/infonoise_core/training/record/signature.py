@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from infonoise_core.errors import InputError
-from infonoise_core.marker import marker_of
+from infonoise_core.folders.marker import marker_of
 from infonoise_core.reading import sha256_of
 from infonoise_core.training import checkpoint
 

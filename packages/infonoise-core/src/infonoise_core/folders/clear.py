@@ -8,8 +8,8 @@ from typing import Any
 
 from infonoise_core.errors import InputError
 from infonoise_core.files import is_temporary
-from infonoise_core.marker import MARKER_FILE
-from infonoise_core.training.lock import LOCK_FILE
+from infonoise_core.folders.lock import LOCK_FILE
+from infonoise_core.folders.marker import MARKER_FILE
 
 # What runs and comparisons write, and what commands write beside them without --out.
 _OWN = (

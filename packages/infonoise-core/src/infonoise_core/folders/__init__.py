@@ -1,0 +1,1 @@
+"""Folders that are ours: marked, locked, cleared, and known among data."""

@@ -1,0 +1,1 @@
+"""What a run has written, read again and checked."""
