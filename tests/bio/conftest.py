@@ -1,13 +1,17 @@
 """A small run and the command line to use it with, for the tests that go through the commands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from infonoise_bio.alphabet import letters_of
 from infonoise_bio.cli import main
+from infonoise_bio.evaluation import discriminator
+from infonoise_bio.models.encoding import Encoding
+from infonoise_core import EntropyRateProfile
 
 LENGTH = 24
 QUICK = ["--strand", "forward", "--steps", "6", "--batch-size", "8", "--save-every", "3"]
@@ -15,6 +19,34 @@ QUICK = ["--strand", "forward", "--steps", "6", "--batch-size", "8", "--save-eve
 
 def _random_texts(n: int, length: int = LENGTH, seed: int = 0) -> list[str]:
     return letters_of(np.random.default_rng(seed).integers(0, 4, (n, length)).astype(np.uint8))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _profiles_are_kept() -> Iterator[None]:
+    """What independent bases tell takes a second, and the runs here are of the same few bases."""
+    compute, kept = Encoding.profile, {}
+
+    def profile(
+        encoding: Encoding, channel: Any, length: int = 1, frequencies: Any = None, bins: int = 64
+    ) -> EntropyRateProfile:
+        given = None if frequencies is None else (frequencies.dtype, str(frequencies.tolist()))
+        span = (type(channel), channel.sigma_min, channel.sigma_max)
+        key = (encoding.name, encoding.scale, span, length, given, bins)
+        if key not in kept:
+            kept[key] = compute(encoding, channel, length, frequencies, bins)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Encoding, "profile", profile)
+        yield
+
+
+@pytest.fixture(scope="module")
+def hasty_judge() -> Iterator[None]:
+    """For commands: whether it tells real from generated is tested where it lies."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(discriminator, "_STEPS", 5)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +91,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with classes, a number and given bases."""
     out = tmp_path_factory.mktemp("trained") / "run"
@@ -68,7 +100,7 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def baselines(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both baselines of the same data, with classes."""
     out = tmp_path_factory.mktemp("baselines") / "both"

@@ -12,6 +12,8 @@ from Bio.SeqRecord import SeqRecord
 
 LENGTH = 24
 
+pytestmark = pytest.mark.usefixtures("hasty_judge")
+
 
 def records(path: Path) -> list[SeqRecord]:
     with path.open() as handle:

@@ -11,6 +11,8 @@ from infonoise_core import EntropyRateProfile
 
 LENGTH = 24
 
+pytestmark = pytest.mark.usefixtures("hasty_judge")
+
 
 def strict(path: Path) -> dict:
     """JSON as the standard has it, without NaN."""

@@ -8,6 +8,8 @@ import pytest
 
 from infonoise_bio.cli import main
 
+pytestmark = pytest.mark.usefixtures("hasty_judge")
+
 
 @pytest.fixture(scope="module")
 def model(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
