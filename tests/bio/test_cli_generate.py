@@ -221,3 +221,26 @@ def test_a_label_asked_for_is_what_comes_out(two_kinds, tmp_path, run, verb):
         for ours, other in (share["x"], share["y"][::-1]):
             assert ours > 0.5
             assert other < 0.25
+
+
+def test_labels_with_spaces_survive_from_the_table_to_the_evaluation(tmp_path, run, refused, few):
+    """One escape, written by sample and read by all."""
+    rng, rows = np.random.default_rng(0), ["id,sequence,label,my=act"]
+    names = ("B cell, naive", 'the "T=cell"')
+    for i in range(120):
+        name = '"' + names[i % 2].replace('"', '""') + '"'
+        rows.append(f"r{i},{''.join(rng.choice(list('ACGT'), 16))},{name},{i / 100}")
+    table, out = tmp_path / "x.csv", tmp_path / "run"
+    table.write_text("\n".join(rows) + "\n")
+    how = ["--label", "label", "--numbers", "my=act", "--test", 0.25, "--strand", "forward"]
+    assert run("train", table, "--out", out, *how, "--steps", 2, "--batch-size", 8)[0] == 0
+    for name in names:
+        designs = tmp_path / "designs.fa"
+        ask = ["--samples", 24, "--label", name, "--activity", "my=act=0.5", *few, "--churn", 0]
+        code, _, err = run("sample", out, "--out", designs, "--overwrite", *ask)
+        assert (code, err.count("error")) == (0, 0), err
+        assert run("inspect", designs, "--label", "label")[1].count(f"label {name}") == 1
+        command = ["evaluate", out, "--designs", designs, "--label", name, "--overwrite"]
+        assert run(*command, "--out", tmp_path / "x.json")[0] == 0
+    refused("FASTA is written, and .csv is not its", "sample", out, "--out", tmp_path / "x.csv",
+            "--overwrite")  # fmt: skip

@@ -8,7 +8,8 @@ import pytest
 from tyro.conf import OmitArgPrefixes
 
 from infonoise_core.config.parse import parse_options
-from infonoise_core.config.renamed import formerly, upgraded
+from infonoise_core.config.renamed import completed, formerly, upgraded
+from infonoise_core.config.tree import settings_of
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,17 @@ def test_old_settings_get_their_new_names() -> None:
         "loop": {"steps": 7, "clip": 0.5},
         "foreign": {"n": 1},
     }
+
+
+def test_fields_that_came_since_had_their_defaults() -> None:
+    """Only those that this version writes: what is not compared is not added."""
+    today = settings_of(Command(4, Loop(steps=7)))
+    first, second = list(today["loop"])[:2]
+    old = {"samples": 4, "loop": {first: today["loop"][first]}, "foreign": 1}
+    assert completed(old, today, Command) == {**today, "foreign": 1}
+    part = {"samples": 4, "loop": {first: 0}}
+    assert completed({"loop": {}}, part, Command)["loop"] == {first: settings_of(Loop())[first]}
+    assert second not in completed(old, part, Command)["loop"]
 
 
 def test_help_has_the_new_name_only(capsys: pytest.CaptureFixture[str]) -> None:

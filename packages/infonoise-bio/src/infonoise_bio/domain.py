@@ -8,6 +8,7 @@ import numpy as np
 from torch import nn
 
 from infonoise_bio.alphabet import Codes, letters_of
+from infonoise_bio.data.formats.fasta import check_fasta
 from infonoise_bio.data.formats.textfile import stem_of
 from infonoise_bio.data.sequences import SequenceSet, describe
 from infonoise_bio.evaluation import figures
@@ -134,6 +135,9 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
 
     def held_out_examples(self, data: SequenceSet, options: DnaOptions) -> Samples:
         return _text(parts(data, "val")[1].codes)
+
+    def check_out(self, command: SampleOptions) -> None:
+        check_fasta(command.out, command.overwrite)
 
     def generate(self, run: TrainedRun[DnaOptions], command: SampleOptions) -> str:
         extras: SampleExtras = command.options

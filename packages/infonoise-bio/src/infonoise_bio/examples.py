@@ -35,6 +35,7 @@ def load_examples(examples: Examples, data: str) -> SequenceSet:
         examples.splitting,
         examples.label,
         examples.numbers,
+        unlabelled=examples.unlabelled,
     )
 
 
@@ -45,6 +46,7 @@ def examples_of(settings: Mapping[str, Any]) -> Examples:
         reading["genome"] = Path(reading["genome"])
     return Examples(
         settings["label"],
+        settings.get("unlabelled", False),
         tuple(settings["numbers"]),
         Reading(**reading),
         Windowing(**settings["windowing"]),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from infonoise_bio.alphabet import MASKED
-from infonoise_bio.data.formats.fasta import write_fasta
+from infonoise_bio.data.formats.fasta import check_fasta, write_fasta
 from infonoise_bio.data.templates import read_templates
 from infonoise_bio.domain import trained_of
 from infonoise_bio.interface import INTERFACE
@@ -12,13 +12,12 @@ from infonoise_bio.options import Infill
 from infonoise_bio.sampling.sequences import Condition, infill, records_of
 from infonoise_core.app.trained import open_trained
 from infonoise_core.errors import InputError
-from infonoise_core.files import check_output
 from infonoise_core.training.progress import progress
 
 
 def run_infill(config: Infill) -> None:
     """Write the completed templates, all or none."""
-    check_output(config.out, config.overwrite)
+    check_fasta(config.out, config.overwrite)
     trained = trained_of(open_trained(INTERFACE.load(), config.run, config.sampler.device))
     if not trained.objective.infill:
         raise InputError(

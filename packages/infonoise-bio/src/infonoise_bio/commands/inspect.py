@@ -4,13 +4,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from infonoise_bio.data.formats.counts import Counts
-from infonoise_bio.data.formats.fasta import write_fasta
+from infonoise_bio.data.formats.fasta import check_fasta, write_fasta
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.inspection import inspect_file
 from infonoise_bio.data.open import format_of, read_source
 from infonoise_bio.options import Extract, Inspect
 from infonoise_core.errors import InputError
-from infonoise_core.files import check_output
 
 
 def run_inspect(config: Inspect) -> None:
@@ -25,7 +24,7 @@ def run_inspect(config: Inspect) -> None:
 
 def run_extract(config: Extract) -> None:
     """Write the windows, then print how many there are and what was dropped."""
-    check_output(config.out, config.overwrite)
+    check_fasta(config.out, config.overwrite)
     kind = format_of(config.data)
     if kind not in ("genbank", "bed"):
         raise InputError(f"{config.data}: this is {kind}; give a GenBank or BED file")

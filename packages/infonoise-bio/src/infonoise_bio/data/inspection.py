@@ -69,7 +69,7 @@ class Inspection:
         self._one.append(one)
         self._both.append(one if codes <= other else digest(other))
         if self._label is not None:
-            self.labels[record.fields.get(self._label, "(none)")] += 1
+            self.labels[record.fields.get(self._label, "").strip() or "(none)"] += 1
         if self._split_column in record.fields:
             self._split.append(split_of_word(record, self._split_column))
 

@@ -80,6 +80,8 @@ class Examples:
 
     label: str | None = None
     """column, FASTA header word or qualifier that holds the class of a sequence"""
+    unlabelled: bool = False
+    """sequences without a label are examples of no class; without this they are an error"""
     numbers: tuple[str, ...] = ()
     """those that hold numbers, such as measured activities"""
     reading: OmitArgPrefixes[Reading] = field(default_factory=Reading)

@@ -43,7 +43,7 @@ class SequenceSet:
         codes: (n, L) uint8, A C G T as 0 1 2 3, and 4 for a base that is not known.
         ids: (n,) text.
         split: (n,) uint8, index into split.SPLITS: train, val, test.
-        labels: (n,) int64 index into `classes`, or None.
+        labels: (n,) int64 index into `classes`, len(classes) for none of them; or None.
         numbers: (n, len(number_names)) float32, or None.
         lower: (n, L) whether a base was in lower case, or None where that was not kept.
         counts: What was met in reading.
@@ -131,6 +131,8 @@ def load_sequences(
     splitting: Splitting | None = None,
     label: str | None = None,
     numbers: Sequence[str] = (),
+    *,
+    unlabelled: bool = False,
 ) -> SequenceSet:
     """Read a file into memory, one byte per base.
 
@@ -138,6 +140,7 @@ def load_sequences(
         label, numbers: Names of the fields that hold the class and the numbers of a sequence:
             columns of a table, key=value words of a FASTA header, qualifiers of a GenBank
             feature.
+        unlabelled: Whether a sequence may be without a label, of no class.
 
     Raises:
         InputError: Names the record at fault, in one line.
@@ -146,7 +149,8 @@ def load_sequences(
     splitting = splitting or Splitting()
     counts = Counts()
     windows = fit(read_source(path, reading, counts), windowing, counts)
-    gathered = _Gathered(label, tuple(numbers), splitting, windowing.lower_case == "keep")
+    keep_lower = windowing.lower_case == "keep"
+    gathered = _Gathered(label, tuple(numbers), splitting, keep_lower, unlabelled)
     gathered.extend(windows)
     if not gathered.ids:
         what = "; ".join(counts.lines()) or "nothing was read"
@@ -158,10 +162,15 @@ class _Gathered:
     """Sequences read so far, in arrays that grow."""
 
     def __init__(
-        self, label: str | None, numbers: tuple[str, ...], splitting: Splitting, keep_lower: bool
+        self,
+        label: str | None,
+        numbers: tuple[str, ...],
+        splitting: Splitting,
+        keep_lower: bool,
+        unlabelled: bool,
     ) -> None:
         self._label, self._numbers, self._splitting = label, numbers, splitting
-        self._keep_lower = keep_lower
+        self._keep_lower, self._unlabelled = keep_lower, unlabelled
         self._by = splitting.split
         self._codes, self._lower = bytearray(), bytearray()
         self.ids: dict[str, int] = {}
@@ -182,9 +191,21 @@ class _Gathered:
             if self._keep_lower:
                 self._lower += lower_of(window.letters)
             if self._label:
-                self._labels.append(_field(window, self._label, "--label"))
+                self._labels.append(self._label_of(window, self._label))
             self._values.extend(_number(window, name) for name in self._numbers)
             self._note_split(window)
+
+    def _label_of(self, window: Record, name: str) -> str:
+        """The class, or nothing where there may be none."""
+        if self._unlabelled:
+            return window.fields.get(name, "").strip()
+        label = _field(window, name, "--label").strip()
+        if not label:
+            raise InputError(
+                f"{window.where}: its field '{name}' (--label) is empty; fill it in, or give"
+                " --unlabelled"
+            )
+        return label
 
     def _note_split(self, window: Record) -> None:
         if self._by == "auto":
@@ -199,7 +220,12 @@ class _Gathered:
         n = len(self.ids)
         codes = np.frombuffer(self._codes, np.uint8).reshape(n, -1)
         lower = np.frombuffer(self._lower, np.bool_).reshape(n, -1) if self._keep_lower else None
-        names, index = np.unique(np.array(self._labels, dtype=np.str_), return_inverse=True)
+        names = sorted(set(self._labels) - {""})
+        if self._label and not names:
+            raise InputError(f"{source}: no sequence has a field '{self._label}' (--label)")
+        # What has no label comes after the last class.
+        number = {name: i for i, name in enumerate([*names, ""])}
+        index = np.array([number[label] for label in self._labels], np.int64)
         values = np.array(self._values, np.float32).reshape(n, -1) if self._numbers else None
         split, note = self._decide(codes)
         sizes = np.bincount(split, minlength=3)
@@ -211,8 +237,8 @@ class _Gathered:
             codes,
             np.array(list(self.ids)),
             split,
-            index.astype(np.int64) if self._label else None,
-            tuple(names.tolist()),
+            index if self._label else None,
+            tuple(names),
             values,
             self._numbers,
             lower,

@@ -39,7 +39,7 @@ class ConditionOptions:
         """The activities by name; InputError for one without a number."""
         numbers = {}
         for text in self.activity:
-            name, _, value = text.partition("=")
+            name, _, value = text.rpartition("=")
             try:
                 numbers[name] = float(value)
             except ValueError:
@@ -51,7 +51,8 @@ class ConditionOptions:
     def fields(self) -> Mapping[str, str]:
         """What goes into the header of each sequence."""
         label = {} if self.label is None else {"label": self.label}
-        return {**label, **dict(text.split("=", 1) for text in self.activity)}
+        numbers = (text.rpartition("=") for text in self.activity)
+        return {**label, **{name: value for name, _, value in numbers}}
 
 
 @dataclass(frozen=True)

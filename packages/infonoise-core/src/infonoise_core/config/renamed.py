@@ -1,6 +1,7 @@
 """Settings that had another name before: options, files and old runs still say it that way."""
 
 import dataclasses
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,38 @@ def upgraded(settings: Mapping[str, Any], kind: type) -> dict[str, Any]:
             value = upgraded(value, hint)
         result[names.get(key, key)] = value
     return result
+
+
+def completed(settings: Mapping[str, Any], today: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """The settings of an older version, with the defaults of fields that came since.
+
+    Args:
+        settings: Under the names of today (`upgraded`).
+        today: What this version would write: only what stands there is added.
+        kind: The dataclass of both.
+    """
+    result, hints = dict(settings), get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        name, hint = field.name, hints[field.name]
+        if name not in today:
+            continue
+        is_group = isinstance(hint, type) and dataclasses.is_dataclass(hint)
+        if is_group and isinstance(result.get(name), Mapping):
+            result[name] = completed(result[name], today[name], hint)
+        elif name not in result:
+            default: Any = field.default
+            if field.default_factory is not dataclasses.MISSING:
+                default = field.default_factory()
+            if default is not dataclasses.MISSING:
+                result[name] = _plain(default)
+    return result
+
+
+def _plain(value: Any) -> Any:
+    """As JSON gives it back."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
+    return json.loads(json.dumps(value, default=str))
 
 
 def with_new_names(arguments: Sequence[str], renamed: Mapping[str, str]) -> list[str]:

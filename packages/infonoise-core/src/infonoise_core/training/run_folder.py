@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from infonoise_core.config.renamed import upgraded
+from infonoise_core.config.renamed import completed, upgraded
 from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
 from infonoise_core.files import read_json, write_json
@@ -48,7 +48,9 @@ def check_run(
         return False
     if (out / finished).exists():
         raise InputError(f"{out} holds a finished run: give another --out{replace}")
-    known = read_run(out) if kind is None else upgraded(read_run(out), kind)
+    known = read_run(out)
+    if kind is not None:
+        known = completed(upgraded(known, kind), settings, kind)
     difference = _difference(known, settings)
     if difference:
         raise InputError(
@@ -100,7 +102,7 @@ def open_run(
         overwrite: Whether a run that is there may be replaced.
         finished: The file whose presence means a complete run.
         kind: Dataclass of the settings: those that an older version wrote are read under the
-            names that its fields have now.
+            names that its fields have now, and fields that came since had their defaults.
     """
     going_on = check_run(out, settings, overwrite=overwrite, finished=finished, kind=kind)
     if not going_on:

@@ -1,0 +1,51 @@
+"""Labels of a file: with spaces, empty, or not there at all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infonoise_bio.data.sequences import SequenceSet, load_sequences
+from infonoise_bio.methods.options import Objective
+from infonoise_bio.methods.registry import DIFFUSION
+from infonoise_core import InputError
+
+TEXTS = ["ACGTAC", "CCGTAA", "TTGTAC", "GGATAC"]
+
+
+def loaded(path: Path, rows: list[str], **how) -> SequenceSet:
+    lines = [
+        f"{i},{text},{label}\n" for i, (text, label) in enumerate(zip(TEXTS, rows, strict=True))
+    ]
+    path.write_text("id,sequence,label\n" + "".join(lines))
+    return load_sequences(path, label="label", **how)
+
+
+def test_an_empty_label_is_an_error_that_names_its_row(tmp_path):
+    for empty in ("", "  "):
+        with pytest.raises(
+            InputError, match=r"record '2'.*'label' \(--label\) is empty.*--unlabelled"
+        ):
+            loaded(tmp_path / "x.csv", ["a", "b", empty, "b"])
+
+
+def test_unlabelled_sequences_are_examples_of_no_class(tmp_path):
+    data = loaded(
+        tmp_path / "x.csv", ["B cell, naive".replace(",", ";"), "", "a", ""], unlabelled=True
+    )
+    assert data.classes == ("B cell; naive", "a")
+    assert data.labels.tolist() == [0, 2, 1, 2]
+    # Their label is the one that says "not given" to the network.
+    task = DIFFUSION.task(Objective("forward", cond_dropout=0.0), data, seed=0)
+    null = task.denoiser.config.conditions.null()["label"]
+    assert int(null) == 2
+    assert task.batch(np.arange(4)).condition["label"].tolist() == [0, 2, 1, 2]
+
+
+def test_a_file_without_any_label_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no sequence has a field 'label'"):
+        loaded(tmp_path / "x.csv", ["", "", "", ""], unlabelled=True)
+    path = tmp_path / "x.fa"
+    path.write_text("".join(f">r{i}\n{t}\n" for i, t in enumerate(TEXTS)))
+    with pytest.raises(InputError, match="record 'r0' has no field 'label'"):
+        load_sequences(path, label="label")
