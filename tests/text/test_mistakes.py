@@ -37,6 +37,7 @@ from .command_line import run
         (["evaluate", "{trained}", "--lm", "folder"], "infonoise-text[lm]"),
         (["profile", "{trained}", "--save", "p.json"], "--save without --by"),
         (["profile", "{fixed}"], "no profile here"),
+        (["profile", "{masked}"], "no profile here"),
         (["complete", "{masked}", "a"], "complete takes runs of bits"),
         (["profile", "{masked}", "--by", "bit"], "profile --by takes runs of bits"),
         (["train", "{corpus}", "--out", "o", "--method", "diffusion"], "--method"),
