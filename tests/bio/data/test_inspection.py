@@ -220,7 +220,7 @@ def test_extract(capsys, tmp_path):
     assert "1 sequences" in text
     assert "1 windows dropped: they leave their record" in text
     # Bases 12..18 of AACCGGTTRN..., read on the other strand.
-    assert out.read_text() == ">chr1:13-19(-) name=peak_one score=0 strand=-\nYAACCGG\n"
+    assert out.read_text() == '>chr1:13-19(-) name="peak one" score=0 strand=-\nYAACCGG\n'
     refused(capsys, "exists: give another name or --overwrite", "extract", bed, "--genome", genome,
             "--out", out)  # fmt: skip
     code, _, _ = run(capsys, "extract", bed, "--genome", genome, "--out", out, "--overwrite",

@@ -159,12 +159,14 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
         self, run: TrainedRun[DnaOptions], data: SequenceSet, command: EvaluateOptions
     ) -> Evaluated:
         objective, trained = run.options.objective, trained_of(run)
+        extras: EvaluateExtras = command.options
+        own = extras.designs is None
         subject = Subject(
             trained.denoiser, objective.strand, objective.sigma_min, objective.sigma_max,
-            sampling_of(trained, command.sampler),
+            sampling_of(trained, command.sampler) if own else None,
         )  # fmt: skip
         training, held_out = parts(data, command.split)
-        return evaluate_run(subject, training, held_out, command.samples, command.options)
+        return evaluate_run(subject, training, held_out, command.samples, extras)
 
     def check_evaluate(self, command: EvaluateOptions) -> None:
         if command.samples < 20:

@@ -39,14 +39,14 @@ class Subject:
         denoiser: Its averaged weights.
         strand: Whether both strands are alike.
         sigma_min, sigma_max: Its noise levels.
-        sampling: From noise to sequences.
+        sampling: From noise to sequences; None where those that are measured come from a file.
     """
 
     denoiser: BaseDenoiser
     strand: Strand
     sigma_min: float
     sigma_max: float
-    sampling: Sampling
+    sampling: Sampling | None
 
 
 def evaluate_run(
@@ -73,15 +73,17 @@ def evaluate_run(
     scanners, windows = _motifs(subject, options)
     oracle = None if options.oracle is None else Oracle(options.oracle)
     n = min(samples, len(held_out), len(training))
-    own = options.designs is None
-    if options.designs is None:
+    own = subject.sampling is not None
+    if subject.sampling is not None:
         with progress(n, "sample") as reporter:
             generated = generated_like(
                 subject.denoiser, held_out, n, subject.sampling,
                 lambda done, _: reporter.advance(done),
             )  # fmt: skip
-    else:
+    elif options.designs is not None:
         generated = read_designs(options.designs, held_out, n, options.label)
+    else:
+        raise ValueError("neither a way to sample nor a file of designs")
     likelihood = [likelihood_table(subject, training, held_out, options.levels)] if own else []
     anchors = make_anchors(training.codes, held_out.codes, generated.codes)
     rows = _planted(training, held_out, generated, anchors.order)
@@ -104,9 +106,9 @@ def _motifs(subject: Subject, options: EvaluateExtras) -> tuple[list[Scanner], l
 
 def _about(subject: Subject, options: EvaluateExtras) -> dict[str, str | int]:
     about: dict[str, str | int] = {}
-    if options.designs is None:
+    if subject.sampling is not None:
         about = {"solver": subject.sampling.solver, "steps": len(subject.sampling.sigmas)}
-    else:
+    elif options.designs is not None:
         about = {"designs": options.designs.name}
     return about if options.label is None else {**about, "label": options.label}
 
