@@ -187,6 +187,27 @@ def test_what_is_left_out_of_a_folder_is_said(tmp_path: Path) -> None:
     )
 
 
+def test_tables_and_json_that_lie_beside_text_are_left_out(tmp_path: Path) -> None:
+    """Where they hold no such field; but one that is named, or is all there is, must have it."""
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "package.json").write_text('{"name": "b"}')
+    (tmp_path / "c.csv").write_text("x,y\n1,2\n")
+    (tmp_path / "notes.json").write_text("no JSON at all\nbut notes\n")
+    assert texts(tmp_path) == ["a"]
+    assert said(tmp_path).endswith(
+        "; 2 files left out, without a field 'text': c.csv, package.json; 1 files left out, no json"
+        " to read: notes.json"
+    )
+    with pytest.raises(InputError, match="no column 'text'"):
+        texts(tmp_path / "c.csv")
+    (tmp_path / "a.txt").unlink()
+    with pytest.raises(InputError, match="no column 'text'"):
+        texts(tmp_path)
+    (tmp_path / "d.jsonl").write_bytes(rows({"text": "d"}, {"body": "e"}))
+    with pytest.raises(InputError, match="line 2: no field 'text'"):
+        texts(tmp_path)
+
+
 def test_a_pattern_names_files(tmp_path: Path) -> None:
     for name in ("b.txt", "a.txt", "c.md"):
         (tmp_path / name).write_text(name)

@@ -203,3 +203,11 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(InputError, match=r"pip install 'infonoise-text\[hf\]'"):
         load_tokenizer("gpt2")
+
+
+def test_a_tokenizer_is_trained_on_lines_that_hold_its_own_mark() -> None:
+    text = "a bar ▁ chart ▁▁▂▃ of a river\n" * 40
+    made = train_sentencepiece([text], 274)
+    assert made.decode(made.encode(text)) == text
+    # Words are pieces, so the lines were read and not passed over.
+    assert len(made.encode("chart river")) < len("chart river")

@@ -12,7 +12,7 @@ from infonoise_core.folders.strays import is_shown, without_ours
 from infonoise_core.reading import check_regular
 from infonoise_text.data.formats import archives, json_records, packed, parquet, table, text
 from infonoise_text.data.formats.packed import unpacked_name, unpacked_stream
-from infonoise_text.data.reading import SPLIT_NAMES, Document, Reading
+from infonoise_text.data.reading import SPLIT_NAMES, Document, NoFieldError, Reading
 
 Format = Callable[[BinaryIO, str, Reading], Iterator[str]]
 _FORMATS: Sequence[tuple[tuple[str, ...], Format]] = (
@@ -24,6 +24,8 @@ _FORMATS: Sequence[tuple[tuple[str, ...], Format]] = (
     (parquet.SUFFIXES, parquet.read),
 )
 SUFFIXES = tuple(suffix for suffixes, _ in _FORMATS for suffix in suffixes)
+# Left out of a folder where they hold no such records, and said.
+_ASIDE = (*json_records.WHOLE, *table.COMMAS, *table.TABS)
 KINDS = " ".join((*SUFFIXES, *archives.SUFFIXES))
 _DAMAGE = (*packed.DAMAGE, *archives.DAMAGE)
 
@@ -38,13 +40,17 @@ def read_files(files: Sequence[tuple[Path, str]], reading: Reading) -> Iterator[
         files: Each with the part of its path that may say a split.
     """
     splits = named_splits([name for _, name in files], reading)
-    for (path, _), split in zip(files, splits, strict=True):
-        for document in read_file(path, reading):
+    for (path, name), split in zip(files, splits, strict=True):
+        for document in read_file(path, reading, chosen=not name):
             yield document if split is None else Document(document.text, split)
 
 
-def read_file(path: Path, reading: Reading) -> Iterator[Document]:
-    """The documents of a file or an archive."""
+def read_file(path: Path, reading: Reading, *, chosen: bool = True) -> Iterator[Document]:
+    """The documents of a file or an archive.
+
+    Args:
+        chosen: Whether it was named itself, and does not just lie in a folder.
+    """
     name = path.name.lower()
     check_regular(path)
     try:
@@ -52,7 +58,7 @@ def read_file(path: Path, reading: Reading) -> Iterator[Document]:
             yield from _read_archive(path, reading)
         else:
             with path.open("rb") as file, unpacked_stream(file, name, str(path)) as stream:
-                yield from map(Document, _read(stream, name, str(path), reading))
+                yield from map(Document, _read(stream, name, str(path), reading, chosen))
     except _DAMAGE as error:
         reading.refuse(InputError(f"{path}: cannot be read ({error})"))
 
@@ -71,21 +77,37 @@ def _read_archive(path: Path, reading: Reading) -> Iterator[Document]:
             continue
         name, where = member.name.lower(), f"{path}:{member.name}"
         with unpacked_stream(member.stream, name, where) as stream:
-            for found in _read(stream, name, where, reading):
+            for found in _read(stream, name, where, reading, chosen=False):
                 yield Document(found, splits[member.name])
 
 
-def _read(stream: BinaryIO, name: str, where: str, reading: Reading) -> Iterator[str]:
-    """What a file holds that is named: of an unknown suffix, plain text."""
+def _read(stream: BinaryIO, name: str, where: str, reading: Reading, chosen: bool) -> Iterator[str]:
+    """What a file holds: of an unknown suffix, plain text.
+
+    Args:
+        chosen: Whether the file was named itself.
+    """
     plain = unpacked_name(name)
     suffix, read = next(
         ((s, read) for suffixes, read in _FORMATS for s in suffixes if plain.endswith(s)),
         (Path(plain).suffix or "without a suffix", text.read),
     )
+    found = False
     try:
-        yield from read(stream, where, reading)
+        for document in read(stream, where, reading):
+            found = True
+            yield document
     except InputError as error:
-        if str(error) in reading.bad[-1:]:
+        counted = str(error) in reading.bad[-1:]
+        if suffix in _ASIDE and not (chosen or found):
+            # Such files lie beside text for other reasons too.
+            del reading.bad[len(reading.bad) - counted :]
+            reading.missing = reading.missing or error
+            without = isinstance(error, NoFieldError)
+            why = f"without a field {reading.field!r}" if without else f"no {suffix[1:]} to read"
+            reading.leave_out(Path(where).name, why)
+            return
+        if counted:
             raise  # a record was one too many
         reading.refuse(error)
     reading.files[suffix] += 1

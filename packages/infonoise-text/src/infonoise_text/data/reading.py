@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +15,12 @@ SPLIT_NAMES = {
 }  # fmt: skip
 # How many names a line shows.
 _SHOWN = 3
+# How many names of fields, and how many characters of each.
+_NAMES, _NAME = 8, 40
+
+
+class NoFieldError(InputError):
+    """A record has no field of the name that was given."""
 
 
 class Document(NamedTuple):
@@ -37,6 +43,7 @@ class Reading:
         documents: How many documents there were.
         empty: How many of them held nothing but white space, and were left out.
         note: Something else that a user should know.
+        missing: What the first file was left out for that holds no such records.
     """
 
     field: str = "text"
@@ -47,6 +54,7 @@ class Reading:
     documents: int = 0
     empty: int = 0
     note: str = ""
+    missing: InputError | None = None
 
     def refuse(self, error: InputError) -> None:
         """Leave one file or record out.
@@ -73,6 +81,8 @@ class Reading:
                 continue
             self.documents += 1
             yield document
+        if self.missing is not None and not self.documents:
+            raise self.missing
 
     def summary(self) -> str:
         """One line on what was read and what was left out."""
@@ -109,12 +119,28 @@ def text_of(record: Any, path: str, where: str, kind: str = "field") -> str:
     value: Any = record
     for key in [path] if path in record else path.split("."):
         if not isinstance(value, dict) or key not in value:
-            fields = ", ".join(_ways(record)) or "none"
-            raise InputError(
+            fields = named(_ways(record))
+            raise NoFieldError(
                 f"{where}: no {kind} {path!r} (its {kind}s: {fields}); name it with --field"
             )
         value = value[key]
     return checked(value, f"{where}: {kind} {path!r}")
+
+
+def lacks(record: Any, path: str) -> bool:
+    """Whether a record has no such field."""
+    try:
+        text_of(record, path, "")
+    except NoFieldError:
+        return True
+    except InputError:
+        return False
+    return False
+
+
+def named(fields: Sequence[str]) -> str:
+    """The first few names of fields, in a length for people."""
+    return ", ".join(field[:_NAME] for field in fields[:_NAMES]) or "none"
 
 
 def _ways(record: dict[Any, Any]) -> list[str]:
@@ -123,7 +149,7 @@ def _ways(record: dict[Any, Any]) -> list[str]:
     for key, value in record.items():
         inside = _ways(value) if isinstance(value, dict) else []
         ways += [f"{key}.{way}" for way in inside] or [str(key)]
-    return ways[:8]
+    return ways
 
 
 def checked(value: object, where: str) -> str:

@@ -18,8 +18,9 @@ class Division:
     """Which split a document goes to: the one it is given for, or one by its content alone.
 
     For the splits that are not given, documents are taken in the order of the hash of their
-    content: first those that fit into the share of valid, then those of test, and the rest is
-    train. So all copies of a document are on one side, and the order of reading does not matter.
+    content until the share of valid is full, then of test, and the rest is train. White space is
+    the same to the hash however much of it there is, so all copies of a document are on one side,
+    and the order of reading does not matter.
     Where there are fewer than three different documents, each is cut instead, near the end of a
     line, into its beginning (train) and pieces of its end.
 
@@ -53,9 +54,9 @@ class Division:
             content = document.text.encode()
             total += len(content)
             if document.split in SPLITS[1:]:
-                given.setdefault(document.split, set()).add(_hash(content))
+                given.setdefault(document.split, set()).add(_hash(document.text))
                 continue
-            hashes.append(_hash(content))
+            hashes.append(_hash(document.text))
             sizes.append(len(content))
         if not len(hashes):
             raise InputError(f"{documents.name}: no text in it; give a corpus with some")
@@ -79,7 +80,7 @@ class Division:
         if document.split in SPLITS[1:]:
             yield document.split, text
         elif not self.by_stretch:
-            yield self._held_out.get(_hash(text.encode()), "train"), text
+            yield self._held_out.get(_hash(text), "train"), text
         else:
             start = 0
             for split, end in zip(("train", *self.drawn), self._ends(text), strict=True):
@@ -95,17 +96,22 @@ class Division:
         yield len(text)
 
 
-def _hash(content: bytes) -> int:
+def _hash(text: str) -> int:
+    content = " ".join(text.split()).encode()
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
 
 
 def _taken(free: list[tuple[int, float]], target: float) -> set[int]:
-    """Documents in the given order that fit into `target` bytes, or else the smallest."""
+    """Documents in the given order until `target` bytes are nearest, or else the smallest.
+
+    None is passed over for its size: those held out are as long as the others.
+    """
     taken, filled = set(), 0.0
     for key, size in free:
-        if filled + size <= target:
-            taken.add(key)
-            filled += size
+        if filled + size / 2 > target:
+            break
+        taken.add(key)
+        filled += size
     return taken or {min(free, key=lambda item: item[1])[0]}
 
 

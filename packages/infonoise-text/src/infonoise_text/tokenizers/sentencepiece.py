@@ -142,6 +142,6 @@ def _training_error(text: str, vocab_size: int, name: str) -> VocabularyError:
 def _sentences(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         for line in text.split("\n"):
-            # The trainer refuses lines with NUL; such a character is encoded as its byte.
-            line = line.replace("\0", "")
-            yield from (line[i : i + _SENTENCE] for i in range(0, len(line), _SENTENCE))
+            # The trainer refuses lines with NUL or its own mark; both are encoded as their bytes.
+            for part in line.replace("\0", "").split(_MARK):
+                yield from (part[i : i + _SENTENCE] for i in range(0, len(part), _SENTENCE))

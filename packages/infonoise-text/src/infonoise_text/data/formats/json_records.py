@@ -7,7 +7,7 @@ from typing import BinaryIO
 from infonoise_core.errors import InputError
 from infonoise_core.reading import parse_json
 from infonoise_text.data.formats.text import decoded, refuse_binary, whole
-from infonoise_text.data.reading import Reading, text_of
+from infonoise_text.data.reading import Reading, lacks, text_of
 
 LINES = (".jsonl", ".ndjson")
 WHOLE = (".json",)
@@ -44,7 +44,10 @@ def read_whole(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
     except InputError:
         yield from read_lines(io.BytesIO(content), where, reading)
         return
-    for number, record in enumerate(records if isinstance(records, list) else [records], start=1):
+    records = records if isinstance(records, list) else [records]
+    if records and all(lacks(record, reading.field) for record in records):
+        text_of(records[0], reading.field, f"{where}, record 1")  # says so
+    for number, record in enumerate(records, start=1):
         try:
             yield text_of(record, reading.field, f"{where}, record {number}")
         except InputError as error:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 from infonoise_core.errors import InputError
 from infonoise_core.extras import require
 from infonoise_text.data.formats.text import everything
-from infonoise_text.data.reading import Reading, text_of
+from infonoise_text.data.reading import NoFieldError, Reading, named, text_of
 
 SUFFIXES = (".parquet",)
 _ROWS = 256  # read at a time
@@ -25,9 +25,9 @@ def read(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
             names = file.schema_arrow.names
             column = field if field in names else field.partition(".")[0]
             if column not in names:
-                keys = ", ".join(names[:8])
-                raise InputError(
-                    f"{where}: no column {field!r} (its columns: {keys}); name it with --field"
+                raise NoFieldError(
+                    f"{where}: no column {field!r} (its columns: {named(names)}); name it with"
+                    " --field"
                 )
             number = 0
             for batch in file.iter_batches(batch_size=_ROWS, columns=[column]):

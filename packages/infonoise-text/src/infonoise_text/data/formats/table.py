@@ -7,7 +7,7 @@ from functools import partial
 from typing import BinaryIO
 
 from infonoise_core.errors import InputError
-from infonoise_text.data.reading import Reading, text_of
+from infonoise_text.data.reading import NoFieldError, Reading, named, text_of
 
 COMMAS, TABS = (".csv",), (".tsv",)
 # Cells of whole documents are longer than what the library allows by itself.
@@ -24,9 +24,8 @@ def read(stream: BinaryIO, where: str, reading: Reading, delimiter: str = ",") -
     try:
         header = list(rows.fieldnames or ())
         if reading.field not in header:
-            columns = ", ".join(header[:8]) or "none"
-            raise InputError(
-                f"{where}: no column {reading.field!r} (its columns: {columns}); name it with"
+            raise NoFieldError(
+                f"{where}: no column {reading.field!r} (its columns: {named(header)}); name it with"
                 " --field"
             )
         for number, row in enumerate(rows, start=2):
