@@ -5,7 +5,7 @@ import torch
 
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_core.sampling.solvers import solve
-from picture_samplers import CALLS, SOLVERS, levels
+from of_images.picture_samplers import CALLS, SOLVERS, levels
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

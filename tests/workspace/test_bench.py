@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 import bio
-import closed_forms
 import core
-import figures
 import report
 import text
 import training
 import vision
 from infonoise_core import InfoNoise, VarianceExploding
 from infonoise_core.errors import InputError
+from of_core import closed_forms
+from pictures import figures
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "benchmarks"

@@ -16,18 +16,6 @@ import torch
 
 import comparisons
 from comparisons import QUICK_STEPS, Aim, Comparison, Outcome
-from designs import (
-    CHIP,
-    PEAKS,
-    PLANTED,
-    PROMOTERS,
-    TATA,
-    TSS,
-    baseline_designs,
-    baselines,
-    needed,
-    quality,
-)
 from infonoise_bio.data.sequences import SequenceSet, load_sequences
 from infonoise_bio.evaluation.held_out import DnaEvaluation
 from infonoise_bio.methods.options import Objective
@@ -39,9 +27,21 @@ from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import make_schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.loop import train
-from redesign import redesign
+from of_dna.designs import (
+    CHIP,
+    PEAKS,
+    PLANTED,
+    PROMOTERS,
+    TATA,
+    TSS,
+    baseline_designs,
+    baselines,
+    needed,
+    quality,
+)
+from of_dna.redesign import redesign
+from of_dna.streaming import streaming
 from report import Cell, Goal, Section, Table
-from streaming import streaming
 from suite import Suite, Tick
 
 ADAPTIVE = "loss-second-moment,cdcd,adaptive-loss"

@@ -1,12 +1,6 @@
 """Regenerate docs/benchmarks/core.md: what the core shows, and the goals it misses."""
 
-import adversarial
-import closed_forms
-import cost
-import readouts
-import scale
-import solver_paths
-import two_ranks
+from of_core import adversarial, closed_forms, cost, readouts, scale, solver_paths, two_ranks
 from suite import Suite
 
 SUITE = Suite(

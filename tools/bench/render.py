@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from figures import draw_all
+from pictures.figures import draw_all
 from report import render
 
 PAGES = Path(__file__).parents[2] / "docs" / "benchmarks"

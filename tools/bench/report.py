@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-import figures
+from pictures import figures
 
 Cell = str | int | float | bool | None
 Relation = Literal["at most", "at least", "equal to", "between"]

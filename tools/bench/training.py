@@ -1,7 +1,6 @@
 """Regenerate docs/benchmarks/training.md: what several processes learn, and what the loop costs."""
 
-import engines
-import loop_overhead
+from of_training import engines, loop_overhead
 from suite import Suite
 
 SUITE = Suite(

@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from functools import partial
 
 import comparisons
-import image_throughput
-import picture_samplers
-import restoration
-import schedule_pictures
 from comparisons import Aim, Comparison, Outcome
+from of_images import image_throughput, picture_samplers, restoration, schedule_pictures
+from of_images.vision_runs import DATA, SIZE
 from suite import Suite
-from vision_runs import DATA, SIZE
 
 # Of each run: about a hundred seconds on one thread of a quiet core. Longer ones are few.
 UPDATES, LONG = 400, 1200

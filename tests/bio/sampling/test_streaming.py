@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-import peak
 from infonoise_bio.sampling import sequences as sample
 from infonoise_core.sampling.generate import generate_chunks
+from of_dna import peak
 
 LENGTH, CHUNK = 24, 50
 FEW, MANY = 2 * CHUNK, 20 * CHUNK

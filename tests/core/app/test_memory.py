@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-import memory as bench
 from infonoise_core.app.memory import activation_bytes, estimate
 from infonoise_core.errors import InputError
 from infonoise_core.training.config import EngineConfig
 from infonoise_core.training.engines.base import recompute_blocks
 from infonoise_core.training.task import Batch
+from of_training import memory as bench
 
 MIB = 2**20
 STAGES = (0, 1, 2, 3)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from infonoise_core.sampling.solvers import SOLVERS
-from solvers import BUDGETS, SIGMA_MIN, STDS, solver_table
+from of_core.solvers import BUDGETS, SIGMA_MIN, STDS, solver_table
 
 
 @pytest.mark.slow

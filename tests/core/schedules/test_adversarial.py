@@ -5,10 +5,10 @@ The table itself, with the published gates beside it, is in docs/benchmarks/core
 
 import pytest
 
-import adversarial
-from gates import DEFAULT, GATES
 from infonoise_core import InfoNoise, VarianceExploding, slope_gate
 from infonoise_core.analytic.exact import BinarySource, exact_profile
+from of_core import adversarial
+from of_core.gates import DEFAULT, GATES
 
 
 def test_the_gate_of_the_tables_is_the_default() -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-import two_ranks
+from of_core import two_ranks
 
 
 @pytest.fixture(scope="module")

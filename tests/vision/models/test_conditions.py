@@ -27,7 +27,7 @@ from infonoise_vision.models.conditions import (
     replaced,
 )
 from infonoise_vision.models.registry import NETWORKS, Inputs, make_network
-from linear_gaussian import kl_to_posterior
+from of_core.linear_gaussian import kl_to_posterior
 
 
 def test_the_condition_must_not_be_noised_as_the_image_is() -> None:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import geometric_mean
 
-import vision_runs
 from infonoise_core.errors import InputError
 from infonoise_core.training.progress import Silent
 from infonoise_vision.data.images import ImageSet
@@ -12,6 +11,7 @@ from infonoise_vision.evaluation.classifier import Classifier
 from infonoise_vision.evaluation.energy import energy_of_sets
 from infonoise_vision.evaluation.fid import frechet_distance, kernel_distance
 from infonoise_vision.evaluation.generated import Drawn, count, draw, features
+from of_images import vision_runs
 from report import Cell, Goal, Section, Table
 from suite import Tick
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gates import DEFAULT, GATES
 from infonoise_core.analytic.exact import BinarySource, GaussianSource, exact_profile
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.weighting import Weight, edm_weight
 from infonoise_core.schedules.gates import Gate, open_gate, training_density
 from infonoise_core.schedules.infonoise import InfoNoise
+from of_core.gates import DEFAULT, GATES
 from report import Goal, Section, Table
 
 BATCH, STEPS, REFRESH, WARMUP = 512, 60, 10, 20

@@ -9,8 +9,8 @@ from torch import Tensor
 from infonoise_core.analytic.exact import GaussianSource
 from infonoise_core.sampling.grids import log_uniform_grid
 from infonoise_core.sampling.solvers import SOLVERS, solve
+from of_core.solvers import solver_table
 from report import Cell, Goal, Section, Table
-from solvers import solver_table
 
 # What theory says, and how far the observed order of 512 against 1024 levels may be off: the next
 # term of the error is of the size of one step in log sigma.

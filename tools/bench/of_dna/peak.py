@@ -1,6 +1,6 @@
 """Run a command and write to a file how much memory it took at most, in bytes.
 
-    python tools/bench/peak.py peak.txt infonoise-bio sample run --samples 1000 --out designs.fa
+    python tools/bench/of_dna/peak.py peak.txt infonoise-bio sample run --out designs.fa
 
 A process of its own, and a small one: the kernel counts what a command's parent held when it
 started it towards the command's own peak.

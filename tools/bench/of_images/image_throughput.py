@@ -2,9 +2,9 @@
 
 import time
 
-import vision_runs
 from infonoise_vision.data.images import load_split
-from loop_overhead import BATCH, Work, overheads
+from of_images import vision_runs
+from of_training.loop_overhead import BATCH, Work, overheads
 from report import Goal, Section, Table
 from suite import Tick
 

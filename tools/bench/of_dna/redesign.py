@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from comparisons import QUICK_STEPS
-from designs import command
 from infonoise_bio.alphabet import MASKED, Codes, codes_of
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.fasta import read_fasta, write_fasta
 from infonoise_bio.sampling.sequences import records_of
 from infonoise_bio.synthetic import DEMO, Planted, PlantedDna, demo_sequences, holds
+from of_dna.designs import command
 from report import Cell, Goal, Section, Table
 from suite import WORK, Tick
 

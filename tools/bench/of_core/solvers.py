@@ -1,6 +1,6 @@
 """Terminal KL against NFE for every grid and solver, on sources whose denoiser is exact.
 
-    python tools/bench/solvers.py --out solvers.json
+    python tools/bench/of_core/solvers.py --out solvers.json
 
 Nothing is drawn at random: a Gaussian is carried by its standard deviations, a one-dimensional
 distribution by its quantiles.  Every path starts from the exact distribution of x at

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import figure_core
-import figure_domains
-from figure_style import Results
+from pictures import figure_core, figure_domains
+from pictures.figure_style import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

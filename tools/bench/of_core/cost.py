@@ -15,12 +15,12 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from host_buffers import HostBuffers
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.weighting import edm_weight
 from infonoise_core.schedules.fixed import LogNormal
 from infonoise_core.schedules.infonoise import InfoNoise
 from infonoise_vision.methods.diffusion import make_denoiser
+from of_core.host_buffers import HostBuffers
 from report import Goal, Section, Table
 
 BATCH, REFRESH = 512, 100

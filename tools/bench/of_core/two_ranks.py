@@ -1,11 +1,12 @@
 """Two processes under torch.distributed (gloo): one table to the last bit, and one estimate.
 
-    python tools/bench/two_ranks.py --rank R --store FILE --out FILE
+    python -m of_core.two_ranks --rank R --store FILE --out FILE
 
 is what each of the two runs.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,8 +21,8 @@ from infonoise_core.analytic.exact import BinarySource
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.schedules.fixed import LogUniform
 from infonoise_core.schedules.infonoise import InfoNoise
+from of_core.sources import exact_losses
 from report import Goal, Section, Table
-from sources import exact_losses
 
 WORLD, BATCH = 2, 512
 STEPS, REFRESH = 40, 5
@@ -79,12 +80,14 @@ def section(quick: bool, seed: int, tick: Callable[[str], None]) -> Section:
 
 def run_pair(seed: int) -> list[Tables]:
     """What each of two processes saw after every refresh."""
+    path = [Path(__file__).parents[1], *filter(None, [os.environ.get("PYTHONPATH")])]
     with tempfile.TemporaryDirectory() as folder:
         outs = [Path(folder) / f"rank{rank}.safetensors" for rank in range(WORLD)]
         processes = [
             subprocess.Popen(
-                [sys.executable, __file__, "--rank", str(rank), "--seed", str(seed),
-                 "--store", str(Path(folder) / "store"), "--out", str(out)],
+                [sys.executable, "-m", "of_core.two_ranks", "--rank", str(rank),
+                 "--seed", str(seed), "--store", str(Path(folder) / "store"), "--out", str(out)],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))},
             )
             for rank, out in enumerate(outs)
         ]  # fmt: skip

@@ -13,8 +13,8 @@ from infonoise_core.profiles.estimator import RateEstimator
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.profiles.readout import continuous_entropy, discrete_entropy
 from infonoise_core.schedules.infonoise import InfoNoise
+from of_core.sources import Case, cases, exact_losses, feed
 from report import Cell, Goal, Section, Table
-from sources import Case, cases, exact_losses, feed
 
 BATCH, REFRESH, WARMUP = 512, 25, 50
 # Exact denoisers do not change, so there is nothing to forget.

@@ -2,7 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-from figure_style import BLUE, GREEN, INK, ORANGE, PALE, RED, Results, number, panels, table
+from pictures.figure_style import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    PALE,
+    RED,
+    Results,
+    number,
+    panels,
+    table,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,8 +17,8 @@ from infonoise_core.profiles.measured import measure_profile
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.profiles.readout import Information, information_gap
 from infonoise_core.schedules.infonoise import InfoNoise
+from of_core.sources import CLUSTERS
 from report import Goal, Section, Table
-from sources import CLUSTERS
 
 SPHERE = SphereSource(10, 100)
 # Standard deviation of one of the 100 coordinates.

@@ -6,7 +6,6 @@ from statistics import fmean
 import torch
 
 import comparisons
-import vision_runs
 from infonoise_core.app.results import with_error
 from infonoise_core.sampling.generate import generate
 from infonoise_core.sampling.grids import karras_grid
@@ -16,6 +15,7 @@ from infonoise_vision.evaluation.fid import frechet_distance, kernel_distance
 from infonoise_vision.evaluation.generated import count, features
 from infonoise_vision.methods.diffusion import denoiser_of, load
 from infonoise_vision.methods.options import Objective
+from of_images import vision_runs
 from report import Cell, Goal, Section, Table
 from suite import Tick
 

@@ -5,7 +5,6 @@ completed images.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import vision_runs
 from infonoise_core.app.evaluation import Row
 from infonoise_core.training.progress import Silent
 from infonoise_vision.data.images import ImageSet
@@ -15,7 +14,8 @@ from infonoise_vision.evaluation.measures import REAL, VALUE, classifier_rows, p
 from infonoise_vision.evaluation.profile import condition_gap
 from infonoise_vision.models.conditions import make_condition
 from infonoise_vision.sampling.trained import ImageRun
-from linear_gaussian import CORRELATION, LEVELS, SEEN, kl_to_posterior
+from of_core.linear_gaussian import CORRELATION, LEVELS, SEEN, kl_to_posterior
+from of_images import vision_runs
 from report import Cell, Goal, Section, Table
 from suite import Tick
 

@@ -1,7 +1,8 @@
 """What training processes hold in memory, beside what was estimated: one line per setting.
 
-    python tools/bench/memory.py '{"engine": "torch"}' '{"engine": "torch", "grad_accum": 2}'
-    torchrun --nproc-per-node 2 tools/bench/memory.py '{"engine": "deepspeed", "zero": 3}'
+    cd tools/bench/of_training
+    python memory.py '{"engine": "torch"}' '{"engine": "torch", "grad_accum": 2}'
+    torchrun --nproc-per-node 2 memory.py '{"engine": "deepspeed", "zero": 3}'
 
 Give each setting of EngineConfig as JSON, with "device": "cuda" on GPUs. There the numbers are
 those of torch's allocator; on the CPU they are the resident pages of the process.

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from figure_style import (
+from pictures.figure_style import (
     BLUE,
     GREEN,
     INK,

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import torch
 
-from adversarial import draw_batch, honest
-from gates import DEFAULT, GATES
 from infonoise_core.analytic.exact import BinarySource, GaussianSource
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.schedules.gates import Gate
 from infonoise_core.schedules.infonoise import InfoNoise
+from of_core.adversarial import draw_batch, honest
+from of_core.gates import DEFAULT, GATES
 from report import Cell, Goal, Section, Table
 
 BATCH, REFRESH, WARMUP = 512, 10, 20

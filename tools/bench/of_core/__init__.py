@@ -1,0 +1,1 @@
+"""What the core shows: closed forms, adversarial losses, solvers, cost."""

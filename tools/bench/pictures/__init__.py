@@ -1,0 +1,1 @@
+"""The pictures that pages of results open with."""
