@@ -1,9 +1,10 @@
 """What the gallery shows, made anew: profiles of data, and samples of short trainings.
 
-    python docs/_ext/gallery_data.py ../shared/data      about ten minutes on one CPU core
+    python docs/_ext/gallery_data.py ../shared/data            about five minutes on one CPU core
+    python docs/_ext/gallery_data.py ../shared/data text dna   some parts
 
-Writes docs/_static/gallery/gallery.json and the sampled images beside it. The folder holds the
-bigger data (see their README); a kind of data whose files are not there is left out.
+Writes a JSON file for each part into docs/_static/gallery, and the sampled images beside them. The
+folder holds the bigger data; a kind of data whose files are not there is left out.
 """
 
 import csv
@@ -15,7 +16,7 @@ import pydoc_data.topics
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,20 @@ CHANNEL, BINS = VarianceExploding(0.005, 50.0), 64
 # Images that a profile is taken from.
 MOST = 2048
 Profile = dict[str, Any]
+Part = dict[str, Any]
 
 
-def main(data: Path) -> None:
-    """Everything, one after the other on one thread."""
+def main(data: Path, names: Sequence[str]) -> None:
+    """The named parts, or all of them, one after the other on one thread."""
     torch.set_num_threads(1)
-    torch.manual_seed(0)
     GALLERY.mkdir(parents=True, exist_ok=True)
-    content = {"profiles": list(profiles(data)), **trainings(data)}
-    (GALLERY / "gallery.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    for name in names or PARTS:
+        torch.manual_seed(0)
+        with tempfile.TemporaryDirectory() as folder:
+            found = PARTS[name](data, Path(folder))
+        if found is not None:
+            text = json.dumps(found, ensure_ascii=False, separators=(",", ":")) + "\n"
+            (GALLERY / f"{name}.json").write_text(text)
 
 
 def profiles(data: Path) -> Iterator[Profile]:
@@ -169,40 +175,65 @@ def _sequences(path: Path) -> list[str]:
         return [row["sequence"] for row in csv.DictReader(rows)]
 
 
-def trainings(data: Path) -> dict[str, Any]:
-    """Samples, measured profiles and a comparison, by the packages' own commands."""
-    content: dict[str, Any] = {"trained": []}
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        fashion = data / "vision/fashion-mnist"
-        sets = [("Digits", "digits", ["digits"], 300)]
-        if fashion.exists():
-            sets.append(("Fashion-MNIST", "fashion", [str(fashion), "--size", "14"], 200))
-        for title, name, source, steps in sets:
-            run, grid = folder / name, GALLERY / f"{name}.png"
-            grid.unlink(missing_ok=True)
-            call("vision", "train", *source, "--steps", str(steps), "--out", str(run))
-            call("vision", "sample", str(run), "--samples", "40", "--out", str(grid))
-            _enlarge(grid)
-            content["trained"].append(_measured(title, run, steps))
-        run = folder / "text"
-        call("text", "train", "pydoc", "--steps", "250", "--out", str(run))
-        out = folder / "texts.jsonl"
-        call("text", "sample", str(run), "--samples", "2", "--out", str(out))
-        content["text"] = [json.loads(line)["text"] for line in out.read_text().splitlines()]
-        content["trained"].append(_measured("Python's documentation", run, 250))
-        run = folder / "dna"
-        call("bio", "train", "planted", "--strand", "forward", "--steps", "200", "--out", str(run))
-        out = folder / "designs.fa"
-        call("bio", "sample", str(run), "--samples", "400", "--label", "housekeeping",
-             "--out", str(out))  # fmt: skip
-        content["dna"] = [line for line in out.read_text().splitlines() if line[0] != ">"]
-        content["trained"].append(_measured("Promoters with planted motifs", run, 200))
-        out = folder / "comparison"
-        call("vision", "compare", "digits", "--binarize", "0.5", "--steps", "120", "--seeds", "2",
-             "--out", str(out))  # fmt: skip
-        content["comparison"] = _comparison(json.loads((out / "results.json").read_text()))
-    return content
+def train(domain: str, source: str, *options: str, run: Path, steps: int) -> Profile:
+    """A run by a package's own command, and the profile that it measured."""
+    call(domain, "train", *source.split(), *options, "--steps", str(steps), "--out", str(run))
+    return {"steps": steps, "profile": json.loads((run / "profile.json").read_text())}
+
+
+def digits(data: Path, folder: Path) -> Part:
+    """A short training on the digits that are always there."""
+    found = train("vision", "digits", run=folder / "run", steps=300)
+    _grid(folder / "run", "digits.png")
+    return found
+
+
+def fashion(data: Path, folder: Path) -> Part | None:
+    """The same on Fashion-MNIST at half of its size."""
+    source = data / "vision/fashion-mnist"
+    if not source.exists():
+        return None
+    found = train("vision", str(source), "--size", "14", run=folder / "run", steps=200)
+    _grid(folder / "run", "fashion.png")
+    return found
+
+
+def text(data: Path, folder: Path) -> Part:
+    """Python's own documentation, and two texts."""
+    run, out = folder / "run", folder / "texts.jsonl"
+    found = train("text", "pydoc", run=run, steps=150)
+    call("text", "sample", str(run), "--samples", "2", "--out", str(out))
+    samples = [json.loads(line)["text"] for line in out.read_text().splitlines()]
+    return {**found, "samples": samples}
+
+
+def dna(data: Path, folder: Path) -> Part:
+    """Made-up promoters, and designs of one of their two classes."""
+    run, out = folder / "run", folder / "designs.fa"
+    found = train("bio", "planted", "--strand", "forward", run=run, steps=200)
+    call(
+        "bio", "sample", str(run), "--samples", "300", "--label", "housekeeping", "--out", str(out)
+    )
+    samples = [line for line in out.read_text().splitlines() if line[0] != ">"]
+    return {**found, "samples": samples}
+
+
+def comparison(data: Path, folder: Path) -> Part:
+    """Three schedules on black and white digits, two seeds each."""
+    out = folder / "comparison"
+    call("vision", "compare", "digits", "--binarize", "0.5", "--steps", "120", "--seeds", "2",
+         "--out", str(out))  # fmt: skip
+    results = json.loads((out / "results.json").read_text())
+    measure = results["measures"][0]
+    curves = [
+        {
+            "schedule": arm["schedule"], "seed": arm["seed"],
+            "steps": [at["step"] for at in arm["evaluations"]],
+            "values": [at[measure["name"]] for at in arm["evaluations"]],
+        }
+        for arm in results["arms"]
+    ]  # fmt: skip
+    return {"measure": measure["label"], "curves": curves}
 
 
 def call(domain: str, *words: str) -> None:
@@ -212,31 +243,24 @@ def call(domain: str, *words: str) -> None:
         sys.exit(code)
 
 
-def _enlarge(grid: Path) -> None:
-    picture = Image.open(grid)
-    times = max(1, 640 // picture.width)
-    picture.resize((picture.width * times, picture.height * times), Image.NEAREST).save(grid)
+def _grid(run: Path, name: str) -> None:
+    """Forty samples in one picture, a pixel of theirs several of its own."""
+    path = GALLERY / name
+    path.unlink(missing_ok=True)
+    call("vision", "sample", str(run), "--samples", "40", "--out", str(path))
+    grid = Image.open(path)
+    times = max(1, 640 // grid.width)
+    grid.resize((grid.width * times, grid.height * times), Image.NEAREST).save(path)
 
 
-def _measured(title: str, run: Path, steps: int) -> dict[str, Any]:
-    profile = json.loads((run / "profile.json").read_text())
-    return {"name": title, "steps": steps, "profile": profile}
-
-
-def _comparison(results: dict[str, Any]) -> dict[str, Any]:
-    measure = results["measures"][0]
-    return {
-        "measure": measure["label"],
-        "curves": [
-            {
-                "schedule": arm["schedule"], "seed": arm["seed"],
-                "steps": [at["step"] for at in arm["evaluations"]],
-                "values": [at[measure["name"]] for at in arm["evaluations"]],
-            }
-            for arm in results["arms"]
-        ],
-    }  # fmt: skip
-
+PARTS: dict[str, Callable[[Path, Path], Any]] = {
+    "profiles": lambda data, folder: list(profiles(data)),
+    "digits": digits,
+    "fashion": fashion,
+    "text": text,
+    "dna": dna,
+    "comparison": comparison,
+}
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/data"))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/data"), sys.argv[2:])

@@ -60,7 +60,7 @@ STATED = {
 # Pages about what was found at some time or by a tool without a results file, not the state now.
 RECORDS = {
     "docs/decisions.md": "what was found when it was decided",
-    "docs/training-at-scale.md": "computed columns: test_scale_guide; the rest: of_training/memory.py",
+    "docs/training-at-scale.md": "columns computed: test_scale_guide; the rest: its bench",
     "docs/benchmarks/": "written by the bench commands",
 }
 PAGES = sorted(
