@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from infonoise_core.app.interface import run_program
-from infonoise_core.app.recorded import refuse_others
+from infonoise_core.app.trained import refuse_others
 from infonoise_core.errors import InputError
 from infonoise_sound.cli import INTERFACE
 from infonoise_sound.data import LENGTH, Sounds

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from infonoise_core.app.recorded import recorded, refuse_others
+from infonoise_core.app.trained import recorded, refuse_others
 from infonoise_core.errors import InputError
 from infonoise_vision.data.fingerprint import describe, fingerprint
 from infonoise_vision.data.images import ImageSet, Parts, load_images

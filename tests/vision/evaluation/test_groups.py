@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from infonoise_core import EntropyRateProfile
-from infonoise_core.app.run_report import training_figures
+from infonoise_core.app.pages.run_report import training_figures
 from infonoise_core.app.trained import open_trained
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from infonoise_core.app.evaluation import Table, cells
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.schema import Table, cells
 from infonoise_vision.cli import main
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation import classifier as classifiers

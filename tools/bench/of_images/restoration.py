@@ -5,7 +5,7 @@ completed images.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infonoise_core.app.evaluation import Row
+from infonoise_core.evaluation.schema import Row
 from infonoise_core.training.progress import Silent
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.classifier import Classifier

@@ -25,7 +25,6 @@ from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
 from infonoise_bio.sampling.options import SampleExtras
 from infonoise_bio.sampling.sequences import Condition, Sampling, design, write_designs
 from infonoise_core.app.domain import Domain, Samples
-from infonoise_core.app.evaluation import Evaluated
 from infonoise_core.app.options import (
     EvaluateOptions,
     ProfileOptions,
@@ -36,6 +35,7 @@ from infonoise_core.app.trained import TrainedRun, data_of, options_of
 from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Evaluation
+from infonoise_core.evaluation.schema import Evaluated
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_core.schedules.registry import ScheduleContext

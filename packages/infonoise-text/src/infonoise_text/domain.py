@@ -7,7 +7,6 @@ from typing import Any
 from torch import nn
 
 from infonoise_core.app.domain import Domain, Samples
-from infonoise_core.app.evaluation import Evaluated
 from infonoise_core.app.options import (
     CompareOptions,
     EvaluateOptions,
@@ -17,6 +16,7 @@ from infonoise_core.app.options import (
 from infonoise_core.app.trained import TrainedRun, options_of
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Evaluation
+from infonoise_core.evaluation.schema import Evaluated
 from infonoise_core.files import check_output
 from infonoise_core.schedules.fixed import Schedule
 from infonoise_core.schedules.registry import ScheduleContext

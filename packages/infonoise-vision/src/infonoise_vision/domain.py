@@ -7,16 +7,15 @@ from typing import Any
 from torch import nn
 
 from infonoise_core.app.domain import Domain, Samples
-from infonoise_core.app.evaluation import Evaluated
 from infonoise_core.app.options import (
     EvaluateOptions,
     ProfileOptions,
     ReportOptions,
     SampleOptions,
 )
-from infonoise_core.app.recorded import refuse_others
-from infonoise_core.app.trained import TrainedRun, open_trained, options_of
+from infonoise_core.app.trained import TrainedRun, open_trained, options_of, refuse_others
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.schema import Evaluated
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_vision.data.fingerprint import alike, describe, fingerprint
 from infonoise_vision.data.images import Parts

@@ -25,8 +25,8 @@ from infonoise_bio.evaluation.copies import (
 from infonoise_bio.evaluation.discriminator import discriminator_auc
 from infonoise_bio.evaluation.markov import fit_markov, markov_bits
 from infonoise_bio.evaluation.motifs import Scanner, Window
-from infonoise_core.app.evaluation import Better
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.schema import Better
 
 Counts = NDArray[np.int64]
 SPECTRA = range(1, 7)

@@ -22,8 +22,8 @@ from infonoise_bio.evaluation.oracle import Oracle, frechet_distance
 from infonoise_bio.evaluation.planted import exact_bits, planted_rows
 from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.sampling.sequences import Progress, Sampling, design_each
-from infonoise_core.app import evaluation as found
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation import schema as found
 from infonoise_core.training.progress import progress
 
 # Outputs of an oracle that are named one by one.

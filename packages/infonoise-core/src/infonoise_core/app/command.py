@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infonoise_core.app.mistakes import one_line
 from infonoise_core.config.presets import Presets, print_presets
 from infonoise_core.errors import InputError, ReportedError
 from infonoise_core.extras import extra_for, load
+from infonoise_core.mistakes import one_line
 from infonoise_core.terminal import guarded
 from infonoise_core.training.interrupt import ended_by_sigterm
 

@@ -14,7 +14,7 @@ import infonoise_core
 from infonoise_core.app.comparison import Comparison, good_threads, run_comparison, steps_within
 from infonoise_core.app.domain import Data, Domain, Options, Samples
 from infonoise_core.app.options import CompareConfig, CompareOptions
-from infonoise_core.app.report import answer, write_report
+from infonoise_core.app.pages.report import answer, write_report
 from infonoise_core.app.results import Arm, Results, print_table
 from infonoise_core.config.quantities import parse_duration
 from infonoise_core.config.tree import settings_of

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from infonoise_core.app.evaluation import Evaluated
     from infonoise_core.app.interface import Interface
     from infonoise_core.app.options import (
         CompareOptions,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     )
     from infonoise_core.app.trained import TrainedRun
     from infonoise_core.evaluation.measures import Evaluation
+    from infonoise_core.evaluation.schema import Evaluated
     from infonoise_core.schedules.fixed import Schedule
     from infonoise_core.schedules.registry import ScheduleContext
     from infonoise_core.training.task import Task
@@ -187,7 +187,7 @@ class Domain(ABC, Generic[Data, Options]):
 
     def evaluation_file(self, command: EvaluateOptions) -> str:
         """Name of what `evaluate` writes into the run; `report` shows that of this name."""
-        from infonoise_core.app.evaluation import EVALUATION_FILE
+        from infonoise_core.evaluation.schema import EVALUATION_FILE
 
         return EVALUATION_FILE
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from infonoise_core.app.domain import Data, Domain, Options
-from infonoise_core.app.evaluation import to_record
 from infonoise_core.app.options import EvaluateOptions
 from infonoise_core.app.table import print_tables
 from infonoise_core.app.trained import TrainedRun, data_of, open_trained
+from infonoise_core.evaluation.schema import to_record
 from infonoise_core.files import check_output, write_json
 from infonoise_core.hub.push import versions_with
 

@@ -114,7 +114,7 @@ _VERBS = {
     "evaluate": "evaluate:run_evaluate",
     "profile": "profile:run_profile",
     "compare": "compare:run_compare",
-    "report": "run_report:run_report",
+    "report": "pages.run_report:run_report",
     "push": "push:run_push",
     "pull": "push:run_pull",
 }

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from infonoise_core.app.evaluation import Table, cells
+from infonoise_core.evaluation.schema import Table, cells
 from infonoise_core.terminal import console as plain_console
 
 

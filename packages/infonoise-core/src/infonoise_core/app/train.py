@@ -13,7 +13,7 @@ from torch import nn
 import infonoise_core
 from infonoise_core.app.domain import Data, Domain, Options, Samples
 from infonoise_core.app.options import TrainOptions
-from infonoise_core.app.recorded import recorded
+from infonoise_core.app.trained import recorded
 from infonoise_core.config.tree import settings_of
 from infonoise_core.config.yaml_file import write_yaml
 from infonoise_core.evaluation.measures import Evaluation

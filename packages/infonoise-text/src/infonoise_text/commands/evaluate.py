@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from infonoise_core.app.domain import Domain
-from infonoise_core.app.evaluation import Evaluated, Row, Table
 from infonoise_core.app.options import EvaluateOptions
 from infonoise_core.app.trained import TrainedRun, open_trained
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.schema import Evaluated, Row, Table
 from infonoise_core.files import check_output
 from infonoise_core.plot import figure, save_figure
 from infonoise_core.training.engines.ranks import pick_device

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from infonoise_core.app.evaluation import Better, Row
+from infonoise_core.evaluation.schema import Better, Row
 from infonoise_vision.data.formats.source import CHUNK
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.classifier import Classifier

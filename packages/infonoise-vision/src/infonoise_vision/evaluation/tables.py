@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
-from infonoise_core.app.evaluation import Evaluated, Row, Table
 from infonoise_core.app.options import EvaluateOptions
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.schema import Evaluated, Row, Table
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.progress import progress
 from infonoise_vision.data.images import ImageSet

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from infonoise_core import karras_grid
 from infonoise_core.app.domain import Domain, Samples
-from infonoise_core.app.evaluation import Evaluated, Row, Table
 from infonoise_core.app.options import EvaluateOptions, SampleOptions
 from infonoise_core.app.trained import TrainedRun
+from infonoise_core.evaluation.schema import Evaluated, Row, Table
 from infonoise_core.sampling.generate import generate, sampler_levels
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_sound.data import LENGTH, Sounds, open_sounds

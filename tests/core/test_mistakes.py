@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from infonoise_core.app import command
-from infonoise_core.app.mistakes import one_line
+from infonoise_core.mistakes import one_line
 
 RUN = """
 import sys

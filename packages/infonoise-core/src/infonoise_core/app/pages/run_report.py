@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from infonoise_core.app.domain import Data, Domain, Options
-from infonoise_core.app.evaluation import EVALUATION_FILE, Evaluated, cells, from_record
 from infonoise_core.app.options import ReportOptions
-from infonoise_core.app.page import Page, Section, TableCells, write_page
+from infonoise_core.app.pages.page import Page, Section, TableCells, write_page
 from infonoise_core.app.trained import TrainedRun, data_of, open_trained
+from infonoise_core.evaluation.schema import EVALUATION_FILE, Evaluated, cells, from_record
 from infonoise_core.files import check_output, read_json
 from infonoise_core.hub.push import versions_with
 from infonoise_core.plot import draw_history, draw_profile, figure, to_svg

@@ -82,7 +82,7 @@ class Page:
 def write_page(path: Path, page: Page) -> None:
     """Write the page all or nothing, making its folder if need be."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("infonoise_core.app", "."),
+        loader=jinja2.PackageLoader("infonoise_core.app.pages", "."),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

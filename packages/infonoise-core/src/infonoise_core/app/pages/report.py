@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infonoise_core.app.domain import Samples
-from infonoise_core.app.page import Page, Section, TableCells, write_page
+from infonoise_core.app.pages.page import Page, Section, TableCells, write_page
 from infonoise_core.app.results import Results, rows, times_fewer, with_error
 from infonoise_core.evaluation.measures import Measure
 from infonoise_core.plot import draw_densities, draw_profile, figure, to_svg

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from infonoise_core import EntropyRateProfile
-from infonoise_core.app.report import answer, write_report
+from infonoise_core.app.pages.report import answer, write_report
 from infonoise_core.app.results import Arm, Results, rows
 from infonoise_core.binning import log_edges
 from infonoise_core.evaluation.measures import Measure
