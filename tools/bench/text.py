@@ -12,7 +12,7 @@ from typing import Any
 import comparisons
 from comparisons import Aim, Comparison, Outcome
 from infonoise_core.errors import InputError
-from infonoise_core.training.metrics import read_lines
+from infonoise_core.training.record.metrics import read_lines
 from report import Cell, Goal, Section, Table
 from suite import WORK, Suite, Tick
 from text_cost import cost

@@ -13,7 +13,7 @@ from typing import Any
 from comparisons import QUICK_STEPS
 from infonoise_bio.methods.registry import BASELINES
 from infonoise_core.errors import InputError
-from infonoise_core.training.metrics import read_lines
+from infonoise_core.training.record.metrics import read_lines
 from report import Cell, Goal, Section, Table
 from suite import WORK, Tick
 

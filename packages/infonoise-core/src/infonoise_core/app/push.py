@@ -33,7 +33,7 @@ from infonoise_core.training.artifact import (
     without_paths,
     written_by,
 )
-from infonoise_core.training.metrics import read_lines
+from infonoise_core.training.record.metrics import read_lines
 from infonoise_core.training.run_folder import (
     CHECKPOINTS,
     CONFIG_FILE,

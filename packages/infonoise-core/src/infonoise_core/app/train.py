@@ -33,11 +33,8 @@ from infonoise_core.training.run_folder import (
     note_assets,
     open_run,
     read_run,
+    run_settings,
 )
-from infonoise_core.training.run_folder import read_run_of as read_run_of
-from infonoise_core.training.run_folder import run_settings as run_settings
-from infonoise_core.training.run_profile import profile_if_any as profile_if_any
-from infonoise_core.training.run_profile import profile_of as profile_of
 from infonoise_core.training.task import Task
 
 # What each process may have of its own.

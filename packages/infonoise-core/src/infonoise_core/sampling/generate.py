@@ -17,7 +17,7 @@ from infonoise_core.sampling.grids import (
     log_uniform_grid,
     rescaled_entropic_grid,
 )
-from infonoise_core.sampling.options import SamplerConfig as SamplerConfig
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import Sample, Solver, solve
 
 _PLAIN: Mapping[str, Callable[[int, float, float], Tensor]] = {

@@ -32,7 +32,6 @@ from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.progress import Reporter, Silent
 from infonoise_core.training.record.signature import check_signed, signatures
 from infonoise_core.training.run_folder import CHECKPOINTS, METRICS_FILE
-from infonoise_core.training.run_folder import PROFILE_FILE as PROFILE_FILE
 from infonoise_core.training.state import RunState, no_space_left
 from infonoise_core.training.task import Batch, Task
 

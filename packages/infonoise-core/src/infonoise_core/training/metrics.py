@@ -14,7 +14,6 @@ from infonoise_core.errors import InputError
 from infonoise_core.schedules.infonoise import FixedLaw, Schedule
 from infonoise_core.training.engines.base import Engine
 from infonoise_core.training.loggers import Logger
-from infonoise_core.training.record.metrics import read_lines as read_lines
 from infonoise_core.training.record.metrics import rewritten
 from infonoise_core.training.run_folder import Place
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from infonoise_core.training.config import EngineConfig as EngineConfig
 from infonoise_core.training.engines.base import (
     optimizer_by_name,
     poisoned,
@@ -17,7 +16,6 @@ from infonoise_core.training.engines.base import (
     set_optimizer_by_name,
 )
 from infonoise_core.training.engines.ranks import Ranks
-from infonoise_core.training.engines.ranks import pick_device as pick_device
 
 
 class TorchEngine(Ranks):
