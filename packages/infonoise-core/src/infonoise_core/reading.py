@@ -66,7 +66,7 @@ def read_bytes(path: Path, limit: int = DOCUMENT_BYTES) -> bytes:
     return content
 
 
-def read_json(path: Path, limit: int = DOCUMENT_BYTES) -> Any:
+def read_any_json(path: Path, limit: int = DOCUMENT_BYTES) -> Any:
     """What a file of JSON holds; InputError where it holds something else."""
     return parse_json(read_bytes(path, limit), str(path))
 

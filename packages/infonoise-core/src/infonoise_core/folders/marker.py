@@ -5,7 +5,7 @@ from typing import Any
 
 from infonoise_core.errors import InputError
 from infonoise_core.files import write_json
-from infonoise_core.reading import read_json
+from infonoise_core.reading import read_any_json
 
 MARKER_FILE = "infonoise.json"
 FORMAT, VERSION = "infonoise-folder", 1
@@ -29,7 +29,7 @@ def marker_of(folder: Path) -> dict[str, Any] | None:
     if path.is_symlink() or not path.is_file():
         return None
     try:
-        content = read_json(path, _LIMIT)
+        content = read_any_json(path, _LIMIT)
     except (InputError, OSError):
         return None
     if not isinstance(content, dict) or content.get("format") != FORMAT:

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from infonoise_core.errors import InputError
-from infonoise_core.reading import check_regular, read_json, sha256_of
+from infonoise_core.reading import check_regular, read_any_json, sha256_of
 
 FORMAT = "infonoise-checkpoint"
 VERSION = 2
@@ -125,7 +125,7 @@ def check(path: Path) -> dict[str, Any]:
 def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest of a checkpoint, as it was written; else DamagedCheckpoint."""
     try:
-        manifest: dict[str, Any] = read_json(path / "manifest.json", _MANIFEST_BYTES)
+        manifest: dict[str, Any] = read_any_json(path / "manifest.json", _MANIFEST_BYTES)
         checksum = manifest.pop("checksum")
         if manifest["format"] != FORMAT or manifest["version"] != VERSION:
             raise DamagedCheckpoint(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
-from infonoise_core.reading import check_regular, read_json, sha256_of
+from infonoise_core.reading import check_regular, read_any_json, sha256_of
 from infonoise_core.training.data.records import BadRecords
 from infonoise_vision.data.formats.arrays import Arrays
 from infonoise_vision.data.formats.source import (
@@ -77,7 +77,7 @@ def is_packed(folder: Path) -> bool:
     """Whether `prepare` wrote this folder."""
     manifest = folder / MANIFEST_FILE
     try:
-        content = read_json(manifest) if manifest.is_file() else None
+        content = read_any_json(manifest) if manifest.is_file() else None
     except InputError:
         return False
     return isinstance(content, dict) and content.get("format") == FORMAT
@@ -85,7 +85,7 @@ def is_packed(folder: Path) -> bool:
 
 def read_packed(folder: Path) -> tuple[Mapped, Mapped]:
     """Training and held-out part of a prepared set."""
-    manifest = read_json(folder / MANIFEST_FILE)
+    manifest = read_any_json(folder / MANIFEST_FILE)
     if manifest.get("version") != VERSION:
         raise InputError(
             f"{folder}: was prepared in format {manifest.get('version')}, this version reads"
