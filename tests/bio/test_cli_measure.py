@@ -133,6 +133,27 @@ def test_options_have_their_old_names_for_one_version(
         assert strict(tmp_path / "x.json")[new[2:]] == value
 
 
+def test_twenty_sequences_are_enough_for_all_but_the_discriminators(
+    tmp_path, fasta, random_texts, few, quick, run
+):
+    """Two are held out: what cannot be computed is left out, with its reason."""
+    data, out = fasta(tmp_path / "x.fa", random_texts(20)), tmp_path / "run"
+    assert run("train", data, "--out", out, *quick)[0] == 0
+    code, _, err = run("evaluate", out, *few)
+    assert code == 0
+    found = strict(out / "evaluation.json")
+    assert found["notes"] == [
+        "discriminators are left out: they need 10 sequences of each kind, and there are 2"
+    ]
+    assert found["notes"][0] in err
+    rows = tables_of(found)["checks"]
+    assert {"GC", "6-mer Jensen-Shannon", "edit distance to training"} <= rows.keys()
+    assert not any("discriminator" in name for name in rows)
+    page = tmp_path / "page.html"
+    assert run("report", out, "--out", page, *few)[0] == 0
+    assert found["notes"][0] in page.read_text()
+
+
 def test_samples_are_shown_during_training(trained):
     shown = sorted((trained / "samples").iterdir())
     assert [path.name for path in shown] == ["step-00000006.txt"]

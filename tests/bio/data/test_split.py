@@ -73,7 +73,7 @@ def test_too_few_groups_to_hold_out():
     refused("too few to hold", split_by_similarity, random_codes(2, 60), Splitting())
     same = np.repeat(random_codes(1, 60), 9, 0)
     refused(
-        "9 sequences, each similarity cluster kept whole, make 1;",
+        r"9 sequences, each similarity cluster kept whole, make 1, the largest of 9 \(100%\); give",
         split_by_similarity,
         same,
         Splitting(),

@@ -17,7 +17,7 @@ Anchor = Literal["center", "start", "end"]
 Shorter = Literal["error", "pad", "drop"]
 Ambiguous = Literal["mask", "drop", "error"]
 LowerCase = Literal["ignore", "keep", "mask"]
-SplitBy = Literal["auto", "similarity", "chromosome", "column"]
+SplitBy = Literal["auto", "similarity", "region", "chromosome", "column"]
 # What of a template may change.
 Change = Literal["n", "lower", "feature"]
 
@@ -51,7 +51,9 @@ class Splitting:
     """Which sequences are held out."""
 
     split: SplitBy = "auto"
-    """auto: the file's own column where it has one, else by similarity on either strand"""
+    """auto: the file's own column where it has one, else by similarity on either strand; region:
+    a stretch of the genome (or file) each, for windows of one genome and for sequences that are all
+    alike"""
     split_column: str = "split"
     """column, FASTA header word or qualifier that says train, val or test"""
     val: float = 0.1

@@ -18,6 +18,7 @@ from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.kmers import similarity_clusters, two_strand_digests
 from infonoise_bio.data.open import read_source
 from infonoise_bio.data.options import Splitting, Windowing
+from infonoise_bio.data.region import Place, place_of, split_by_region
 from infonoise_bio.data.split import (
     SPLITS,
     Split,
@@ -177,6 +178,7 @@ class _Gathered:
         self._labels: list[str] = []
         self._values = array("f")
         self._groups: list[str] = []
+        self._places: list[Place] = []
         self._split = bytearray()
 
     def extend(self, windows: Iterable[Record]) -> None:
@@ -215,6 +217,8 @@ class _Gathered:
             self._split.append(split_of_word(window, self._splitting.split_column))
         elif self._by == "chromosome":
             self._groups.append(chromosome_of(window))
+        elif self._by == "region":
+            self._places.append(place_of(window))
 
     def finish(self, source: str, counts: Counts) -> SequenceSet:
         n = len(self.ids)
@@ -227,12 +231,12 @@ class _Gathered:
         number = {name: i for i, name in enumerate([*names, ""])}
         index = np.array([number[label] for label in self._labels], np.int64)
         values = np.array(self._values, np.float32).reshape(n, -1) if self._numbers else None
-        split, note = self._decide(codes)
-        sizes = np.bincount(split, minlength=3)
+        split, keep, note = self._decide(codes)
+        sizes = np.bincount(split[keep], minlength=3)
         part_sizes = ", ".join(f"{name} {size:,}" for name, size in zip(SPLITS, sizes, strict=True))
         repeated = n - len(np.unique(two_strand_digests(codes)))
         copies = (f"{repeated:,} copies of another sequence, on either strand",) if repeated else ()
-        return SequenceSet(
+        whole = SequenceSet(
             source,
             codes,
             np.array(list(self.ids)),
@@ -245,19 +249,27 @@ class _Gathered:
             counts.to_dict(),
             (*counts.lines(), *copies, f"{note}; {part_sizes}"),
         )
+        return whole if keep.all() else whole.take(np.flatnonzero(keep))
 
-    def _decide(self, codes: Codes) -> tuple[Split, str]:
+    def _decide(self, codes: Codes) -> tuple[Split, NDArray[np.bool_], str]:
+        """Part of each sequence, which are kept, and what was done."""
+        keep = np.ones(len(codes), np.bool_)
         if self._by == "chromosome":
-            return split_by_chromosome(self._groups, self._splitting)
-        if self._by != "column":
-            return split_by_similarity(codes, self._splitting)
-        split = np.frombuffer(self._split, np.uint8)
+            split, note = split_by_chromosome(self._groups, self._splitting)
+            return split, keep, note
+        if self._by == "similarity":
+            split, note = split_by_similarity(codes, self._splitting)
+            return split, keep, note
         k = self._splitting.cluster_k or default_k(codes.shape[1])
-        across = straddling(similarity_clusters(codes, k), split)
-        note = f"split as field '{self._splitting.split_column}' says"
+        if self._by == "region":
+            split, keep, note = split_by_region(self._places, codes.shape[1], self._splitting)
+        else:
+            split = np.frombuffer(self._split, np.uint8)
+            note = f"split as field '{self._splitting.split_column}' says"
+        across = straddling(similarity_clusters(codes[keep], k), split[keep])
         if across:
             note += f" (warning: {across:,} clusters that share a {k}-mer lie in several parts)"
-        return split, note
+        return split, keep, note
 
 
 def _field(record: Record, name: str, option: str) -> str:

@@ -21,6 +21,8 @@ _WORDS = {
 }
 # Clusters with a larger share of the data go to training: held out, they would be most of it.
 _LARGE = 0.05
+# A cluster with more than this share of the data is named.
+_MOST = 0.5
 _COORDINATES = re.compile(r"^([^:\s]+):\d+-\d+|^(chr[0-9A-Za-z]+)_\d+_\d+")
 
 Split = NDArray[np.uint8]
@@ -44,8 +46,17 @@ def split_by_similarity(codes: Codes, splitting: Splitting) -> tuple[Split, str]
     np.minimum.at(least, cluster, digests)
     names, group = np.unique(cluster, return_inverse=True)
     keys = [_key(int(least[name]).to_bytes(8, "little"), splitting.split_seed) for name in names]
-    split = _hold_out(group, keys, splitting, _LARGE, "similarity cluster")
-    return split, f"split by similarity: {len(names):,} clusters of sequences that share a {k}-mer"
+    split = _hold_out(group, keys, splitting, _LARGE, "similarity cluster", _fix(k, len(codes)))
+    note = f"split by similarity: {len(names):,} clusters of sequences that share a {k}-mer"
+    largest = int(np.bincount(group).max())
+    if largest > _MOST * len(codes):
+        note += f" (warning: {largest:,} in one, for training; --split region divides them)"
+    return split, note
+
+
+def _fix(k: int, n: int) -> str:
+    longer = f"--cluster-k {min(31, k + 7)}, " if k < 31 and n > 2 else ""
+    return f"give --split region, {longer}more data, or --val 0 --test 0"
 
 
 def split_by_chromosome(records: Sequence[str], splitting: Splitting) -> tuple[Split, str]:
@@ -65,7 +76,9 @@ def split_by_chromosome(records: Sequence[str], splitting: Splitting) -> tuple[S
         split = np.array([chosen.get(str(name), 0) for name in names], np.uint8)[group]
     else:
         keys = [_key(str(name).encode(), splitting.split_seed) for name in names]
-        split = _hold_out(group, keys, splitting, 1.0, "chromosome")
+        split = _hold_out(
+            group, keys, splitting, 1.0, "chromosome", "give --split region, or --val 0 --test 0"
+        )
     held = {part: [str(n) for n, s in _first(names, group, split) if s == part] for part in (1, 2)}
     return split, (
         f"split by chromosome: val {', '.join(held[1]) or 'none'};"
@@ -120,6 +133,7 @@ def _hold_out(
     splitting: Splitting,
     large: float,
     what: str,
+    fix: str,
 ) -> Split:
     """Groups in the order of their keys fill the test part, then the validation part.
 
@@ -130,10 +144,14 @@ def _hold_out(
     cap = max(1.0, large * len(group))
     free = sorted((g for g in range(len(sizes)) if sizes[g] <= cap), key=lambda g: keys[g])
     free = free or sorted(range(len(sizes)), key=lambda g: keys[g])
-    for index, share in ((2, splitting.test), (1, splitting.val)):
+    shares = {2: splitting.test, 1: splitting.val}
+    # Where most of the data stay together, what is left is shared out in proportion.
+    left = sum(int(sizes[g]) for g in free)
+    scale = min(1.0, left / max(1.0, sum(shares.values()) * len(group)))
+    for index, share in shares.items():
         if not share:
             continue
-        room = max(1, round(share * len(group)))
+        room = max(1, round(scale * share * len(group)))
         taken: list[int] = []
         for g in free:
             if sizes[g] <= room:
@@ -144,8 +162,9 @@ def _hold_out(
         free = [g for g in free if part[g] == 0]
     parts = len({0, *(i for i, share in ((1, splitting.val), (2, splitting.test)) if share)})
     if len(np.unique(part)) < parts:
+        largest = int(sizes.max())
         raise InputError(
             f"too few to hold some out: {len(group)} sequences, each {what} kept whole, make"
-            f" {len(sizes)}; give more data, another --split, or --val 0 --test 0"
+            f" {len(sizes)}, the largest of {largest:,} ({largest / len(group):.0%}); {fix}"
         )
     return part[group]

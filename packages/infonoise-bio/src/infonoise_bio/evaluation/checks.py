@@ -22,7 +22,7 @@ from infonoise_bio.evaluation.copies import (
     edit_distance,
     nearest_distance,
 )
-from infonoise_bio.evaluation.discriminator import discriminator_auc
+from infonoise_bio.evaluation.discriminator import LEAST, discriminator_auc
 from infonoise_bio.evaluation.markov import fit_markov, markov_bits
 from infonoise_bio.evaluation.motifs import Scanner, Window
 from infonoise_core.errors import InputError
@@ -112,7 +112,7 @@ def evidence(
     k: int = DEFAULT_K,
 ) -> list[Row]:
     """Every check that needs sequences only."""
-    rows = _discriminators(anchors)
+    rows = _discriminators(anchors) if len(anchors.generated) >= LEAST else []
     rows += [_window(anchors, window) for window in windows]
     rows += [_motif(anchors, scanner) for scanner in scanners]
     rows += _copies(anchors, min(k, anchors.train.shape[1]))

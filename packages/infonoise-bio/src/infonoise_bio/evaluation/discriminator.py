@@ -16,6 +16,8 @@ from infonoise_bio.evaluation.composition import kmers
 from infonoise_core.errors import InputError
 
 FOLDS = 5
+# Sequences of each kind that it takes.
+LEAST = 2 * FOLDS
 _K = 4
 # Stretches of the sequence whose 4-mers are counted apart, when places count.
 _STRETCH = 25
@@ -76,10 +78,10 @@ def mean_auc(real: int, generated: int, folds: int, seed: int, score: Scorer) ->
     """
     from sklearn.metrics import roc_auc_score
 
-    if min(real, generated) < 2 * FOLDS:
+    if min(real, generated) < LEAST:
         raise InputError(
             f"{real} real and {generated} generated sequences: to tell them apart give at least"
-            f" {2 * FOLDS} each"
+            f" {LEAST} each"
         )
     target = np.repeat([0.0, 1.0], [real, generated])
     areas = [

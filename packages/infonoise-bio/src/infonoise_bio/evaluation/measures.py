@@ -13,7 +13,7 @@ from infonoise_bio.data.designs import read_designs
 from infonoise_bio.data.options import PLANTED, Strand
 from infonoise_bio.data.sequences import SequenceSet
 from infonoise_bio.evaluation.checks import COLUMNS, Anchors, Row, evidence, make_anchors
-from infonoise_bio.evaluation.discriminator import cnn_auc
+from infonoise_bio.evaluation.discriminator import LEAST, cnn_auc
 from infonoise_bio.evaluation.held_out import DnaEvaluation
 from infonoise_bio.evaluation.markov import MarkovBits, markov_bits
 from infonoise_bio.evaluation.motifs import Scanner, Window, parse_motif, placed, read_scanners
@@ -89,8 +89,17 @@ def evaluate_run(
     rows = _planted(training, held_out, generated, anchors.order)
     if oracle is not None:
         rows += oracle_rows(oracle, anchors)
-    rows += [_cnn(anchors), *evidence(anchors, scanners, windows)]
-    return found.Evaluated([*likelihood, _checks(rows, anchors)], _about(subject, options))
+    notes = []
+    if n >= LEAST:
+        rows.append(_cnn(anchors))
+    else:
+        notes.append(
+            f"discriminators are left out: they need {LEAST} sequences of each kind, and there are"
+            f" {n}"
+        )
+    rows += evidence(anchors, scanners, windows)
+    tables = [*likelihood, _checks(rows, anchors)]
+    return found.Evaluated(tables, _about(subject, options), notes)
 
 
 def _motifs(subject: Subject, options: EvaluateExtras) -> tuple[list[Scanner], list[Window]]:
