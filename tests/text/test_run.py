@@ -158,6 +158,24 @@ def test_evaluate_takes_a_baseline_alone(baseline: Path, capsys: Any) -> None:
     assert run(capsys, "sample", baseline, "--n", "2")[0] == 0
 
 
+def test_evaluate_from_elsewhere_names_the_option_that_helps(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(corpus.parent)
+    out = tmp_path / "out"
+    assert run(capsys, "train", corpus.name, "--out", out, *QUICK)[0] == 0
+    monkeypatch.chdir(tmp_path)
+    options = ("evaluate", out, "--samples", "0", "--windows", "4")
+    code, _, err = run(capsys, *options)
+    assert code == 2
+    assert f"trained on {corpus.name}: where that lies elsewhere, give it with --data" in err
+    assert run(capsys, *options, "--data", corpus)[0] == 0
+    # Numbers of one split do not take the place of another's without a word.
+    code, _, err = run(capsys, *options, "--data", corpus, "--split", "val")
+    assert code == 0
+    assert "evaluation.json was of split test and is replaced; --out keeps both" in err
+
+
 def test_profile_by_parts(trained: Path, tmp_path: Path, capsys: Any) -> None:
     assert "entropy" in run(capsys, "profile", trained)[1]
     for by, first, count in (("bit", "bit 1", 9), ("position", "tokens 1-2", 6)):

@@ -27,6 +27,7 @@ from infonoise_text.commands.complete import RULE, write_texts
 from infonoise_text.data.corpus import SPLITS, Corpus
 from infonoise_text.data.open import describe, open_corpus
 from infonoise_text.data.windows import held_out_windows
+from infonoise_text.evaluation.bound import NOT_COMPARABLE
 from infonoise_text.evaluation.quality import texts_of
 from infonoise_text.methods.assets import CLUSTERS_FILE, CODES_FILE, TOKENIZER_FOLDER
 from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
@@ -38,6 +39,8 @@ from infonoise_text.sampling.options import TextSampler
 
 # Texts that are shown, and how they are made: by a grid that needs no profile.
 SHOWN = 4
+# How many documents the tokenizer does not give back, in the settings of a run.
+LOSSY = "lossy_documents"
 _SHOWING = TextSampler(steps=64, grid="karras", solver="euler", chunk=64)
 
 
@@ -95,6 +98,10 @@ class TextDomain(Domain[Corpus, TextOptions]):
     def evaluation(self, data: Corpus, options: TextOptions) -> Evaluation:
         return method_of(options, data).evaluation(data.split("valid"))
 
+    def model_settings(self, data: Corpus, options: TextOptions) -> dict[str, Any]:
+        # Of a tokenizer that loses text, so that a shared model says it too.
+        return {LOSSY: data.manifest.changed} if data.manifest.changed else {}
+
     def save_assets(self, data: Corpus, options: TextOptions, folder: Path) -> None:
         method_of(options, data).assets.save(folder)
 
@@ -136,12 +143,14 @@ class TextDomain(Domain[Corpus, TextOptions]):
 
     def card(self, settings: Mapping[str, Any]) -> dict[str, str]:
         tokens, options = settings["tokens"], options_of(self, settings)
+        lossy = {"bits per byte": NOT_COMPARABLE} if settings.get(LOSSY) else {}
         return {
             "tokens": f"{tokens['train']:,}, in windows of {options.objective.length}",
             "tokenizer": f"{tokens['tokenizer']}, {tokens['vocabulary']:,} entries",
             "method": options.method,
             "codes": options.objective.codes,
             "network": options.objective.network,
+            **lossy,
         }
 
 

@@ -1,6 +1,8 @@
 """The verb `evaluate` of every domain: tables of measures on held-out data."""
 
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,9 @@ from infonoise_core.app.domain import Data, Domain, Options
 from infonoise_core.app.options import EvaluateOptions
 from infonoise_core.app.table import print_tables
 from infonoise_core.app.trained import TrainedRun, data_of, open_trained
+from infonoise_core.errors import InputError
 from infonoise_core.evaluation.schema import to_record
-from infonoise_core.files import check_output, write_json
+from infonoise_core.files import check_output, read_json, write_json
 from infonoise_core.hub.push import versions_with
 
 
@@ -28,7 +31,9 @@ def run_evaluate(domain: Domain[Data, Options], command: EvaluateOptions) -> Non
     for note in found.notes:
         print(note, file=sys.stderr)
     out = command.out or command.run / domain.evaluation_file(command)
-    write_json(out, to_record(found, _head(domain, run, command)))
+    head = _head(domain, run, command)
+    _say_replaced(out, head)
+    write_json(out, to_record(found, head))
     print_tables(found.tables)
     print(f"{out}: written")
 
@@ -48,3 +53,15 @@ def _head(
         "split": command.split,
         "samples": command.samples,
     }
+
+
+def _say_replaced(out: Path, head: Mapping[str, Any]) -> None:
+    """Name what the file there was of, where that is not the same as what takes its place."""
+    if not out.exists():
+        return
+    with suppress(InputError):
+        there = read_json(out, "")
+        differs = [k for k in ("split", "step", "samples") if there.get(k) != head[k]]
+        if differs:
+            was = ", ".join(f"{name} {there.get(name)}" for name in differs)
+            print(f"note: {out} was of {was} and is replaced; --out keeps both", file=sys.stderr)

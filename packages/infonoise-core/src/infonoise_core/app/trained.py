@@ -99,9 +99,17 @@ def data_of(
     Raises:
         InputError: For data that are not those it was trained on, by their content.
     """
-    source = source or str(run.settings["data"])
-    data = domain.load(source, run.options)
-    refuse_others(domain, run.settings[domain.summary_key], data, source, run.path)
+    saved = str(run.settings["data"])
+    try:
+        data = domain.load(source or saved, run.options)
+    except InputError as error:
+        if source is not None:
+            raise
+        raise InputError(
+            f"{error}; {run.path} was trained on {saved}: where that lies elsewhere, give it with"
+            " --data"
+        ) from None
+    refuse_others(domain, run.settings[domain.summary_key], data, source or saved, run.path)
     return data
 
 

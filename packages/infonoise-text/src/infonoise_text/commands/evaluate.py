@@ -16,6 +16,7 @@ from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.progress import progress
 from infonoise_text.data.corpus import Corpus
 from infonoise_text.data.windows import held_out_windows
+from infonoise_text.evaluation.bound import NOT_COMPARABLE
 from infonoise_text.evaluation.external import language_model, mauve
 from infonoise_text.evaluation.quality import Judge, Quality, TextMeasure, texts_of
 from infonoise_text.evaluation.reference import byte_references, token_model
@@ -93,11 +94,12 @@ def _bits_per_byte(command: EvaluateOptions, runs: Sequence[TextRun], corpus: Co
         evaluations = run.method.evaluations(
             corpus.split(split), command.options.windows, command.sampler, run.profiles
         )
+        lossy = "" if corpus.split(split).lossless else f"; {NOT_COMPARABLE}"
         for how, evaluation in evaluations.items():
             found, measure = evaluation(run.denoiser), evaluation.measures()[0]
             rows.append(
                 Row(
-                    f"{run.path.name} ({how})",
+                    f"{run.path.name} ({how}{lossy})",
                     {column: found[key] for column, key in _COLUMNS.items()},
                     {column: found[f"{key}_stderr"] for column, key in _COLUMNS.items()},
                     "lower",
@@ -107,8 +109,15 @@ def _bits_per_byte(command: EvaluateOptions, runs: Sequence[TextRun], corpus: Co
     for order, bits in enumerate(byte_references(corpus, split, _ORDER), start=1):
         explanation = f"The exact cost under a model of {order} bytes, from counts of train."
         rows.append(Row(f"byte {order}-gram", {"bits per byte": bits}, {}, "lower", explanation))
-    windows = {"windows": command.options.windows, "split": command.split}
-    return Table("bits_per_byte", f"{command.split} split", tuple(_COLUMNS), rows, windows)
+    changed = corpus.manifest.changed
+    settings = {"windows": command.options.windows, "split": command.split, "lossy": changed}
+    note = ""
+    if changed:
+        note = (
+            f"The tokenizer does not give {changed} documents back, so bits per byte are lower than"
+            " they should be, and those of other tokenizers cannot be compared with them."
+        )
+    return Table("bits_per_byte", f"{command.split} split", tuple(_COLUMNS), rows, settings, note)
 
 
 def _samplers(command: EvaluateOptions, run: TextRun) -> dict[str, TextSampler]:

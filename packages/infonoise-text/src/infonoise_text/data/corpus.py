@@ -112,10 +112,18 @@ class Split:
     Args:
         name: Of the split, for messages.
         ids: (tokens,) uint16 or uint32, read-only.
+        lossless: Whether the tokenizer gives every document of the corpus back.
     """
 
-    def __init__(self, name: str, ids: NDArray[np.integer], counts: SplitCounts) -> None:
-        self.name, self.ids, self.counts = name, ids, counts
+    def __init__(
+        self,
+        name: str,
+        ids: NDArray[np.integer],
+        counts: SplitCounts,
+        *,
+        lossless: bool = True,
+    ) -> None:
+        self.name, self.ids, self.counts, self.lossless = name, ids, counts, lossless
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -217,7 +225,7 @@ class Corpus:
         ids: NDArray[np.integer] = np.empty(0, dtype)
         if counts.tokens:  # an empty file cannot be mapped
             ids = np.memmap(self.folder / ids_file(name), dtype, "r")
-        return Split(name, ids, counts)
+        return Split(name, ids, counts, lossless=not self.manifest.changed)
 
     def codes(self, name: str = "binary") -> CodeBook:
         """The code book "binary" or "semantic" of this corpus."""

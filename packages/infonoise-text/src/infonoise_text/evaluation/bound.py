@@ -22,6 +22,8 @@ from infonoise_text.models.denoiser import SIGMA_DATA, SIGMA_LAST, evidence
 
 # Examples that the denoiser sees at a time.
 _CHUNK = 128
+# Beside bits per byte of a tokenizer that does not give all text back.
+NOT_COMPARABLE = "not comparable: the tokenizer loses text"
 
 
 # A denoiser's bound on windows that are fixed, and how it is made for windows (n, L).
@@ -182,6 +184,7 @@ class TextEvaluation:
             self._bound: BoundOf = LikelihoodBound(ids, book, sigma_max, seed=seed)
         else:
             self._bound = make_bound(ids)
+        self._lossless = split.lossless
         self._tokens_per_byte = split.counts.tokens / max(split.counts.bytes, 1)
 
     def bound(self, denoiser: nn.Module) -> Bound:
@@ -194,11 +197,25 @@ class TextEvaluation:
 
     def measures(self) -> list[Measure]:
         """What the numbers are, for tables and reports."""
-        explanation = (
+        return likelihood_measures(
             "Upper bound on the negative log-likelihood of held-out text, from the squared error of"
-            " the averaged weights on a fixed set of noise levels and noises"
+            " the averaged weights on a fixed set of noise levels and noises",
+            lossless=self._lossless,
         )
-        return [
-            Measure("bits_per_byte", "bits per byte", f"{explanation}, per byte of UTF-8."),
-            Measure("nats_per_token", "nats per token", f"{explanation}, per token."),
-        ]
+
+
+def likelihood_measures(explanation: str, *, lossless: bool) -> list[Measure]:
+    """Of a likelihood, or of a bound on one.
+
+    Args:
+        lossless: Whether the tokenizer gives all text back; where it does not, less is paid for
+            than the bytes it is divided by, and other tokenizers cannot be compared.
+    """
+    label, per_byte = "bits per byte", f"{explanation}, per byte of UTF-8."
+    if not lossless:
+        label = f"{label} ({NOT_COMPARABLE})"
+        per_byte = f"{per_byte} The tokenizer loses text, so this is lower than it should be."
+    return [
+        Measure("bits_per_byte", label, per_byte),
+        Measure("nats_per_token", "nats per token", f"{explanation}, per token."),
+    ]

@@ -35,7 +35,13 @@ def byte_references(corpus: Corpus, held_out: str = "valid", order: int = 6) -> 
     if not len(train) or not len(rest):
         raise InputError(f"{corpus.folder}: the train or the {held_out} split is empty")
     model = NGram(train, 256, order)
-    return [bits_per_symbol(model.nats(rest, k)) for k in range(1, order + 1)]
+    # Where the tokenizer loses text, what is left of it is paid for per byte that there was.
+    there, manifest = len(rest), corpus.manifest
+    if manifest.changed:
+        read = min(1.0, _MOST / max(len(corpus.split(held_out)), 1))
+        there = max(1, round(manifest.splits[held_out].bytes * read))
+    scale = len(rest) / there
+    return [scale * bits_per_symbol(model.nats(rest, k)) for k in range(1, order + 1)]
 
 
 def token_model(corpus: Corpus, order: int = 3, most: int = _MOST) -> NGram:

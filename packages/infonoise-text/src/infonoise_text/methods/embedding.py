@@ -28,11 +28,11 @@ from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
 from infonoise_text.data.windows import Windows, held_out_windows
-from infonoise_text.evaluation.bound import per_byte
+from infonoise_text.evaluation.bound import likelihood_measures, per_byte
 from infonoise_text.methods.assets import Assets
 from infonoise_text.methods.base import Profiles, Progress, Schedules, from_context, refuse_lead
 from infonoise_text.methods.options import Objective
-from infonoise_text.methods.tokens import cross_entropy, likelihood_measures
+from infonoise_text.methods.tokens import cross_entropy
 from infonoise_text.models.config import TrunkConfig, preset
 from infonoise_text.models.transformer import NoiseEmbedding, Trunk
 from infonoise_text.sampling.options import TextSampler
@@ -132,6 +132,7 @@ class EmbeddingEvaluation:
         self.floors: Mapping[str, float] = {}
         self._ids = held_out_windows(split, length, windows)
         self._sigma_max, self._seed = sigma_max, seed
+        self._lossless = split.lossless
         self._tokens_per_byte = split.counts.tokens / max(split.counts.bytes, 1)
 
     @torch.no_grad()
@@ -170,7 +171,8 @@ class EmbeddingEvaluation:
 
     def measures(self) -> list[Measure]:
         """What the numbers are, for tables and reports."""
-        return likelihood_measures(exact=False)
+        explanation = "Upper bound on the negative log-likelihood of held-out windows of text"
+        return likelihood_measures(explanation, lossless=self._lossless)
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
 from infonoise_text.data.windows import Windows, held_out_windows
-from infonoise_text.evaluation.bound import per_byte
+from infonoise_text.evaluation.bound import likelihood_measures, per_byte
 from infonoise_text.methods.assets import Assets
 from infonoise_text.methods.base import Profiles, Progress, Schedules, refuse_lead
 from infonoise_text.methods.options import Objective
@@ -120,6 +120,7 @@ class TokenEvaluation:
         self.floors: Mapping[str, float] = {}
         self._ids = held_out_windows(split, length, windows)
         self._measure, self._seed = measure, seed
+        self._lossless = split.lossless
         self._tokens_per_byte = split.counts.tokens / max(split.counts.bytes, 1)
 
     def bound(self, denoiser: nn.Module) -> Bound:
@@ -140,17 +141,9 @@ class TokenEvaluation:
 
     def measures(self) -> list[Measure]:
         """What the numbers are, for tables and reports."""
-        return likelihood_measures(self._measure.exact)
-
-
-def likelihood_measures(exact: bool) -> list[Measure]:
-    """Of a likelihood, or of a bound on one."""
-    kind = "The" if exact else "Upper bound on the"
-    explanation = f"{kind} negative log-likelihood of held-out windows of text"
-    return [
-        Measure("bits_per_byte", "bits per byte", f"{explanation}, per byte of UTF-8."),
-        Measure("nats_per_token", "nats per token", f"{explanation}, per token."),
-    ]
+        kind = "The" if self._measure.exact else "Upper bound on the"
+        explanation = f"{kind} negative log-likelihood of held-out windows of text"
+        return likelihood_measures(explanation, lossless=self._lossless)
 
 
 def cross_entropy(logits: Tensor, ids: Tensor) -> Tensor:
