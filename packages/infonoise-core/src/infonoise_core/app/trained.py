@@ -80,7 +80,7 @@ def open_trained(
         ) from None
     step = load_denoiser(path, denoiser)
     denoiser.to(pick_device(device)).eval()
-    return TrainedRun(path, settings, options, denoiser, profile_if_any(path), step)
+    return TrainedRun(path, settings, options, denoiser, profile_if_any(path, step=step), step)
 
 
 def _weights(path: Path) -> Path:

@@ -12,11 +12,11 @@ from infonoise_core.training.run_folder import CHECKPOINTS, PROFILE_FILE
 PROFILES = "profiles"
 
 
-def profile_of(run: Path) -> EntropyRateProfile:
-    """The profile a run has measured, or one that was saved by itself."""
+def profile_of(run: Path, step: int | None = None) -> EntropyRateProfile:
+    """The profile a run has measured, or one that was saved by itself; see `profile_if_any`."""
     if not run.is_dir():
         return EntropyRateProfile.load(run)
-    found = profile_if_any(run)
+    found = profile_if_any(run, step=step)
     if found is None:
         raise InputError(
             f"{run}: no profile here; one is measured while a model with noise levels trains: train"
@@ -25,14 +25,21 @@ def profile_of(run: Path) -> EntropyRateProfile:
     return found
 
 
-def profile_if_any(run: Path, name: str = PROFILE_FILE) -> EntropyRateProfile | None:
+def profile_if_any(
+    run: Path, name: str = PROFILE_FILE, step: int | None = None
+) -> EntropyRateProfile | None:
     """The profile in a run's folder; None where it has measured none.
 
     Grids are made of it, so it must be the one that was saved with the weights: where the file
     there is another one, or damaged, the checkpoint's own copy is taken, with a warning.
+
+    Args:
+        run: The folder.
+        name: The profile's file.
+        step: Of the checkpoint that the weights are from; the newest whole one by default.
     """
     path = run / name
-    own = _with_weights(run, name)
+    own = _with_weights(run, name, step)
     if own is None:
         return EntropyRateProfile.load(path) if path.exists() else None
     try:
@@ -45,12 +52,15 @@ def profile_if_any(run: Path, name: str = PROFILE_FILE) -> EntropyRateProfile | 
     return own
 
 
-def _with_weights(run: Path, name: str) -> EntropyRateProfile | None:
-    """The profile in the manifest of the newest checkpoint that is sound; None in older ones."""
+def _with_weights(run: Path, name: str, step: int | None) -> EntropyRateProfile | None:
+    """The profile in the manifest of a checkpoint; None in those of the first releases."""
     folder = run / CHECKPOINTS
-    for step in checkpoint.steps(folder):
+    for there in checkpoint.steps(folder):
+        path = checkpoint.path_of(folder, there)
+        if step is not None and there != step:
+            continue
         try:
-            manifest = checkpoint.read_manifest(checkpoint.path_of(folder, step))
+            manifest = checkpoint.check(path) if step is None else checkpoint.read_manifest(path)
             table = manifest.get(PROFILES, {}).get(name)
             return None if table is None else EntropyRateProfile.from_dict(table)
         except (checkpoint.DamagedCheckpoint, InputError, AttributeError):
