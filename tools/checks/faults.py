@@ -68,8 +68,8 @@ def domains(folder: Path) -> list[Domain]:
     return [
         Domain("infonoise_bio", str(table), ("--strand", "forward"), ("--steps", "6")),
         Domain("infonoise_vision", "digits", ("--size", "8"), ("--steps", "6"), ("--size", "8")),
-        Domain("infonoise_text", str(text), ("--vocab-size", "270", "--length", "16"),
-               ("--steps", "6"), ("--vocab-size", "270")),
+        Domain("infonoise_text", str(text), ("--vocab-size", "285", "--length", "16"),
+               ("--steps", "6"), ("--vocab-size", "285")),
     ]  # fmt: skip
 
 
@@ -222,11 +222,13 @@ class Kills:
         place = self.folder / "work"
         place.mkdir(exist_ok=True)
         out, left, name = place / same.name, self.share[what], f"{self.domain.package} {what}"
-        while left > 0:
+        for _ in range(4 * left):
+            if left <= 0:
+                break
             if out.exists():
                 shutil.rmtree(out) if out.is_dir() else out.unlink()
-            done, code = _until_done(lambda: work(out), min(left, 4), took, self.rng)
-            left, self.total = left - max(done, 1), self.total + done
+            done, code = _until_done(lambda: work(out), min(left, 4), took / 2, self.rng)
+            left, self.total = left - done, self.total + done
             if code != 0:
                 self.broken.append(f"{name}: code {code} after {done} kills")
             elif _same(out) != _same(same):
