@@ -1,0 +1,124 @@
+"""Files are read within bounds: what is no regular file, or larger than it says, is refused."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import os
+import struct
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infonoise_core import reading
+from infonoise_core.errors import InputError
+from infonoise_core.npy import check_npy, check_npz
+from infonoise_core.reading import open_unpacked, parse_json, read_bytes
+
+
+def test_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zeros").symlink_to("/dev/zero")
+    for name in ("pipe", "zeros"):
+        with pytest.raises(InputError, match="pipe or a device"):
+            read_bytes(tmp_path / name)
+        with pytest.raises(InputError, match="pipe or a device"), open_unpacked(tmp_path / name):
+            pass
+
+
+def test_a_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 100)
+    assert read_bytes(path, 100) == b"x" * 100
+    with pytest.raises(InputError, match="larger than 99 bytes"):
+        read_bytes(path, 99)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
+def test_packed_files_are_told_by_content_and_bounded(
+    tmp_path: Path, pack: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    text = json.dumps([i * i for i in range(20_000)]).encode()
+    path.write_bytes(pack(text))
+    with open_unpacked(path) as stream:
+        assert stream.read() == text
+    monkeypatch.setattr(reading, "FREE_BYTES", 1 << 20)
+    path.write_bytes(pack(bytes(32 << 20)))
+    began = time.perf_counter()
+    with (
+        pytest.raises(InputError, match="unpacks to more than 100 times"),
+        open_unpacked(path) as stream,
+    ):
+        stream.read()
+    assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 200_000, "9" * 5000, str(1 << 63), "{", "\ufeff{}", '"\\ud800"', "[1,]", "", "nul"],
+)
+def test_json_that_python_or_64_bits_cannot_hold(text: str) -> None:
+    with pytest.raises(InputError, match=r"^x: is no JSON that can be read") as caught:
+        parse_json(text, "x")
+    assert len(str(caught.value)) < 500
+
+
+def test_json_that_is_sound() -> None:
+    value = {"a": [1, -(1 << 63), 2.5, None, "é"], "b": {"c": True}}
+    assert parse_json(json.dumps(value), "x") == value
+    assert parse_json(b'"\\ud83d\\ude00"', "x") == "😀"
+
+
+def header(shape: str, descr: str = "|u1") -> bytes:
+    text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    text += b" " * (64 - (len(text) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+
+
+@pytest.mark.parametrize(
+    "shape", ["(1000000, 64, 64, 3)", "(4611686018427387904, 4)", "(101,)", "(-3,)", "(2, 'a')"]
+)
+def test_an_array_that_declares_more_than_it_holds(tmp_path: Path, shape: str) -> None:
+    content = header(shape) + bytes(100)
+    with pytest.raises(InputError):
+        check_npy(io.BytesIO(content), len(content), "x")
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images.npy", content)
+    with pytest.raises(InputError, match="array 'images'"):
+        check_npz(path)
+
+
+def test_an_array_larger_than_memory_is_refused_though_it_may_be_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reading, "memory", lambda: 1000)
+    content = header("(2000,)") + bytes(2000)
+    with pytest.raises(InputError, match=r"takes 1\.95 KiB of memory and there are 1000 bytes"):
+        check_npy(io.BytesIO(content), len(content), "x")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_sound_archives_pass(tmp_path: Path, save: Callable[..., None]) -> None:
+    path = tmp_path / "a.npz"
+    save(path, images=np.zeros((50, 8, 8), np.uint8), labels=np.array(["a", "b"]), one=np.int64(3),
+         objects=np.array([None, 1]))  # fmt: skip
+    check_npz(path)
+
+
+def test_a_member_that_says_more_than_deflate_can_make(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("images.npy", header("(100,)") + bytes(100))
+    content = bytearray(path.read_bytes())
+    central = content.index(b"PK\x01\x02")
+    content[central + 24 : central + 28] = struct.pack("<I", 0xFFFFFFF0)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot hold that"):
+        check_npz(path)
