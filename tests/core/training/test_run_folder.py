@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from infonoise_core.errors import InputError
-from infonoise_core.marker import MARKER_FILE, mark, marker_of
-from infonoise_core.training.lock import LOCK_FILE, locked
+from infonoise_core.folders.lock import LOCK_FILE, locked
+from infonoise_core.folders.marker import MARKER_FILE, mark, marker_of
 from infonoise_core.training.run_folder import Place, check_run, note_assets, open_run
 
 SETTINGS: dict[str, Any] = {"command": "x train", "lr": 0.1}
@@ -122,7 +122,7 @@ HOLD = """
 import os, sys
 from pathlib import Path
 from infonoise_core.errors import InputError
-from infonoise_core.training.lock import locked
+from infonoise_core.folders.lock import locked
 try:
     with locked(Path(sys.argv[1])):
         print("held")

@@ -1,6 +1,6 @@
 """What lies among data and is none."""
 
-from infonoise_core.strays import is_shown, own_folders, without_ours
+from infonoise_core.folders.strays import is_shown, own_folders, without_ours
 
 
 def test_hidden_files_and_what_systems_leave_are_not_shown() -> None:
