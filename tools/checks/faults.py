@@ -198,7 +198,7 @@ class Kills:
         run = self.folder / "reference"
         trained(self.domain, run)
         took = time.monotonic() - began
-        words = ("train", self.domain.data, *self.domain.train, *TRAIN, "--out")
+        words: tuple[object, ...] = ("train", self.domain.data, *self.domain.train, *TRAIN, "--out")
         self._expect("train", lambda out: self.domain.run(*words, out), took, run)
         words = ("sample", run, "--samples", 3, *self.domain.sample, "--overwrite", "--out")
         self._verb("sample", lambda out: self.domain.run(*words, out), self.suffix)
