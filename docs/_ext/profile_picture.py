@@ -153,7 +153,7 @@ def _curve(ax: "Axes", row: Row) -> None:
     ax.set(xscale="log", xlim=(CHANNEL.sigma_min, CHANNEL.sigma_max), ylim=(0, 0.78))
     ax.axis("off")
     ax.axhline(0, color=INK, linewidth=0.8)
-    text = f"{missed(row):.0%} of EDM's updates\nhave nothing to learn from"
+    text = f"{missed(row):.0%} of EDM's training\nfinds nothing to learn"
     ax.text(28, 0.42, text, color="0.25", fontsize=9.5, ha="right", va="center", linespacing=1.4)
 
 
