@@ -17,8 +17,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from infonoise_core.errors import InputError
@@ -147,6 +145,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """(manifest, parts) of one checkpoint folder; DamagedCheckpoint when anything in it is off."""
     manifest = check(path)
+    # Not before weights are read: manifests alone are read without the library.
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
         parts = {
             name: _unflatten(tree, load_file(path / f"{name}.safetensors"))
@@ -230,6 +232,9 @@ def _remove(path: Path) -> None:
 
 
 def _write(tensors: dict[str, Tensor], path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
     try:
         save_file(tensors, path)
     except SafetensorError as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import safetensors  # noqa: F401  where it is missing, that shows before training
 import torch
 from torch import nn
 
