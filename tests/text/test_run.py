@@ -176,6 +176,23 @@ def test_evaluate_from_elsewhere_names_the_option_that_helps(
     assert "evaluation.json was of split test and is replaced; --out keeps both" in err
 
 
+def test_a_report_shows_text_measures_and_curves(
+    trained: Path, tmp_path: Path, capsys: Any
+) -> None:
+    """Of what training left in samples/, and of the last evaluation."""
+    shown = [path.read_text() for path in sorted((trained / "samples").iterdir())]
+    assert shown
+    assert all(text.count("\n-----\n") == 3 for text in shown)
+    assert run(capsys, "evaluate", trained, "--samples", "0", "--windows", "4")[0] == 0
+    out = tmp_path / "report.html"
+    code, _, err = run(capsys, "report", trained, "--out", out)
+    assert code == 0, err
+    page = out.read_text()
+    for words in ("held-out texts", "generated texts", "byte 6-gram", "Entropy rate of the data"):
+        assert words in page
+    assert page.count("-----") >= 6
+
+
 def test_profile_by_parts(trained: Path, tmp_path: Path, capsys: Any) -> None:
     assert "entropy" in run(capsys, "profile", trained)[1]
     for by, first, count in (("bit", "bit 1", 9), ("position", "tokens 1-2", 6)):

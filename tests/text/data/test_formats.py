@@ -235,6 +235,20 @@ def test_the_splits_that_names_say_are_used(tmp_path: Path, names: tuple[str, ..
     assert found == {"text 0": "train", "text 1": "valid", "text 2": "test"}
 
 
+def test_several_files_may_be_named_and_say_splits(tmp_path: Path) -> None:
+    for name in ("a.train.txt", "a.valid.txt", "a.test.txt"):
+        (tmp_path / name).write_text(name)
+    names = [str(tmp_path / f"a.{split}.txt") for split in ("train", "test", "valid")]
+    documents = open_documents(names)
+    assert list(documents) == [
+        Document("a.train.txt", "train"), Document("a.test.txt", "test"),
+        Document("a.valid.txt", "valid"),
+    ]  # fmt: skip
+    assert documents.name == "a.train.txt and 2 more"
+    with pytest.raises(InputError, match="nothing: not found"):
+        open_documents([names[0], str(tmp_path / "nothing")])
+
+
 def test_names_that_say_a_split_only_here_and_there_are_not_used(tmp_path: Path) -> None:
     for name in ("train.txt", "test.txt", "other.txt"):
         (tmp_path / name).write_text(name)

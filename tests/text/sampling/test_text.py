@@ -15,10 +15,10 @@ from infonoise_core.sampling.churn import band_churn, constant_churn
 from infonoise_core.sampling.generate import sampler_levels
 from infonoise_core.sampling.grids import entropic_grid, karras_grid, log_uniform_grid
 from infonoise_text.codes.book import CodeBook, binary_codes
-from infonoise_text.commands.complete import SAMPLER
 from infonoise_text.data.spans import Given, gaps, prompt
 from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.denoiser import SIGMA_LAST, BitDenoiser, make_denoiser
+from infonoise_text.options import SAMPLER
 from infonoise_text.sampling.text import Generated, generate_ids
 
 from ..markov import MarkovDenoiser, MarkovSource

@@ -126,8 +126,8 @@ class Prepare:
 
     out: Path
     """folder for the ids, the tokenizer and the manifest"""
-    corpus: Positional[str] = EMBEDDED
-    """file, folder, pattern, archive, hf:NAME, or pydoc (the documentation inside Python)"""
+    corpus: Positional[tuple[str, ...]] = (EMBEDDED,)
+    """files, folders, patterns, archives, hf:NAME, or pydoc (the documentation inside Python)"""
     semantic: bool = False
     """learn codes in which tokens used alike share their first bits"""
     overwrite: bool = False

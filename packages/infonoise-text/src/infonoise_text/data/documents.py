@@ -4,7 +4,7 @@ Nothing in a text is changed: line ends, white space and control characters stay
 """
 
 import pydoc_data.topics
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class Documents:
 
 
 def open_documents(
-    source: str = EMBEDDED,
+    source: str | Sequence[str] = EMBEDDED,
     field: str = "text",
     *,
     val: str | None = None,
@@ -59,28 +59,46 @@ def open_documents(
     Args:
         source: "pydoc" (the documentation that comes with Python, one document per topic), a file,
             a folder, a pattern such as `books/*.txt`, or "hf:NAME" or "hf:NAME,CONFIG" for a
-            Hugging Face data set (a name on the hub or a folder that `save_to_disk` wrote).
+            Hugging Face data set (a name on the hub or a folder that `save_to_disk` wrote); or
+            several of them.
         field: Of records, where the text is.
         val, test: Sources of held-out documents.
         skip_bad: How many files or records may be left out because they cannot be read.
     """
-    parts = [(source, None), *((s, name) for s, name in ((val, "valid"), (test, "test")) if s)]
+    sources = [source] if isinstance(source, str) else list(source)
+    given = [([s], split) for s, split in ((val, "valid"), (test, "test")) if s]
 
     def read(reading: Reading) -> Iterator[Document]:
-        for part, split in parts:
-            for document in _read(part, reading):
-                yield document if split is None else Document(document.text, split)
+        yield from _read(sources, reading)
+        for held_out, split in given:
+            for document in _read(held_out, reading):
+                yield Document(document.text, split)
 
-    name = source
-    if source != EMBEDDED and not source.startswith(huggingface.HUB):
-        name = Path(source).resolve().name
-        files_of(source, Reading())  # what is not there is said at once
-    return Documents(name, read, lambda: Reading(field, skip_bad))
+    # What is not there is said at once.
+    for name in [*sources, *(s for held_out, _ in given for s in held_out)]:
+        if _is_path(name):
+            files_of(name, Reading())
+    more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
+    return Documents(_name(sources[0]) + more, read, lambda: Reading(field, skip_bad))
 
 
-def _read(source: str, reading: Reading) -> Iterator[Document]:
-    if source == EMBEDDED:
-        return map(Document, pydoc_data.topics.topics.values())
-    if source.startswith(huggingface.HUB):
-        return huggingface.read(source.removeprefix(huggingface.HUB), reading)
-    return read_files(files_of(source, reading), reading)
+def _is_path(source: str) -> bool:
+    return source != EMBEDDED and not source.startswith(huggingface.HUB)
+
+
+def _name(source: str) -> str:
+    return Path(source).resolve().name if _is_path(source) else source
+
+
+def _read(sources: Sequence[str], reading: Reading) -> Iterator[Document]:
+    paths = [source for source in sources if _is_path(source)]
+    for source in sources:
+        if source == EMBEDDED:
+            yield from map(Document, pydoc_data.topics.topics.values())
+        elif not _is_path(source):
+            yield from huggingface.read(source.removeprefix(huggingface.HUB), reading)
+    # Together, for their names may say splits.
+    files = [file for path in paths for file in files_of(path, reading)]
+    if len(paths) > 1:
+        files = [(path, name or path.name) for path, name in files]
+    yield from read_files(files, reading)

@@ -138,7 +138,7 @@ def files_of(source: str, reading: Reading) -> list[tuple[Path, str]]:
     found = sorted(Path(name) for name in glob.glob(source, recursive=True))
     files = [(file, file.name) for file in found if file.is_file()]
     if not files:
-        raise InputError(f"{source}: no file is called so; mend the pattern or give a folder")
+        raise InputError(f"{source}: no file is called so; correct the pattern or give a folder")
     return files
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def open_corpus(data: str, options: CorpusOptions, *, semantic: bool = False) ->
     return corpus
 
 
-def documents_of(data: str, options: CorpusOptions) -> Documents:
+def documents_of(data: str | Sequence[str], options: CorpusOptions) -> Documents:
     """The documents of `data` and of the held-out text that the options name."""
     return open_documents(
         data, options.field, val=options.val, test=options.test, skip_bad=options.skip_bad or 0
