@@ -92,6 +92,7 @@ def test_a_run_on_digits_that_is_killed_often(tmp_path: Path) -> None:
     train_through_kills(tmp_path, "digits", updates=120, save_every=9, kills=6)
 
 
+@pytest.mark.slow
 def test_a_killed_comparison_goes_on_with_the_same_command(tmp_path: Path) -> None:
     """Killed in its first run and in its second; the finished runs are not trained again."""
     data = str(small_images(tmp_path / "data.npz"))

@@ -168,7 +168,6 @@ def test_a_domain_has_every_verb(installed: Path) -> None:
     plain = ["--grid", "karras"]
     commands = [
         ["train", "--out", "run", *few],
-        ["train", "--out", "edm", "--schedule", "edm", *few],
         ["sample", "run", "--out", "s.npy", "--samples", "5", *plain],
         ["evaluate", "run"],
         ["profile", "run"],

@@ -158,6 +158,7 @@ def test_mistakes_are_one_line_on_stderr(tmp_path):
     assert answer.stdout == ""
 
 
+@pytest.mark.slow
 def test_one_section_is_printed(tmp_path):
     answer = run("--quick", "--only", "two-processes", "--out", str(tmp_path / "none"))
     assert answer.returncode == 0, answer.stderr
