@@ -94,6 +94,22 @@ def test_evaluate_prints_tables_and_writes_json(trained, tmp_path, few, run, ref
     refused("infonoise-bio report RUN --out page.html", "evaluate", trained, "--html", "page.html")
 
 
+def test_motifs_that_do_not_fit_are_refused_before_anything_is_sampled(
+    trained, tmp_path, monkeypatch, refused
+):
+    def never(*_: object, **__: object) -> None:
+        pytest.fail("sampled")
+
+    monkeypatch.setattr("infonoise_bio.evaluation.measures.generated_like", never)
+    motifs = tmp_path / "box.jaspar"
+    motifs.write_text(">M1 box\nA [0 9 0 9]\nC [0 0 0 0]\nG [0 0 9 0]\nT [9 0 0 0]\n")
+    command = ["evaluate", trained, "--motifs", motifs, "--grid", "karras", "--churn", 0]
+    refused("it begins at 0 to 20", *command, "--motif", "box@10-21")
+    refused("did you mean box?", *command, "--motif", "BOX")
+    motifs.write_text(">L1 long\n" + "\n".join(f"{b} [{' 5' * 25} ]" for b in "ACGT"))
+    refused("has 25 bases, and the sequences 24", *command)
+
+
 def test_the_page_about_a_run_shows_logos_and_what_was_evaluated(trained, tmp_path, few, run):
     page, found = tmp_path / "page.html", trained / "evaluation.json"
     assert run("evaluate", trained, "--samples", 20, *few)[0] == 0

@@ -16,7 +16,14 @@ from infonoise_bio.evaluation.checks import COLUMNS, Anchors, Row, evidence, mak
 from infonoise_bio.evaluation.discriminator import LEAST, cnn_auc
 from infonoise_bio.evaluation.held_out import DnaEvaluation
 from infonoise_bio.evaluation.markov import MarkovBits, markov_bits
-from infonoise_bio.evaluation.motifs import Scanner, Window, parse_motif, placed, read_scanners
+from infonoise_bio.evaluation.motifs import (
+    Scanner,
+    Window,
+    check_fits,
+    parse_motif,
+    placed,
+    read_scanners,
+)
 from infonoise_bio.evaluation.options import EvaluateExtras
 from infonoise_bio.evaluation.oracle import Oracle, frechet_distance
 from infonoise_bio.evaluation.planted import exact_bits, planted_rows
@@ -71,6 +78,7 @@ def evaluate_run(
     if options.label is not None:
         training, held_out = of_class(training, options.label), of_class(held_out, options.label)
     scanners, windows = _motifs(subject, options)
+    check_fits(scanners, windows, training.length)
     oracle = None if options.oracle is None else Oracle(options.oracle)
     n = min(samples, len(held_out), len(training))
     own = subject.sampling is not None

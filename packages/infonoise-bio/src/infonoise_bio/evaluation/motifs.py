@@ -1,5 +1,6 @@
-"""Motif hits by JASPAR matrices, through Bio.motifs, at a stated false-positive rate."""
+"""Motif hits by matrices, scored by Bio.motifs, at a stated false-positive rate."""
 
+import difflib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from Bio import motifs
 from numpy.typing import NDArray
 
 from infonoise_bio.alphabet import BASES, MASKED, Codes
-from infonoise_bio.data.formats.textfile import open_text
 from infonoise_bio.data.options import Strand
+from infonoise_bio.evaluation.matrices import Matrix, read_matrices
 from infonoise_core.errors import InputError
 
 # Added to every count, as JASPAR's own tools do in proportion to the background.
@@ -113,7 +114,7 @@ def read_scanners(
     background: Sequence[float] = (0.25, 0.25, 0.25, 0.25),
     strand: Strand = "both",
 ) -> list[Scanner]:
-    """Matrices of a JASPAR file, with their thresholds.
+    """Matrices of a file, with their thresholds.
 
     Args:
         path: The file.
@@ -125,33 +126,54 @@ def read_scanners(
     """
     if not 0 < rate < 1:
         raise InputError(f"--motif-rate {rate:g}: give a false-positive rate between 0 and 1")
-    with open_text(path) as (handle, place):
-        place.record = "motifs"
-        try:
-            found = list(motifs.parse(handle, "jaspar"))  # type: ignore[no-untyped-call]
-        except (ValueError, IndexError, AttributeError, KeyError) as error:
-            raise InputError(f"{path}: is no JASPAR file ({error})") from None
-    if not found:
-        raise InputError(f"{path}: holds no motif; give matrices in JASPAR format")
-    chosen = [m for m in found if not names or {m.matrix_id, m.name} & set(names)]
-    missing = set(names) - {m.matrix_id for m in found} - {m.name for m in found}
-    if missing:
-        raise InputError(f"{path}: holds no motif '{min(missing)}'; give a matrix id or a name")
-    return [_scanner(motif, rate, background, strand) for motif in chosen]
+    found = read_matrices(path)
+    for name in names:
+        if not any(name in (m.id, m.name) for m in found):
+            raise InputError(f"{path}: holds no motif '{name}'; {_nearest(name, found)}")
+    chosen = [m for m in found if not names or {m.id, m.name} & set(names)]
+    return [_scanner(matrix, rate, background, strand) for matrix in chosen]
 
 
-def _scanner(motif: Any, rate: float, background: Sequence[float], strand: Strand) -> Scanner:
+def _nearest(name: str, found: Sequence[Matrix]) -> str:
+    known = list(dict.fromkeys(word for m in found for word in (m.name, m.id) if word))
+    lower = {word.lower(): word for word in reversed(known)}
+    near = difflib.get_close_matches(name.lower(), lower, n=1)
+    if near:
+        return f"did you mean {lower[near[0]]}?"
+    more = f" and {len(known) - 8:,} others" if len(known) > 8 else ""
+    return f"there are {', '.join(known[:8])}{more}"
+
+
+def _scanner(matrix: Matrix, rate: float, background: Sequence[float], strand: Strand) -> Scanner:
     base = dict(zip(BASES, background, strict=True))
     pseudo = {letter: _PSEUDOCOUNT * share for letter, share in base.items()}
+    columns = dict(zip(BASES, matrix.counts.T.tolist(), strict=True))
+    motif: Any = motifs.Motif(alphabet=BASES, counts=columns)  # type: ignore[no-untyped-call]
     pssm = motif.counts.normalize(pseudocounts=pseudo).log_odds(base)
     with warnings.catch_warnings():
         # The distribution's grid may have an empty bin at its end.
         warnings.simplefilter("ignore", RuntimeWarning)
         threshold = pssm.distribution(background=base, precision=_PRECISION).threshold_fpr(rate)
     scores = np.array([pssm[letter] for letter in BASES]).T
-    return Scanner(
-        f"{motif.matrix_id} {motif.name}".strip(), scores, float(threshold), rate, strand
-    )
+    return Scanner(f"{matrix.id} {matrix.name}".strip(), scores, float(threshold), rate, strand)
+
+
+def check_fits(scanners: Sequence[Scanner], windows: Sequence[Window], length: int) -> None:
+    """InputError for a motif, or a place of one, that sequences of `length` have no room for."""
+    for scanner in scanners:
+        width = len(scanner.scores)
+        if width > length:
+            raise InputError(
+                f"motif {scanner.name}: has {width} bases, and the sequences {length}; leave it"
+                " out by naming others with --motif"
+            )
+    for window in windows:
+        last = length - len(window.scanner.scores)
+        if window.high > last:
+            raise InputError(
+                f"--motif {window.scanner.name}@{window.low}-{window.high}: in sequences of"
+                f" {length} bases it begins at 0 to {last}"
+            )
 
 
 def _scan(codes: Codes, scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ class EvaluateExtras:
     levels: int = 8
     """noise levels per sequence for the bits per base"""
     motifs: Path | None = None
-    """matrices in JASPAR format"""
+    """matrices: JASPAR, MEME, TRANSFAC, HOMER, or numbers under a line '>id name'"""
     motif: UseAppendAction[tuple[str, ...]] = ()
     """id or name of one of them, or NAME@LOW-HIGH for where its best place shall begin, from 0;
     may be repeated; all hits of all matrices without it"""
@@ -46,7 +46,7 @@ class EvaluateExtras:
         if self.levels < 1:
             raise InputError(f"--levels {self.levels}: give at least 1")
         if self.motif and self.motifs is None:
-            raise InputError(f"--motif {self.motif[0]}: give --motifs with a JASPAR file")
+            raise InputError(f"--motif {self.motif[0]}: give --motifs with a file of matrices")
         if not 0 < self.motif_rate < 1:
             raise InputError(f"--motif-rate {self.motif_rate:g}: give a rate between 0 and 1")
 

@@ -1,0 +1,164 @@
+"""Motif files -> matrices: JASPAR, MEME, TRANSFAC, HOMER, and plain numbers under a header.
+
+Which format a file has is read from its content. Numbers without letters are rows of A C G T or of
+positions, by which way the matrix has four; where it has four both ways, it is refused.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from Bio import motifs
+from numpy.typing import NDArray
+
+from infonoise_bio.alphabet import BASES
+from infonoise_bio.data.formats.textfile import open_text
+from infonoise_core.errors import InputError
+
+FORMATS = "JASPAR, MEME, TRANSFAC, HOMER, or numbers under a line '>id name'"
+# What probabilities are multiplied with, so that a pseudocount weighs as little as beside counts.
+_SITES = 100
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+# How far probabilities of one position may be from 1, as they are written with few digits.
+_ROUNDING = 0.02
+_MOST = 64 * 2**20
+
+Rows = list[list[float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """A motif.
+
+    Attributes:
+        id, name: As in the file; either may be empty.
+        counts: (width, 4) of A C G T at each position.
+    """
+
+    id: str
+    name: str
+    counts: NDArray[np.float64]
+
+
+def read_matrices(path: Path) -> list[Matrix]:
+    """All matrices of a file.
+
+    Raises:
+        InputError: Where it holds none, or one that cannot be read or can be read two ways.
+    """
+    with open_text(path) as (handle, place):
+        place.record = "motifs"
+        text = handle.read(_MOST)
+    if not text.strip():
+        raise InputError(f"{path}: holds no motif; give {FORMATS}")
+    if text.lstrip().startswith("MEME version"):
+        found = list(_meme(text, path))
+    elif text.lstrip().startswith(">"):
+        found = list(_blocks(text, path))
+    elif re.search(r"^(P0|PO)\s", text, re.MULTILINE):
+        found = _transfac(text, path)
+    else:
+        raise InputError(f"{path}: is no file of motifs; give {FORMATS}")
+    if not found:
+        raise InputError(f"{path}: holds no motif; give {FORMATS}")
+    return found
+
+
+def _blocks(text: str, path: Path) -> Iterator[Matrix]:
+    """JASPAR, HOMER and plain numbers: a header line that starts with '>' before each matrix."""
+    for block in text.lstrip()[1:].split("\n>"):
+        header, _, body = block.partition("\n")
+        lines = [line for line in body.splitlines() if line.strip() and line.strip() != "//"]
+        words = header.split("\t") if "\t" in header else header.split(maxsplit=1)
+        name = words[0].strip() or "(no name)"
+        where = f"{path}: motif '{name}'"
+        labelled = [line.split()[0].strip(":|").upper() for line in lines]
+        if sorted(labelled) == sorted(BASES):
+            rows = dict(zip(labelled, _numbers(lines, where, skip=1), strict=True))
+            table = [rows[base] for base in BASES]
+        else:
+            if lines and labelled[0] in ("POS", "PO"):  # CIS-BP numbers its positions
+                lines = [line.split(maxsplit=1)[1] for line in lines[1:] if len(line.split()) > 1]
+            table = _by_base(_numbers(lines, where), where)
+        title = words[1].strip() if len(words) > 1 else ""
+        yield _matrix(name, title, np.array(table, dtype=np.float64).T, where)
+
+
+def _numbers(lines: Sequence[str], where: str, skip: int = 0) -> Rows:
+    rows = []
+    for line in lines:
+        words = line.replace("[", " ").replace("]", " ").replace(",", " ").split()[skip:]
+        if not words or not all(_NUMBER.fullmatch(word) for word in words):
+            raise InputError(f"{where}: {line.strip()[:40]!r} is no row of numbers")
+        rows.append([float(word) for word in words])
+    if not rows or len({len(row) for row in rows}) > 1:
+        raise InputError(f"{where}: its rows have not all as many numbers; give {FORMATS}")
+    return rows
+
+
+def _by_base(rows: Rows, where: str) -> Rows:
+    """Four rows, of A C G T, of a matrix without letters."""
+    height, width = len(rows), len(rows[0])
+    if height == width == len(BASES):
+        raise InputError(
+            f"{where}: four rows of four numbers are A C G T or four positions; write the letters"
+            " A C G T in front of its rows"
+        )
+    if height == len(BASES):
+        return rows
+    if width == len(BASES):
+        return [list(column) for column in zip(*rows, strict=True)]
+    raise InputError(f"{where}: {height} rows of {width} numbers; one of both must be four")
+
+
+def _meme(text: str, path: Path) -> Iterator[Matrix]:
+    """Minimal MEME: `MOTIF id name`, then a letter-probability matrix, a row for each position."""
+    alphabet = re.search(r"^ALPHABET=\s*(\S+)", text, re.MULTILINE)
+    if alphabet is not None and alphabet[1] != BASES:
+        raise InputError(f"{path}: its alphabet is {alphabet[1]}; give motifs of DNA")
+    for block in re.split(r"^MOTIF\s+", text, flags=re.MULTILINE)[1:]:
+        words = block.partition("\n")[0].split(maxsplit=1)
+        where = f"{path}: motif '{words[0] if words else ''}'"
+        match = re.search(r"letter-probability matrix:[^\n]*\n((?:[ \t]*[-+.\deE \t]+\n?)+)", block)
+        if not words or match is None:
+            raise InputError(f"{where}: has no letter-probability matrix")
+        rows = _numbers([line for line in match[1].splitlines() if line.strip()], where)
+        if len(rows[0]) != len(BASES):
+            raise InputError(f"{where}: a row has {len(rows[0])} numbers, not four")
+        name = words[1].strip() if len(words) > 1 else ""
+        yield _matrix(words[0], name, np.array(rows, dtype=np.float64), where)
+
+
+def _transfac(text: str, path: Path) -> list[Matrix]:
+    try:
+        with warnings.catch_warnings():
+            # Files by hand have one space where the format has two.
+            warnings.simplefilter("ignore")
+            parsed = motifs.parse(io.StringIO(text), "TRANSFAC", strict=False)  # type: ignore[no-untyped-call]
+            found = list(parsed)
+    except (ValueError, IndexError, KeyError, AttributeError) as error:
+        raise InputError(f"{path}: is no TRANSFAC file that can be read ({error})") from None
+    matrices = []
+    for motif in found:
+        table = np.array([motif.counts[base] for base in BASES], dtype=np.float64).T
+        name, number = str(motif.get("ID") or ""), str(motif.get("AC") or "")
+        where = f"{path}: motif '{number or name}'"
+        matrices.append(_matrix(number or name, name if number else "", table, where))
+    return matrices
+
+
+def _matrix(number: str, name: str, table: NDArray[np.float64], where: str) -> Matrix:
+    """Counts of probabilities or counts; InputError for what is neither."""
+    total = table.sum(1)
+    if not np.isfinite(table).all() or (table < 0).any():
+        raise InputError(
+            f"{where}: holds numbers below 0, as scores do; give counts or probabilities"
+        )
+    if (total <= 0).any():
+        raise InputError(f"{where}: position {int(np.argmin(total))} has no counts (from 0)")
+    probabilities = bool((np.abs(total - 1) < _ROUNDING).all())
+    return Matrix(number, name, table * (_SITES if probabilities else 1))
