@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.open import Reading, read_source
-from infonoise_bio.evaluation.exported import load_program
+from infonoise_bio.evaluation.oracles.exported import load_program
 from infonoise_core.config.tree import ConfigTree
 from infonoise_core.config.yaml_file import read_config
 from infonoise_core.errors import InputError

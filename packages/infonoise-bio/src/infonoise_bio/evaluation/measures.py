@@ -25,7 +25,7 @@ from infonoise_bio.evaluation.motifs import (
     read_scanners,
 )
 from infonoise_bio.evaluation.options import EvaluateExtras
-from infonoise_bio.evaluation.oracle import Oracle, frechet_distance
+from infonoise_bio.evaluation.oracles.oracle import Oracle, frechet_distance
 from infonoise_bio.evaluation.planted import exact_bits, planted_rows
 from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.sampling.sequences import Progress, Sampling, design_each

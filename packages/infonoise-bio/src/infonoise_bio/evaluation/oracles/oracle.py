@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from infonoise_bio.alphabet import MASKED, Codes
-from infonoise_bio.evaluation.exported import load_program
+from infonoise_bio.evaluation.oracles.exported import load_program
 from infonoise_core.errors import InputError
 
 _CHUNK = 256

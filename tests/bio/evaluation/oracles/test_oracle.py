@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from infonoise_bio.alphabet import MASKED
-from infonoise_bio.evaluation.oracle import Oracle, frechet_distance
+from infonoise_bio.evaluation.oracles.oracle import Oracle, frechet_distance
 from infonoise_core.errors import InputError
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from infonoise_bio.evaluation.exported import load_program
+from infonoise_bio.evaluation.oracles.exported import load_program
 from infonoise_core.errors import InputError
 
 LENGTH = 12
