@@ -6,7 +6,7 @@ import numpy as np
 
 from infonoise_bio.alphabet import Codes
 from infonoise_bio.evaluation.composition import gc_content, kmer_counts
-from infonoise_bio.evaluation.logo import draw_logo, letter_heights
+from infonoise_bio.evaluation.pictures.logo import draw_logo, letter_heights
 from infonoise_core.plot import figure, to_svg
 
 

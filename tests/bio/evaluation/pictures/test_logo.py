@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from infonoise_bio.evaluation.logo import draw_logo, letter_heights
+from infonoise_bio.evaluation.pictures.logo import draw_logo, letter_heights
 from infonoise_core.plot import figure, to_svg
 
 
