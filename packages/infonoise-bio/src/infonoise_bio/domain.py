@@ -11,9 +11,9 @@ from infonoise_bio.alphabet import Codes, letters_of
 from infonoise_bio.data.formats.fasta import check_fasta
 from infonoise_bio.data.formats.textfile import stem_of
 from infonoise_bio.data.sequences import SequenceSet, describe
-from infonoise_bio.evaluation import figures
 from infonoise_bio.evaluation.measures import Subject, evaluate_run
 from infonoise_bio.evaluation.options import EvaluateExtras, ProfileExtras
+from infonoise_bio.evaluation.pictures import figures
 from infonoise_bio.evaluation.profile import measured_profile, profile_lines, write_profile
 from infonoise_bio.examples import load_examples, parts
 from infonoise_bio.methods.base import Trained
