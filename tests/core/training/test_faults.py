@@ -18,11 +18,11 @@ import torch
 from torch import nn
 
 from infonoise_core.errors import InputError
+from infonoise_core.folders.names import CHECKPOINTS
 from infonoise_core.training import checkpoint, interrupt
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.data.order import Order
 from infonoise_core.training.loop import train
-from infonoise_core.training.run_folder import CHECKPOINTS
 from infonoise_core.training.task import Batch
 
 from .training_run import Corners, Job, finish, launch, schedule

@@ -25,13 +25,13 @@ from infonoise_core import (
     VariancePreserving,
 )
 from infonoise_core.analytic.exact import BinarySource, GaussianSource, profile_on
+from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.schedules.adaptive import AdaptiveLoss
 from infonoise_core.schedules.fixed import Schedule
 from infonoise_core.schedules.frozen import FrozenProfile
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.loop import train
 from infonoise_core.training.meter import Meter, Part
-from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_core.training.task import Batch, Losses
 
 from ..two_points import TwoPoints

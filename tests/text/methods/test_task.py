@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
+from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.weighting import edm_weight
 from infonoise_core.profiles.profile import EntropyRateProfile
@@ -20,7 +21,6 @@ from infonoise_core.schedules.registry import ScheduleContext, make_schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
-from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_core.training.task import Batch
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.data.corpus import Corpus, Split, SplitCounts

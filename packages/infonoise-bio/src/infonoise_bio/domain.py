@@ -36,6 +36,7 @@ from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.evaluation.schema import Evaluated
+from infonoise_core.folders.names import CONFIG_FILE
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_core.schedules.registry import ScheduleContext
@@ -43,7 +44,7 @@ from infonoise_core.training.data.fingerprint import fingerprint
 from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.loop import load_denoiser
 from infonoise_core.training.progress import progress
-from infonoise_core.training.run_folder import CONFIG_FILE, read_run
+from infonoise_core.training.run_folder import read_run
 from infonoise_core.training.task import Task
 
 BASELINES_COMMAND = "infonoise-bio baselines"

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from infonoise_core.errors import InputError
+from infonoise_core.folders.names import CHECKPOINTS
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.schedules.fixed import LogUniform
 from infonoise_core.training import checkpoint
@@ -21,7 +22,6 @@ from infonoise_core.training.engines.ranks import pooled
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.interrupt import Stopped
 from infonoise_core.training.loop import train
-from infonoise_core.training.run_folder import CHECKPOINTS
 
 from ..training_run import Corners, Job, finish, launch, schedule
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
+from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.schedules.fixed import LogNormal
 from infonoise_core.schedules.infonoise import InfoNoise
@@ -18,7 +19,6 @@ from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
 from infonoise_core.training.meter import Meter
-from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_core.training.task import Batch
 from infonoise_text.codes.book import CodeBook, binary_codes
 from infonoise_text.codes.clusters import ClusterBook, per_bit, per_kind

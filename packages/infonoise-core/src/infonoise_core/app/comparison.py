@@ -12,12 +12,12 @@ from torch import nn
 from infonoise_core.app.results import Arm
 from infonoise_core.binning import log_edges
 from infonoise_core.errors import InputError
+from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.schedules.fixed import FixedLaw, Schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import Evaluate, RunResult, train
 from infonoise_core.training.progress import Reporter, Silent
-from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_core.training.task import Task
 
 EVALUATIONS = 12

@@ -13,6 +13,13 @@ from infonoise_core.app.domain import Data, Domain, Options
 from infonoise_core.app.trained import open_trained
 from infonoise_core.errors import InputError
 from infonoise_core.files import write_json
+from infonoise_core.folders.names import (
+    CHECKPOINTS,
+    CONFIG_FILE,
+    DONE_FILE,
+    METRICS_FILE,
+    PROFILE_FILE,
+)
 from infonoise_core.hub.model_card import finite, model_card
 from infonoise_core.hub.options import Pull, Push
 from infonoise_core.hub.push import (
@@ -34,14 +41,7 @@ from infonoise_core.training.artifact import (
     written_by,
 )
 from infonoise_core.training.record.metrics import read_lines
-from infonoise_core.training.run_folder import (
-    CHECKPOINTS,
-    CONFIG_FILE,
-    DONE_FILE,
-    METRICS_FILE,
-    PROFILE_FILE,
-    read_run_of,
-)
+from infonoise_core.training.run_folder import read_run_of
 from infonoise_core.training.run_profile import profile_if_any
 
 

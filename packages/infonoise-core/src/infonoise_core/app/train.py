@@ -19,6 +19,7 @@ from infonoise_core.config.yaml_file import write_yaml
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.files import write_bytes, write_json
 from infonoise_core.folders.lock import locked
+from infonoise_core.folders.names import CONFIG_FILE, DONE_FILE
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.training.config import EngineConfig, TrainConfig
 from infonoise_core.training.engines.base import Engine, count_parameters
@@ -27,8 +28,6 @@ from infonoise_core.training.engines.ranks import others_alive
 from infonoise_core.training.loop import Show, check_division, train
 from infonoise_core.training.progress import progress
 from infonoise_core.training.run_folder import (
-    CONFIG_FILE,
-    DONE_FILE,
     check_run,
     note_assets,
     open_run,

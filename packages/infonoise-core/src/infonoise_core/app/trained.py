@@ -13,13 +13,14 @@ from infonoise_core.app.domain import Data, Domain, Options
 from infonoise_core.config.renamed import upgraded
 from infonoise_core.config.tree import from_plain
 from infonoise_core.errors import InputError
+from infonoise_core.folders.names import CHECKPOINTS
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training import checkpoint
 from infonoise_core.training.allocation import within
 from infonoise_core.training.artifact import WEIGHTS_FILE, is_artefact
 from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.loop import load_denoiser
-from infonoise_core.training.run_folder import CHECKPOINTS, read_run_of
+from infonoise_core.training.run_folder import read_run_of
 from infonoise_core.training.run_profile import profile_if_any
 
 FINGERPRINT = "fingerprint"

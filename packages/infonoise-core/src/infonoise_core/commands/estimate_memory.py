@@ -11,11 +11,11 @@ from infonoise_core.app.memory import Memory, estimate
 from infonoise_core.commands.options import EstimateMemory
 from infonoise_core.config.quantities import SIZES, parse_count, parse_size
 from infonoise_core.errors import InputError
+from infonoise_core.folders.names import CHECKPOINTS
 from infonoise_core.terminal import console
 from infonoise_core.training import checkpoint
 from infonoise_core.training.artifact import WEIGHTS_FILE, is_artefact
 from infonoise_core.training.config import EngineConfig
-from infonoise_core.training.run_folder import CHECKPOINTS
 
 
 def run_estimate_memory(config: EstimateMemory) -> None:

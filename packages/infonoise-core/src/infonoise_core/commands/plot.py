@@ -6,9 +6,9 @@ from pathlib import Path
 from infonoise_core.commands.options import Plot
 from infonoise_core.commands.profiles import load_profiles
 from infonoise_core.errors import InputError
+from infonoise_core.folders.names import METRICS_FILE
 from infonoise_core.plot import draw_history, draw_profiles, figure, save_figure
 from infonoise_core.training.record.metrics import read_lines
-from infonoise_core.training.run_folder import METRICS_FILE
 
 
 def run_plot(config: Plot) -> None:

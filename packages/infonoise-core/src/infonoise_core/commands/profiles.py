@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infonoise_core.errors import InputError
+from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.training.run_folder import PROFILE_FILE
 
 
 def load_profiles(files: Sequence[Path]) -> dict[str, EntropyRateProfile]:

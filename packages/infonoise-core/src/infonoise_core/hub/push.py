@@ -13,6 +13,7 @@ import torch
 
 import infonoise_core
 from infonoise_core.errors import InputError
+from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.hub.model_card import finite, profile_card
 from infonoise_core.hub.options import PullProfile, PushProfile
 from infonoise_core.hub.repository import repository
@@ -26,7 +27,6 @@ from infonoise_core.training.artifact import (
     seal,
     verify,
 )
-from infonoise_core.training.run_folder import PROFILE_FILE
 
 _CORE = "infonoise-core"
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
+from infonoise_core.folders.names import CHECKPOINTS, METRICS_FILE
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.rng import Stream, derive_seed, generator, seed_global
 from infonoise_core.schedules.infonoise import Schedule
@@ -31,7 +32,6 @@ from infonoise_core.training.meter import Meter
 from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.progress import Reporter, Silent
 from infonoise_core.training.record.signature import check_signed, signatures
-from infonoise_core.training.run_folder import CHECKPOINTS, METRICS_FILE
 from infonoise_core.training.state import RunState, no_space_left
 from infonoise_core.training.task import Batch, Task
 

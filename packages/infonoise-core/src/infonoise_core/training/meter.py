@@ -8,10 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from infonoise_core.errors import InputError
+from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.profiles.estimator import RateEstimator
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.fixed import Schedule
-from infonoise_core.training.run_folder import PROFILE_FILE
 
 VERSION = 1
 # Those of the schedules that learn.

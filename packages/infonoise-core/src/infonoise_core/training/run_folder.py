@@ -9,12 +9,11 @@ from infonoise_core.errors import InputError
 from infonoise_core.files import read_json, write_json
 from infonoise_core.folders.clear import clear, foreign, is_empty, strangers
 from infonoise_core.folders.marker import MARKER_FILE, mark, marker_of
+from infonoise_core.folders.names import CONFIG_FILE
 from infonoise_core.training.artifact import is_artefact, read_card, verify
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.record.signature import check_as_saved
 
-CONFIG_FILE, DONE_FILE, METRICS_FILE = "config.json", "done.json", "metrics.jsonl"
-PROFILE_FILE, CHECKPOINTS = "profile.json", "checkpoints"
 # Where a run lies and what runs it: it may go on elsewhere and with other processes.
 _CHANGEABLE = ("out", "overwrite", "engine")
 

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 from infonoise_core.errors import InputError
+from infonoise_core.folders.names import CHECKPOINTS, PROFILE_FILE
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training import checkpoint
-from infonoise_core.training.run_folder import CHECKPOINTS, PROFILE_FILE
 
 # Name of a profile's file -> its values, in the manifest of a checkpoint.
 PROFILES = "profiles"

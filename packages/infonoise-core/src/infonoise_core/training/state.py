@@ -16,6 +16,7 @@ from torch import nn
 import infonoise_core
 from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
+from infonoise_core.folders.names import CHECKPOINTS
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.training import checkpoint
 from infonoise_core.training.config import TrainConfig, parse_target
@@ -25,7 +26,6 @@ from infonoise_core.training.engines.ranks import pooled
 from infonoise_core.training.meter import Meter
 from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.record.signature import SIGNED, check_signed
-from infonoise_core.training.run_folder import CHECKPOINTS
 from infonoise_core.training.run_profile import PROFILES
 
 

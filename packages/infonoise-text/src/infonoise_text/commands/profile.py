@@ -6,9 +6,9 @@ from infonoise_core.app.domain import Domain
 from infonoise_core.app.options import ProfileOptions
 from infonoise_core.app.profile import show_profile
 from infonoise_core.app.trained import TrainedRun, data_of
+from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.plot import draw_profile, draw_profiles, figure, save_figure
 from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_text.data.corpus import Corpus
 from infonoise_text.data.windows import held_out_windows
 from infonoise_text.evaluation.groups import measured_profile

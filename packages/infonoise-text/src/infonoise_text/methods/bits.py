@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from infonoise_core.evaluation.measures import Evaluation
+from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.sampling.generate import sampler_churn, sampler_levels
 from infonoise_core.schedules.registry import ScheduleContext
-from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given

@@ -16,6 +16,7 @@ from torch.nn import functional
 from infonoise_core.evaluation.held_out import HeldOutError
 from infonoise_core.evaluation.likelihood import Bound, LikelihoodBound, prior_nats
 from infonoise_core.evaluation.measures import Evaluation, Measure
+from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.processes.weighting import unit_weight
@@ -23,7 +24,6 @@ from infonoise_core.rng import Stream, generator
 from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.generate import generate_chunks, sampler_churn, sampler_levels
 from infonoise_core.schedules.registry import ScheduleContext
-from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given

@@ -10,10 +10,10 @@ from infonoise_core.app.pages.page import Page, Section, TableCells, write_page
 from infonoise_core.app.trained import TrainedRun, data_of, open_trained
 from infonoise_core.evaluation.schema import EVALUATION_FILE, Evaluated, cells, from_record
 from infonoise_core.files import check_output, read_json
+from infonoise_core.folders.names import METRICS_FILE
 from infonoise_core.hub.push import versions_with
 from infonoise_core.plot import draw_history, draw_profile, figure, to_svg
 from infonoise_core.training.record.metrics import read_lines
-from infonoise_core.training.run_folder import METRICS_FILE
 
 REPORT_FILE = "report.html"
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from infonoise_core.evaluation.measures import Evaluation
+from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.schedules.registry import ScheduleContext
-from infonoise_core.training.run_folder import PROFILE_FILE
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
 from infonoise_text.evaluation.bound import TextEvaluation

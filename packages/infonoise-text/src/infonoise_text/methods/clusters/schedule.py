@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.schedules.fixed import Schedule
 from infonoise_core.training.meter import Part
-from infonoise_core.training.run_folder import PROFILE_FILE
 
 # The profile of tokens has the name that every run's has.
 CLUSTERS_PROFILE = "clusters-profile.json"
