@@ -151,6 +151,31 @@ def test_format_by_ending_and_by_content(tmp_path):
 # Tables
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id;sequence;label\nq;ACGT;x\n",
+        "id\tsequence\tlabel\nq\tACGT\tx\n",
+        "sep=;\nid;sequence;label\nq;ACGT;x\n",
+        "sep=,\nid,sequence,label\nq,ACGT,x\n",
+        "\ufeffid,sequence,label\r\nq,ACGT,x\r\n",
+        "id, sequence, label\nq, ACGT , x\n",
+        '"id","sequence","label"\n"q","ACGT","x"\n',
+    ],
+)
+def test_tables_as_spreadsheets_write_them(tmp_path, text):
+    path = tmp_path / "x.csv"
+    path.write_bytes(text.encode())
+    (found,), _ = read(path)
+    assert (found.id, found.letters, found.fields) == ("q", b"ACGT", {"label": "x"})
+
+
+def test_a_table_without_the_column_says_what_to_do(tmp_path):
+    refused(write(tmp_path / "a.csv", "ID,Sequence\na,ACGT\n"), "give --sequence-column Sequence")
+    refused(write(tmp_path / "b.csv", "r0,ACGTACGTA\nr1,ACGT\n"), "a line of column names above it")
+    refused(write(tmp_path / "c.csv", "name,dna\na,AC\n"), "only name, dna; name it with --seq")
+
+
 def test_table(tmp_path):
     path = write(tmp_path / "x.csv", 'id,sequence,label,score\nq,ACGU,"x, y",2\nr,TT,z,-1e3\n')
     (q, r), _ = read(path)

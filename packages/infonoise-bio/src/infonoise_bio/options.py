@@ -81,7 +81,7 @@ class Score:
     """the class they are scored as"""
     levels: int = 64
     """noise levels per sequence: four times as many halve the error"""
-    chunk: int = 256
+    chunk: int = 64
     """sequences at a time"""
     device: str = "auto"
     """cpu, cuda or auto"""

@@ -1,7 +1,9 @@
 """Tables (.csv, .tsv) with a header line -> records, one row each."""
 
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from infonoise_bio.data.formats.counts import Counts
@@ -9,32 +11,68 @@ from infonoise_bio.data.formats.record import Record, make_record
 from infonoise_bio.data.formats.textfile import open_text
 from infonoise_core.errors import InputError
 
+# What separates columns in files that are called .csv all the same.
+_DELIMITERS = ",;\t|"
+_SEQUENCE = re.compile(r"[ACGTUN]{8,}", re.IGNORECASE)
+_SEP = re.compile(r"sep=(.)", re.IGNORECASE)
+
 
 def read_table(
     path: Path, counts: Counts, sequence_column: str, id_column: str, delimiter: str = ","
 ) -> Iterator[Record]:
     """Rows of a table with a header line; the other columns become fields.
 
-    Without a column `id_column`, rows are called row1, row2, ... in their order.
+    Args:
+        path: The file. Its columns may be separated by another sign than its ending says, as the
+            header shows, or a first line sep=; of a spreadsheet.
+        counts: What was met so far; it is added to.
+        sequence_column: Name of the column of sequences.
+        id_column: That of names; without it, rows are called row1, row2, ... in their order.
+        delimiter: What separates columns, if the header does not say otherwise.
+
+    Raises:
+        InputError: Names the row at fault, or the columns that are there.
     """
     with open_text(path) as (handle, place):
-        rows = csv.DictReader(handle, delimiter=delimiter, strict=True)
-        columns = rows.fieldnames
-        if not columns:
+        header = handle.readline()
+        said = _SEP.fullmatch(header.strip("\r\n"))
+        if said is not None:
+            delimiter, header = said[1], handle.readline()
+        elif delimiter not in header:
+            delimiter = max(_DELIMITERS, key=header.count)
+        lines = chain([header], handle)
+        rows = csv.DictReader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+        columns = [name.strip() for name in rows.fieldnames or ()]
+        rows.fieldnames = columns
+        if not any(columns):
             raise InputError(f"{path}: is empty; give a table with a header line")
         if sequence_column not in columns:
             raise InputError(
                 f"{path}: has no column '{sequence_column}' of sequences, only"
-                f" {', '.join(columns)}; name it with --sequence-column"
+                f" {_shown(columns)}; {_fix(columns, sequence_column)}"
             )
         for number, row in enumerate(rows, 1):
-            name = row.get(id_column) or f"row{number}"
+            name = (row.get(id_column) or "").strip() or f"row{number}"
             # The reader files surplus cells under None and fills missing ones with None.
             if None in row or None in row.values():
                 raise InputError(
                     f"{path}: record '{name}' (row {number}) has not {len(columns)} columns"
                 )
-            said = {k: v for k, v in row.items() if k not in (sequence_column, id_column)}
-            yield make_record(name, row[sequence_column].strip(), said, place, counts)
+            fields = {k: v.strip() for k, v in row.items() if k not in (sequence_column, id_column)}
+            yield make_record(name, row[sequence_column].strip(), fields, place, counts)
     if not counts.records:
         raise InputError(f"{path}: holds no sequence, only a header line; give at least one row")
+
+
+def _shown(columns: Sequence[str]) -> str:
+    return ", ".join(name if len(name) <= 30 else f"{name[:30]}..." for name in columns[:12])
+
+
+def _fix(columns: Sequence[str], wanted: str) -> str:
+    """What to do where no column has the name of the sequences'."""
+    alike = next((name for name in columns if name.lower() == wanted.lower()), None)
+    if alike is not None:
+        return f"give --sequence-column {alike}"
+    if any(_SEQUENCE.fullmatch(name) for name in columns):
+        return "its first line holds a sequence already: write a line of column names above it"
+    return "name it with --sequence-column"
