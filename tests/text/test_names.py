@@ -1,5 +1,6 @@
 """Options, files and runs under the names of the version before."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -81,9 +82,10 @@ def test_other_text_is_refused_though_there_is_as_much_of_it(
     shutil.copytree(corpus, other)
     ids = bytearray((other / "train.bin").read_bytes())
     ids[0:2], ids[2:4] = ids[2:4], ids[0:2]
-    (other / "train.bin").write_bytes(bytes(ids))
+    assert ids != (other / "train.bin").read_bytes()
+    (other / "train.bin").write_bytes(ids)
     manifest = json.loads((other / "corpus.json").read_text())
-    manifest["splits"]["train"]["sha256"] = "0" * 64
+    manifest["splits"]["train"]["sha256"] = hashlib.sha256(ids).hexdigest()
     (other / "corpus.json").write_text(json.dumps(manifest))
     code, _, err = run(capsys, "evaluate", trained, "--data", other, "--samples", "0")
     assert code == 2

@@ -64,8 +64,8 @@ def test_a_language_model_that_knows_nothing_has_its_vocabulary_as_perplexity(
         return SimpleNamespace(input_ids=ids)
 
     library = SimpleNamespace(
-        AutoTokenizer=SimpleNamespace(from_pretrained=lambda source: tokens),
-        AutoModelForCausalLM=SimpleNamespace(from_pretrained=lambda source: Uniform()),
+        AutoTokenizer=SimpleNamespace(from_pretrained=lambda source, **_: tokens),
+        AutoModelForCausalLM=SimpleNamespace(from_pretrained=lambda source, **_: Uniform()),
     )
     monkeypatch.setitem(sys.modules, "transformers", library)  # type: ignore[arg-type]
     measure = language_model("some/folder")
