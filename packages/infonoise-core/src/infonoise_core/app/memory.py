@@ -140,7 +140,7 @@ def activation_bytes(denoiser: nn.Module, batch: Batch, precision: str = "fp32")
 
     Args:
         batch: Of the micro-batch's size; its values do not matter. Tensors stand for their
-            shapes (torch's fake tensors), so a network of any size can be asked, on the meta
+            shapes (torch's fake tensors), so a network of any size can be estimated, on the meta
             device too. Counted are distinct storages that are alive after the forward pass and
             grow with the batch, itself included: weights and their bf16 copies are not among
             them. The kernels are those of the CPU, where attention keeps no matrix of weights

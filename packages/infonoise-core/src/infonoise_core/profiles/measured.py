@@ -104,10 +104,10 @@ def measure_profile(
         device: Where the denoiser is, x0's by default.
     """
     check_examples(x0, 1)
-    told = condition or {}
+    given = condition or {}
 
     def take(which: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
-        return x0[which], {name: value[which] for name, value in told.items()}
+        return x0[which], {name: value[which] for name, value in given.items()}
 
     rates = group_rates(
         denoiser, take, len(x0), channel.edges(bins), groups or _Whole(), draws=draws,
@@ -146,8 +146,8 @@ def group_rates(
         for start in range(0, draws, chunk or draws):
             rows = slice(start, start + (chunk or draws))
             at = device or noisy.x.device
-            told = {name: value[rows].to(at) for name, value in noisy.condition.items()}
-            found = denoiser(noisy.x[rows].to(at), noisy.sigma[rows].to(at), **told)
+            given = {name: value[rows].to(at) for name, value in noisy.condition.items()}
+            found = denoiser(noisy.x[rows].to(at), noisy.sigma[rows].to(at), **given)
             error = found.to(noisy.clean.device) - noisy.clean[rows]
             squares.append(groups(error, noisy.which[rows]))
         yield torch.cat(squares) / noisy.sigma.cpu().to(torch.float64).square()[:, None]

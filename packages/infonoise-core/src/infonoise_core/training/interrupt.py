@@ -18,7 +18,7 @@ _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
 
 class Stopped(SystemExit):
-    """A run that was asked to end and has saved.
+    """A run that was to end and has saved.
 
     Uncaught, it ends the process with exit code 0, or 130 after Ctrl-C.
     """

@@ -35,7 +35,7 @@ from infonoise_core.training.record.signature import check_signed, signatures
 from infonoise_core.training.state import RunState, no_space_left
 from infonoise_core.training.task import Batch, Task
 
-# Optimizer steps between two looks at whether any of several processes was asked to stop.
+# Optimizer steps between two looks at whether any of several processes is to stop.
 _LOOK_EVERY = 10
 
 # Averaged denoiser -> name and value of each measure.

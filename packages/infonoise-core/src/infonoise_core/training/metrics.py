@@ -140,7 +140,7 @@ class Metrics:
 
     def evaluations(self) -> list[dict[str, float]]:
         """The measures of every evaluation, with its `step`."""
-        told = [{"step": r["step"], **r["evaluate"]} for r in self._records if "evaluate" in r]
+        written = [{"step": r["step"], **r["evaluate"]} for r in self._records if "evaluate" in r]
         if self._saved is None:
-            return told
-        return [*self._saved, *(e for e in told if e["step"] > self._rewound_to)]
+            return written
+        return [*self._saved, *(e for e in written if e["step"] > self._rewound_to)]

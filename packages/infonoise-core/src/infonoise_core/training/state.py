@@ -74,7 +74,7 @@ class RunState:
             return self._take_over(step)
         except (checkpoint.DamagedCheckpoint, KeyError, RuntimeError, TypeError) as error:
             if self.engine.world > 1 and isinstance(error, RuntimeError):
-                raise  # a lost process, which is told of elsewhere
+                raise  # a lost process, which is reported elsewhere
             raise InputError(
                 f"{checkpoint.path_of(folder, step)}: is of another network or schedule than the"
                 " settings say; bring back this run's own, or give another --out"
@@ -140,8 +140,8 @@ class RunState:
             return None
         target = parse_target(self.config.target)
         name = target[0] if target else next((k for k in measured[-1] if k != "step"), "step")
-        told = [e for e in measured if name in e]
-        return int(min(told, key=lambda e: e[name])["step"]) if told else None
+        known = [e for e in measured if name in e]
+        return int(min(known, key=lambda e: e[name])["step"]) if known else None
 
 
 @contextmanager
