@@ -14,7 +14,7 @@ def test_profile_prints_and_draws(
 ) -> None:
     for source in (digits, digits / "profile.json"):
         assert main(["profile", str(source)]) == 0
-    first, second = capsys.readouterr().out.split("entropy ")[1:]
+    first, second = capsys.readouterr().out.split("entropy   ")[1:]
     assert first == second
     profile = EntropyRateProfile.load(digits / "profile.json")
     assert f"{profile.entropy():.2f} ± " in first
