@@ -1,4 +1,4 @@
-"""The gallery page and its pictures, drawn from docs/_static/gallery/gallery.json alone.
+"""The gallery page and its pictures, drawn from the results in docs/_static/gallery alone.
 
 python docs/_ext/gallery.py
 """
@@ -23,10 +23,30 @@ DOCS = Path(__file__).parents[1]
 GALLERY = DOCS / "_static" / "gallery"
 # Okabe and Ito's colours, which all kinds of colour vision tell apart.
 COLORS = {"images": "#0072B2", "text": "#D55E00", "DNA": "#009E73"}
-BASES = {"A": "#009E73", "C": "#0072B2", "G": "#E69F00", "T": "#D55E00"}
 ROW = 0.55
 PAGE = Path(__file__).with_name("gallery_page.txt")
+# Part of the results -> its name on the page.
+TRAINED = {
+    "digits": "Digits",
+    "fashion": "Fashion-MNIST",
+    "text": "Python's documentation",
+    "dna": "Promoters with planted motifs",
+}
 Content = dict[str, Any]
+
+
+COMPARED = """## Quality against steps
+
+Black and white digits under three schedules, two seeds each: one line is one training.
+
+![Bits per dimension against training steps, six trainings](_static/gallery/comparison.svg)
+
+"""
+
+
+def read(folder: Path = GALLERY) -> Content:
+    """Part -> what gallery_data.py found."""
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
 
 
 def draw(content: Content, folder: Path) -> None:
@@ -35,7 +55,8 @@ def draw(content: Content, folder: Path) -> None:
     with rc_context({"svg.fonttype": "none", "font.size": 9.5, "axes.titlesize": 10}):
         save_figure(profiles(content), folder / "profiles.svg", overwrite=True)
         save_figure(trained(content), folder / "trained.svg", overwrite=True)
-        save_figure(comparison(content), folder / "comparison.svg", overwrite=True)
+        if "comparison" in content:
+            save_figure(comparison(content), folder / "comparison.svg", overwrite=True)
         save_figure(designs(content), folder / "designs.svg", overwrite=True)
 
 
@@ -72,15 +93,14 @@ def _ridge(ax: "Axes", base: float, row: Content) -> None:
 
 def trained(content: Content) -> Figure:
     """What short trainings measured: the rate, and its error where it is known."""
-    runs = content["trained"]
     fig = Figure(figsize=(8.4, 4.6), layout="constrained")
-    for ax, run in zip(fig.subplots(2, 2).flat, runs, strict=False):
-        profile = run["profile"]
+    for ax, (part, name) in zip(fig.subplots(2, 2).flat, TRAINED.items(), strict=True):
+        profile = content[part]["profile"]
         edges = np.array(profile["edges"])
         sigma, rate = np.sqrt(edges[:-1] * edges[1:]), np.array(profile["rate"])
         ax.plot(sigma, rate, color="#0072B2", linewidth=1.8)
         ax.fill_between(sigma, 0, rate, color="#0072B2", alpha=0.2, linewidth=0)
-        ax.set(xscale="log", ylim=(0, None), title=f"{run['name']}, {run['steps']} steps")
+        ax.set(xscale="log", ylim=(0, None), title=f"{name}, {content[part]['steps']} steps")
         ax.set(xlim=(max(edges[0], 0.01), edges[-1]))
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.25, linewidth=0.6)
@@ -115,53 +135,32 @@ def comparison(content: Content) -> Figure:
 
 def designs(content: Content) -> Figure:
     """A logo of the designs: letters as high as what their place says, in bits."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.patches import PathPatch
-    from matplotlib.textpath import TextPath
-    from matplotlib.transforms import Affine2D
+    from infonoise_bio.evaluation.logo import draw_logo
 
-    codes = np.array([[*one] for one in content["dna"]])
-    shares = np.stack([(codes == base).mean(0) for base in BASES], 1)
-    bits = 2 + (shares * np.log2(np.maximum(shares, 1e-9))).sum(1)
+    letters = np.array([[*one] for one in content["dna"]["samples"]])
+    codes = np.stack([letters == base for base in "ACGT"]).argmax(0).astype(np.uint8)
     fig = Figure(figsize=(8.4, 1.9), layout="constrained")
     ax = fig.subplots()
-    font = FontProperties(family="DejaVu Sans", weight="bold")
-    for place, (row, height) in enumerate(zip(shares, bits, strict=True)):
-        bottom = 0.0
-        for base, share in sorted(zip(BASES, row, strict=True), key=lambda pair: pair[1]):
-            letter = TextPath((0, 0), base, size=1, prop=font)
-            box = letter.get_extents()
-            fit = Affine2D().translate(-box.x0, -box.y0).scale(
-                0.9 / box.width, share * height / box.height
-            ).translate(place + 0.55, bottom)  # fmt: skip
-            ax.add_patch(PathPatch(letter.transformed(fit), color=BASES[base], linewidth=0))
-            bottom += share * height
-    ax.set(
-        xlim=(0.5, len(bits) + 0.5),
-        ylim=(0, float(bits.max()) * 1.08),
-        xlabel="base",
-        ylabel="bits",
-    )
+    draw_logo(ax, codes)
     ax.spines[["top", "right"]].set_visible(False)
     return fig
 
 
 def page(content: Content) -> str:
     """The page, in Markdown."""
-    steps = {run["name"]: run["steps"] for run in content["trained"]}
-    texts = "\n\n".join(f"```text\n{_lines(one)}\n```" for one in content["text"])
-    shown = "\n".join(content["dna"][:6])
+    texts = "\n\n".join(f"```text\n{_lines(one)}\n```" for one in content["text"]["samples"])
+    shown = "\n".join(content["dna"]["samples"][:6])
     images = []
-    for name, file in (("Digits", "digits"), ("Fashion-MNIST", "fashion")):
-        if name in steps:
-            images += [f"![{name}: forty samples](_static/gallery/{file}.png)", "",
-                       f"*{name}, {steps[name]} steps.*", ""]  # fmt: skip
+    for part in ("digits", "fashion"):
+        says = f"{TRAINED[part]}, {content[part]['steps']} steps: forty samples"
+        images += [f"![{says}](_static/gallery/{part}.png)", "", f"*{says}.*", ""]
     return Template(PAGE.read_text()).substitute(
         images="\n".join(images),
         texts=texts,
         designs=shown,
-        text_steps=steps["Python's documentation"],
-        dna_steps=steps["Promoters with planted motifs"],
+        text_steps=content["text"]["steps"],
+        dna_steps=content["dna"]["steps"],
+        comparison=COMPARED if "comparison" in content else "",
     )
 
 
@@ -175,7 +174,7 @@ def _lines(text: str) -> str:
 
 def main() -> None:
     """Write the page and its pictures."""
-    content = json.loads((GALLERY / "gallery.json").read_text())
+    content = read()
     draw(content, GALLERY)
     (DOCS / "gallery.md").write_text(page(content))
 

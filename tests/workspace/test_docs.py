@@ -219,3 +219,22 @@ def test_site_is_built_without_warnings(tmp_path):
     assert done.returncode == 0, done.stderr
     commands = (tmp_path / "commands.html").read_text()
     assert all(program in commands for program in ("infonoise-text train", "infonoise-bio infill"))
+
+
+def test_gallery_is_drawn_from_its_results(tmp_path):
+    gallery = load("docs/_ext/gallery.py")
+    gallery.draw(gallery.read(), tmp_path)
+    drawn = sorted(path.name for path in tmp_path.iterdir())
+    assert drawn == sorted(path.name for path in gallery.GALLERY.glob("*.svg"))
+    for name in drawn:
+        new, kept = ((folder / name).read_text() for folder in (tmp_path, gallery.GALLERY))
+        assert new.count("<path") == kept.count("<path")
+
+
+def test_page_of_the_gallery_is_written_from_its_results():
+    gallery = load("docs/_ext/gallery.py")
+    page = (DOCS / "gallery.md").read_text()
+    assert page == gallery.page(gallery.read())
+    shown = re.findall(r"\]\(_static/gallery/([\w.]+)\)", page)
+    kept = {path.name for path in gallery.GALLERY.iterdir() if path.suffix != ".json"}
+    assert set(shown) == kept >= {"profiles.svg", "trained.svg", "digits.png", "designs.svg"}

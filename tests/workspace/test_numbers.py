@@ -61,6 +61,7 @@ STATED = {
 RECORDS = {
     "docs/decisions.md": "what was found when it was decided",
     "docs/training-at-scale.md": "columns computed: test_scale_guide; the rest: its bench",
+    "docs/gallery.md": "written by docs/_ext/gallery.py",
     "docs/benchmarks/": "written by the bench commands",
 }
 PAGES = sorted(
