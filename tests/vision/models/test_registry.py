@@ -13,10 +13,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import EDMDenoiser
 from infonoise_core.sampling.guidance import guided
+from infonoise_vision.models.blocks import SelfAttention, halve
 from infonoise_vision.models.dit import DiT, patchify, positions, unpatchify
 from infonoise_vision.models.edm_unet import ADM, DDPMPP, Block, EDMUNet
 from infonoise_vision.models.registry import NETWORKS, Inputs, make_network
-from infonoise_vision.models.unet import SelfAttention, UNet, halve
+from infonoise_vision.models.unet import UNet
 
 SHAPE = (3, 8, 8)
 CLASSES, AUGMENT = 3, 9

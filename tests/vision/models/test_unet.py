@@ -10,16 +10,15 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from infonoise_core.errors import InputError
-from infonoise_vision.models.unet import (
+from infonoise_vision.models.blocks import (
     ResidualBlock,
     SelfAttention,
-    UNet,
     enlarge,
     group_norm,
     halve,
     level_sides,
-    preset,
 )
+from infonoise_vision.models.unet import UNet, preset
 
 SMALL = {"width": 8, "multipliers": (1, 2), "attention": (4,)}
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infonoise_core.errors import InputError
-from infonoise_vision.models.unet import NoiseEmbedding, with_given
+from infonoise_vision.models.blocks import NoiseEmbedding, with_given
 
 
 def patchify(x: Tensor, patch: int) -> Tensor:

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from infonoise_vision.models.unet import (
+from infonoise_vision.models.blocks import (
     SelfAttention,
-    check_sizes,
     enlarge,
     group_norm,
     halve,
@@ -25,6 +24,7 @@ from infonoise_vision.models.unet import (
     refuse_unknown,
     with_given,
 )
+from infonoise_vision.models.unet import check_sizes
 
 
 @dataclass(frozen=True)

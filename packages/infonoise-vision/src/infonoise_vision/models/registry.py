@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from infonoise_vision.models.blocks import level_sides
 from infonoise_vision.models.dit import DiT
 from infonoise_vision.models.edm_unet import ADM, DDPMPP, EDMUNet, Form
 from infonoise_vision.models.options import check_network
-from infonoise_vision.models.unet import UNet, level_sides, preset
+from infonoise_vision.models.unet import UNet, preset
 
 Shape = tuple[int, int, int]
 
