@@ -1,13 +1,15 @@
 """Image files -> byte arrays: how one is decoded, cropped, resized."""
 
+import contextlib
 import io
 import struct
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from infonoise_core.errors import InputError
+from infonoise_vision.data.formats.metadata import quiet, upright, without_metadata
 from infonoise_vision.data.formats.source import (
     CHUNK,
     Bytes,
@@ -15,6 +17,7 @@ from infonoise_vision.data.formats.source import (
     Pixels,
 )
 
+_DAMAGE = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
 BYTES, HIGH_BYTE, AS_IT_IS = "bytes", "high byte", "as it is"
 
 
@@ -52,41 +55,65 @@ def decode_content(content: Content, where: str, size: int | None) -> Decoded:
     """Decode the content of a file, or raise the error that stands in its place; see `decode`."""
     if isinstance(content, InputError):
         raise content
-    try:
-        with Image.open(io.BytesIO(content)) as opened:
-            # MPO is a photograph with a preview or a second eye behind it: the first frame is it.
-            frames = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)
-            if size is not None:
-                # A JPEG can be decoded at 1/2, 1/4 or 1/8: 0.02 s instead of 0.13 s for 12
-                # megapixels. Four pixels a side are left for the mean of each cell.
-                opened.draft(None, (4 * size, 4 * size))
-            deep = _is_deep(opened)
-            # Only TIFF has integers of 32 bits; elsewhere Pillow holds 16 in them.
-            wide = opened.format == "TIFF" and opened.mode == "I"
-            opened.load()
-            image = ImageOps.exif_transpose(opened)
-    except UnidentifiedImageError as error:  # its text says where in memory the bytes lie
+    with quiet():
+        return _decoded(_opened(content, where, size), where, size)
+
+
+def _decoded(opened: "_Opened", where: str, size: int | None) -> Decoded:
+    if opened.frames > 1:
         raise InputError(
-            f"{where}: cannot be read (no kind of image that Pillow knows); repair or"
-            " remove the file"
-        ) from error
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(
-            f"{where}: cannot be read ({reason}); repair or remove the file"
-        ) from error
-    if frames > 1:
-        raise InputError(f"{where}: has {frames} frames; save each frame as an image of its own")
-    kept: str | None = HIGH_BYTE if deep else BYTES
-    if wide:
-        top = np.asarray(image).max()
+            f"{where}: has {opened.frames} frames; save each frame as an image of its own"
+        )
+    kept: str | None = HIGH_BYTE if opened.deep else BYTES
+    if opened.wide:
+        top = np.asarray(opened.image).max()
         kept = None if not top else AS_IT_IS if top <= 255 else HIGH_BYTE
-    plain = _grey_or_rgb(image, where, shift=0 if kept == AS_IT_IS else 8)
+    plain = _grey_or_rgb(opened.image, where, shift=0 if kept == AS_IT_IS else 8)
     array = np.asarray(plain if size is None else crop_square(plain, size))
     if array.ndim == 2:
         return Decoded(array[None], kept)
     channels = 1 if (array == array[..., :1]).all() else 3
     return Decoded(np.ascontiguousarray(array[..., :channels].transpose(2, 0, 1)), kept)
+
+
+class _Opened(NamedTuple):
+    image: Image.Image
+    frames: int
+    deep: bool
+    wide: bool
+
+
+def _opened(content: bytes, where: str, size: int | None) -> _Opened:
+    """What Pillow makes of a file, without its metadata where they are what is damaged."""
+    try:
+        return _loaded(content, size)
+    except _DAMAGE as error:
+        bare = without_metadata(content)
+        with contextlib.suppress(*_DAMAGE):
+            if bare is not None:
+                return _loaded(bare, size)
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):  # its text says where in memory bytes lie
+            reason = "no kind of image that Pillow knows"
+        raise InputError(
+            f"{where}: cannot be read ({reason}); repair or remove the file"
+        ) from error
+
+
+def _loaded(content: bytes, size: int | None) -> _Opened:
+    """An image, upright, and what its file says of frames and depth."""
+    with Image.open(io.BytesIO(content)) as opened:
+        # MPO is a photograph with a preview or a second eye behind it: the first frame is it.
+        frames = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)
+        if size is not None:
+            # A JPEG can be decoded at 1/2, 1/4 or 1/8: 0.02 s instead of 0.13 s for 12 megapixels.
+            # Four pixels a side are left for the mean of each cell.
+            opened.draft(None, (4 * size, 4 * size))
+        deep = _is_deep(opened)
+        # Only TIFF has integers of 32 bits; elsewhere Pillow holds 16 in them.
+        wide = opened.format == "TIFF" and opened.mode == "I"
+        opened.load()
+        return _Opened(upright(opened), frames, deep, wide)
 
 
 def _is_deep(image: ImageFile.ImageFile) -> bool:

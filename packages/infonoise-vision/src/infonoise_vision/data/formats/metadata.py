@@ -1,0 +1,52 @@
+"""What image files carry beside their pixels: it may turn a picture, and never costs one."""
+
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import Image, ImageOps
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+# Chunks that pixels or the number of frames depend on, though a PNG may lack them.
+_NEEDED = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})
+
+
+def without_metadata(content: bytes) -> bytes | None:
+    """A PNG without texts, colour profiles, EXIF and the like, whatever state they are in.
+
+    None where the file is no PNG, or its chunks cannot be told apart.
+    """
+    if not content.startswith(_PNG):
+        return None
+    kept, at = [_PNG], len(_PNG)
+    while at + 12 <= len(content):
+        (size,) = struct.unpack_from(">I", content, at)
+        kind = content[at + 4 : at + 8]
+        end = at + 12 + size
+        # A small first letter says that a reader may pass the chunk over.
+        if not kind[:1].islower() or kind in _NEEDED:
+            kept.append(content[at:end])
+        at = end
+        if kind == b"IEND":
+            return b"".join(kept)
+    return None
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image as its EXIF orientation says; as it is stored where the EXIF is damaged."""
+    try:
+        return ImageOps.exif_transpose(image)
+    # Pillow's reader of EXIF was made for whole files, and raises what it comes upon.
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error,
+            ArithmeticError):  # fmt: skip
+        return image
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No warnings of Pillow: of metadata that it passes over, and of large pictures."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
