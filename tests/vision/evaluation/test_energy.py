@@ -69,7 +69,7 @@ def test_energy_distance_of_two_normals(shift: float, width: float) -> None:
 
 @given(st.integers(0, 2**31), st.integers(1, 6))
 @settings(max_examples=15)
-def test_the_same_distribution_is_at_distance_zero_on_average(seed: int, side: int) -> None:
+def test_the_same_law_is_at_distance_zero_on_average(seed: int, side: int) -> None:
     """Within 5 standard errors of 20 pairs; with so few, the error is itself an estimate."""
     rng = torch.Generator().manual_seed(seed)
 

@@ -18,7 +18,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.evaluation.schema import Evaluated
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_vision.data.fingerprint import alike, describe, fingerprint
-from infonoise_vision.data.images import Parts
+from infonoise_vision.data.images import Parts, class_words
 from infonoise_vision.data.options import SHARE
 from infonoise_vision.evaluation.held_out import ImageEvaluation, evaluation_of
 from infonoise_vision.evaluation.profile import check_picture, show_gap, show_groups
@@ -67,7 +67,8 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         """Numbers, shape and name."""
         images = data.train
         shape = "x".join(map(str, images.shape))
-        return f"{len(images)} images {shape} of {images.name}, {len(data.held_out)} held out"
+        held_out = f"{len(data.held_out)} held out{class_words(images.classes)}"
+        return f"{len(images)} images {shape} of {images.name}, {held_out}"
 
     def schedule_context(self, data: Parts, options: ImageOptions, steps: int) -> ScheduleContext:
         """EDM's channel and weight, with the priors of pixels and of cosine coefficients."""

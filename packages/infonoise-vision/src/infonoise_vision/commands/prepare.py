@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 from infonoise_core.training.data.records import BadRecords
 from infonoise_core.training.progress import progress
+from infonoise_vision.data.images import class_words
 from infonoise_vision.data.options import Reading
 from infonoise_vision.data.prepare import prepare
 from infonoise_vision.options import Prepare
@@ -27,7 +28,7 @@ def run_prepare(config: Prepare) -> None:
     print(
         f"{config.out}: {len(train)} images {'x'.join(map(str, train.shape))} of {train.name} and"
         f" {len(held_out)} held out, {train.levels or 'real-valued'}"
-        f"{' grey levels' if train.levels else ''}, {len(train.classes)} classes"
+        f"{' grey levels' if train.levels else ''}{class_words(train.classes) or ', 0 classes'}"
     )
     if bad.summary():
         print(bad.summary())

@@ -145,6 +145,14 @@ class Parts:
             refuse_void(self.train.name, len(self.held_out), held_out)
 
 
+def class_words(classes: Sequence[str]) -> str:
+    """The classes in a few words, with a comma before; nothing where there are none."""
+    if not classes:
+        return ""
+    some = ", ".join(classes[:6]) + (", ..." if len(classes) > 6 else "")
+    return f", {len(classes)} {'class' if len(classes) == 1 else 'classes'} ({some})"
+
+
 def to_bytes(x0: Tensor | NDArray[np.float32], levels: int | None = None) -> NDArray[np.uint8]:
     """Images (n, c, h, w) in [-1, 1] -> (n, h, w, c) bytes to show or save; the inverse of x0.
 

@@ -8,12 +8,10 @@ import numpy as np
 from infonoise_core.errors import InputError
 from infonoise_core.training.data.huggingface import is_saved
 from infonoise_vision.data.formats.arrays import Arrays
-from infonoise_vision.data.formats.containers import Container, Folder, Tars
+from infonoise_vision.data.formats.containers import Tars
 from infonoise_vision.data.formats.source import Opened
 
 DIGITS = "digits"
-TRAIN_FOLDERS = ("train", "training")
-TEST_FOLDERS = ("test", "testing", "val", "valid", "validation")
 
 
 def open_source(source: str | Path | None = None) -> Opened:
@@ -56,6 +54,7 @@ def _open_folder(folder: Path) -> Opened:
     from infonoise_vision.data.formats import cifar, containers, idx, packed
     from infonoise_vision.data.formats import huggingface as hub
     from infonoise_vision.data.formats.labels import is_image
+    from infonoise_vision.data.parts import open_parts
 
     if packed.is_packed(folder):
         return Opened(*packed.read_packed(folder))
@@ -63,27 +62,14 @@ def _open_folder(folder: Path) -> Opened:
         return hub.read_saved(folder)
     files = containers.Folder(folder)
     if any(is_image(name) for name in files.names):
-        return _open_images(folder, files)
+        return open_parts(files, folder.resolve().name)
     if idx.idx_files(folder):
         return idx.read_idx_folder(folder)
     if cifar.is_cifar(files):
         return cifar.read_cifar(files)
     shards = sorted(file for file in folder.iterdir() if containers.is_tar(file))
-    return _open_tars(folder, shards) if shards else _open_images(folder, files)
-
-
-def _open_images(folder: Path, files: Container) -> Opened:
-    """Image files, in one set or in the two folders train and test."""
-    from infonoise_vision.data.formats.labels import encoded_images, is_image
-
     name = folder.resolve().name
-    top = sorted({file.partition("/")[0] for file in files.names if is_image(file)})
-    train = [f for f in top if f.lower() in TRAIN_FOLDERS and (folder / f).is_dir()]
-    test = [f for f in top if f.lower() in TEST_FOLDERS and (folder / f).is_dir()]
-    if len(train) == len(test) == 1 and len(top) == 2:
-        parts = [Folder(folder / part) for part in (train[0], test[0])]
-        return Opened(*(encoded_images(part, name) for part in parts))
-    return Opened(encoded_images(files, name))
+    return _open_tars(folder, shards) if shards else open_parts(files, name)
 
 
 def _open_tars(folder: Path, shards: list[Path]) -> Opened:
@@ -98,25 +84,27 @@ def _open_tars(folder: Path, shards: list[Path]) -> Opened:
 
 
 def _is_test(name: str) -> bool:
+    from infonoise_vision.data.parts import TEST_FOLDERS, TRAIN_FOLDERS
+
     words = set(re.findall("[a-z]+", name.lower()))
     return not words.isdisjoint(TEST_FOLDERS) and words.isdisjoint(TRAIN_FOLDERS)
 
 
 def _open_file(path: Path) -> Opened:
     from infonoise_vision.data.formats import cifar, containers, idx, npz
-    from infonoise_vision.data.formats.labels import encoded_images
+    from infonoise_vision.data.parts import open_parts
 
     if path.suffix.lower() == ".npz":
         return npz.read_archive(path)
     if idx.is_idx(path):
         return Opened(idx.read_idx(path))
     if path.suffix.lower() == ".zip":
-        return Opened(encoded_images(containers.Zip(path), path.stem))
+        return open_parts(containers.Zip(path), path.stem)
     if containers.is_tar(path):
         files = containers.Tars(path, [path])
         if cifar.is_cifar(files):
             return cifar.read_cifar(files)
-        return Opened(encoded_images(files, path.name.partition(".")[0]))
+        return open_parts(files, path.name.partition(".")[0])
     raise InputError(
         f"{path}: not a kind of file read here; give a folder of images, an .npz, .zip, .tar or IDX"
         " file, hf:NAME or 'digits'"

@@ -84,10 +84,14 @@ class Zip:
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._opened() as archive:
-            names = (info.filename for info in archive.infolist() if not info.is_dir())
-            self.names = sorted(filter(is_shown, names), key=lambda name: name.split("/"))
+            found = [info.filename for info in archive.infolist() if not info.is_dir()]
+            # Windows' own programs once packed with backslashes, which no other system parts at.
+            windows = not any("/" in name for name in found)
+            self._stored = {name.replace("\\", "/") if windows else name: name for name in found}
+            shown = (n for n in self._stored if is_shown(n) and not n.endswith("/"))
+            self.names = sorted(shown, key=lambda name: name.split("/"))
             self.notes = {
-                i: _member(archive, name, self.where(i), LISTING_BYTES)
+                i: _member(archive, self._stored[name], self.where(i), LISTING_BYTES)
                 for i, name in enumerate(self.names)
                 if PurePosixPath(name).name == DATASET_JSON
             }
@@ -103,7 +107,9 @@ class Zip:
     def _content(self, archive: zipfile.ZipFile, place: int) -> Content:
         try:
             with _zip_errors(self.where(place)):
-                return _member(archive, self.names[place], self.where(place), FILE_BYTES)
+                return _member(
+                    archive, self._stored[self.names[place]], self.where(place), FILE_BYTES
+                )
         except InputError as error:
             return error
 

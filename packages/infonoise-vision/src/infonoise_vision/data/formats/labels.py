@@ -10,7 +10,7 @@ import numpy as np
 from infonoise_core.errors import InputError
 from infonoise_core.folders.strays import without_ours
 from infonoise_core.reading import parse_json
-from infonoise_vision.data.formats.containers import DATASET_JSON, NOTES, Container, Folder, Tars
+from infonoise_vision.data.formats.containers import DATASET_JSON, NOTES, Container, Tars
 from infonoise_vision.data.formats.encoded import Encoded
 from infonoise_vision.data.formats.source import Content, Labels, Rows, index_labels
 
@@ -135,13 +135,12 @@ def _note(container: Container, place: int) -> int | str | None:
 
 
 def _foldered(container: Container, places: list[int]) -> tuple[Labels, tuple[str, ...]]:
-    """The first-level subfolders, in archives below those that packing adds."""
+    """The first-level subfolders, below folders that are around everything."""
     paths = [PurePosixPath(container.names[i]).parts for i in places]
     if isinstance(container, Tars):
         paths = _without_names_of_shards(container, places, paths)
-    if not isinstance(container, Folder):
-        while len({path[0] for path in paths}) == 1 and all(len(path) > 1 for path in paths):
-            paths = [path[1:] for path in paths]
+    while len({path[0] for path in paths}) == 1 and all(len(path) > 1 for path in paths):
+        paths = [path[1:] for path in paths]
     folders = [path[0] if len(path) > 1 else None for path in paths]
     named = {folder for folder in folders if folder is not None}
     if len(named) < 2:

@@ -83,9 +83,12 @@ class Opened:
         if self.held_out is None or self.held_out.labels is None:
             return
         if self.held_out.classes != self.train.classes:
+            alone = sorted(set(self.train.classes) ^ set(self.held_out.classes))
+            some = ", ".join(alone[:5]) + (", ..." if len(alone) > 5 else "")
             raise InputError(
                 f"{self.train.name}: has {len(self.train.classes)} classes for training and"
-                f" {len(self.held_out.classes)} for testing, or others; name one of the two parts"
+                f" {len(self.held_out.classes)} for testing, or others ({some} in one alone); name"
+                " one of the two parts"
             )
 
 

@@ -1,0 +1,141 @@
+"""Which folders of a set of images are its parts, such as train and test, and which its classes."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from infonoise_core.errors import InputError
+from infonoise_core.folders.strays import without_ours
+from infonoise_vision.data.formats.containers import Container, Folder
+from infonoise_vision.data.formats.labels import encoded_images, is_image
+from infonoise_vision.data.formats.source import Content, Opened
+
+TRAIN_FOLDERS = ("train", "training")
+# The first that is there is held out.
+TEST_FOLDERS = ("test", "testing", "val", "valid", "validation")
+_IMAGES = frozenset({"image", "images", "img", "imgs"})
+_MASKS = frozenset({
+    "mask", "masks", "label", "labels", "annotation", "annotations", "segmentation",
+    "segmentations", "gt", "groundtruth", "ground_truth",
+})  # fmt: skip
+
+
+class Part:
+    """The files of a container below one of its folders, under their names there.
+
+    Attributes:
+        path, names, notes: As of a container.
+    """
+
+    def __init__(self, container: Container, folder: str) -> None:
+        self.path = container.path / folder
+        self._whole = container
+        self._places = [i for i, name in enumerate(container.names) if name.startswith(folder)]
+        self.names = [container.names[i].removeprefix(folder) for i in self._places]
+        at = {place: i for i, place in enumerate(self._places)}
+        self.notes = {at[i]: note for i, note in container.notes.items() if i in at}
+
+    def where(self, place: int) -> str:
+        """As the container calls it."""
+        return self._whole.where(self._places[place])
+
+    def contents(self, places: Sequence[int]) -> Iterator[Content]:
+        """As the container reads them."""
+        return self._whole.contents([self._places[place] for place in places])
+
+
+def open_parts(container: Container, name: str) -> Opened:
+    """The images in a container: those to train on, and those held out where folders say which.
+
+    Folders that are around everything count for nothing. Below them, folders called train and
+    test (or val, validation) are the parts, and what is beside them is left out, in a line that
+    says so. A folder called train among others without a test is a class, unless it alone has
+    folders in it.
+
+    Raises:
+        InputError: For parts without a train, and for masks beside images.
+    """
+    ours = without_ours(container.names)
+    images = [container.names[i] for i in ours if is_image(container.names[i])]
+    around = _around(images)
+    below = [image.removeprefix(around) for image in images]
+    count = Counter(image.partition("/")[0] for image in below if "/" in image)
+    train = [top for top in count if top.lower() in TRAIN_FOLDERS]
+    tests = sorted(
+        (top for top in count if top.lower() in TEST_FOLDERS),
+        key=lambda top: TEST_FOLDERS.index(top.lower()),
+    )
+    where = container.path / around
+    _refuse_masks(where, list(count))
+    if not _are_parts(below, train, tests, len(count)):
+        return Opened(encoded_images(container, name))
+    if len(train) != 1:
+        raise InputError(
+            f"{where}: holds {', '.join(sorted(count))}, of which one is to be called train;"
+            " name the folder to read"
+        )
+    chosen = [*train, *tests[:1]]
+    left = len(below) - sum(count[top] for top in chosen)
+    if left:
+        folders = [top for top in sorted(count) if top not in chosen]
+        within = f" in {', '.join(folders)}" if folders else ""
+        print(
+            f"note: {where}: trains on {train[0]}"
+            f"{f', holds {tests[0]} out' if tests else ''}; {left} images{within} are left out",
+            file=sys.stderr,
+        )
+    parts = [_part(container, f"{around}{top}/") for top in chosen]
+    sets = [encoded_images(part, name) for part in parts]
+    for part, held_out in zip(parts[1:], sets[1:], strict=True):
+        alone = _around([n for n in part.names if is_image(n)]).rstrip("/").rpartition("/")[2]
+        if alone in sets[0].classes and not held_out.classes:
+            raise InputError(
+                f"{part.path}: holds {alone} alone, of the classes {', '.join(sets[0].classes)};"
+                " add the others, or name one of the two parts"
+            )
+    return Opened(*sets)
+
+
+def _part(container: Container, folder: str) -> Container:
+    # Of its own, for its dataset.json.
+    return (
+        Folder(container.path / folder)
+        if isinstance(container, Folder)
+        else Part(container, folder)
+    )
+
+
+def _around(images: Sequence[str]) -> str:
+    """The folders that all images lie in, with a slash behind; nothing where there are none."""
+    shared = ""
+    while images:
+        top, slash, _ = images[0].removeprefix(shared).partition("/")
+        longer = f"{shared}{top}/"
+        if not slash or not all(image.startswith(longer) for image in images):
+            break
+        shared = longer
+    return shared
+
+
+def _are_parts(images: Sequence[str], train: list[str], tests: list[str], folders: int) -> bool:
+    """Whether the top folders are parts and no classes."""
+    if train and tests:
+        return True
+    if len(tests) == folders and folders > 1:
+        return True  # test and val alone: no classes, whatever they are
+    if not train or folders < 2:
+        return False
+    # A class may be called train, among cars and ships; but then it holds images as they do.
+    nested = {image.partition("/")[0] for image in images if image.count("/") > 1}
+    return nested == set(train)
+
+
+def _refuse_masks(where: Path, folders: list[str]) -> None:
+    lower = {folder.lower() for folder in folders}
+    if len(lower) > 1 and lower & _IMAGES and lower & _MASKS and lower <= _IMAGES | _MASKS:
+        images = next(folder for folder in folders if folder.lower() in _IMAGES)
+        raise InputError(
+            f"{where}: holds {' and '.join(sorted(folders))}, which are no classes; give"
+            f" {where / images}"
+        )

@@ -1,0 +1,129 @@
+"""Which folders are parts and which are classes, the same in folders, zips and tars."""
+
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infonoise_core.errors import InputError
+from infonoise_vision.data.images import load_split
+from infonoise_vision.data.open import open_source
+
+from .image_files import png
+
+Pack = Callable[[Path, list[str]], Path]
+
+
+def pictures(folder: Path, names: list[str]) -> Path:
+    for i, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(np.frombuffer(png_of(i), np.uint8).reshape(4, 4)))
+    return folder
+
+
+def png_of(i: int) -> bytes:
+    """The pixels of picture number i."""
+    return np.random.default_rng(i).integers(0, 256, (4, 4), np.uint8).tobytes()
+
+
+def zipped(folder: Path, names: list[str]) -> Path:
+    pictures(folder, names)
+    with zipfile.ZipFile(folder.with_suffix(".zip"), "w") as archive:
+        for name in names:
+            archive.write(folder / name, name)
+    return folder.with_suffix(".zip")
+
+
+def from_windows(folder: Path, names: list[str]) -> Path:
+    pictures(folder, names)
+    with zipfile.ZipFile(folder.with_suffix(".zip"), "w") as archive:
+        for name in names:
+            archive.writestr(name.replace("/", "\\"), (folder / name).read_bytes())
+    return folder.with_suffix(".zip")
+
+
+def tarred(folder: Path, names: list[str]) -> Path:
+    pictures(folder, names)
+    with tarfile.open(folder.with_suffix(".tar"), "w") as archive:
+        for name in names:
+            archive.add(folder / name, name)
+    return folder.with_suffix(".tar")
+
+
+PACKS = {"folder": pictures, "zip": zipped, "windows": from_windows, "tar": tarred}
+
+
+def each(*folders: str, n: int = 6) -> list[str]:
+    return [f"{folder}/{i}.png" for folder in folders for i in range(n)]
+
+
+@pytest.fixture(params=PACKS)
+def pack(request: pytest.FixtureRequest) -> Pack:
+    return PACKS[request.param]
+
+
+LAYOUTS: dict[str, tuple[list[str], int, int | None, tuple[str, ...]]] = {
+    "classes": (each("cat", "dog"), 12, None, ("cat", "dog")),
+    "train and test": (
+        each("train/cat", "train/dog", "test/cat", "test/dog"), 12, 12, ("cat", "dog"),
+    ),
+    "three parts": (
+        each("train/cat", "train/dog", "val/cat", "val/dog", "test/cat", "test/dog", n=5),
+        10, 10, ("cat", "dog"),
+    ),
+    "three parts without classes": (each("Train", "Val", "Test", n=8), 8, 8, ()),
+    "wrapped": (
+        each("set/in/train/a", "set/in/train/b", "set/in/valid/a", "set/in/valid/b"),
+        12, 12, ("a", "b"),
+    ),
+    "wrapped classes": (each("images/cat", "images/dog"), 12, None, ("cat", "dog")),
+    "train alone": (each("train/cat", "train/dog"), 12, None, ("cat", "dog")),
+    "a class called train": (each("bus", "car", "train"), 18, None, ("bus", "car", "train")),
+    "something beside train": (each("train/cat", "train/dog", "more"), 12, None, ("cat", "dog")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_parts_and_classes(pack: Pack, layout: str, tmp_path: Path) -> None:
+    names, train, held_out, classes = LAYOUTS[layout]
+    source = pack(tmp_path / "data", names)
+    opened = open_source(source)
+    assert (len(opened.train), opened.train.classes) == (train, classes)
+    assert (None if opened.held_out is None else len(opened.held_out)) == held_out
+    # And these are read, not others: every picture is another one.
+    wanted = {
+        png_of(i)
+        for i, name in enumerate(names)
+        if "val" not in name.lower() or layout == "wrapped"
+    }
+    found = {part.pixels[i].tobytes() for part in load_split(source) for i in range(len(part))}
+    assert len(found) == train + (held_out or 0)
+    assert found <= wanted
+
+
+def test_what_is_left_out_is_said(
+    pack: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [*each("train", "val", "test", n=8), "cover.png"]
+    open_source(pack(tmp_path / "data", names))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "trains on train, holds test out; 9 images in val are left out" in line
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (each("test", "val"), "test, val, of which one is to be called train"),
+        (each("images", "masks"), "holds images and masks, which are no classes; give"),
+        (each("train/cat", "train/dog", "test/cat"), "holds cat alone, of the classes cat, dog"),
+        (each("train/a", "train/b", "train/c", "test/a", "test/b"), "c in one alone"),
+    ],
+)
+def test_layouts_that_are_refused(pack: Pack, tmp_path: Path, names: list[str], words: str) -> None:
+    with pytest.raises(InputError, match=words) as error:
+        open_source(pack(tmp_path / "data", names))
+    assert "\n" not in str(error.value)
