@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from infonoise_vision.cli import main
 
@@ -168,7 +169,7 @@ def test_missing_torch_fidelity_is_told_before_anything_is(
     monkeypatch.setattr("torchmetrics.image.fid._TORCH_FIDELITY_AVAILABLE", False)
     drawing = "infonoise_vision.evaluation.tables.draw_plan"
     monkeypatch.setattr(drawing, lambda *_, **__: pytest.fail("drew first"))
-    (tmp_path / "w.pt").write_bytes(b"")
+    torch.save({}, tmp_path / "w.pt")
     weights = ["--inception-weights", str(tmp_path / "w.pt")]
     assert main(["evaluate", str(runs / "plain"), *weights]) == 2
     (line,) = capsys.readouterr().err.splitlines()
