@@ -26,12 +26,16 @@ def test_what_is_declared_is_what_comes_along(install: ModuleType, index: Path) 
     assert {"numpy", "torch"} <= found["infonoise-core"]
     assert not extras & found["infonoise-core"]
     domains = set(PACKAGES) - {"infonoise-core"}
-    # With core[plot,train], but without what only one of them needs.
-    own = {"infonoise-vision": "scikit-learn", "infonoise-text": "sentencepiece",
-           "infonoise-bio": "biopython"}  # fmt: skip
+    # With core[plot,train], but without what only others need.
+    users = {
+        "sentencepiece": {"infonoise-text"},
+        "biopython": {"infonoise-bio"},
+        "scikit-learn": {"infonoise-vision", "infonoise-bio"},
+    }
     for package in domains:
         assert extras - {"huggingface_hub"} <= found[package]
-        assert {name for name in own.values() if name in found[package]} == {own[package]}
+    for library, wanted in users.items():
+        assert {package for package in domains if library in found[package]} == wanted
     assert not [name for names in found.values() for name in names if "infonoise" in name]
 
 
