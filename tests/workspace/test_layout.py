@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,23 @@ def test_the_command_is_declared(package):
     place = ".".join(cli.relative_to(module(package).parent).with_suffix("").parts)
     command = package.name.removesuffix("-core")
     assert project(package)["project"]["scripts"] == {command: f"{place}:main"}
+
+
+MODULES = sorted(ROOT.glob("packages/*/src/**/*.py"))
+
+
+def test_no_module_is_long() -> None:
+    long = {p.name: len(p.read_text().splitlines()) for p in MODULES}
+    assert {name: lines for name, lines in long.items() if lines > 300} == {}
+
+
+def test_no_folder_is_crowded() -> None:
+    modules = Counter(p.parent for p in MODULES if p.name != "__init__.py")
+    assert {str(folder): n for folder, n in modules.items() if n > 16} == {}
+
+
+@pytest.mark.parametrize("package", DOMAINS, ids=name)
+def test_a_domain_has_little_of_its_own_between_options_and_what_it_does(package: Path) -> None:
+    glue = [module(package) / f"{word}.py" for word in ("domain", "presets", "cli")]
+    glue += sorted((module(package) / "commands").glob("*.py"))
+    assert sum(len(path.read_text().splitlines()) for path in glue) < 700
