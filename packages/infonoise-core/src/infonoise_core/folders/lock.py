@@ -59,13 +59,20 @@ def _taken(path: Path, folder: Path) -> int:
             if error.errno not in _NO_LOCKS:
                 os.close(handle)
                 raise
-        with contextlib.suppress(OSError):
-            if os.stat(path).st_ino == os.fstat(handle).st_ino:
+        if _is_there(path, handle):
+            with contextlib.suppress(OSError):  # on a full disk the lock holds without a name
                 os.ftruncate(handle, 0)
                 about = {"pid": os.getpid(), "host": socket.gethostname()}
                 os.pwrite(handle, json.dumps(about).encode(), 0)
-                return handle
+            return handle
         os.close(handle)  # its holder has just deleted it
+
+
+def _is_there(path: Path, handle: int) -> bool:
+    try:
+        return os.stat(path).st_ino == os.fstat(handle).st_ino
+    except OSError:
+        return False
 
 
 def _holder(handle: int) -> str:
