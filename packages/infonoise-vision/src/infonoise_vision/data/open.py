@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from infonoise_core.errors import InputError
+from infonoise_core.folders.strays import is_shown
 from infonoise_core.training.data.huggingface import is_saved
 from infonoise_vision.data.formats.arrays import Arrays
 from infonoise_vision.data.formats.containers import Tars
@@ -63,6 +64,9 @@ def _open_folder(folder: Path) -> Opened:
     files = containers.Folder(folder)
     if any(is_image(name) for name in files.names):
         return open_parts(files, folder.resolve().name)
+    inside = [path for path in folder.iterdir() if is_shown(path.name)]
+    if len(inside) == 1 and inside[0].is_dir():
+        return _open_folder(inside[0])
     if idx.idx_files(folder):
         return idx.read_idx_folder(folder)
     if cifar.is_cifar(files):

@@ -55,6 +55,11 @@ def _source(data: Any, name: str, where: str) -> Encoded:
     if not images:
         columns = ", ".join(features)
         raise InputError(f"{where}: has no column of images, but {columns}; cast one to Image")
+    if len(images) > 1:
+        raise InputError(
+            f"{where}: has {len(images)} columns of images, {', '.join(images)}; keep one"
+            " (remove_columns) and save the data again"
+        )
     column = images[0]
     labels, classes = _labels(data, where)
     files = data.select_columns([column]).cast_column(column, datasets.Image(decode=False))

@@ -21,8 +21,10 @@ _UBYTE = 8
 
 
 def idx_files(folder: Path) -> list[Path]:
-    """The image files in a folder, sorted."""
-    return sorted(file for file in folder.iterdir() if is_idx(file))
+    """The image files in a folder, sorted; of one and its packed copy the former."""
+    files = sorted(file for file in folder.iterdir() if is_idx(file))
+    # torchvision leaves what it has unpacked beside what it has fetched.
+    return [file for file in files if file.suffix != ".gz" or file.with_suffix("") not in files]
 
 
 def is_idx(file: Path) -> bool:

@@ -1,6 +1,8 @@
 """Which files of a container are images, and their labels: dataset.json, notes, or subfolders."""
 
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -16,7 +18,7 @@ from infonoise_vision.data.formats.source import Content, Labels, Rows, index_la
 
 SUFFIXES = (
     *(".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
-    *(".pbm", ".pgm", ".pnm", ".ppm"),
+    *(".jfif", ".jpe", ".jp2", ".avif", ".tga", ".ico", ".pbm", ".pgm", ".pnm", ".ppm"),
 )
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)")
 # Keys of a WebDataset's .json that hold the class, first one first.
@@ -44,12 +46,30 @@ def encoded_images(container: Container, name: str) -> Encoded:
         holds = f"holds {len(names)} files but no image" if names else "is empty"
         kinds = " ".join(SUFFIXES)
         raise InputError(f"{container.path}: {holds}; give a folder of image files ({kinds})")
+    _say_left_out(container)
     labels, classes = _labels(container, places)
 
     def contents(rows: Rows) -> Iterator[Content]:
         return container.contents([places[row] for row in rows])
 
     return Encoded(name, [container.where(i) for i in places], contents, labels, classes)
+
+
+def _say_left_out(container: Container) -> None:
+    """A line about the files that are neither images nor labels, if there are any."""
+    kinds = Counter(
+        _suffix(name) or "without an ending"
+        for i, name in enumerate(container.names)
+        if not is_image(name) and i not in container.notes
+    )
+    if kinds:
+        ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+        counts = ", ".join(f"{n} {kind}" for kind, n in ordered[:6])
+        more = ", ..." if len(kinds) > 6 else ""
+        print(
+            f"note: {container.path}: left out as no images of a kind that is read: {counts}{more}",
+            file=sys.stderr,
+        )
 
 
 def is_image(name: str) -> bool:

@@ -46,6 +46,8 @@ def read_archive(path: Path) -> Opened:
         with archive:
             key = _image_key(path, archive.files)
             label_key = next((key for key in LABEL_KEYS if key in archive.files), None)
+            if label_key is None and key == "arr_0" and _are_labels(path, archive, "arr_1"):
+                label_key = "arr_1"  # as guided diffusion writes its samples
             train = _read(path, archive, key, label_key)
             if key != TRAIN_KEY or TEST_KEY not in archive.files:
                 return Opened(train)
@@ -61,6 +63,10 @@ def _read(path: Path, archive: NpzFile, key: str, label_key: str | None) -> Arra
         return Arrays(path.stem, _real(where, stored), None, labels, classes)
     levels = 2 if stored.dtype.kind == "b" else _levels(path, archive)
     return Arrays(path.stem, _grey(where, stored, levels), levels, labels, classes)
+
+
+def _are_labels(path: Path, archive: NpzFile, key: str) -> bool:
+    return key in archive.files and _member(path, archive, key).ndim == 1
 
 
 def _image_key(path: Path, keys: list[str]) -> str:
