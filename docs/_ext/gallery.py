@@ -37,8 +37,8 @@ Content = dict[str, Any]
 
 COMPARED = """## Quality against steps
 
-Black and white digits under three schedules, two seeds each: one line is one training. In so short a run EDM and infonoise
-are level, and log-uniform is late.
+Black and white digits under three schedules, two seeds each: one line is one training.
+In so short a run EDM and infonoise are level, and log-uniform is late.
 
 ![Bits per dimension against training steps, six trainings](_static/gallery/comparison.svg)
 
