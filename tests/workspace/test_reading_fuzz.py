@@ -231,6 +231,12 @@ FOUND: list[tuple[str, bytes]] = [
     ("yaml", b"seed: " + b"9" * 5000),
     ("yaml", b"seed: 2001-99-99"),
     ("bed", b"chr1\t" + b"9" * 5000 + b"\t9\n"),
+    ("bed", b"chr1\t2\t9999999999999999999999999999999\n"),
+    (
+        "genbank",
+        b"LOCUS       A                          8 bp    DNA     linear   UNK 01-JAN-1980\n"
+        b"FEATURES             Location/Qualifiers\n gene            1..4\nORIGIN\n//\n",
+    ),
     ("profile", b'{"edges": [' + b"9" * 400 + b"]}"),
     ("card", b"[" * 200_000),
     ("metrics", b"[" * 200_000 + b"\n"),

@@ -11,6 +11,9 @@ _FIELDS = ("name", "score", "strand", "signalValue", "pValue", "qValue")
 # Columns of narrowPeak, and from how many on there are blocks.
 _PEAK, _BLOCKS = 10, 12
 
+# Bases of a genome at most, with room; Python counts no further than 64 bits.
+_LONGEST = 1 << 40
+
 
 def read_bed(path: Path) -> dict[str, list[Region]]:
     """Intervals by chromosome, with what else the file says of them.
@@ -45,6 +48,8 @@ def _interval(words: list[str], where: str, peaks: bool) -> Region:
     where = f"{where}, {words[0]}:{start}-{end}"
     if start >= end:
         raise InputError(f"{where}: the end must lie after the start")
+    if max(abs(start), abs(end)) > _LONGEST:
+        raise InputError(f"{where}: no sequence is so long; correct the interval")
     strand = words[5] if len(words) > 5 else "."
     if strand not in ("+", "-", "."):
         raise InputError(f"{where}: strand {strand!r}; give +, - or .")

@@ -58,9 +58,10 @@ def _next_entry(parser: Iterator[Any], place: Place, counts: Counts) -> Any:
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("always")
             entry = next(parser, None)
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, InputError):
         raise
-    except ValueError as error:
+    # Biopython's parser raises any of these for a line that is not where it should be.
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
         if _CUT in str(error):
             raise InputError(f"{place}: {_CUT_WORDS}") from None
         raise InputError(f"{place}: this is no GenBank that can be read ({error})") from None
