@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -68,17 +68,22 @@ def test_energy_distance_of_two_normals(shift: float, width: float) -> None:
 
 
 @given(st.integers(0, 2**31), st.integers(1, 6))
+@example(43483, 5)
 @settings(max_examples=15)
-def test_the_same_law_is_at_distance_zero_on_average(seed: int, side: int) -> None:
-    """Within 5 standard errors of 20 pairs; with so few, the error is itself an estimate."""
+def test_the_same_distribution_is_at_distance_zero_on_average(seed: int, side: int) -> None:
+    """Within 5 standard errors of 200 pairs.
+
+    The distance of equals is skewed, as sums of squares are: of 20 pairs, mean and standard error
+    hang together, and 5.1 standard errors were met (the example).
+    """
     rng = torch.Generator().manual_seed(seed)
 
     def draw() -> Tensor:
         x = torch.randn(30, 1, side, side, generator=rng)
         return x + 2 * (torch.rand(30, 1, 1, 1, generator=rng) < 0.3)
 
-    found = [energy_distance(draw(), draw()) for _ in range(20)]
-    assert abs(np.mean(found)) < 5 * np.std(found, ddof=1) / math.sqrt(20)
+    found = [energy_distance(draw(), draw()) for _ in range(200)]
+    assert abs(np.mean(found)) < 5 * np.std(found, ddof=1) / math.sqrt(200)
 
 
 def blurred(images: Tensor, times: int) -> Tensor:

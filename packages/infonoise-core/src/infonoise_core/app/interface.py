@@ -180,8 +180,10 @@ def _sampled(interface: Interface) -> list[tuple[str, Any, Any]]:
 
 def _group(kind: type[Any], name: str = "options", default: Any = None) -> tuple[str, Any, Any]:
     hint: Any = OmitArgPrefixes
+    # Without a name of its own, or its title in --help were "options options".
+    inner: Any = Annotated[kind, tyro.conf.arg(name="")] if name == "options" else kind
     made = field() if default is None else field(default_factory=lambda: default)
-    return name, hint[kind], made
+    return name, hint[inner], made
 
 
 def _field(name: str, hint: Any, words: str, default: Any) -> tuple[str, Any, Any]:
