@@ -89,7 +89,7 @@ def test_a_core_that_is_too_old_is_named(checkout: Path, capfd: pytest.CaptureFi
     assert tool.main([PACKAGE], checkout) == 1
     assert seen(checkout) == ["0.1.0", "0.1.1"]
     out = capfd.readouterr().out
-    assert "error: infonoise-bio fails against infonoise-core 0.1.0: mend it, or narrow" in out
+    assert "error: infonoise-bio fails against infonoise-core 0.1.0: fix it, or narrow" in out
     accept(checkout, ">=0.1.1,<0.2")
     assert tool.main([PACKAGE], checkout) == 0
 

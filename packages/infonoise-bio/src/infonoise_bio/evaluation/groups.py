@@ -78,8 +78,8 @@ def grouped_profile(
     groups = Places(names, group[:, None])
 
     def take(which: Tensor, *, bare: bool = False) -> tuple[Tensor, Mapping[str, Tensor]]:
-        told = {k: v[which] for k, v in batch.condition.items() if not bare or k == "mask"}
-        return batch.x0[which], told
+        condition = {k: v[which] for k, v in batch.condition.items() if not bare or k == "mask"}
+        return batch.x0[which], condition
 
     def rates(network: Denoiser, take: Take) -> Iterator[Tensor]:
         rng = generator(seed, Stream.EVALUATE)

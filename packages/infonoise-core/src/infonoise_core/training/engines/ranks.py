@@ -81,7 +81,7 @@ class Ranks:
             about: Plain values, by which two are the same.
 
         Raises:
-            InputError: On every rank where they differ, or `make` has raised it on some; told once
+            InputError: On every rank where they differ, or `make` has raised it on some; named once
                 where it is the same mistake everywhere.
         """
         if self.world == 1:

@@ -38,7 +38,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     )
     if odd:
         print(
-            f"warning: {path}: {odd} damaged lines are passed over; what they told is not shown",
+            f"warning: {path}: {odd} damaged lines are passed over; what they said is not shown",
             file=sys.stderr,
         )
     return [record for record in records if record is not None]
