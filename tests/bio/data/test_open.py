@@ -11,6 +11,7 @@ from Bio.SeqRecord import SeqRecord
 
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.options import Reading
+from infonoise_bio.data.inspection import inspect_file
 from infonoise_bio.data.open import format_of, read_source
 from infonoise_core import InputError
 
@@ -378,3 +379,12 @@ class TestGenomes:
         starts = [r.letters[-3:] for r in records]
         # About 9 in 10 genes of E. coli start with ATG (Blattner et al. 1997: 83 to 90 %).
         assert starts.count(b"ATG") / len(starts) > 0.8
+
+
+@pytest.mark.parametrize("name", ["s.fa.gz", "s.csv.gz", "s.gb.gz"])
+def test_what_unpacks_without_end_is_refused(name: str, tmp_path: Path) -> None:
+    """Once it is past what any small file may be: 128 MiB of zeros are 128 KB."""
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(bytes(2**27)))
+    with pytest.raises(InputError, match="unpacks to more than 100 times its size"):
+        inspect_file(path)
