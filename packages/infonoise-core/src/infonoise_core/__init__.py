@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         slope_gate,
     )
     from infonoise_core.schedules.infonoise import InfoNoise
+    from infonoise_core.schedules.law import Law, context_law
 
 __version__ = "0.1.0"
 
@@ -84,6 +85,7 @@ __all__ = [
     "InfoNoise",
     "InputError",
     "Laplace",
+    "Law",
     "LinearBetaCurve",
     "LogNormal",
     "LogUniform",
@@ -97,6 +99,7 @@ __all__ = [
     "band_churn",
     "calibration_gate",
     "constant_churn",
+    "context_law",
     "continuous_entropy",
     "discrete_entropy",
     "edm_weight",
@@ -153,6 +156,7 @@ _HOMES = {
         "calibration_gate fixed_gate floor_gate onset_gate open_gate power_law_gate slope_gate"
     ),
     "schedules.infonoise": "InfoNoise",
+    "schedules.law": "Law context_law",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

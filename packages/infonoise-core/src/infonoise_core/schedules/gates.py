@@ -14,6 +14,7 @@ from torch import Tensor
 from infonoise_core.errors import InputError
 from infonoise_core.processes.weighting import Weight
 from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.schedules.law import Law
 
 # profile -> (K,) factors between 0 and 1
 Gate = Callable[[EntropyRateProfile], Tensor]
@@ -142,23 +143,23 @@ def calibration_gate() -> Gate:
 
 
 def training_density(
-    profile: EntropyRateProfile, weight: Weight | None, gate: Gate, power: float = 1.0
+    profile: EntropyRateProfile, weight: Weight | None, gate: Gate, law: Law | float = 1.0
 ) -> Tensor | None:
-    """(K,) density per unit log sigma, proportional to (gate * rate / weight)^power.
+    """(K,) density per unit log sigma of a law, for what the gate believes of the profile.
 
     It integrates to 1. None when the profile gives no usable one (zero, or not finite).
 
     Args:
-        weight: The loss weight to divide out, or None to leave it in.
-        power: 1 is the published choice, the rate itself, 1/2 the flatter one of CoBit (Batzolis et
-        al. 2026).
+        weight: The loss weight, or None to leave it in.
+        law: A `Law`, or a power of gate * rate / weight: 1 is the published choice, the rate
+            itself, 1/2 the flatter one of CoBit (Batzolis et al. 2026).
             Where what is left to learn at a level falls with the draws it gets, as k / n, the
             sum of k / n is least for n in proportion to the root of k.
     """
-    target = (gate(profile) * profile.rate).clamp_min(0)
-    if weight is not None:
-        target = target / weight(profile.sigma)
-    target = target**power
+    if not isinstance(law, Law):
+        law = Law(power=law, compensate=law)
+    believed = (gate(profile) * law.information(profile)).clamp_min(0)
+    target = law.weighed(believed, None if weight is None else weight(profile.sigma))
     target = torch.where(target.isfinite(), target, 0)
     total = (target * profile.width).sum()
     if not (total > 0 and total.isfinite()):

@@ -22,6 +22,7 @@ from infonoise_core.schedules.gates import (
     total_variation,
     training_density,
 )
+from infonoise_core.schedules.law import Law
 from infonoise_core.schedules.table import TableLaw
 
 __all__ = ["FixedLaw", "InfoNoise", "LogNormal", "LogUniform", "Schedule", "uniforms"]
@@ -44,15 +45,16 @@ class InfoNoise(TableLaw):
 
     Starts under `warmup`, or under the density of `prior`. From the first refresh at or after
     `warmup_steps` at which the filled bins carry nearly all of the warm-up's draws, the density
-    becomes (1 - floor) * (gate * rate / weight)^power + floor * warmup, mixed in over `transition`
-    steps. A refresh whose profile is not usable leaves a learned density as it is; before one, with
-    `dim`, the draws are put around the data's scale. `status` says so.
+    becomes (1 - floor) * (gate * rate)^power / weight^compensate + floor * warmup (or that of
+    `law`), mixed in over `transition` steps. A refresh whose profile is not usable leaves a learned
+    density as it is; before one, with `dim`, the draws are put around the data's scale. `status`
+    says so.
 
     Args:
         warmup: The noise distribution before anything is known, and of the exploration floor.
         weight: The loss weight of the training objective, which the density divides out.
         gate: Keeps draws from the low-noise end, see `allocation`; `slope_gate()` by default.
-        power: 1 draws in proportion to the rate over the weight, 1/2 to its root.
+        power: 1 draws in proportion to the rate, 1/2 to its root.
         refresh_every: Optimizer steps between refreshes; a refresh is a collective under
             torch.distributed.
         warmup_steps, transition: Optimizer steps.
@@ -60,13 +62,17 @@ class InfoNoise(TableLaw):
         horizon: Observations after which a bin's past weighs 1/e.
         min_count: Effective observations that make a bin count as filled.
         dim: Dimensions of one example; it bounds the rate where the estimate is noisy.
-        compensate: Whether to divide the weight out; without, training effort goes as rate *
-            weight.
+        compensate: The value exponent, how far the weight is divided out: 0 leaves it in, True is
+            `power`, so that draws times weight follow the rate to that power. At power 1/2 of
+            real-valued data 1/4 is near the best for bits, 1 for pictures.
         prior: A profile known before training (closed form, or from the data alone), which a
             bin's own observations outweigh as they pass `min_count`.
         ceiling: A profile that the truth cannot exceed, such as that of independent symbols:
             what a network's errors show above it is its own weakness, and draws no updates.
         groups: Names of the parts into which `observe` gets its errors split.
+        law: All exponents together, in place of `power` and `compensate`: `context_law()` for
+            symbols that are the model's unit. Where its premises fail, the rate itself is drawn by,
+            and `status` says why.
     """
 
     def __init__(
@@ -84,16 +90,17 @@ class InfoNoise(TableLaw):
         horizon: float = 1024.0,
         min_count: float = 32.0,
         dim: int | None = None,
-        compensate: bool = True,
+        compensate: float = True,
         prior: EntropyRateProfile | None = None,
         ceiling: EntropyRateProfile | None = None,
         groups: Sequence[str] = (),
         stratified: bool = True,
+        law: Law | None = None,
     ) -> None:
         if not 0 <= floor <= 1:
             raise InputError(f"floor {floor:g}: the share of warm-up draws lies between 0 and 1")
-        if not power > 0:
-            raise InputError(f"power {power:g}: give a positive one, 1 or 0.5 as a rule")
+        if law is not None and (power != 1.0 or compensate is not True):
+            raise InputError("a law has its own power and compensate: give it alone")
         if refresh_every < 1 or bins < 2:
             raise InputError(
                 f"refresh_every {refresh_every} and bins {bins}: give at least 1 and 2"
@@ -102,7 +109,10 @@ class InfoNoise(TableLaw):
         super().__init__(channel, self.warmup, bins, stratified)
         self.weight = unit_weight() if weight is None else weight
         self.gate = slope_gate() if gate is None else gate
-        self.power, self.floor, self.compensate = power, floor, compensate
+        self.floor = floor
+        self.law = law or Law(
+            power=power, compensate=power if compensate is True else float(compensate)
+        )
         self.refresh_every = refresh_every
         self.warmup_steps, self.transition = warmup_steps, transition
         self.min_count = min_count
@@ -111,7 +121,7 @@ class InfoNoise(TableLaw):
         self.ceiling = None if ceiling is None else self._on_our_grid(ceiling)
         self._steps = 0
         self._adapting_since: int | None = None
-        self._held = ""
+        self._held = self._plain = ""
         if self.prior is not None:
             known = self._allocate(self.prior)
             if known is None:
@@ -156,7 +166,8 @@ class InfoNoise(TableLaw):
         """One line: warming up, adapting or held, and how far the density is from the warm-up's."""
         filled = int((self.estimator.effective_count >= self.min_count).sum())
         bins = f"{filled} of {len(self._width)} bins filled"
-        held = f"; held: {self._held}" if self._held else ""
+        held = f"; by the plain rate: {self._plain}" if self._plain else ""
+        held += f"; held: {self._held}" if self._held else ""
         if self._adapting_since is None:
             prior = "the warm-up law" if self.prior is None else "the prior profile"
             if self._steps > self.warmup_steps:
@@ -178,6 +189,7 @@ class InfoNoise(TableLaw):
             "steps": self._steps,
             "adapting_since": self._adapting_since,
             "held": self._held,
+            "plain": self._plain,
             "density": self._density.clone(),
             "estimator": self.estimator.state_dict(),
         }
@@ -197,7 +209,7 @@ class InfoNoise(TableLaw):
         self._steps = int(state["steps"])
         since = state["adapting_since"]
         self._adapting_since = None if since is None else int(since)
-        self._held = str(state["held"])
+        self._held, self._plain = str(state["held"]), str(state.get("plain", ""))
         self._set_density(state["density"].to("cpu", torch.float64))
 
     def _refresh(self) -> None:
@@ -239,8 +251,7 @@ class InfoNoise(TableLaw):
         raw = known.rate if known.raw is None else known.raw
         scale = math.sqrt(float(raw[-1]) * float(known.sigma[-1]) ** 2 / dim)
         guess = replace(known, rate=scale_bump(known.sigma, scale))
-        weight = self.weight if self.compensate else None
-        density = training_density(guess, weight, open_gate(), self.power)
+        density = training_density(guess, self.weight, open_gate(), self.law.plain())
         if density is not None:
             self._held += f", so they lie around the data's scale, sigma {scale:.2g}"
             self._set_density(self._explore(density))
@@ -268,8 +279,10 @@ class InfoNoise(TableLaw):
         return known
 
     def _allocate(self, profile: EntropyRateProfile) -> Tensor | None:
-        weight = self.weight if self.compensate else None
-        return training_density(profile, weight, self.gate, self.power)
+        gate = self.gate(profile)
+        self._plain = self.law.premise_missing(profile, gate)
+        law = self.law.plain() if self._plain else self.law
+        return training_density(profile, self.weight, lambda _: gate, law)
 
     def _explore(self, density: Tensor) -> Tensor:
         return (1 - self.floor) * density + self.floor * self._base

@@ -23,6 +23,7 @@ from infonoise_core.schedules.fixed import (
 )
 from infonoise_core.schedules.frozen import FrozenProfile
 from infonoise_core.schedules.infonoise import InfoNoise
+from infonoise_core.schedules.law import Law, context_law
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,14 @@ class ScheduleContext:
     """What a schedule is made for.
 
     Attributes:
-        updates: Length of the run.
+        steps: Length of the run.
         dim: Dimensions of an example.
         symbols: Of discrete data, the profile its symbols would have if they knew nothing of
             each other.
         linear: What the best linear denoiser of the data's coefficients leaves unknown.
+        unit: Whether these symbols are what the network predicts, with the cross entropy as its
+            loss: then `infonoise` draws where they are half known.
+        compensate: The value exponent of real-valued data, from bits (1/4) to pictures (1).
     """
 
     channel: Channel
@@ -43,26 +47,44 @@ class ScheduleContext:
     dim: int
     symbols: EntropyRateProfile | None = None
     linear: EntropyRateProfile | None = None
+    unit: bool = False
+    compensate: float = 0.5
 
 
-def _infonoise(setting: ScheduleContext, power: float | None = None) -> InfoNoise:
-    # What is known before training is where to start and what no error may exceed. Discrete data
-    # leave the weight in, and continuous ones take the root (docs/decisions.md has measurements).
-    discrete = setting.symbols is not None
+def _infonoise(setting: ScheduleContext, law: Law | None = None) -> InfoNoise:
+    # What is known before training is where to start and what no error may exceed.
     known = _least(setting.symbols, setting.linear)
-    if power is None:
-        power = 1.0 if discrete or setting.linear is None else 0.5
     return InfoNoise(
         setting.channel,
         weight=setting.weight,
-        power=power,
         refresh_every=refresh_every(setting.steps),
         warmup_steps=setting.steps // 10,
         dim=setting.dim,
-        compensate=not discrete,
         prior=known,
         ceiling=known,
+        law=law or _law(setting),
     )
+
+
+def _law(setting: ScheduleContext) -> Law:
+    """By the kind of data (docs/decisions.md has the measurements).
+
+    Discrete data leave the weight in, and continuous ones take the root.
+    """
+    if setting.symbols is not None:
+        return context_law() if setting.unit else Law()
+    if setting.linear is None:
+        return Law(power=1.0, compensate=1.0)
+    return Law(power=0.5, compensate=setting.compensate)
+
+
+def _power(setting: ScheduleContext, power: float) -> InfoNoise:
+    discrete = setting.symbols is not None
+    return _infonoise(setting, Law(power=power, compensate=0.0 if discrete else power))
+
+
+def _context(setting: ScheduleContext) -> InfoNoise:
+    return _infonoise(setting, context_law())
 
 
 def _least(
@@ -115,11 +137,14 @@ SCHEDULES: Mapping[str, Callable[[ScheduleContext], Schedule]] = {
     "adaptive-loss": _adaptive_loss,
     "iid-oracle": _iid_oracle,
     "infonoise": _infonoise,
-    "infonoise-rate": partial(_infonoise, power=1.0),
-    "infonoise-sqrt": partial(_infonoise, power=0.5),
+    "infonoise-rate": partial(_power, power=1.0),
+    "infonoise-sqrt": partial(_power, power=0.5),
+    "infonoise-context": _context,
 }
-# A distribution with numbers of one's own: log-normal:MEAN:STD, both of log sigma.
-_LOG_NORMAL = "log-normal"
+# With numbers of one's own: log-normal:MEAN:STD, both of log sigma; infonoise:VALUE, the value
+# exponent of the root of the rate.
+_LOG_NORMAL, _VALUE = "log-normal", "infonoise"
+_FORMS = (f"{_LOG_NORMAL}:MEAN:STD", f"{_VALUE}:VALUE")
 
 
 def make_schedule(name: str, setting: ScheduleContext) -> Schedule:
@@ -127,8 +152,10 @@ def make_schedule(name: str, setting: ScheduleContext) -> Schedule:
     check_names([name], "--schedule")
     if name in SCHEDULES:
         return SCHEDULES[name](setting)
-    mean, std = _numbers(name)
-    return LogNormal(setting.channel, mean, std)
+    numbers = _numbers(name)
+    if len(numbers) == 1:
+        return _infonoise(setting, Law(power=0.5, compensate=numbers[0]))
+    return LogNormal(setting.channel, *numbers)
 
 
 def split_names(text: str) -> list[str]:
@@ -145,21 +172,30 @@ def split_names(text: str) -> list[str]:
 def check_names(names: list[str], option: str) -> None:
     """InputError for the first unknown name."""
     for name in names:
-        if name not in SCHEDULES and not name.startswith(f"{_LOG_NORMAL}:"):
-            known = ", ".join([*SCHEDULES, f"{_LOG_NORMAL}:MEAN:STD"])
+        if name in SCHEDULES:
+            continue
+        if name.partition(":")[0] not in (_LOG_NORMAL, _VALUE):
+            known = ", ".join([*SCHEDULES, *_FORMS])
             raise InputError(f"{option} {name}: no such schedule; give one of {known}")
-        if name not in SCHEDULES:
-            _numbers(name)
+        _numbers(name)
 
 
-def _numbers(name: str) -> tuple[float, float]:
-    """Mean and standard deviation of log sigma in log-normal:MEAN:STD."""
+def _numbers(name: str) -> tuple[float, ...]:
+    """Mean and standard deviation of log sigma in log-normal:MEAN:STD; VALUE of infonoise:VALUE."""
+    kind, _, text = name.partition(":")
     try:
-        mean, std = (float(part) for part in name.split(":")[1:])
+        numbers = tuple(float(part) for part in text.split(":"))
     except ValueError:
-        mean = std = math.nan
-    if not (math.isfinite(mean) and 0 < std < math.inf):
+        numbers = ()
+    finite = all(math.isfinite(number) for number in numbers)
+    if kind == _VALUE:
+        if not (finite and len(numbers) == 1 and 0 <= numbers[0] <= 2):
+            raise InputError(
+                f"{name}: give the value exponent, from 0 to 2, as in {_VALUE}:0.25 (bits) or"
+                f" {_VALUE}:1 (pictures)"
+            )
+    elif not (finite and len(numbers) == 2 and numbers[1] > 0):
         raise InputError(
             f"{name}: give mean and standard deviation of log sigma, as in {_LOG_NORMAL}:-1.2:1.2"
         )
-    return mean, std
+    return numbers
