@@ -155,7 +155,8 @@ def make_schedule(name: str, setting: ScheduleContext) -> Schedule:
     numbers = _numbers(name)
     if len(numbers) == 1:
         return _infonoise(setting, Law(power=0.5, compensate=numbers[0]))
-    return LogNormal(setting.channel, *numbers)
+    mean, std = numbers
+    return LogNormal(setting.channel, mean, std)
 
 
 def split_names(text: str) -> list[str]:
