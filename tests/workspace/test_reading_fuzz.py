@@ -1,6 +1,6 @@
 """Whatever bytes a file has, every reader gives its content or one InputError, and soon.
 
-Structure first: sound files in which bytes, values and lengths are changed; then bytes of any kind.
+Sound files in which bytes and lengths are changed; JSON with other values; bytes of any kind.
 What a longer search has found stands in `FOUND`, with each reader.
 """
 
@@ -264,6 +264,60 @@ def changed(draw: st.DrawFn, sound: bytes, words: tuple[bytes, ...]) -> bytes:
     return bytes(content)
 
 
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5),
+    st.sampled_from([-1, 0, 2**31, 2**63, 2**70, 1e308, "", "..", "a/b", "\ud800", "\x1b[2J"]),
+)  # fmt: skip
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) of a JSON value."""
+    if isinstance(value, dict):
+        items: list[tuple[Any, Any]] = list(value.items())
+    elif isinstance(value, list):
+        items = list(enumerate(value))
+    else:
+        return []
+    return [(value, key) for key, _ in items] + [p for _, inner in items for p in _places(inner)]
+
+
+@st.composite
+def restructured(draw: st.DrawFn, sound: bytes) -> bytes:
+    """Sound JSON (a checksum beside it made anew) in which values are others, or gone."""
+    value = json.loads(sound)
+    signed = isinstance(value, dict) and value.pop("checksum", None) is not None
+    for _ in range(draw(st.integers(1, 3))):
+        places = _places(value)
+        if not places:
+            break
+        container, key = draw(st.sampled_from(places))
+        if draw(st.integers(0, 4)):
+            container[key] = draw(VALUES)
+        else:
+            del container[key]
+    if signed:
+        value = {"checksum": checkpoint._digest(value), **value}
+    return json.dumps(value).encode()
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True
+
+
+JSON_READERS = {name: reader for name, reader in READERS.items() if _is_json(reader.sound)}
+
+
 def read(reader: Reader, content: bytes) -> None:
     """InputError or success, in bounded time and memory."""
     with tempfile.TemporaryDirectory() as name:
@@ -298,6 +352,18 @@ def test_changed_files_are_read_or_refused(reader: Reader) -> None:
     @settings(max_examples=EXAMPLES, deadline=None, database=None,
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(changed(reader.sound, reader.words))
+    def check(content: bytes) -> None:
+        read(reader, content)
+
+    check()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("reader", JSON_READERS.values(), ids=JSON_READERS)
+def test_other_values_are_read_or_refused(reader: Reader) -> None:
+    @settings(max_examples=EXAMPLES, deadline=None, database=None,
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(restructured(reader.sound))
     def check(content: bytes) -> None:
         read(reader, content)
 

@@ -131,6 +131,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
             )
         if checksum != _digest(manifest):
             raise DamagedCheckpoint("manifest.json does not match its checksum")
+        if not all(isinstance(manifest[key], dict) for key in ("parts", "files")):
+            raise DamagedCheckpoint("its parts or files are no table")
         if path_of(path.parent, int(manifest["step"])).name != path.name:
             raise DamagedCheckpoint(f"it is of step {manifest['step']}")
         if set(manifest["files"]) != {f"{name}.safetensors" for name in manifest["parts"]}:
