@@ -13,6 +13,10 @@ from infonoise_text.models.config import preset
 
 MethodName = Literal["bits", "autoregressive", "masked", "embedding"]
 
+# No weight of a network depends on the window's length, so only this keeps the settings of a model
+# from elsewhere from asking for all memory there is.
+_LONGEST = 1 << 17
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -40,6 +44,8 @@ class Objective:
     def __post_init__(self) -> None:
         if self.length < 1:
             raise InputError(f"--length {self.length}: give at least 1 token")
+        if self.length > _LONGEST:
+            raise InputError(f"--length {self.length}: give at most {_LONGEST} tokens")
         if not 0 < self.sigma_min < self.sigma_max < math.inf:
             raise InputError(
                 f"--sigma-min {self.sigma_min:g} and --sigma-max {self.sigma_max:g} do not span a"
