@@ -1,6 +1,8 @@
 """Metrics in TensorBoard's files, and what is said where a package is missing."""
 
+import struct
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,37 @@ def test_tensorboard_has_the_density_over_time(tmp_path: Path) -> None:
     assert found.bucket_limit == pytest.approx([-0.75, -0.25, 0.25, 0.75, 1.25])
     assert found.bucket == pytest.approx([0.0, 0.25, 0.5, 0.25, 0.0])
     assert (found.min, found.max) == pytest.approx((-1.25, 1.25))
+
+
+def test_tensorboard_has_the_samples(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    picture = tmp_path / "step-00000005.png"
+    content = png(6, 4)
+    picture.write_bytes(content)
+    words = tmp_path / "step-00000007.txt"
+    words.write_text("once upon a time")
+    with open_loggers(("tensorboard",), tmp_path) as (logger,):
+        logger.show(5, picture)
+        logger.show(7, words)
+    found = events(tmp_path)
+    (image,) = found.Images("samples")
+    assert (image.step, image.width, image.height) == (5, 6, 4)
+    assert image.encoded_image_string == content
+    (text,) = found.Tensors("samples/text_summary")
+    assert (text.step, text.tensor_proto.string_val) == (7, [b"once upon a time"])
+
+
+def png(width: int, height: int) -> bytes:
+    """A black picture: its signature, header, rows and end."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + check
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = zlib.compress(bytes(height * (1 + 3 * width)))
+    start = bytes([137]) + b"PNG\r\n" + bytes([26]) + b"\n"
+    return start + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def test_what_is_done_again_is_there_once(tmp_path: Path) -> None:

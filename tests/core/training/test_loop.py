@@ -13,10 +13,12 @@ from infonoise_core import EDMDenoiser, LogUniform, VarianceExploding
 from infonoise_core.errors import InputError
 from infonoise_core.training import checkpoint
 from infonoise_core.training.engines.torch import TorchEngine
-from infonoise_core.training.loop import _learning_rate, load_denoiser, train
+from infonoise_core.training.loop import load_denoiser, train
+from infonoise_core.training.step.rate import learning_rate
 from infonoise_core.training.task import Batch
 
 from ..two_points import CONFIG, Net, TwoPoints, evaluate, schedule
+from .training_run import told
 
 
 def test_a_run_cut_anywhere_ends_with_the_same_bits(tmp_path: Path) -> None:
@@ -45,7 +47,7 @@ def test_a_run_cut_anywhere_ends_with_the_same_bits(tmp_path: Path) -> None:
         ):
             assert torch.equal(a, b)
         assert (out / "profile.json").read_bytes() == (tmp_path / "whole/profile.json").read_bytes()
-        assert (out / "metrics.jsonl").read_text() == (tmp_path / "whole/metrics.jsonl").read_text()
+        assert told(out) == told(tmp_path / "whole")
         assert again.evaluations == whole.evaluations
         # No example is seen twice or skipped: the two halves are the whole order.
         resumed_at = cut // 25 * 25
@@ -124,12 +126,12 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(tmp_path: Path) -> None:
 
 def test_learning_rate_warms_up_and_decays() -> None:
     config = replace(CONFIG, steps=110, lr=0.5, lr_warmup=10)
-    assert [_learning_rate(s, config) for s in (0, 4, 9, 10, 109)] == [0.05, 0.25, 0.5, 0.5, 0.5]
+    assert [learning_rate(s, config) for s in (0, 4, 9, 10, 109)] == [0.05, 0.25, 0.5, 0.5, 0.5]
     cosine = replace(config, lr_schedule="cosine")
-    assert [_learning_rate(s, cosine) for s in (0, 4, 9, 10)] == [0.05, 0.25, 0.5, 0.5]
-    assert _learning_rate(60, cosine) == pytest.approx(0.25)
-    assert 0 < _learning_rate(109, cosine) < 2e-4
-    rates = [_learning_rate(s, cosine) for s in range(10, 110)]
+    assert [learning_rate(s, cosine) for s in (0, 4, 9, 10)] == [0.05, 0.25, 0.5, 0.5]
+    assert learning_rate(60, cosine) == pytest.approx(0.25)
+    assert 0 < learning_rate(109, cosine) < 2e-4
+    rates = [learning_rate(s, cosine) for s in range(10, 110)]
     assert rates == sorted(rates, reverse=True)
 
 

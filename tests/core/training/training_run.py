@@ -115,6 +115,12 @@ class Job:
         train(task, drawn, config, Path(self.out), engine=engine, reporter=reporter)
 
 
+def told(out: Path) -> list[dict[str, Any]]:
+    """The lines of the metrics without what no two runs have in common: how fast they went."""
+    lines = map(json.loads, (out / "metrics.jsonl").read_text().splitlines())
+    return [{k: v for k, v in line.items() if k != "speed"} for line in lines]
+
+
 class Starts:
     """Notes in the log of indices at which step a run has started."""
 

@@ -23,7 +23,7 @@ from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.interrupt import Stopped
 from infonoise_core.training.loop import train
 
-from ..training_run import Corners, Job, finish, launch, schedule
+from ..training_run import Corners, Job, finish, launch, schedule, told
 
 # 25 is no multiple of the schedule's refresh of 7 steps: increments are pending when it saves.
 SETTINGS: dict[str, Any] = {
@@ -122,8 +122,9 @@ def test_a_run_of_two_processes_goes_on_to_the_same_bits(cut: str, whole: str, p
         expected, again = weights(pair / whole, part), weights(pair / cut, part)
         assert expected.keys() == again.keys()
         assert all(torch.equal(expected[key], again[key]) for key in expected)
-    for file in ("metrics.jsonl", "profile.json"):
-        assert (pair / cut / file).read_bytes() == (pair / whole / file).read_bytes()
+    assert told(pair / cut) == told(pair / whole)
+    profiles = [(pair / name / "profile.json").read_bytes() for name in (cut, whole)]
+    assert profiles[0] == profiles[1]
 
 
 def test_one_process_goes_on_for_two(
@@ -146,6 +147,7 @@ def test_the_manifest_says_what_wrote_it(pair: Path) -> None:
     assert manifest["layout"] == {
         "engine": "torch", "world": 2, "accumulate": 1, "precision": "fp32",
     }  # fmt: skip
+    assert manifest["streams"] == 2
     assert manifest["position"] == 50 * 32
     assert manifest["config"]["batch_size"] == 32
     assert set(manifest["versions"]) == {"infonoise-core", "torch"}

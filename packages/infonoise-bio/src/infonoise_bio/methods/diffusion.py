@@ -99,6 +99,8 @@ class DnaTask:
     step. dim: coordinates of one sequence.
     """
 
+    unit = "bases"
+
     def __init__(
         self,
         sequences: SequenceSet,
@@ -111,6 +113,7 @@ class DnaTask:
         self.hiding = hiding or Hiding()
         self._encoding, self._conditions = denoiser.encoding, denoiser.config.conditions
         self.denoiser: nn.Module = denoiser
+        self.units = sequences.length
         self.dim = sequences.length * self._encoding.channels
 
     def __len__(self) -> int:

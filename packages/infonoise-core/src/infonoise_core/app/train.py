@@ -209,11 +209,12 @@ def _showing(run: Run, out: Path) -> Show | None:
     if samples is None:
         return None
 
-    def show(denoiser: nn.Module, step: int) -> None:
+    def show(denoiser: nn.Module, step: int) -> Path:
         made = samples(denoiser)
         text = isinstance(made, str)
         path = out / SAMPLES / f"step-{step:08d}.{'txt' if text else 'png'}"
         write_bytes(path, made.encode() if isinstance(made, str) else made)
+        return path
 
     return show
 

@@ -1,6 +1,8 @@
 """The lines of metrics.jsonl, sent elsewhere too: TensorBoard and Weights & Biases."""
 
 import contextlib
+import importlib
+import struct
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +18,7 @@ _EVENTS, _RUN_ID = "tensorboard", "wandb-id.txt"
 # The distribution that noise levels are drawn from, in a line, and as the histogram that is made of
 # it.
 _DENSITY, _DENSITY_NAME = "density", "density_over_log10_sigma"
+_SAMPLES = "samples"
 
 
 class Logger(Protocol):
@@ -23,6 +26,9 @@ class Logger(Protocol):
 
     def log(self, step: int, record: Mapping[str, Any]) -> None:
         """Take a line: numbers, texts, groups of them by name, and the schedule's density."""
+
+    def show(self, step: int, path: Path) -> None:
+        """Take samples as they were written: a PNG image, or text."""
 
     def close(self) -> None:
         """Bring everything to its place."""
@@ -58,6 +64,20 @@ class TensorBoard:
                 _DENSITY_NAME, edges[0], edges[-1], shares.sum(), (shares * middles).sum(),
                 (shares * middles**2).sum(), edges[1:].tolist(), shares.tolist(), step,
             )  # fmt: skip
+
+    def show(self, step: int, path: Path) -> None:
+        if path.suffix == ".txt":
+            self._writer.add_text(_SAMPLES, path.read_text(), step)
+            return
+        # Without types, and missing where TensorBoard is.
+        protocol: Any = importlib.import_module("tensorboard.compat.proto.summary_pb2")
+        # As it lies there: TensorBoard's own way decodes and encodes it again.
+        content = path.read_bytes()
+        width, height = struct.unpack(">II", content[16:24])
+        kind = protocol.Summary
+        image = kind.Image(width=width, height=height, colorspace=3, encoded_image_string=content)
+        summary = kind(value=[kind.Value(tag=_SAMPLES, image=image)])
+        self._writer.file_writer.add_summary(summary, step)
 
     def close(self) -> None:
         self._writer.close()
@@ -101,6 +121,12 @@ class WeightsAndBiases:
 
             values[_DENSITY_NAME] = wandb.Histogram(np_histogram=_histogram(record[_DENSITY]))
         self._run.log(values)
+
+    def show(self, step: int, path: Path) -> None:
+        import wandb
+
+        shown: Any = path.read_text() if path.suffix == ".txt" else wandb.Image(str(path))
+        self._run.log({"step": step, _SAMPLES: shown})
 
     def close(self) -> None:
         self._run.finish()

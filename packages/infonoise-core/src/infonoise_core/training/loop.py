@@ -1,7 +1,5 @@
 """The training loop: one file, read top to bottom."""
 
-import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -33,6 +31,9 @@ from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.progress import Reporter, Silent
 from infonoise_core.training.record.signature import check_signed, signatures
 from infonoise_core.training.state import RunState, no_space_left
+from infonoise_core.training.step.noise import Noise, noise_of
+from infonoise_core.training.step.rate import learning_rate
+from infonoise_core.training.step.speed import Speed, flops_of_example, in_words, peak_of
 from infonoise_core.training.task import Batch, Task
 
 # Optimizer steps between two looks at whether any of several processes is to stop.
@@ -40,8 +41,8 @@ _LOOK_EVERY = 10
 
 # Averaged denoiser -> name and value of each measure.
 Evaluate = Callable[[nn.Module], dict[str, float]]
-# Averaged denoiser and optimizer steps done.
-Show = Callable[[nn.Module, int], None]
+# Averaged denoiser and optimizer steps done -> the file that samples went to, an image or text.
+Show = Callable[[nn.Module, int], Path]
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,11 @@ def train(
         log_to: See `loggers`.
     """
     engine = engine or TorchEngine()
-    check_division(config, engine)
     reporter = reporter if reporter and engine.rank == 0 else Silent()
+    check_division(config, engine)
     model = task.denoiser.to(engine.device)
+    order = Order(len(task), config.seed)
+    flops = _flops(task, order, engine)
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=config.lr,
@@ -106,28 +109,24 @@ def train(
     metrics = Metrics(out / METRICS_FILE, engine, config.skip_limit)
     meter = Meter(schedule, task.dim, refresh_every(config.steps))
     state = RunState(out, config, engine, model, average, schedule, meter, metrics, signatures(out))
-    order = Order(len(task), config.seed)
 
     with asked_to_stop() as stop, no_space_left(out), ExitStack() as stack:
         done = state.resume()
-        if engine.rank == 0:
-            metrics.loggers = stack.enter_context(
-                open_loggers(log_to, out, done, settings_of(config))
-            )
-        plan = micro_batches(
-            config.batch_size, range(done, config.steps),
-            rank=engine.rank, world=engine.world, grad_accum=engine.grad_accum,
-        )  # fmt: skip
-        batches = stack.enter_context(
-            Prefetch(lambda at, n: task.batch(order.indices(at, n)), plan, workers)
+        metrics.loggers = stack.enter_context(
+            open_loggers(log_to if engine.rank == 0 else (), out, done, settings_of(config))
         )
-        pace = _Pace(config.batch_size, done)
+        batches = stack.enter_context(_batches(task, order, config, engine, done, workers))
+        speed = Speed(task, config.batch_size, done, engine.device, flops, engine.world)
+        work = _Work(
+            task, schedule, meter, forward, engine, config, batches,
+            noise_of(state.streams, config.seed, config.batch_size), speed,
+        )  # fmt: skip
         reporter.advance(done)
         forward.train()
         finished = done == config.steps or _reached(config, metrics)
         while not finished:
-            loss = _accumulate(task, schedule, meter, forward, engine, config, batches, done)
-            norm = engine.step(_learning_rate(done, config))
+            loss = work.accumulate(done)
+            norm = engine.step(learning_rate(done, config))
             schedule.step()
             done += 1
             meter.step(done)
@@ -137,25 +136,25 @@ def train(
 
             last = done == config.steps
             if last or done % config.log_every == 0:
-                words = metrics.log(done, schedule.status())
-                reporter.advance(0, f"{words}, {pace.lap(done):.0f} examples/s")
+                pace = speed.lap(done)
+                words = metrics.log(done, schedule.status(), pace)
+                reporter.advance(0, f"{words}, {in_words(pace)}")
+            finished = last
             if evaluate is not None and (last or _every(config.eval_every, done)):
-                measures = _evaluated(evaluate, average.module, engine)
-                metrics.write(done, {"evaluate": measures})
-                if show is not None:
-                    _shown(show, average.module, done, engine)
-                pace.lap(done)
+                with speed.aside():
+                    _evaluate(evaluate, show, average.module, engine, metrics, done)
+                finished = last or _reached(config, metrics)
             if last or done % config.save_every == 0:
                 metrics.density(done, schedule)
-            finished = last or _reached(config, metrics)
             stopping = _asked_to_stop(stop.raised, done, engine)
             if finished or stopping or done % config.save_every == 0:
-                state.save(done)
+                with speed.aside():
+                    state.save(done)
             reporter.advance(1)
             if stopping and not finished:
                 raise Stopped(done, config.steps, engine.rank > 0, stop.number)
 
-    return RunResult(average.module, schedule, metrics.evaluations(), meter.profiles())
+    return RunResult(average.module, schedule, list(metrics.evaluations), meter.profiles())
 
 
 def load_denoiser(run: Path, denoiser: nn.Module) -> int:
@@ -183,47 +182,61 @@ def load_denoiser(run: Path, denoiser: nn.Module) -> int:
     return int(manifest["step"])
 
 
-def _accumulate(
-    task: Task,
-    schedule: Schedule,
-    meter: Meter,
-    forward: nn.Module,
-    engine: Engine,
-    config: TrainConfig,
-    batches: Iterator[Batch],
-    step: int,
-) -> Tensor:
-    """Gradients of this rank's part of a batch, one micro-batch after another; the mean loss.
+@dataclass(frozen=True)
+class _Work:
+    """What a step's gradients are made of."""
 
-    Noise and levels are drawn for the whole batch, so that they are the same however it is divided.
-    """
-    device = engine.device
-    noise, levels = (
-        generator(config.seed, stream, step, device=device)
-        for stream in (Stream.NOISE, Stream.LEVELS)
-    )
-    u = schedule.sample(config.batch_size, device=device, generator=levels, ranks=(0, 1))
-    eps: Tensor | None = None
-    size = config.batch_size // (engine.world * engine.grad_accum)
-    total = torch.zeros((), device=device)
-    for i in range(engine.grad_accum):
-        place = (engine.rank * engine.grad_accum + i) * size
-        rows = slice(place, place + size)
-        batch = next(batches).to(device)
-        if eps is None:
-            shape = (config.batch_size, *batch.x0.shape[1:])
-            eps = torch.randn(shape, generator=noise, device=device, dtype=batch.x0.dtype)
-        # Dropout and the like draw from the global generator.
-        seed_global(derive_seed(config.seed, Stream.MODEL, step, place), device)
-        with engine.micro_batch(last=i == engine.grad_accum - 1):
-            losses = task.losses(forward, batch, schedule.channel.sigma(u[rows]), eps[rows])
-            loss = losses.loss.mean()
-            engine.backward(loss)
-        if losses.squared_error is not None:
-            schedule.observe(u[rows], losses.squared_error)
-            meter.observe(u[rows], losses.squared_error)
-        total += loss.detach()
-    return total / engine.grad_accum
+    task: Task
+    schedule: Schedule
+    meter: Meter
+    forward: nn.Module
+    engine: Engine
+    config: TrainConfig
+    batches: Iterator[Batch]
+    noise: Noise
+    speed: Speed
+
+    def accumulate(self, step: int) -> Tensor:
+        """Gradients of this rank's part of a batch, by micro-batches; the mean loss.
+
+        Levels are drawn for the whole batch and noise by place in it, so that they are the same
+        however it is divided.
+        """
+        engine, seed, device = self.engine, self.config.seed, self.engine.device
+        levels = generator(seed, Stream.LEVELS, step, device=device)
+        u = self.schedule.sample(
+            self.config.batch_size, device=device, generator=levels, ranks=(0, 1)
+        )
+        size = self.config.batch_size // (engine.world * engine.grad_accum)
+        total = torch.zeros((), device=device)
+        for i in range(engine.grad_accum):
+            place = (engine.rank * engine.grad_accum + i) * size
+            own = u[place : place + size]
+            batch = self.speed.next(self.batches).to(device)
+            eps = self.noise.rows(step, place, batch.x0)
+            # Dropout and the like draw from the global generator.
+            seed_global(derive_seed(seed, Stream.MODEL, step, place), device)
+            with engine.micro_batch(last=i == engine.grad_accum - 1):
+                sigma = self.schedule.channel.sigma(own)
+                losses = self.task.losses(self.forward, batch, sigma, eps)
+                loss = losses.loss.mean()
+                engine.backward(loss)
+            if losses.squared_error is not None:
+                self.schedule.observe(own, losses.squared_error)
+                self.meter.observe(own, losses.squared_error)
+            total += loss.detach()
+        return total / engine.grad_accum
+
+
+def _batches(
+    task: Task, order: Order, config: TrainConfig, engine: Engine, done: int, workers: int
+) -> Prefetch[Batch]:
+    """This rank's micro-batches from optimizer step `done` on."""
+    plan = micro_batches(
+        config.batch_size, range(done, config.steps),
+        rank=engine.rank, world=engine.world, grad_accum=engine.grad_accum,
+    )  # fmt: skip
+    return Prefetch(lambda at, n: task.batch(order.indices(at, n)), plan, workers)
 
 
 def check_division(config: TrainConfig, engine: Engine) -> None:
@@ -236,25 +249,11 @@ def check_division(config: TrainConfig, engine: Engine) -> None:
         )
 
 
-class _Pace:
-    """Examples per second between two laps."""
-
-    def __init__(self, batch: int, done: int) -> None:
-        self._batch, self._done, self._began = batch, done, time.monotonic()
-
-    def lap(self, done: int) -> float:
-        now = time.monotonic()
-        rate = self._batch * (done - self._done) / max(1e-9, now - self._began)
-        self._done, self._began = done, now
-        return rate
-
-
-def _learning_rate(step: int, config: TrainConfig) -> float:
-    rate = config.lr * min(1.0, (step + 1) / max(1, config.lr_warmup))
-    if config.lr_schedule == "cosine" and step >= config.lr_warmup:
-        share = (step - config.lr_warmup) / max(1, config.steps - config.lr_warmup)
-        rate *= (1 + math.cos(math.pi * share)) / 2
-    return rate
+def _flops(task: Task, order: Order, engine: Engine) -> float:
+    """Of an example, where the device's peak is known."""
+    if not peak_of(engine.device):
+        return 0.0
+    return flops_of_example(task, task.batch(order.indices(0, 1)).to(engine.device))
 
 
 def _keep(config: TrainConfig) -> Keep:
@@ -267,24 +266,27 @@ def _every(interval: int, done: int) -> bool:
     return interval > 0 and done % interval == 0
 
 
-def _evaluated(evaluate: Evaluate, denoiser: nn.Module, engine: Engine) -> dict[str, float]:
-    return engine.share(lambda: evaluate(denoiser))
-
-
-def _shown(show: Show, denoiser: nn.Module, done: int, engine: Engine) -> None:
-    engine.share(lambda: show(denoiser, done))
+def _evaluate(
+    evaluate: Evaluate, show: Show | None, denoiser: nn.Module, engine: Engine, metrics: Metrics,
+    done: int,
+) -> None:  # fmt: skip
+    """Measure on rank 0, write that down, and show samples."""
+    metrics.write(done, {"evaluate": engine.share(lambda: evaluate(denoiser))})
+    if show is not None:
+        metrics.show(done, engine.share(lambda: show(denoiser, done)))
 
 
 def _reached(config: TrainConfig, metrics: Metrics) -> bool:
     """Whether the latest evaluation meets the target; InputError if it has no such measure."""
-    target, evaluations = parse_target(config.target), metrics.evaluations()
-    if target is None or not evaluations:
+    target = parse_target(config.target)
+    if target is None or not metrics.evaluations:
         return False
     name, value = target
-    if name not in evaluations[-1]:
-        known = ", ".join(k for k in evaluations[-1] if k != "step")
+    latest = metrics.evaluations[-1]
+    if name not in latest:
+        known = ", ".join(k for k in latest if k != "step")
         raise InputError(f"--target {config.target}: no such measure; there are {known}")
-    return evaluations[-1][name] <= value
+    return latest[name] <= value
 
 
 def _asked_to_stop(flag: bool, done: int, engine: Engine) -> bool:

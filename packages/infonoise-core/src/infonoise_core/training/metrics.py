@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ _LEVELS = 64
 class Metrics:
     """The lines of a run's metrics file, and what happened on the device between them.
 
-    Every rank holds the lines; rank 0 writes them, and tells its `loggers`.
+    Rank 0 writes the lines, and tells its `loggers`; every rank keeps the evaluations among them.
 
     Args:
         skip_limit: Steps in a row without a finite gradient that are borne.
@@ -33,25 +33,25 @@ class Metrics:
     def __init__(self, path: Path, engine: Engine, skip_limit: int) -> None:
         self._path, self._engine, self._skip_limit = path, engine, skip_limit
         self.loggers: Sequence[Logger] = ()
-        self._records: list[dict[str, Any]] = []
         # Of every step since the last line; kept as they come, so that a step costs no operation.
         self._losses: list[Tensor] = []
         self._norms: list[Tensor] = []
         self._in_a_row = 0
+        self._evaluations: list[dict[str, float]] = []
         self._saved: list[dict[str, float]] | None = None
-        self._rewound_to = 0
         self._place = Place(path.parent)
 
     def rewind(self, step: int) -> None:
         """Drop the lines after a step: what they tell of is done again."""
-        self._records = self._engine.share(lambda: rewritten(self._path, step))
-        self._rewound_to = step
+        written = self._engine.share(lambda: _evaluations(rewritten(self._path, step)))
+        self._evaluations = written if self._saved is None else list(self._saved)
 
     def state_dict(self) -> dict[str, Any]:
         """Collective: from now on every rank goes on from the mean over ranks."""
         rows = self._rows()
         self._losses, self._norms = list(rows[0].unbind()), list(rows[1].unbind())
-        return {"rows": rows, "in_a_row": self._in_a_row, "evaluations": self.evaluations()}
+        evaluations = list(self._evaluations)
+        return {"rows": rows, "in_a_row": self._in_a_row, "evaluations": evaluations}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         rows = state["rows"].to(self._engine.device)
@@ -69,8 +69,8 @@ class Metrics:
         self._losses.append(loss)
         self._norms.append(norm)
 
-    def log(self, step: int, status: str) -> str:
-        """Write the means since the last line; returns them in a few words.
+    def log(self, step: int, status: str, speed: Mapping[str, float]) -> str:
+        """Write the means since the last line, and how fast it went; returns them in a few words.
 
         InputError after too many steps in a row that had to be skipped. Collective.
         """
@@ -94,7 +94,7 @@ class Metrics:
         skipped = int((~taken).sum())
         if skipped:
             record["skipped"] = skipped
-        self.write(step, {**record, "schedule": status})
+        self.write(step, {**record, "schedule": status, "speed": dict(speed)})
         words = f"loss {record['loss']:.4g}" if "loss" in record else "no loss"
         return f"{words}, {skipped} updates skipped" if skipped else words
 
@@ -119,13 +119,18 @@ class Metrics:
     def write(self, step: int, record: dict[str, Any]) -> None:
         """Append a line."""
         record = {"step": step, **record}
-        self._records.append(record)
+        self._evaluations += _evaluations([record])
         if self._engine.rank == 0:
             self._place.check()
             with self._path.open("a") as file:
                 file.write(json.dumps(record) + "\n")
         for logger in self.loggers:
             logger.log(step, record)
+
+    def show(self, step: int, path: Path) -> None:
+        """Samples, as they were written; on rank 0."""
+        for logger in self.loggers:
+            logger.show(step, path)
 
     def check_place(self) -> None:
         """InputError where the run's folder is gone; on rank 0."""
@@ -138,9 +143,11 @@ class Metrics:
             with self._path.open("a") as file:
                 os.fsync(file.fileno())
 
-    def evaluations(self) -> list[dict[str, float]]:
-        """The measures of every evaluation, with its `step`."""
-        written = [{"step": r["step"], **r["evaluate"]} for r in self._records if "evaluate" in r]
-        if self._saved is None:
-            return written
-        return [*self._saved, *(e for e in written if e["step"] > self._rewound_to)]
+    @property
+    def evaluations(self) -> Sequence[dict[str, float]]:
+        """The measures of every evaluation, with its `step`; not to be changed."""
+        return self._evaluations
+
+
+def _evaluations(records: Iterable[dict[str, Any]]) -> list[dict[str, float]]:
+    return [{"step": r["step"], **r["evaluate"]} for r in records if "evaluate" in r]

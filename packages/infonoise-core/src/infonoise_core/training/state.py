@@ -27,9 +27,10 @@ from infonoise_core.training.meter import Meter
 from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.record.signature import SIGNED, check_signed
 from infonoise_core.training.run_profile import PROFILES
+from infonoise_core.training.step.noise import STREAMS
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunState:
     """Everything that changes while a run goes on.
 
@@ -37,6 +38,7 @@ class RunState:
 
     Attributes:
         signed: File that interprets the weights -> its SHA-256 as the run began or went on.
+        streams: Version of the random streams that the run was begun under.
     """
 
     out: Path
@@ -48,6 +50,7 @@ class RunState:
     meter: Meter
     metrics: Metrics
     signed: Mapping[str, str] = field(default_factory=dict)
+    streams: int = STREAMS
 
     def save(self, step: int) -> None:
         """Write a checkpoint and the profile, on rank 0; collective."""
@@ -93,6 +96,8 @@ class RunState:
         self.metrics.rewind(step)
         if self.engine.rank == 0:
             _say_what_changed(step, manifest["layout"], self.engine.layout())
+        # The first releases wrote none.
+        self.streams = int(manifest.get("streams", 1))
         return step
 
     def _check_signed(self, manifest: checkpoint.Manifest) -> None:
@@ -118,6 +123,7 @@ class RunState:
             "config": settings_of(self.config),
             "layout": self.engine.layout(),
             "position": step * self.config.batch_size,
+            "streams": self.streams,
             SIGNED: dict(self.signed),
             PROFILES: {name: p.to_dict() for name, p in profiles.items()},
         }
@@ -135,7 +141,7 @@ class RunState:
         The target's measure, or the first.
         """
         kept = {step, *checkpoint.steps(self.out / CHECKPOINTS)}
-        measured = [e for e in self.metrics.evaluations() if e["step"] in kept]
+        measured = [e for e in self.metrics.evaluations if e["step"] in kept]
         if not measured:
             return None
         target = parse_target(self.config.target)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -71,6 +71,19 @@ class Task(Protocol):
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
         """Corrupt with sigma (n,) and unit noise eps (x0's shape), denoise, and measure."""
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A task whose speed is also told in something else than examples, such as tokens.
+
+    Attributes:
+        unit: Plural, one word.
+        units: Of them in an example.
+    """
+
+    unit: str
+    units: int
 
 
 def squared_x0_error(denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Tensor:

@@ -93,13 +93,15 @@ class EmbeddingDenoiser(nn.Module):
 class EmbeddingTask:
     """Learn windows of text by the cross entropy of their tokens given noisy embeddings."""
 
+    unit = "tokens"
+
     def __init__(
         self, split: Split, denoiser: EmbeddingDenoiser, length: int, stride: int | None = None
     ) -> None:
         self.windows = Windows(split, length, stride)
         self.denoiser: nn.Module = denoiser
         self.channels = denoiser.channels
-        self.dim = length * denoiser.channels
+        self.units, self.dim = length, length * denoiser.channels
         self._plain = denoiser
 
     def __len__(self) -> int:

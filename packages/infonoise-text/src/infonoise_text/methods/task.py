@@ -75,6 +75,8 @@ class TextTask:
     global generator, which the loop seeds anew for every step.
     """
 
+    unit = "tokens"
+
     def __init__(
         self,
         split: Split,
@@ -85,7 +87,7 @@ class TextTask:
     ) -> None:
         self.windows = Windows(split, objective.length, stride)
         self.book, self.denoiser, self.objective = book, denoiser, objective
-        self.length = objective.length
+        self.length = self.units = objective.length
         self.dim = self.length * book.bits
         self._weight = weighting(objective)
 

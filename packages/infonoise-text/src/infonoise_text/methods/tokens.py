@@ -72,11 +72,13 @@ class TokenTask:
         cost: Of windows in nats; what is random in it comes from torch's global generator.
     """
 
+    unit = "tokens"
+
     def __init__(
         self, split: Split, denoiser: nn.Module, length: int, cost: Cost, stride: int | None = None
     ) -> None:
         self.windows = Windows(split, length, stride)
-        self.denoiser, self.dim, self._cost = denoiser, length, cost
+        self.denoiser, self.dim, self.units, self._cost = denoiser, length, length, cost
 
     def __len__(self) -> int:
         return len(self.windows)
