@@ -52,7 +52,7 @@ def test_churn_keeps_the_gaussian_stationary(s_noise):
     assert sample.x.var().item() == pytest.approx(variance, rel=4 * math.sqrt(2 / n))
 
 
-@pytest.mark.parametrize("name", ["dpmpp-2m", "gradient-estimation"])
+@pytest.mark.parametrize("name", ["dpmpp-2m", "gradient-estimation", "deis", "unipc", "evodiff"])
 def test_fresh_noise_cuts_the_history(name):
     # The last value lies on another path, and above it in noise by less than nothing where the
     # raise exceeds the step: what is left is Euler.

@@ -11,7 +11,15 @@ from infonoise_core.sampling.solvers import SOLVERS, DPMSolverPP2M, solve
 
 from .exact_paths import CASES, HIGH, X
 
-ORDER = {"euler": 1, "heun": 2, "dpmpp-2m": 2, "gradient-estimation": 1}
+ORDER = {
+    "euler": 1,
+    "heun": 2,
+    "dpmpp-2m": 2,
+    "gradient-estimation": 1,
+    "deis": 2,
+    "unipc": 3,
+    "evodiff": 2,
+}
 GRIDS = {"karras": karras_grid, "log-uniform": log_uniform_grid}
 
 

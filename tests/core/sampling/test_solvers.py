@@ -18,6 +18,9 @@ CALLS = {
     "heun": lambda n: 2 * n - 1,
     "dpmpp-2m": lambda n: n,
     "gradient-estimation": lambda n: n,
+    "deis": lambda n: n,
+    "unipc": lambda n: n,
+    "evodiff": lambda n: n,
 }
 
 

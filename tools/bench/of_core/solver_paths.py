@@ -14,7 +14,15 @@ from report import Cell, Goal, Section, Table
 
 # What theory says, and how far the observed order of 512 against 1024 levels may be off: the next
 # term of the error is of the size of one step in log sigma.
-ORDERS: Mapping[str, int] = {"euler": 1, "heun": 2, "dpmpp-2m": 2, "gradient-estimation": 1}
+ORDERS: Mapping[str, int] = {
+    "euler": 1,
+    "heun": 2,
+    "dpmpp-2m": 2,
+    "gradient-estimation": 1,
+    "deis": 2,
+    "unipc": 3,
+    "evodiff": 2,
+}
 LEVELS, TOLERANCE = (512, 1024), 0.1
 SIGMA_MIN, SIGMA_MAX, STD = 0.1, 20.0, 0.8
 

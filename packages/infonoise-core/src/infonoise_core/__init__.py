@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         discrete_entropy,
         information_gap,
     )
+    from infonoise_core.sampling.choose import LevelChoice, choose_levels
     from infonoise_core.sampling.churn import band_churn, constant_churn, rate_churn
     from infonoise_core.sampling.grids import (
         entropic_grid,
@@ -86,6 +87,7 @@ __all__ = [
     "InputError",
     "Laplace",
     "Law",
+    "LevelChoice",
     "LinearBetaCurve",
     "LogNormal",
     "LogUniform",
@@ -98,6 +100,7 @@ __all__ = [
     "VariancePreserving",
     "band_churn",
     "calibration_gate",
+    "choose_levels",
     "constant_churn",
     "context_law",
     "continuous_entropy",
@@ -146,6 +149,7 @@ _HOMES = {
     "profiles.measured": "measure_profile",
     "profiles.profile": "EntropyRateProfile",
     "profiles.readout": "continuous_entropy discrete_entropy information_gap",
+    "sampling.choose": "LevelChoice choose_levels",
     "sampling.churn": "band_churn constant_churn rate_churn",
     "sampling.grids": "entropic_grid karras_grid kl_grid log_uniform_grid rescaled_entropic_grid",
     "sampling.solvers": "Sample solve",

@@ -11,7 +11,7 @@ from infonoise_core.errors import InputError
 PROFILE_GRIDS = ("entropic", "rescaled-entropic", "kl")
 PLAIN_GRIDS = ("karras", "log-uniform")
 GRIDS = (*PROFILE_GRIDS, *PLAIN_GRIDS)
-SOLVERS = ("euler", "heun", "dpmpp-2m", "gradient-estimation")
+SOLVERS = ("euler", "heun", "dpmpp-2m", "gradient-estimation", "deis", "unipc", "evodiff")
 # The cap of Karras et al. 2022: above it a step adds more noise than x already carries.
 MAX_GAMMA = math.sqrt(2) - 1
 
@@ -27,7 +27,7 @@ class SamplerConfig:
     grid: str = "entropic"
     """by the run's profile: entropic, rescaled-entropic or kl; without: karras or log-uniform"""
     solver: str = "heun"
-    """euler, heun, dpmpp-2m or gradient-estimation"""
+    """euler, heun, dpmpp-2m, gradient-estimation, deis, unipc or evodiff"""
     churn: float = 0.0
     """fresh noise before each step, relative to its level; up to 0.41"""
     churn_gate: Churning = "band"

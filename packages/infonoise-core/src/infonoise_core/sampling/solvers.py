@@ -11,8 +11,7 @@ from torch import Tensor
 from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.sampling.churn import Churn
-
-Denoise = Callable[[Tensor, float], Tensor]
+from infonoise_core.sampling.multistep import DEIS, Denoise, EVODiff, UniPC
 
 
 class Sample(NamedTuple):
@@ -102,6 +101,9 @@ SOLVERS: Mapping[str, Callable[[], Solver]] = {
     "heun": Heun,
     "dpmpp-2m": DPMSolverPP2M,
     "gradient-estimation": GradientEstimation,
+    "deis": DEIS,
+    "unipc": UniPC,
+    "evodiff": EVODiff,
 }
 
 
