@@ -261,7 +261,7 @@ def corpus(topics, tokenizer, tmp_path_factory) -> Corpus:
 
 @pytest.mark.parametrize("codes", ["binary", "semantic"])
 def test_an_objective_makes_setting_and_task_of_a_corpus(corpus: Corpus, codes: str) -> None:
-    objective = Objective(length=16, codes=codes, sigma_min=0.02, sigma_max=40.0)
+    objective = Objective(length=16, codes=codes, sigma_min=0.02, sigma_max=40.0, loss="edm")
     method, train = Bits(objective, Assets.of(corpus, objective)), corpus.split("train")
     setting = method.schedule_context(train, 100)
     assert (setting.channel.sigma_min, setting.channel.sigma_max) == (0.02, 40.0)

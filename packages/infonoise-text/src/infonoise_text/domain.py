@@ -29,6 +29,7 @@ from infonoise_text.data.open import describe, open_corpus
 from infonoise_text.data.windows import held_out_windows
 from infonoise_text.evaluation.bound import NOT_COMPARABLE
 from infonoise_text.evaluation.quality import texts_of
+from infonoise_text.methods import older
 from infonoise_text.methods.assets import CLUSTERS_FILE, CODES_FILE, TOKENIZER_FOLDER
 from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
 from infonoise_text.methods.options import TextOptions
@@ -105,6 +106,12 @@ class TextDomain(Domain[Corpus, TextOptions]):
     def save_assets(self, data: Corpus, options: TextOptions, folder: Path) -> None:
         method_of(options, data).assets.save(folder)
 
+    def as_today(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        return older.as_today(settings)
+
+    def going_on(self, options: TextOptions, begun: Mapping[str, Any]) -> TextOptions:
+        return older.going_on(options, begun)
+
     def rebuild(self, settings: Mapping[str, Any], folder: Path) -> nn.Module:
         options = options_of(self, settings)
         return make_method(options, assets_of(settings, folder, options)).network(seed=0)
@@ -148,7 +155,7 @@ class TextDomain(Domain[Corpus, TextOptions]):
             "tokens": f"{tokens['train']:,}, in windows of {options.objective.length}",
             "tokenizer": f"{tokens['tokenizer']}, {tokens['vocabulary']:,} entries",
             "method": options.method,
-            "codes": options.objective.codes,
+            "codes": options.codes,
             "network": options.objective.network,
             **lossy,
         }

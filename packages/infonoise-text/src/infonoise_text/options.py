@@ -128,8 +128,9 @@ class Prepare:
     """folder for the ids, the tokenizer and the manifest"""
     corpus: Positional[tuple[str, ...]] = (EMBEDDED,)
     """files, folders, patterns, archives, hf:NAME, or pydoc (the documentation inside Python)"""
-    semantic: bool = False
-    """learn codes in which tokens used alike share their first bits"""
+    semantic: bool = True
+    """learn codes in which tokens used alike share their first bits, which networks of tuples take
+    by default"""
     overwrite: bool = False
     """replace an earlier corpus in --out"""
     options: OmitArgPrefixes[CorpusOptions] = field(default_factory=CorpusOptions)

@@ -149,6 +149,16 @@ class Domain(ABC, Generic[Data, Options]):
         """A run's config.json as this version would write it; renamed options are core's care."""
         return settings
 
+    def going_on(self, options: Options, begun: Mapping[str, Any]) -> Options:
+        """What `train` is given, where it may go on with a run.
+
+        An older version's run may have been begun with other defaults, which it keeps.
+
+        Args:
+            begun: The config.json in --out; nothing where no run is there.
+        """
+        return options
+
     @abstractmethod
     def rebuild(self, settings: Mapping[str, Any], folder: Path) -> nn.Module:
         """The network of a run by its config.json and assets, without its weights."""

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +28,7 @@ from infonoise_core.training.engines.ranks import others_alive
 from infonoise_core.training.loop import Show, check_division, train
 from infonoise_core.training.progress import progress
 from infonoise_core.training.run_folder import (
+    AsToday,
     check_run,
     note_assets,
     open_run,
@@ -52,6 +53,7 @@ class Run:
         samples: Samples of a denoiser, which go to samples/ at every evaluation.
         kind: Dataclass of the settings, by which those of an older version are understood; the
             command's by default.
+        today: Settings that an older version wrote -> as this one would write them.
     """
 
     task: Task
@@ -62,6 +64,7 @@ class Run:
     save_assets: Callable[[Path], None] | None = None
     samples: Callable[[nn.Module], Samples] | None = None
     kind: type[Any] | None = None
+    today: AsToday | None = None
 
 
 class TrainCommand(Protocol):
@@ -87,18 +90,25 @@ class TrainCommand(Protocol):
 def run_train(domain: Domain[Data, Options], command: TrainOptions) -> None:
     """The verb `train` of every domain: train, evaluate, and leave a run in command.out."""
     engine = make_engine(command.engine)
+    begun = {} if command.overwrite else _begun(command.out)
+    command = replace(command, options=domain.going_on(command.options, begun))
     with others_alive(engine.world):
-        run = engine.agree(lambda: _prepared(domain, command), lambda run: _same(run, command))
+        run = engine.agree(
+            lambda: _prepared(domain, command, begun), lambda run: _same(run, command)
+        )
         run_training(run, command, engine)
 
 
-def _prepared(domain: Domain[Data, Options], command: TrainOptions) -> Run:
+def _prepared(
+    domain: Domain[Data, Options], command: TrainOptions, begun: Mapping[str, Any]
+) -> Run:
     """The data, network and schedule that a command asks for."""
     options: Options = command.options
     data = domain.load(command.data, options)
     config = command.train
-    begun = {} if command.overwrite else _begun(command.out, domain.summary_key)
-    summary = recorded(domain, begun, data, command.data, command.out)
+    known = begun.get(domain.summary_key, {})
+    known = known if isinstance(known, dict) else {}
+    summary = recorded(domain, known, data, command.data, command.out)
     return Run(
         task=domain.task(data, options, config.seed),
         schedule=domain.schedules(data, options)(command.schedule, config.steps),
@@ -108,6 +118,7 @@ def _prepared(domain: Domain[Data, Options], command: TrainOptions) -> Run:
         save_assets=lambda folder: domain.save_assets(data, options, folder),
         samples=lambda denoiser: domain.samples(denoiser, data, options),
         kind=domain.interface.options,
+        today=domain.as_today,
     )
 
 
@@ -130,12 +141,9 @@ def _settings(
     return {**settings, **options, domain.summary_key: dict(summary), **model}
 
 
-def _begun(out: Path, key: str) -> dict[str, Any]:
-    """What the settings of a run in `out` say of its data; nothing where there is none."""
-    if not (out / CONFIG_FILE).is_file():
-        return {}
-    known = read_run(out).get(key, {})
-    return dict(known) if isinstance(known, dict) else {}
+def _begun(out: Path) -> dict[str, Any]:
+    """The settings of a run in `out`; nothing where there is none."""
+    return read_run(out) if (out / CONFIG_FILE).is_file() else {}
 
 
 def run_training(run: Run, options: TrainCommand, engine: Engine | None = None) -> None:
@@ -158,7 +166,10 @@ def run_training(run: Run, options: TrainCommand, engine: Engine | None = None) 
 
         def begin() -> bool:
             kind = run.kind or type(options)
-            check_run(out, run.settings, overwrite=options.overwrite, finished=DONE_FILE, kind=kind)
+            check_run(
+                out, run.settings, overwrite=options.overwrite, finished=DONE_FILE, kind=kind,
+                today=run.today,
+            )  # fmt: skip
             stack.enter_context(locked(out))
             return _begin(run, options, kind)
 
@@ -170,8 +181,9 @@ def _begin(run: Run, options: TrainCommand, kind: type[Any]) -> bool:
     """Make or take over the run's folder, which is locked; returns whether a run goes on."""
     out = options.out
     going_on = open_run(
-        out, run.settings, overwrite=options.overwrite, finished=DONE_FILE, kind=kind
-    )
+        out, run.settings, overwrite=options.overwrite, finished=DONE_FILE, kind=kind,
+        today=run.today,
+    )  # fmt: skip
     write_yaml(out / YAML_FILE, options, leave_out=("out", "overwrite"))
     if run.save_assets is not None:
         run.save_assets(out)

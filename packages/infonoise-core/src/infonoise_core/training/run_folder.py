@@ -1,5 +1,6 @@
 """The folder a run lives in: what it holds, whether it may be used, and how it is read again."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from infonoise_core.training.record.signature import check_as_saved
 
 # Where a run lies and what runs it: it may go on elsewhere and with other processes.
 _CHANGEABLE = ("out", "overwrite", "engine")
+AsToday = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 def check_run(
@@ -25,6 +27,7 @@ def check_run(
     overwrite: bool,
     finished: str,
     kind: type | None = None,
+    today: AsToday | None = None,
 ) -> bool:
     """Whether `out` holds a run to go on with; InputError if `open_run` would refuse the folder.
 
@@ -49,6 +52,8 @@ def check_run(
         raise InputError(f"{out} holds a finished run: give another --out{replace}")
     known = read_run(out)
     if kind is not None:
+        if today is not None and known.get("command") == settings.get("command"):
+            known = dict(today(known))
         known = completed(upgraded(known, kind), settings, kind)
     difference = _difference(known, settings)
     if difference:
@@ -89,6 +94,7 @@ def open_run(
     overwrite: bool,
     finished: str,
     kind: type | None = None,
+    today: AsToday | None = None,
 ) -> bool:
     """Make `out` the folder of a run with these settings; True if there is one to go on with.
 

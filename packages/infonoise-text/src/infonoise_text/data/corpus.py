@@ -236,6 +236,7 @@ class Corpus:
         path = self.folder / SEMANTIC_FILE
         if not path.is_file():
             raise InputError(
-                f"{self.folder}: no semantic codes here; prepare the corpus again with --semantic"
+                f"{self.folder}: no semantic codes here; prepare the corpus again with --semantic,"
+                " or train with --codes binary"
             )
         return CodeBook.load(path, self.tokenizer.digest)

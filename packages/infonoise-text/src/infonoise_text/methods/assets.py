@@ -34,7 +34,7 @@ class Assets:
         Args:
             clusters: How many, or None for none.
         """
-        book = corpus.codes(objective.codes)
+        book = corpus.codes(objective.book)
         if clusters is None:
             return cls(corpus.tokenizer, book)
         return cls(corpus.tokenizer, book, ClusterBook(book, corpus.codes("semantic"), clusters))

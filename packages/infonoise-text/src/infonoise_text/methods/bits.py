@@ -37,7 +37,7 @@ class Bits:
         self._trunk = preset(objective.network, objective.dropout)
 
     def network(self, seed: int) -> BitDenoiser:
-        return make_denoiser(self.codes.bits, self._trunk, seed)
+        return make_denoiser(self.codes.bits, self._trunk, seed, self.objective.reading)
 
     def task(self, split: Split, network: BitDenoiser) -> TextTask:
         return TextTask(split, self.codes, network, self.objective)

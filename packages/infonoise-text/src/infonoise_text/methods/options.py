@@ -9,7 +9,7 @@ from tyro.conf import OmitArgPrefixes
 from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
 from infonoise_text.data.options import CorpusOptions
-from infonoise_text.models.config import preset
+from infonoise_text.models.config import TupleConfig, preset
 
 MethodName = Literal["bits", "autoregressive", "masked", "embedding"]
 
@@ -24,18 +24,26 @@ class Objective:
 
     length: int = 64
     """tokens of a window"""
-    codes: Literal["binary", "semantic"] = "binary"
-    """how tokens become bits"""
+    codes: Literal["binary", "semantic"] | None = None
+    """how tokens become bits; by default semantic, for linear patches and cobit binary"""
     network: str = "tiny"
-    """size of the transformer: tiny, small, cobit-s or cobit-m"""
+    """size of the transformer: tiny or small; cobit-s and cobit-m, in their published form; for
+    comparison linear-patch and linear-patch-small, tiny and small in that form"""
+    tuples: int = 8
+    """of tiny and small: overlapping tuples of bits that a token is read by"""
+    tuple_bits: int = 5
+    """bits of each"""
+    group_bits: int | None = None
+    """of tiny and small: bits that are answered together, by default a few groups of at most 5"""
     dropout: float | None = None
     """share of what its blocks add that is left out, by default the size's own"""
     sigma_min: float = 0.002
     """lowest noise level, in the unit of bits 0 and 1"""
     sigma_max: float = 80.0
     """highest noise level"""
-    loss: Literal["edm", "bce"] = "edm"
-    """squared error with EDM's weight, or cross entropy"""
+    loss: Literal["groups", "edm", "bce"] | None = None
+    """cross entropy of groups of bits, squared error with EDM's weight, or cross entropy of bits;
+    by default groups, for linear patches and cobit edm"""
     self_cond: Annotated[float, formerly("self_conditioning")] = 0.5
     """share of examples that see what a first pass believed"""
     infill: float = 0.2
@@ -51,12 +59,33 @@ class Objective:
                 f"--sigma-min {self.sigma_min:g} and --sigma-max {self.sigma_max:g} do not span a"
                 " range: give 0 < sigma-min < sigma-max"
             )
-        if self.loss not in ("edm", "bce"):
-            raise InputError(f"--loss {self.loss}: no such loss; give edm or bce")
+        if self.loss not in (None, "groups", "bce", "edm"):
+            raise InputError(f"--loss {self.loss}: no such loss; give groups, edm or bce")
         for option, share in (("self-cond", self.self_cond), ("infill", self.infill)):
             if not 0 <= share <= 1:
                 raise InputError(f"--{option} {share:g}: give a share between 0 and 1")
-        preset(self.network, self.dropout)
+        has_groups = preset(self.network, self.dropout).tuples
+        if self.loss == "groups" and not has_groups:
+            raise InputError(
+                f"--loss groups with --network {self.network}: it answers each bit alone; give bce"
+                " or edm, or another network"
+            )
+        TupleConfig(self.tuples, self.tuple_bits, self.group_bits)
+
+    @property
+    def reading(self) -> TupleConfig:
+        """How a network of tuples reads and answers tokens."""
+        return TupleConfig(self.tuples, self.tuple_bits, self.group_bits)
+
+    @property
+    def book(self) -> Literal["binary", "semantic"]:
+        """The codes, by default those that suit the network."""
+        return self.codes or ("semantic" if preset(self.network).tuples else "binary")
+
+    @property
+    def cost(self) -> Literal["groups", "edm", "bce"]:
+        """The loss, by default that which suits the network."""
+        return self.loss or ("groups" if preset(self.network).tuples else "edm")
 
 
 @dataclass(frozen=True)
@@ -79,6 +108,11 @@ class TextOptions:
             )
 
     @property
+    def codes(self) -> Literal["binary", "semantic"]:
+        """The code book; whole tokens need none, so theirs is the one that is always there."""
+        return self.objective.book if self.method == "bits" else self.objective.codes or "binary"
+
+    @property
     def semantic(self) -> bool:
         """Whether the semantic codes of the corpus are needed."""
-        return self.objective.codes == "semantic" or self.clusters is not None
+        return self.codes == "semantic" or self.clusters is not None

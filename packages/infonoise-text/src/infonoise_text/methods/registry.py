@@ -1,6 +1,7 @@
 """The methods by name."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from infonoise_text.data.corpus import Corpus
 from infonoise_text.methods import autoregressive, masked
@@ -29,4 +30,5 @@ def make_method(options: TextOptions, assets: Assets) -> Method:
 
 def method_of(options: TextOptions, corpus: Corpus) -> Method:
     """The method that the options name, for the tokens of a corpus."""
-    return make_method(options, Assets.of(corpus, options.objective, options.clusters))
+    objective = replace(options.objective, codes=options.codes)
+    return make_method(options, Assets.of(corpus, objective, options.clusters))

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from infonoise_text.data.spans import random_spans
 from infonoise_text.data.windows import Windows
 from infonoise_text.methods.options import Objective
 from infonoise_text.models.denoiser import SIGMA_DATA
+from infonoise_text.models.groups import Groups
 
 # Tokens that are counted at a time.
 _CHUNK = 2**22
@@ -28,7 +30,7 @@ _ALL = slice(None)
 
 def weighting(objective: Objective) -> Weight:
     """Of the squared error in the loss; cross entropy has none."""
-    return edm_weight(SIGMA_DATA) if objective.loss == "edm" else unit_weight()
+    return edm_weight(SIGMA_DATA) if objective.cost == "edm" else unit_weight()
 
 
 def bit_profile(
@@ -90,6 +92,7 @@ class TextTask:
         self.length = self.units = objective.length
         self.dim = self.length * book.bits
         self._weight = weighting(objective)
+        self._groups: Groups | None = getattr(denoiser, "groups", None)
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -101,25 +104,33 @@ class TextTask:
         """The mean loss (n,) over an example's bits, and the plain sum (n,) of squared errors."""
         x0 = batch.x0
         x = x0 + sigma[:, None, None] * eps
-        logits, unknown = self._answer(denoiser, batch, x, sigma)
-        error = ((logits.sigmoid() - x0).square() * unknown).flatten(1).sum(1)
-        if self.objective.loss == "edm":
+        denoised, nats, unknown = self._answer(denoiser, batch, x, sigma)
+        error = ((denoised - x0).square() * unknown).flatten(1).sum(1)
+        if nats is None:
             return Losses(self._weight(sigma) * error / self.dim, error.detach())
-        return Losses(self._nats(logits, x0, unknown) / self.dim, error.detach())
+        return Losses(nats / self.dim, error.detach())
 
     def _answer(
         self, denoiser: Denoiser, batch: Batch, x: Tensor, sigma: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Log-odds of bits, some tokens given, some believed, and where they count.
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """What the denoiser says of bits, some tokens given, some believed, and where it counts.
 
         Returns:
-            (n, L, m) log-odds and (n, L, 1) bool.
+            (n, L, m) how likely bits are 1, (n,) cross entropy if that is the loss, and (n, L, 1)
+            bool, which tokens are not given.
         """
         known = random_spans(len(x), self.length, self.objective.infill, x.device)
-        condition = {**batch.condition, "known": known, "clean": batch.x0}
-        previous = self._first_pass(denoiser, x, sigma, condition)
-        logits = denoiser(x, sigma, previous=previous, logits=True, **condition)
-        return logits, ~known[..., None]
+        condition: dict[str, Any] = {**batch.condition, "known": known, "clean": batch.x0}
+        condition["previous"] = self._first_pass(denoiser, x, sigma, condition)
+        unknown, cost = ~known[..., None], self.objective.cost
+        if cost == "groups" and self._groups is not None:
+            log_probs = denoiser(x, sigma, joint=True, **condition)
+            nats = (self._groups.nats(log_probs, batch.x0) * ~known).sum(1)
+            return self._groups.probs(log_probs.detach()), nats, unknown
+        logits = denoiser(x, sigma, logits=True, **condition)
+        if cost == "edm":
+            return logits.sigmoid(), None, unknown
+        return logits.sigmoid(), self._nats(logits, batch.x0, unknown), unknown
 
     @staticmethod
     def _nats(logits: Tensor, x0: Tensor, unknown: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ from infonoise_core.errors import InputError
 
 # Widths of the SwiGLU are rounded up to this.
 _MULTIPLE = 64
+# Bits of a tuple or a group at most.
+_MOST = 10
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,9 @@ class TrunkConfig:
             one per block, which costs a third of all parameters.
         dropout: Of what attention and SwiGLU add.
         causal: Positions see no later ones.
+        convolutions: Before attention and SwiGLU, each position takes up its neighbours.
+        tuples: Of networks of bits: tokens are read by tuples of bits, and bits answered in groups
+            (`models.tuples`); without, by one linear patch, and each bit alone.
     """
 
     width: int
@@ -27,6 +32,8 @@ class TrunkConfig:
     shared: bool = True
     dropout: float = 0.0
     causal: bool = False
+    convolutions: bool = False
+    tuples: bool = False
 
     def __post_init__(self) -> None:
         if min(self.width, self.blocks, self.heads) < 1:
@@ -47,14 +54,41 @@ class TrunkConfig:
         return -(-8 * self.width // (3 * _MULTIPLE)) * _MULTIPLE
 
 
+@dataclass(frozen=True)
+class TupleConfig:
+    """How tokens are read and answered.
+
+    Attributes:
+        tuples: M, how many overlapping tuples.
+        tuple_bits: k of each, or all bits of a token if those are fewer.
+        group_bits: Bits that are answered together; by default a few groups of at most five.
+    """
+
+    tuples: int = 8
+    tuple_bits: int = 5
+    group_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.tuples < 1:
+            raise InputError(f"--tuples {self.tuples}: give at least 1")
+        for option, bits in (("tuple-bits", self.tuple_bits), ("group-bits", self.group_bits)):
+            if bits is not None and not 1 <= bits <= _MOST:
+                raise InputError(f"--{option} {bits}: give 1 to {_MOST} bits")
+
+
 # tiny and small train on two cores.  cobit-s and cobit-m are the sizes of CoBit (Batzolis et al.
-# 2026), for 128 tokens of 15 bits and for 1024 tokens of 16.
+# 2026), for 128 tokens of 15 bits and for 1024 tokens of 16, in their published form.  linear-patch
+# are tiny and small in that form, as the first releases had them.
 PRESETS = {
-    "tiny": TrunkConfig(width=96, blocks=3, heads=4),
-    "small": TrunkConfig(width=128, blocks=4, heads=4),
+    "tiny": TrunkConfig(width=96, blocks=3, heads=4, convolutions=True, tuples=True),
+    "small": TrunkConfig(width=128, blocks=4, heads=4, convolutions=True, tuples=True),
     "cobit-s": TrunkConfig(width=768, blocks=12, heads=12, shared=False, dropout=0.1),
     "cobit-m": TrunkConfig(width=1024, blocks=24, heads=16, shared=False, dropout=0.1),
+    "linear-patch": TrunkConfig(width=96, blocks=3, heads=4),
+    "linear-patch-small": TrunkConfig(width=128, blocks=4, heads=4),
 }
+# What the first releases called the sizes of their networks -> their name today.
+FORMERLY = {"tiny": "linear-patch", "small": "linear-patch-small"}
 
 
 def preset(name: str, dropout: float | None = None) -> TrunkConfig:

@@ -4,8 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
-from infonoise_text.models.config import TrunkConfig
+from infonoise_text.models.config import TrunkConfig, TupleConfig
+from infonoise_text.models.groups import Groups
 from infonoise_text.models.transformer import BitTransformer
+from infonoise_text.models.tuples import TupleTransformer
 
 # x0 is 0 or 1; the network and the prior noise see it around this value.
 CENTRE = 0.5
@@ -38,7 +40,8 @@ class BitDenoiser(nn.Module):
 
     For x = x0 + sigma eps and a fair bit that knows nothing of the others the log-odds are exactly
     (x - 1/2) / sigma^2 (a matched filter; CoBit, Batzolis et al. 2026); the network adds what the
-    other bits tell. Before training it adds nothing.
+    other bits tell. Before training it adds nothing. A network with groups of bits says what their
+    codes have beyond the evidence of single bits, and D are the shares of ones in that.
 
     Conditions, each (n, ...) or left out:
     previous: (n, L, m) what an earlier pass believed (self-conditioning, Chen et al. 2022); left
@@ -48,10 +51,15 @@ class BitDenoiser(nn.Module):
     they. Tokens that are not `known` are unknown, so `known` all False is no condition at all.
     """
 
-    def __init__(self, network: BitTransformer) -> None:
+    def __init__(self, network: BitTransformer | TupleTransformer) -> None:
         super().__init__()
         self.network = network
         self.bits = network.bits
+
+    @property
+    def groups(self) -> Groups | None:
+        """The groups of bits of which `joint` tells, of a network that has some."""
+        return self.network.groups
 
     def forward(
         self,
@@ -61,25 +69,40 @@ class BitDenoiser(nn.Module):
         known: Tensor | None = None,
         clean: Tensor | None = None,
         logits: bool = False,
+        joint: bool = False,
     ) -> Tensor:
-        """x (n, L, m), sigma (n,) -> D (n, L, m) in float32, or its log-odds with `logits`."""
+        """x (n, L, m), sigma (n,) -> D (n, L, m) in float32.
+
+        Args:
+            logits: Log-odds (n, L, m) in its place.
+            joint: Log-probabilities (n, L, groups, 2^k) of the codes of `groups` in its place;
+                those of given tokens mean nothing.
+        """
         self._check(x, sigma)
         given, sign = _given(x, known, clean)
         level = self._per_bit(sigma.to(torch.float32))
         spread = (level.square() + SIGMA_DATA**2).sqrt()
         signal = (x.to(torch.float32) - CENTRE) / spread
         belief = torch.zeros_like(signal) if previous is None else 2 * previous.float() - 1
-        residual = self.network(
-            # A given bit looks like one without noise, which both channels show as -1 or 1.
-            torch.where(given, sign, signal),
-            torch.where(given, sign, belief),
-            given[..., 0],
-            sigma.to(torch.float32).log(),
-        )
-        log_odds = residual.to(torch.float32) + evidence(x, level)
+        # A given bit looks like one without noise, which all channels show.
+        signal, belief = torch.where(given, sign, signal), torch.where(given, sign, belief)
+        own, log_sigma = evidence(x, level), sigma.to(torch.float32).log()
+        network = self.network
+        if isinstance(network, BitTransformer):
+            said = network(signal, belief, given[..., 0], log_sigma)
+            log_odds = said.to(torch.float32) + own
+            denoised = log_odds if logits else log_odds.sigmoid()
+        else:
+            seen = torch.where(given, CLIP * sign, own)
+            said = network(signal, belief, seen, given[..., 0], log_sigma)
+            groups = network.groups
+            found = groups.log_probs(said, own)
+            if joint:
+                return found
+            denoised = groups.log_odds(found) if logits else groups.probs(found)
         if logits:
-            return torch.where(given, CERTAIN * sign, log_odds)
-        return torch.where(given, (sign + 1) / 2, log_odds.sigmoid())
+            return torch.where(given, CERTAIN * sign, denoised)
+        return torch.where(given, (sign + 1) / 2, denoised)
 
     def logits(self, x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
         """(n, L, m) log-odds of the bits; what is given has ±100."""
@@ -118,8 +141,19 @@ def _given(x: Tensor, known: Tensor | None, clean: Tensor | None) -> tuple[Tenso
     return known[..., None], 2 * clean.to(torch.float32) - 1
 
 
-def make_denoiser(bits: int, trunk: TrunkConfig, seed: int) -> BitDenoiser:
+def make_network(
+    bits: int, trunk: TrunkConfig, tuples: TupleConfig | None = None, levels: int = 1
+) -> BitTransformer | TupleTransformer:
+    """The network of that form, from torch's global generator."""
+    if trunk.tuples:
+        return TupleTransformer(bits, trunk, tuples, levels)
+    return BitTransformer(bits, trunk, levels)
+
+
+def make_denoiser(
+    bits: int, trunk: TrunkConfig, seed: int, tuples: TupleConfig | None = None
+) -> BitDenoiser:
     """A freshly initialised denoiser of tokens of `bits` bits, the same for the same seed."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return BitDenoiser(BitTransformer(bits, trunk))
+        return BitDenoiser(make_network(bits, trunk, tuples))

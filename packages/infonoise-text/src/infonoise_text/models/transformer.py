@@ -69,6 +69,28 @@ def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     return torch.addcmul(shift, functional.layer_norm(x, x.shape[-1:]), 1 + scale)
 
 
+class Neighbours(nn.Module):
+    """x (n, L, width) + the sum over near positions, each channel weighted by itself.
+
+    A depthwise convolution over three positions: the one before, itself and the one behind, or in a
+    causal trunk itself and the two before. Beyond the ends stands nothing.
+    """
+
+    def __init__(self, width: int, *, causal: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(0.2 * torch.randn(3, width))
+        self._before = 2 if causal else 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of x's shape."""
+        length, before = x.shape[1], self._before
+        padded = functional.pad(x, (0, 0, before, 2 - before))
+        weight = self.weight.to(x.dtype)
+        for place, weights in enumerate(weight):
+            x = torch.addcmul(x, padded[:, place : place + length], weights)
+        return x
+
+
 class Block(nn.Module):
     """Attention, then SwiGLU, each normalised and modulated before and gated after."""
 
@@ -81,15 +103,26 @@ class Block(nn.Module):
         self.opened_up = nn.Linear(width, 2 * config.hidden, bias=False)
         self.down = nn.Linear(config.hidden, width, bias=False)
         self.dropout = nn.Dropout(config.dropout)
+        self.near: nn.ModuleList | None = None
+        if config.convolutions:
+            self.near = nn.ModuleList(Neighbours(width, causal=config.causal) for _ in range(2))
 
     def forward(self, x: Tensor, modulation: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
         """x (n, L, width), modulation (n, 6 width) -> (n, L, width)."""
         first, second = modulation[:, None].chunk(2, dim=-1)
         shift, scale, gate = first.chunk(3, dim=-1)
-        x = x + gate * self.dropout(self._attend(modulate(x, shift, scale), table))
+        x = x + gate * self.dropout(self._attend(self._mixed(x, shift, scale, 0), table))
         shift, scale, gate = second.chunk(3, dim=-1)
-        out: Tensor = x + gate * self.dropout(self._transform(modulate(x, shift, scale)))
+        out: Tensor = x + gate * self.dropout(self._transform(self._mixed(x, shift, scale, 1)))
         return out
+
+    def _mixed(self, x: Tensor, shift: Tensor, scale: Tensor, place: int) -> Tensor:
+        """What is read of x before attention (`place` 0) and before SwiGLU (1)."""
+        x = modulate(x, shift, scale)
+        if self.near is None:
+            return x
+        mixed: Tensor = self.near[place](x)
+        return mixed
 
     def _attend(self, x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
         n, length, width = x.shape
@@ -153,7 +186,12 @@ class BitTransformer(nn.Module):
     Args:
         bits: m, of one token.
         levels: How many noise levels an example has.
+
+    Attributes:
+        groups: Bits that are answered together; none here.
     """
+
+    groups: None = None
 
     def __init__(self, bits: int, trunk: TrunkConfig, levels: int = 1) -> None:
         super().__init__()

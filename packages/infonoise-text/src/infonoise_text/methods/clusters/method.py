@@ -48,7 +48,7 @@ class Clusters:
         self._trunk = preset(objective.network, objective.dropout)
 
     def network(self, seed: int) -> ClusterDenoiser:
-        return make_cluster_denoiser(self.codes.widths, self._trunk, seed)
+        return make_cluster_denoiser(self.codes.widths, self._trunk, seed, self.objective.reading)
 
     def task(self, split: Split, network: ClusterDenoiser) -> ClusterTask:
         return ClusterTask(split, self.codes, network, self.objective)

@@ -5,9 +5,10 @@ from torch import Tensor
 
 from infonoise_core.errors import InputError
 from infonoise_text.codes.clusters import per_bit
-from infonoise_text.models.config import TrunkConfig
-from infonoise_text.models.denoiser import BitDenoiser
+from infonoise_text.models.config import TrunkConfig, TupleConfig
+from infonoise_text.models.denoiser import BitDenoiser, make_network
 from infonoise_text.models.transformer import BitTransformer
+from infonoise_text.models.tuples import TupleTransformer
 
 
 class ClusterDenoiser(BitDenoiser):
@@ -18,7 +19,7 @@ class ClusterDenoiser(BitDenoiser):
             clusters and tokens, or (n,) for the same of both.
     """
 
-    def __init__(self, network: BitTransformer, widths: tuple[int, int]) -> None:
+    def __init__(self, network: BitTransformer | TupleTransformer, widths: tuple[int, int]) -> None:
         super().__init__(network)
         self.widths = widths
 
@@ -30,10 +31,11 @@ class ClusterDenoiser(BitDenoiser):
         known: Tensor | None = None,
         clean: Tensor | None = None,
         logits: bool = False,
+        joint: bool = False,
     ) -> Tensor:
-        """x (n, L, bits), sigma (n, 2) or (n,) -> D (n, L, bits), or its log-odds."""
+        """x (n, L, bits), sigma (n, 2) or (n,) -> D (n, L, bits), or as `BitDenoiser` says."""
         both = sigma[:, None].expand(-1, 2) if sigma.dim() == 1 else sigma
-        return super().forward(x, both, previous, known, clean, logits)
+        return super().forward(x, both, previous, known, clean, logits, joint)
 
     def _per_bit(self, sigma: Tensor) -> Tensor:
         return per_bit(sigma, self.widths)
@@ -47,7 +49,7 @@ class ClusterDenoiser(BitDenoiser):
 
 
 def make_cluster_denoiser(
-    widths: tuple[int, int], trunk: TrunkConfig, seed: int
+    widths: tuple[int, int], trunk: TrunkConfig, seed: int, tuples: TupleConfig | None = None
 ) -> ClusterDenoiser:
     """A freshly initialised denoiser, the same for the same seed.
 
@@ -56,4 +58,4 @@ def make_cluster_denoiser(
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return ClusterDenoiser(BitTransformer(sum(widths), trunk, levels=2), widths)
+        return ClusterDenoiser(make_network(sum(widths), trunk, tuples, levels=2), widths)

@@ -29,11 +29,11 @@ class ClusterTask(TextTask):
         """
         x0 = batch.x0
         x = x0 + per_bit(sigma, self.widths) * eps
-        logits, unknown = self._answer(denoiser, batch, x, sigma)
-        error = per_kind((logits.sigmoid() - x0).square() * unknown, self.widths)
-        if self.objective.loss == "edm":
+        denoised, nats, unknown = self._answer(denoiser, batch, x, sigma)
+        error = per_kind((denoised - x0).square() * unknown, self.widths)
+        if nats is None:
             return Losses((self._weight(sigma) * error).sum(1) / self.dim, error.detach())
-        return Losses(self._nats(logits, x0, unknown) / self.dim, error.detach())
+        return Losses(nats / self.dim, error.detach())
 
 
 def make_schedules(

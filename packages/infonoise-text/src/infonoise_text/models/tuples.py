@@ -1,0 +1,104 @@
+"""The transformer that reads a token by tuples of its bits and answers them in groups.
+
+A token's identity is in all of its bits at once, and a linear patch of single bits has to build
+it. Here each of M overlapping tuples of k bits is looked up softly: its 2^k codes have the
+probabilities that the bits' own evidence gives them, and what is read is the mean of their vectors.
+The cost grows with M 2^k, whatever the size of the vocabulary.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from infonoise_core.errors import InputError
+from infonoise_text.models.config import TrunkConfig, TupleConfig
+from infonoise_text.models.groups import Groups, group_bits
+from infonoise_text.models.transformer import NoiseEmbedding, Trunk
+
+# Standard deviation of the vectors of codes.
+_SPREAD = 0.25
+
+
+class TupleTransformer(nn.Module):
+    """What the evidence of single bits lacks: logits for the codes of each group of bits.
+
+    Reads, for each bit, the scaled noisy value, the belief of an earlier pass and the evidence; for
+    each tuple of bits, how likely its codes are by the evidence and by the belief; and for each
+    token whether it is known. Before training the answer (n, L, groups * 2^k) is exactly zero.
+
+    Args:
+        bits: m, of one token.
+        levels: How many noise levels an example has.
+    """
+
+    tuples: Tensor
+
+    def __init__(
+        self, bits: int, trunk: TrunkConfig, config: TupleConfig | None = None, levels: int = 1
+    ) -> None:
+        super().__init__()
+        if bits < 1:
+            raise InputError(f"{bits} bits per token: give at least 1")
+        config = TupleConfig() if config is None else config
+        width, size = trunk.width, 1 << min(config.tuple_bits, bits)
+        self.bits = bits
+        self.register_buffer("tuples", _tuples(bits, config.tuples, min(config.tuple_bits, bits)))
+        self.groups = Groups(bits, group_bits(bits, config.group_bits))
+        self.patch = nn.Linear(3 * bits, width)
+        self.seen = nn.Parameter(_SPREAD * torch.randn(config.tuples * size, width))
+        self.believed = nn.Parameter(_SPREAD * torch.randn(config.tuples * size, width))
+        self.known = nn.Parameter(torch.zeros(width))
+        self.noise = NoiseEmbedding(width, levels)
+        self.trunk = Trunk(trunk)
+        # Reads the token beside the trunk, because the trunk's norm forgets its size.
+        self.head = nn.Linear(2 * width, 2 * width)
+        self.out = nn.Linear(2 * width, self.groups.count * self.groups.size)
+        for parameter in self.out.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(
+        self, signal: Tensor, belief: Tensor, evidence: Tensor, known: Tensor, log_sigma: Tensor
+    ) -> Tensor:
+        """What is to be added to the evidence, (n, L, groups * 2^k).
+
+        Args:
+            signal, belief: (n, L, m), from -1 to 1 for what is certain.
+            evidence: (n, L, m) log-odds.
+            known: (n, L) zeros and ones.
+            log_sigma: (n,) or (n, levels).
+        """
+        dtype = self.patch.weight.dtype
+        single = torch.cat([signal, belief, (evidence / 2).tanh()], dim=-1)
+        codes = torch.cat([self._codes(evidence.sigmoid()), self._codes((belief + 1) / 2)], dim=-1)
+        token = self.patch(single.to(dtype)) + codes.to(dtype) @ torch.cat(
+            [self.seen, self.believed]
+        )
+        token = token + known[..., None].to(dtype) * self.known
+        mixed = self.trunk(token, self.noise(log_sigma))
+        out: Tensor = self.out(functional.silu(self.head(torch.cat([mixed, token], dim=-1))))
+        return out
+
+    def _codes(self, ones: Tensor) -> Tensor:
+        """(n, L, m) how likely each bit is 1 -> (n, L, M * 2^k), how likely each tuple's codes are.
+
+        As if the bits knew nothing of each other.
+        """
+        p = ones[..., self.tuples]  # (n, L, M, k)
+        codes = torch.ones_like(p[..., :1])
+        for one in p.unbind(-1):
+            codes = (codes[..., None] * torch.stack([1 - one, one], -1)[..., None, :]).flatten(-2)
+        return codes.flatten(-2)
+
+
+def _tuples(bits: int, count: int, width: int) -> Tensor:
+    """(count, width) places of bits, from one shuffled order of them after the other.
+
+    Each order gives tuples until all of its bits are in one, so that none is left out for long.
+    Drawn from torch's global generator.
+    """
+    found: list[Tensor] = []
+    while len(found) < count:
+        order = torch.randperm(bits)
+        starts = [*range(0, bits - width, width), bits - width]
+        found += [order[start : start + width].sort().values for start in starts]
+    return torch.stack(found[:count])

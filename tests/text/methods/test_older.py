@@ -1,0 +1,61 @@
+"""Runs of releases before the networks of tuples are read, and go on, as they were begun."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infonoise_text.methods.older import as_today, going_on
+from infonoise_text.methods.options import Objective, TextOptions
+from infonoise_text.models.config import preset
+from infonoise_text.models.transformer import BitTransformer
+from infonoise_text.models.tuples import TupleTransformer
+
+from ..command_line import of_first_release, opened
+
+OLD = {"objective": {"length": 16, "codes": "binary", "network": "tiny", "loss": "edm"}}
+
+
+def test_the_defaults_of_old_runs_are_those_they_were_begun_with() -> None:
+    assert as_today(OLD)["objective"]["network"] == "linear-patch"
+    objective = going_on(TextOptions(), OLD).objective
+    assert (objective.network, objective.book, objective.cost) == ("linear-patch", "binary", "edm")
+    given = TextOptions(objective=Objective(network="small", codes="semantic"))
+    objective = going_on(given, OLD).objective
+    assert (objective.network, objective.book) == ("linear-patch-small", "semantic")
+
+
+@pytest.mark.parametrize("begun", [{}, {"objective": {"network": "tiny", "tuples": 8}}])
+def test_new_runs_are_left_alone(begun: dict[str, object]) -> None:
+    assert as_today(begun) == begun
+    assert going_on(TextOptions(), begun) == TextOptions()
+
+
+def test_defaults_suit_the_network() -> None:
+    new, published = Objective(), Objective(network="cobit-s")
+    assert (new.book, new.cost) == ("semantic", "groups")
+    assert (published.book, published.cost) == ("binary", "edm")
+    assert not preset("cobit-s").tuples
+    assert not preset("cobit-m").convolutions
+    # Whole tokens need no code book, so none is asked for.
+    assert TextOptions(method="masked").codes == "binary"
+
+
+def test_an_old_run_is_opened_with_its_network(
+    train_as: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A run of the old kind, its config.json written as it was then."""
+    options = ("--network", "linear-patch", "--codes", "binary", "--loss", "edm")
+    run = of_first_release(train_as("patch", *options), tmp_path / "old")
+    settings = json.loads((run / "config.json").read_text())
+    objective = settings["objective"]
+    for new in ("tuples", "tuple_bits", "group_bits"):
+        del objective[new]
+    objective["network"] = "tiny"
+    (run / "config.json").write_text(json.dumps(settings))
+    assert isinstance(opened(run).denoiser.network, BitTransformer)  # type: ignore[union-attr]
+
+
+def test_a_new_run_has_a_network_of_tuples(trained: Path) -> None:
+    assert isinstance(opened(trained).denoiser.network, TupleTransformer)  # type: ignore[union-attr]
