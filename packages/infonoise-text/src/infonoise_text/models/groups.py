@@ -26,6 +26,10 @@ class Groups(nn.Module):
     Args:
         bits: m.
         width: k.
+
+    Attributes:
+        codes: (2^k, k) all codes of a group.
+        never: (groups, 2^k) log-odds against codes that a short group does not have.
     """
 
     codes: Tensor
@@ -40,7 +44,7 @@ class Groups(nn.Module):
         codes = (torch.arange(self.size)[:, None] >> shifts & 1).to(torch.float32)
         absent = torch.arange(self.count * width).reshape(self.count, width) >= bits
         never = ((codes[None] > 0) & absent[:, None]).any(-1)
-        self.register_buffer("codes", codes, persistent=False)  # (2^k, k)
+        self.register_buffer("codes", codes, persistent=False)
         self.register_buffer("never", _NEVER * never.to(torch.float32), persistent=False)
 
     def log_probs(self, said: Tensor, evidence: Tensor) -> Tensor:

@@ -29,6 +29,10 @@ class TupleTransformer(nn.Module):
     Args:
         bits: m, of one token.
         levels: How many noise levels an example has.
+
+    Attributes:
+        tuples: (M, k) which bits each tuple has; it is saved with the weights.
+        groups: Bits that are answered together.
     """
 
     tuples: Tensor
