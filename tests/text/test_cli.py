@@ -41,7 +41,7 @@ def test_overwrite_replaces_the_whole(folder, tmp_path, capsys):
     out = tmp_path / "out"
     options = ("prepare", folder, "--out", out, "--vocab-size")
     assert run(capsys, *options, 450, "--semantic")[0] == 0
-    assert run(capsys, *options, 460, "--overwrite")[0] == 0
+    assert run(capsys, *options, 460, "--no-semantic", "--overwrite")[0] == 0
     assert Corpus.open(out).tokenizer.size == 460
     assert not (out / "semantic.safetensors").exists()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "source"]

@@ -28,8 +28,8 @@ class Groups(nn.Module):
         width: k.
 
     Attributes:
-        codes: (2^k, k) all codes of a group.
-        never: (groups, 2^k) log-odds against codes that a short group does not have.
+        codes: (size, k) zeros and ones of all codes of a group.
+        never: (groups, size) log-odds against codes that a short group does not have.
     """
 
     codes: Tensor
