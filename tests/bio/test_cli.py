@@ -44,7 +44,7 @@ def bad_files(
     SeqIO.write([record], gene, "genbank")
     return [
         (folder / "empty.fa", [], "empty.fa: holds no sequence"),
-        (folder / "protein.fa", [], "record 'kinase': 'E' at position 2"),
+        (folder / "protein.fa", [], "record 'kinase': 'E' at position 1"),
         (folder / "twice.fa", ["--window", "4"], "the id 'r3' was taken by number 4"),
         (folder / "short.fa", ["--window", "24"], "record 'tiny' has 4 bases, fewer than"),
         (folder / "unlabelled.fa", ["--label", "label"], "record 'last' has no field 'label'"),

@@ -298,7 +298,7 @@ def test_designs_that_cannot_be_measured_are_refused(trained, tmp_path, refused,
         ([*texts, "ACGT"], "", "record 'd30' has 4 bases and those of"),
         (texts, "label=z", "record 'd0': label 'z' is not known; there are x, y"),
         (texts[:5], "", "5 sequences; give at least 20"),
-        ([*texts[:3], "MEEP"], "", "record 'd3': 'E' at position 2"),
+        ([*texts[:3], "MEEP"], "", "record 'd3': 'E' at position 1"),
     ):
         written(path, content, label)
         refused(match, "evaluate", trained, "--designs", path, "--out", tmp_path / "x.json")

@@ -89,9 +89,9 @@ def test_homopolymers():
 
 def test_constant_columns():
     body = random_texts(50, 30)
-    assert inspected(["GATC" + t for t in body]).columns.constant() == ["1-4 are GATC"]
+    assert inspected(["GATC" + t for t in body]).columns.constant() == ["0-4 are GATC"]
     uneven = [t[: 20 + i % 10] + "TTAGC" for i, t in enumerate(body)]
-    assert inspected(uneven).columns.constant() == ["1-5 from the 3' end are GCTAA, complemented"]
+    assert inspected(uneven).columns.constant() == ["0-5 from the 3' end are GCTAA, complemented"]
     assert inspected(["GATC" + t for t in body[:19]]).columns.constant() == []
 
 
@@ -150,7 +150,7 @@ def test_report(tmp_path):
         "lengths           44",
         "4 (N 4), masked",
         "1 copies, 0 reverse complements",
-        "1-4 are GATC",
+        "0-4 are GATC",
         "label x           75",
         "train 75, val 0, test 75",
         "1 copies, 1 counting both strands",
@@ -201,10 +201,10 @@ def test_bad_files_are_one_line(capsys, tmp_path):
     bed.write_text("chr1\t0\t9\n")
     genome = fasta(tmp_path / "g.fa", ["ACGT"], ids=["chr1"])
     refused(capsys, "empty.fa: holds no sequence", "inspect", empty)
-    refused(capsys, "record 'kinase': 'E' at position 2", "inspect", protein)
+    refused(capsys, "record 'kinase': 'E' at position 1", "inspect", protein)
     refused(capsys, "cut off or damaged", "inspect", cut)
     refused(capsys, "no column 'sequence'", "inspect", table)
-    refused(capsys, "line 1, chr1:0-9: its window 1-9 leaves the record", "inspect", bed,
+    refused(capsys, "line 1, chr1:0-9: its window 0-9 (from 0) leaves the record", "inspect", bed,
             "--genome", genome, "--edge", "error")  # fmt: skip
     refused(capsys, "no such file", "inspect", tmp_path / "none.fa")
     refused(capsys, "--windw", "inspect", genome, "--windw", 3)
@@ -220,13 +220,13 @@ def test_extract(capsys, tmp_path):
     assert "1 sequences" in text
     assert "1 windows dropped: they leave their record" in text
     # Bases 12..18 of AACCGGTTRN..., read on the other strand.
-    assert out.read_text() == '>chr1:13-19(-) name="peak one" score=0 strand=-\nYAACCGG\n'
+    assert out.read_text() == '>chr1:12-19(-) name="peak one" score=0 strand=-\nYAACCGG\n'
     refused(capsys, "exists: give another name or --overwrite", "extract", bed, "--genome", genome,
             "--out", out)  # fmt: skip
     code, _, _ = run(capsys, "extract", bed, "--genome", genome, "--out", out, "--overwrite",
                      "--upstream", 5, "--edge", "mask")  # fmt: skip
     assert code == 0
-    assert ">chr1:-4-4(+)\nNNNNNAACC\n" in out.read_text()
+    assert ">chr1:-5-4(+)\nNNNNNAACC\n" in out.read_text()
 
 
 def test_extract_leaves_nothing_behind_after_an_error(capsys, tmp_path):
@@ -238,7 +238,14 @@ def test_extract_leaves_nothing_behind_after_an_error(capsys, tmp_path):
             "--overwrite")  # fmt: skip
     assert out.read_text() == "precious"
     assert {p.name for p in tmp_path.iterdir()} == {"g.fa", "x.bed", "x.fa"}
-    refused(capsys, "give a GenBank or BED file", "extract", genome, "--out", tmp_path / "y.fa")
+    refused(
+        capsys,
+        "give a GenBank, EMBL, BED, GFF or GTF file",
+        "extract",
+        genome,
+        "--out",
+        tmp_path / "y.fa",
+    )
     bed.write_text("chr1\t0\t3\n")
     refused(capsys, "1 windows dropped: they leave their record); give smaller flanks", "extract",
             bed, "--genome", genome, "--out", tmp_path / "z.fa", "--upstream", 5)  # fmt: skip

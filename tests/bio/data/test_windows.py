@@ -69,7 +69,7 @@ def test_ambiguous_bases(tmp_path):
     data = load(path, ambiguous="drop")
     assert (data.ids.tolist(), data.counts["unclear"]) == (["b"], 2)
     assert data.counts["ambiguous"] == 5
-    refused("record 'a': 'R' at position 3", load, path, ambiguous="error")
+    refused("record 'a': 'R' at position 2", load, path, ambiguous="error")
 
 
 def test_lower_case(tmp_path):

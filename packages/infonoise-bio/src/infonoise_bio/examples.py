@@ -22,6 +22,9 @@ def load_examples(examples: Examples, data: str) -> SequenceSet:
         InputError: Names the record at fault, in one line.
     """
     if data == PLANTED:
+        taken = next((name for name in examples.numbers if Path(name).is_file()), None)
+        if taken is not None:
+            raise InputError(f"--numbers took {taken} for a name: give the file before the options")
         if examples != Examples():
             raise InputError(
                 f"{PLANTED} is made up and takes no options of reading; for a file of that"
@@ -29,7 +32,7 @@ def load_examples(examples: Examples, data: str) -> SequenceSet:
             )
         return demo_sequences()
     return load_sequences(
-        Path(data),
+        data,
         examples.reading,
         examples.windowing,
         examples.splitting,

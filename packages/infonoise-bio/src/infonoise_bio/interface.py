@@ -17,8 +17,10 @@ INTERFACE = Interface(
     domain="infonoise_bio.domain:DnaDomain",
     examples="sequences",
     data=PLANTED,
-    data_help="FASTA, GenBank, table (.csv, .tsv) or BED file, perhaps .gz or .bgz; or planted:"
-    " made-up promoters",
+    data_help="FASTA, FASTQ, GenBank, EMBL, 2bit, table (.csv, .tsv), one sequence a line, BED, GFF"
+    " or GTF, perhaps .gz, .bz2, .xz or .zip; several, a folder of them, or - for standard input;"
+    " or planted: made-up promoters",
+    several=True,
     options=DnaOptions,
     sample_out="FASTA file to write",
     sampler=DnaSampler(),

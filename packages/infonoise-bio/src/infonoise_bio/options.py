@@ -9,6 +9,7 @@ from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.options import PLANTED, Change, Examples, Windowing
 from infonoise_bio.methods.options import Objective
 from infonoise_bio.sampling.options import ConditionOptions, DnaSampler
+from infonoise_core.config.several import Files
 from infonoise_core.errors import InputError
 from infonoise_core.training.config import TrainConfig
 
@@ -17,8 +18,9 @@ from infonoise_core.training.config import TrainConfig
 class Inspect:
     """Print what a file of sequences holds, and what in it would spoil a model."""
 
-    data: Positional[Path]
-    """FASTA, GenBank, table (.csv, .tsv) or BED file, perhaps .gz or .bgz"""
+    data: Positional[Files]
+    """FASTA, GenBank, table (.csv, .tsv) or BED file and the like, perhaps .gz; several, a folder
+    of them, or - for standard input"""
     window: int | None = None
     """length examples shall have: an error where a sequence is shorter"""
     label: str | None = None
@@ -32,8 +34,8 @@ class Inspect:
 class Extract:
     """Cut windows around GenBank features or BED intervals into a FASTA file."""
 
-    data: Positional[Path]
-    """GenBank file with --feature, or BED file with --genome"""
+    data: Positional[Files]
+    """GenBank or EMBL file with --feature, BED file with --genome, GFF or GTF file with both"""
     out: Path
     """FASTA file to write"""
     overwrite: bool = False
@@ -73,8 +75,8 @@ class Score:
 
     run: Positional[Path]
     """the --out of a train command"""
-    data: Positional[Path]
-    """FASTA, GenBank, table or BED file; it may be larger than memory"""
+    data: Positional[Files]
+    """FASTA, GenBank, table or BED file and the like; it may be larger than memory"""
     out: Path
     """table to write: id, bases, nats, bits per base and the standard error of the estimate"""
     label: str | None = None
@@ -105,7 +107,7 @@ class Baselines:
     out: Path
     """folder for both models (masked, autoregressive), which `sample` takes, and baselines.json"""
     objective: OmitArgPrefixes[Objective]
-    data: Positional[str] = PLANTED
+    data: Positional[Files] = PLANTED
     """as in train"""
     device: str = "auto"
     """cpu, cuda or auto"""

@@ -44,8 +44,8 @@ def test_a_partial_gene_has_no_window_at_the_end_that_is_missing(tmp_path):
     ]  # fmt: skip
     path = written(tmp_path / "x.gb", record(genes))
     for around, starts, left_out in (
-        ("start", ["21-24(+)", "31-34(+)", "67-70(-)"], 2),
-        ("end", ["31-34(+)", "61-64(+)", "47-50(-)"], 2),
+        ("start", ["20-24(+)", "30-34(+)", "66-70(-)"], 2),
+        ("end", ["30-34(+)", "60-64(+)", "46-50(-)"], 2),
     ):
         found, counts = read(path, feature="CDS", around=around, downstream=4)
         assert [r.id.split(":")[1] for r in found] == starts
@@ -59,7 +59,7 @@ def test_a_pseudogene_has_no_start(tmp_path):
     genes = [gene(0, 30, pseudo=[""]), gene(30, 60, pseudogene=["processed"]), gene(60, 90)]
     path = written(tmp_path / "x.gb", record(genes))
     found, counts = read(path, feature="CDS", around="start", downstream=4)
-    assert [r.id for r in found] == ["G1:61-64(+)"]
+    assert [r.id for r in found] == ["G1:60-64(+)"]
     assert counts.pseudo == 2
     assert len(read(path, feature="CDS")[0]) == 3
 

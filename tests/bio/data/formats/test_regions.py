@@ -78,10 +78,10 @@ def test_beyond_the_ends_of_a_line():
     assert window(text, region, Placement(upstream=3), circular=True) == b"ACACG"
 
 
-def test_names_count_from_one_and_wrap():
-    assert window_name("c", (Part(0, 5), Part(7, 9, -1)), 0) == "c:1-5(+),8-9(-)"
-    assert window_name("c", (Part(-3, 2),), 10) == "c:8-2(+)"
-    assert window_name("c", (Part(8, 10),), 10) == "c:9-10(+)"
+def test_names_count_from_zero_and_wrap():
+    assert window_name("c", (Part(0, 5), Part(7, 9, -1)), 0) == "c:0-5(+),7-9(-)"
+    assert window_name("c", (Part(-3, 2),), 10) == "c:7-2(+)"
+    assert window_name("c", (Part(8, 10),), 10) == "c:8-10(+)"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 from infonoise_bio import options
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.record import Record
-from infonoise_bio.data.open import read_source
+from infonoise_bio.data.sources import read_sources
 from infonoise_bio.data.windows import fit
 from infonoise_bio.domain import trained_of
 from infonoise_bio.evaluation.score import Score, Scorer, write_scores
@@ -50,7 +50,7 @@ def run_score(config: options.Score) -> None:
 
 
 def _windows(config: options.Score, counts: Counts) -> Iterator[Record]:
-    return fit(read_source(config.data, config.reading, counts), config.windowing, counts)
+    return fit(read_sources(config.data, config.reading, counts), config.windowing, counts)
 
 
 def _counted(scores: Iterator[Score], reporter: Reporter) -> Iterator[Score]:

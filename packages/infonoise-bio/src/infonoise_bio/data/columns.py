@@ -112,6 +112,6 @@ def _stretches(counts: NDArray[np.int64]) -> list[tuple[str, str]]:
     for run in np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1):
         if len(run):
             text = "".join(BASES[base] for base in counts[run].argmax(1))
-            where = f"{run[0] + 1}-{run[-1] + 1}"
+            where = f"{run[0]}-{run[-1] + 1}"
             found.append((where, text if len(text) <= 40 else f"{text[:37]}..."))
     return found

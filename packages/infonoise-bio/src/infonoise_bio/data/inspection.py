@@ -17,7 +17,7 @@ from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.kmers import digest
-from infonoise_bio.data.open import format_of, read_source
+from infonoise_bio.data.sources import kind_of, read_sources
 from infonoise_bio.data.split import SPLITS, split_of_word, straddling
 from infonoise_core.errors import InputError
 
@@ -148,7 +148,7 @@ def _pairs(ids: NDArray[np.uint64], digests: Iterable[int]) -> NDArray[np.uint64
 
 
 def inspect_file(
-    path: Path,
+    source: str | Path,
     reading: Reading | None = None,
     window: int | None = None,
     split_column: str = "split",
@@ -163,13 +163,13 @@ def inspect_file(
     """
     reading = reading or Reading()
     counts, found = Counts(), Inspection(split_column, label)
-    for record in read_source(path, reading, counts):
+    for record in read_sources(source, reading, counts, label):
         found.add(record)
     if not len(found):
-        raise InputError(f"{path}: no sequence is left ({'; '.join(counts.lines())})")
-    lines = [f"{path} ({format_of(path)})"]
-    lines += [f"  {name:<18}{text}" for name, text in _report(found, counts)]
-    return lines, _fault(path, reading, found, window)
+        raise InputError(f"{source}: no sequence is left ({'; '.join(counts.lines())})")
+    lines = [f"{source} ({kind_of(source)})"]
+    lines += [f"  {name:<17} {text}" for name, text in _report(found, counts)]
+    return lines, _fault(source, reading, found, window)
 
 
 def _report(found: Inspection, counts: Counts) -> list[tuple[str, str]]:
@@ -251,10 +251,12 @@ def _warnings(found: Inspection) -> list[str]:
     return [text for text, holds in warnings.items() if holds]
 
 
-def _fault(path: Path, reading: Reading, found: Inspection, window: int | None) -> str | None:
+def _fault(
+    source: str | Path, reading: Reading, found: Inspection, window: int | None
+) -> str | None:
     first, _, _ = found.repeated_ids()
     if first is not None:
-        record = next(islice(read_source(path, reading, Counts()), first, None))
+        record = next(islice(read_sources(source, reading, Counts()), first, None))
         return (
             f"{record.where} (number {first + 1}): the id '{record.id}' was taken by an earlier"
             " record; give every sequence its own"

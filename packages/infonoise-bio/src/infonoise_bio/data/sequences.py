@@ -16,9 +16,9 @@ from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.kmers import similarity_clusters, two_strand_digests
-from infonoise_bio.data.open import read_source
 from infonoise_bio.data.options import Splitting, Windowing
 from infonoise_bio.data.region import Place, place_of, split_by_region
+from infonoise_bio.data.sources import read_sources
 from infonoise_bio.data.split import (
     SPLITS,
     Split,
@@ -126,7 +126,7 @@ def describe(sequences: SequenceSet) -> dict[str, str | int | float | list[str]]
 
 
 def load_sequences(
-    path: Path,
+    source: str | Path,
     reading: Reading | None = None,
     windowing: Windowing | None = None,
     splitting: Splitting | None = None,
@@ -135,9 +135,10 @@ def load_sequences(
     *,
     unlabelled: bool = False,
 ) -> SequenceSet:
-    """Read a file into memory, one byte per base.
+    """Read files into memory, one byte per base.
 
     Args:
+        source: As in `sources.paths_of`.
         label, numbers: Names of the fields that hold the class and the numbers of a sequence:
             columns of a table, key=value words of a FASTA header, qualifiers of a GenBank
             feature.
@@ -149,14 +150,14 @@ def load_sequences(
     reading, windowing = reading or Reading(), windowing or Windowing()
     splitting = splitting or Splitting()
     counts = Counts()
-    windows = fit(read_source(path, reading, counts), windowing, counts)
+    windows = fit(read_sources(source, reading, counts, label), windowing, counts)
     keep_lower = windowing.lower_case == "keep"
     gathered = _Gathered(label, tuple(numbers), splitting, keep_lower, unlabelled)
     gathered.extend(windows)
     if not gathered.ids:
         what = "; ".join(counts.lines()) or "nothing was read"
-        raise InputError(f"{path}: no sequence is left ({what}); ask for less")
-    return gathered.finish(str(path), counts)
+        raise InputError(f"{source}: no sequence is left ({what}); ask for less")
+    return gathered.finish(str(source), counts)
 
 
 class _Gathered:

@@ -9,9 +9,10 @@ import numpy as np
 from infonoise_bio.alphabet import MASKED, Codes, codes_of
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.genbank import read_genbank
+from infonoise_bio.data.formats.kinds import format_of
 from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.record import Record
-from infonoise_bio.data.open import format_of, read_source
+from infonoise_bio.data.open import read_source
 from infonoise_bio.data.options import Change
 from infonoise_core.errors import InputError
 

@@ -75,8 +75,8 @@ def _is_clear(record: Record, ambiguous: Ambiguous, counts: Counts) -> bool:
     if unclear and ambiguous == "error":
         at = next(i for i, c in enumerate(codes) if c == MASKED and record.letters[i] != PAD[0])
         raise InputError(
-            f"{record.where}: {chr(record.letters[at])!r} at position {at + 1} of its window is not"
-            " A C G T; give --ambiguous mask or drop"
+            f"{record.where}: {chr(record.letters[at])!r} at position {at} (from 0) of its window"
+            " is not A C G T; give --ambiguous mask or drop"
         )
     counts.unclear += bool(unclear)
     return not unclear

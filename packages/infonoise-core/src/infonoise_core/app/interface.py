@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from tyro.conf import OmitArgPrefixes, Positional
+from tyro.conf import OmitArgPrefixes
 
 from infonoise_core.app import command
 from infonoise_core.app.options import (
@@ -23,6 +23,7 @@ from infonoise_core.app.options import (
 )
 from infonoise_core.config.presets import Presets
 from infonoise_core.config.renamed import formerly
+from infonoise_core.config.several import Files
 from infonoise_core.hub.options import Pull, Push
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.config import TrainConfig
@@ -42,6 +43,7 @@ class Interface:
         examples: What examples are called, such as images.
         data: What it trains on if nothing is given; empty where data have to be given.
         data_help: What may be given.
+        several: Whether it may be several files.
         options: Dataclass of what is learned and of which data; the same in train and compare.
         sampler: How samples are drawn by default.
         train: Settings of the loop by default.
@@ -64,6 +66,7 @@ class Interface:
     data_help: str
     sample_out: str
     data: str = ""
+    several: bool = False
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)
@@ -143,7 +146,9 @@ def _options(verb: str, interface: Interface) -> type[Any]:
 def _changes(verb: str, interface: Interface) -> list[tuple[str, Any, Any]]:
     """Name, type and default of the fields that are a domain's own."""
     train, compare, sampler = interface.train, interface.compare, interface.sampler
-    data = _field("data", Positional[str], interface.data_help, interface.data or MISSING)
+    source: Any = Files if interface.several else str
+    kind: Any = Annotated[source, tyro.conf.Positional]
+    data = _field("data", kind, interface.data_help, interface.data or MISSING)
     drawn = _group(type(sampler), "sampler", sampler)
     if verb == "train":
         return [_group(interface.options), data, _group(TrainConfig, "train", train)]

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field, fields
 
+from infonoise_bio.alphabet import MASKED, codes_of, lower_of
+
 # How each number is worded, in the order of reading.
 _WORDS = {
     "comments": "comment lines skipped",
@@ -68,6 +70,19 @@ class Counts:
         lines += [f"warning: {text}" + (f" ({n:,} times)" if n > 1 else "") for text, n in shown]
         more = len(self.remarks) - len(shown)
         return [*lines, f"{more:,} other warnings"] if more else lines
+
+    def add(self, other: "Counts") -> None:
+        """What was met in another file."""
+        for name, number in other.to_dict().items():
+            setattr(self, name, getattr(self, name) + number)
+        for text, number in other.remarks.items():
+            self.remarks[text] = self.remarks.get(text, 0) + number
+
+    def letters(self, letters: bytes) -> None:
+        """Note what of a sequence is no A C G T in upper case."""
+        self.uracil += letters.count(b"U") + letters.count(b"u")
+        self.ambiguous += codes_of(letters).count(MASKED)
+        self.lower += lower_of(letters).count(1)
 
     def remark(self, text: str) -> None:
         """Note what a library warns of."""

@@ -1,23 +1,28 @@
-"""FASTA: reading with Bio.SeqIO's parser, writing complete or not at all."""
+"""FASTA: reading by blocks, writing complete or not at all."""
 
+import codecs
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
-
-from Bio.SeqIO.FastaIO import SimpleFastaParser
+from typing import BinaryIO, cast
 
 from infonoise_bio.alphabet import PAD
 from infonoise_bio.data.formats.counts import Counts
-from infonoise_bio.data.formats.header import header_fields, header_text
+from infonoise_bio.data.formats.header import HeaderFields, header_text
 from infonoise_bio.data.formats.record import Record, make_record
-from infonoise_bio.data.formats.textfile import open_text, stem_of
+from infonoise_bio.data.formats.textfile import open_binary, stem_of
 from infonoise_core.errors import InputError
 from infonoise_core.files import check_output, whole_file
 from infonoise_core.shown import printable
 
 _WRAP = 80
+_BLOCK = 1 << 20
+_SPACE = b" \t\n\r\v\f"
 # Endings that are read as other formats.
-_OTHERS = (".csv", ".tsv", ".bed", ".narrowpeak", ".broadpeak", ".gb", ".gbk", ".gbff", ".genbank")
+_OTHERS = (
+    ".csv", ".tsv", ".bed", ".narrowpeak", ".broadpeak", ".gb", ".gbk", ".gbff", ".genbank",
+    ".embl", ".gff", ".gff3", ".gtf", ".fq", ".fastq", ".2bit", ".vcf", ".txt",
+)  # fmt: skip
 
 
 def read_fasta(path: Path, counts: Counts) -> Iterator[Record]:
@@ -25,32 +30,70 @@ def read_fasta(path: Path, counts: Counts) -> Iterator[Record]:
 
     Lines that start with `;` or `#` are comments wherever they stand: they are skipped and counted.
     """
-    with open_text(path) as (handle, place):
-        lines = _without_comments(handle, path, counts)
-        parser = SimpleFastaParser(lines)  # type: ignore[no-untyped-call]
-        for number, (title, text) in enumerate(parser, 1):
-            words = title.split(maxsplit=1)
+    with open_binary(path) as (stream, place):
+        for number, chunk in enumerate(_chunks(stream, path, counts), 1):
+            header, _, body = chunk.partition(b"\n")
+            words = header.decode().split(None, 1)
             if not words:
                 raise InputError(f"{path}: record {number} has no id; write one after its '>'")
-            yield make_record(words[0], text, header_fields(" ".join(words[1:])), place, counts)
+            fields = HeaderFields(words[1]) if len(words) > 1 else {}
+            letters = body.replace(b"\n", b"")
+            yield make_record(words[0], letters, fields, place, counts, ignored=_SPACE)
     if not counts.records:
         raise InputError(f"{path}: holds no sequence; give FASTA with at least one record")
 
 
-def _without_comments(handle: TextIO, path: Path, counts: Counts) -> Iterator[str]:
-    begun = False
-    for line in handle:
-        if line[0] in ";#":
-            counts.comments += 1
+def _chunks(stream: BinaryIO, path: Path, counts: Counts) -> Iterator[bytes]:
+    """What stands between a '>' at a line's start and the next, without comments.
+
+    By blocks and not by lines: a file of many short records takes a third of the time.
+    """
+    waiting = [b"\n"]
+    while block := _piece(stream):
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if waiting == [b"\n"]:
+            block = block.removeprefix(codecs.BOM_UTF8)
+            _check_start(block, path)
+        # Where the last record begins, counted from the byte before the block.
+        cut = (waiting[-1][-1:] + block).rfind(b"\n>")
+        if cut < 0:
+            waiting.append(block)
             continue
-        if not begun and not line.isspace():
-            if line[0] != ">":
-                raise InputError(
-                    f"{path}: this is no FASTA, it starts with {line[:20].strip()!r}; a header"
-                    " line '>id' stands before each sequence"
-                )
-            begun = True
-        yield line
+        waiting.append(block[: max(0, cut - 1)])
+        whole = b"".join(waiting)
+        yield from _split(whole if cut else whole[:-1], path, counts)
+        waiting = [block[cut - 1 :] if cut else b"\n" + block]
+    yield from _split(b"".join(waiting), path, counts)
+
+
+def _piece(stream: BinaryIO) -> bytes:
+    # What comes before damage is read, so that a message can say after which record it is.
+    return cast(io.BufferedReader, stream).read1(_BLOCK)
+
+
+def _split(text: bytes, path: Path, counts: Counts) -> list[bytes]:
+    """The records of a text that begins at a record, or at the start of the file."""
+    if b"\n;" in text or b"\n#" in text:
+        lines = text.split(b"\n")
+        kept = [line for line in lines if not line.startswith((b";", b"#"))]
+        counts.comments += len(lines) - len(kept)
+        text = b"\n".join(kept)
+    before, *chunks = text.split(b"\n>")
+    _check_start(before, path)
+    return chunks
+
+
+def _check_start(text: bytes, path: Path) -> None:
+    """InputError where the first line that says something is no header."""
+    for line in text.split(b"\n", 1000):
+        if line.startswith(b">"):
+            return
+        if line.strip() and not line.startswith((b";", b"#")):
+            raise InputError(
+                f"{path}: this is no FASTA, it starts with {line[:20].decode().strip()!r}; a header"
+                " line '>id' stands before each sequence"
+            )
 
 
 def check_fasta(out: Path, overwrite: bool) -> None:

@@ -1,4 +1,4 @@
-"""GenBank files -> records, with the regions of chosen features, by Bio.SeqIO's parser."""
+"""GenBank and EMBL files -> records, with the regions of chosen features, by Bio.SeqIO's parser."""
 
 import warnings
 from collections import Counter
@@ -18,13 +18,22 @@ from infonoise_core.errors import InputError
 
 # Qualifiers of a GenBank feature that go along with its window.
 _QUALIFIERS = ("locus_tag", "gene", "product", "regulatory_class", "note")
+WORDS = {"genbank": "GenBank", "embl": "EMBL"}
 # How Biopython's words for a file without its end begin, and ours.
 _CUT = "Premature end"
 _CUT_WORDS = "the file is cut off; get it again"
 
 
-def read_genbank(path: Path, counts: Counts, feature: str | None = None) -> Iterator[Record]:
-    """Records of a GenBank file, with the regions of features of type `feature`.
+def read_genbank(
+    path: Path, counts: Counts, feature: str | None = None, kind: str = "genbank"
+) -> Iterator[Record]:
+    """Records of a file, with the regions of features of type `feature`.
+
+    Args:
+        path: The file.
+        counts: What was met so far; it is added to.
+        feature: The type; none without it.
+        kind: genbank or embl.
 
     A promoter may be written as a feature of that type, or as a `regulatory` one of that class:
     both are found.
@@ -35,10 +44,10 @@ def read_genbank(path: Path, counts: Counts, feature: str | None = None) -> Iter
     kinds: Counter[str] = Counter()
     name, found = "", 0
     with open_text(path) as (handle, place):
-        parser = SeqIO.parse(handle, "genbank")  # type: ignore[no-untyped-call]
-        while (entry := _next_entry(parser, place, counts)) is not None:
+        parser = SeqIO.parse(handle, kind)  # type: ignore[no-untyped-call]
+        while (entry := _next_entry(parser, place, counts, kind)) is not None:
             name = entry.id
-            kinds.update(kind for f in entry.features for kind in _kinds(f))
+            kinds.update(word for f in entry.features for word in _kinds(f))
             regions = _regions(entry, feature, path, counts) if feature else ()
             found += len(regions)
             circular = entry.annotations.get("topology") == "circular"
@@ -46,13 +55,19 @@ def read_genbank(path: Path, counts: Counts, feature: str | None = None) -> Iter
             letters = _defined(entry, path)
             yield make_record(name, letters, words, place, counts, circular, regions)
     if not counts.records:
-        raise InputError(f"{path}: holds no GenBank record; a record starts with LOCUS")
+        start = {"genbank": "LOCUS", "embl": "ID"}[kind]
+        raise InputError(f"{path}: holds no {WORDS[kind]} record; a record starts with {start}")
+    if feature and not found and kinds[feature]:
+        raise InputError(
+            f"{path}: all {kinds[feature]:,} of its {feature} features lie partly in other records;"
+            " give the file that has those, too"
+        )
     if feature and not found:
         there = ", ".join(f"{kind} ({n})" for kind, n in kinds.most_common(12)) or "no feature"
         raise InputError(f"{path}: record '{name}' has no feature {feature!r}; it has {there}")
 
 
-def _next_entry(parser: Iterator[Any], place: Place, counts: Counts) -> Any:
+def _next_entry(parser: Iterator[Any], place: Place, counts: Counts, kind: str) -> Any:
     """The next record; Biopython's warnings become lines, and a missing end an error."""
     try:
         with warnings.catch_warnings(record=True) as found:
@@ -64,7 +79,7 @@ def _next_entry(parser: Iterator[Any], place: Place, counts: Counts) -> Any:
     except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
         if _CUT in str(error):
             raise InputError(f"{place}: {_CUT_WORDS}") from None
-        raise InputError(f"{place}: this is no GenBank that can be read ({error})") from None
+        raise InputError(f"{place}: this is no {WORDS[kind]} that can be read ({error})") from None
     for warning in found:
         text = " ".join(str(warning.message).split())
         if _CUT in text:

@@ -14,11 +14,12 @@ class Reading:
     """How a file becomes sequences."""
 
     feature: str | None = None
-    """GenBank: cut a window for each feature of this type, such as CDS or promoter"""
+    """GenBank, EMBL, GFF, GTF: cut a window for each feature of this type, such as CDS"""
     genome: Path | None = None
-    """BED: the sequences that the intervals lie on (FASTA or GenBank)"""
+    """BED, GFF, GTF: the sequences that they lie on (FASTA, 2bit, GenBank or EMBL)"""
     chr_prefix: ChrPrefix = "keep"
-    """BED: names of chromosomes as they are, with chr added in front of them, or dropped"""
+    """with --genome: names of chromosomes as they are, with chr added in front of them, or
+    dropped"""
     around: Around = "feature"
     """the window: the whole feature (joined) and its flanks, or a place in it; summit is
     narrowPeak's, the middle where it has none"""

@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from infonoise_bio.alphabet import codes_of, foreign_letter, lower_of, rna_to_dna
+from infonoise_bio.alphabet import BASES, foreign_letter, rna_to_dna
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.regions import Region
 from infonoise_bio.data.formats.textfile import Place
 from infonoise_core.errors import InputError
 
+_CLEAR = BASES.encode()
 
-@dataclass(frozen=True)
+
+# Not frozen, which takes eight times as long to make, and files have millions of them.
+@dataclass(slots=True)
 class Record:
     """One sequence as the file has it, U read as T.
 
@@ -38,12 +41,13 @@ class Record:
 
 def make_record(
     name: str,
-    text: str,
+    text: str | bytes,
     fields: Mapping[str, str],
     place: Place,
     counts: Counts,
     circular: bool = False,
     regions: tuple[Region, ...] = (),
+    ignored: bytes = b"",
 ) -> Record:
     """A record of the letters that a reader found; every reader's letters go through here.
 
@@ -55,25 +59,35 @@ def make_record(
         counts: What was met so far; it is added to.
         circular: Whether the record goes on across its end.
         regions: Features that are looked for.
+        ignored: Bytes that mean nothing among its letters.
 
     Raises:
         InputError: For a record without letters, and for a letter that is no nucleotide's.
     """
     where = f"{place.path}: record '{name}'"
-    # Letters beyond ASCII become ?, which is no base either.
-    letters = text.encode("ascii", "replace")
+    letters = text if isinstance(text, bytes) else text.encode()
+    clear = not letters.translate(None, _CLEAR)
+    if not clear and ignored:
+        letters = letters.translate(None, ignored)
     if not letters:
         raise InputError(f"{where}: is empty; give it a sequence or take it out")
-    at = foreign_letter(letters)
-    if at is not None:
-        raise InputError(
-            f"{where}: {text[at]!r} at position {at + 1} is no nucleotide letter; give DNA or RNA"
-            " without gaps, not protein"
-        )
     counts.records += 1
     counts.bases += len(letters)
-    counts.uracil += letters.count(b"U") + letters.count(b"u")
-    counts.ambiguous += codes_of(letters).count(4)
-    counts.lower += lower_of(letters).count(1)
-    place.record = f"record '{name}' (number {counts.records})"
+    place.move(name, counts.records)
+    if clear:
+        return Record(name, letters, fields, where, circular, "", regions)
+    check_letters(letters, where)
+    counts.letters(letters)
     return Record(name, rna_to_dna(letters), fields, where, circular, "", regions)
+
+
+def check_letters(letters: bytes, where: str) -> None:
+    """InputError for a letter that is no nucleotide's."""
+    at = foreign_letter(letters)
+    if at is not None:
+        # In characters, of which one may be several bytes.
+        before, after = letters[:at].decode(), letters[at:].decode()
+        raise InputError(
+            f"{where}: {after[0]!r} at position {len(before)} (from 0) is no nucleotide letter;"
+            " give DNA or RNA without gaps, not protein"
+        )

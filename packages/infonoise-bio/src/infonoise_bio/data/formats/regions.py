@@ -2,10 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from infonoise_bio.alphabet import PAD, reverse_complement
 from infonoise_bio.data.formats.options import Around, Edge
 from infonoise_core.errors import InputError
+
+
+class Letters(Protocol):
+    """Letters of a sequence: bytes, or what reads them from a file."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def __getitem__(self, places: slice, /) -> bytes:
+        """Those from one place to another, both within it."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +128,12 @@ def check_inside(region: Region, length: int) -> None:
     for part in region.parts:
         if not 0 <= part.start <= part.end <= length:
             raise InputError(
-                f"{region.where}: {part.start + 1}-{part.end} lies outside its record of"
+                f"{region.where}: {part.start}-{part.end} (from 0) lies outside its record of"
                 f" {length} bases; give coordinates of this very sequence"
             )
 
 
-def cut(letters: bytes, circular: bool, parts: tuple[Part, ...], edge: Edge) -> bytes | None:
+def cut(letters: Letters, circular: bool, parts: tuple[Part, ...], edge: Edge) -> bytes | None:
     """Letters of the parts in order; None where they leave the record and edge is not `mask`.
 
     A window that has no base of the record is none in any case.
@@ -138,15 +149,16 @@ def cut(letters: bytes, circular: bool, parts: tuple[Part, ...], edge: Edge) -> 
     return b"".join(pieces)
 
 
-def _wrapped(letters: bytes, part: Part) -> bytes | None:
+def _wrapped(letters: Letters, part: Part) -> bytes | None:
     n = len(letters)
     if len(part) > n:
         return None
     start = part.start % n
-    return letters[start : start + len(part)] + letters[: max(0, start + len(part) - n)]
+    # A slice ends where its letters do, whatever holds them.
+    return letters[start : start + len(part)] + letters[0 : max(0, start + len(part) - n)]
 
 
-def _clipped(letters: bytes, part: Part, edge: Edge) -> bytes | None:
+def _clipped(letters: Letters, part: Part, edge: Edge) -> bytes | None:
     n = len(letters)
     before, after = min(len(part), max(0, -part.start)), min(len(part), max(0, part.end - n))
     if (before or after) and edge != "mask":
@@ -155,7 +167,9 @@ def _clipped(letters: bytes, part: Part, edge: Edge) -> bytes | None:
 
 
 def window_name(record: str, parts: tuple[Part, ...], length: int) -> str:
-    """Like NC_000932.1:383-1444(-): 1-based, both ends included, in reading order.
+    """Like NC_000932.1:382-1444(-): from 0, the end not included, in reading order.
+
+    So are the names of bedtools getfasta, and all places that this package prints.
 
     Args:
         length: Of a circular record, so that positions beyond the origin are those of the
@@ -163,8 +177,8 @@ def window_name(record: str, parts: tuple[Part, ...], length: int) -> str:
     """
     names = []
     for part in parts:
-        start, end = part.start + 1, part.end
+        start, end = part.start, part.end
         if length:
-            start, end = part.start % length + 1, (part.end - 1) % length + 1
+            start, end = part.start % length, (part.end - 1) % length + 1
         names.append(f"{start}-{end}({'+' if part.strand > 0 else '-'})")
     return f"{record}:{','.join(names)}"

@@ -1,0 +1,53 @@
+"""Which format a file has: by its name's ending, else by how it begins."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from infonoise_bio.data.formats.lines import is_sequence
+from infonoise_bio.data.formats.textfile import open_binary, stem_of
+from infonoise_core.errors import InputError
+
+ENDINGS: Mapping[str, tuple[str, ...]] = {
+    "fasta": (".fa", ".fasta", ".fna", ".ffn", ".frn", ".fas", ".fsa", ".mfa"),
+    "fastq": (".fq", ".fastq"),
+    "genbank": (".gb", ".gbk", ".gbff", ".genbank"),
+    "embl": (".embl",),
+    "twobit": (".2bit",),
+    "gff": (".gff", ".gff3", ".gtf", ".gff2"),
+    "bed": (".bed", ".narrowpeak", ".broadpeak"),
+    "vcf": (".vcf",),
+    "table": (".csv", ".tsv"),
+}
+# Intervals or features whose sequences are in another file.
+PLACES = ("bed", "gff")
+# Those with features of their own.
+ANNOTATED = ("genbank", "embl")
+_HEADS = {b">": "fasta", b";": "fasta", b"@": "fastq", b"LOCUS": "genbank", b"ID   ": "embl",
+          b"##gff": "gff", b"##fileformat=VCF": "vcf", b"\x43\x27\x41\x1a": "twobit",
+          b"\x1a\x41\x27\x43": "twobit"}  # fmt: skip
+
+
+def format_of(path: Path) -> str:
+    """A name of ENDINGS, or lines: one sequence a line."""
+    suffix = stem_of(path)[1]
+    for name, endings in ENDINGS.items():
+        if suffix in endings:
+            return name
+    with open_binary(path) as (stream, _):
+        head = stream.read(4096).removeprefix(b"\xef\xbb\xbf")
+    for start, name in _HEADS.items():
+        if head.startswith(start):
+            return name
+    if is_sequence(_first_line(head)):
+        return "lines"
+    raise InputError(
+        f"{path}: the ending is that of no format, and so is its beginning; give a name that ends"
+        " in .fa, .fq, .gb, .embl, .csv, .tsv, .bed, .gff, .gtf or .2bit, perhaps with .gz"
+    )
+
+
+def _first_line(head: bytes) -> str:
+    lines = (line.strip() for line in head.splitlines())
+    return next((line for line in lines if line and not line.startswith(b"#")), b"").decode(
+        "ascii", "replace"
+    )

@@ -1,0 +1,1 @@
+"""Genomes, of which only what is asked for is in memory."""
