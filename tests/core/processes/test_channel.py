@@ -10,9 +10,9 @@ from torch import Tensor
 
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel, Prediction, RectifiedFlow, VarianceExploding
+from infonoise_core.processes.discrete import DiscreteDDPM
 from infonoise_core.processes.variance_preserving import (
     CosineCurve,
-    DiscreteDDPM,
     LinearBetaCurve,
     VariancePreserving,
 )
@@ -334,7 +334,7 @@ def test_x0_error_of_edm_output(channel: Channel, share: float, sigma_data: floa
 
 def test_unknown_predictions_are_refused() -> None:
     channel, one = VarianceExploding(), torch.ones(1)
-    with pytest.raises(InputError, match="eps"):
-        channel.x0_squared_error(one, one, "eps")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="logits"):
+        channel.x0_squared_error(one, one, "logits")
     with pytest.raises(InputError, match="sigma_data"):
         channel.x0_squared_error(one, one, "F")

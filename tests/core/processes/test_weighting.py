@@ -8,8 +8,8 @@ from torch import Tensor
 
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel, Prediction, RectifiedFlow, VarianceExploding
+from infonoise_core.processes.discrete import DiscreteDDPM
 from infonoise_core.processes.variance_preserving import (
-    DiscreteDDPM,
     LinearBetaCurve,
     VariancePreserving,
 )

@@ -12,9 +12,9 @@ from torch import Tensor
 import infonoise_core.schedules.fixed as law_module
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel, RectifiedFlow, VarianceExploding
+from infonoise_core.processes.discrete import DiscreteDDPM
 from infonoise_core.processes.variance_preserving import (
     CosineCurve,
-    DiscreteDDPM,
     LinearBetaCurve,
     VariancePreserving,
 )

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from infonoise_core.processes.variance_preserving import DiscreteDDPM
+from infonoise_core.processes.discrete import DiscreteDDPM
 from infonoise_core.schedules.adaptive import LossSecondMoment
 from infonoise_core.schedules.fixed import UniformTime
 from infonoise_core.schedules.infonoise import InfoNoise

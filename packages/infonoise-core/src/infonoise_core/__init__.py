@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from infonoise_core.errors import InputError
     from infonoise_core.processes.channel import Channel, RectifiedFlow, VarianceExploding
     from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
+    from infonoise_core.processes.discrete import DiscreteDDPM
     from infonoise_core.processes.variance_preserving import (
         CosineCurve,
-        DiscreteDDPM,
         LinearBetaCurve,
         VariancePreserving,
     )
@@ -141,7 +141,8 @@ _HOMES = {
     "errors": "InputError",
     "processes.channel": "Channel RectifiedFlow VarianceExploding",
     "processes.denoiser": "Denoiser EDMDenoiser",
-    "processes.variance_preserving": "CosineCurve DiscreteDDPM LinearBetaCurve VariancePreserving",
+    "processes.discrete": "DiscreteDDPM",
+    "processes.variance_preserving": "CosineCurve LinearBetaCurve VariancePreserving",
     "processes.weighting": (
         "edm_weight min_snr_weight p2_weight prediction_weight sigmoid_weight unit_weight"
     ),

@@ -5,15 +5,17 @@ on a grid that is uniform in log sigma, and each channel converts at the edge.
 """
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from collections.abc import Hashable, Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from infonoise_core.binning import log_edges
 from infonoise_core.errors import InputError
+from infonoise_core.processes.prediction import Prediction, named_prediction
 
-Prediction = Literal["x0", "epsilon", "v", "velocity", "score", "F"]
+__all__ = ["Channel", "Prediction", "RectifiedFlow", "VarianceExploding"]
 
 
 class Channel(ABC):
@@ -37,6 +39,24 @@ class Channel(ABC):
             )
         self.sigma_min = float(sigma_min)
         self.sigma_max = float(sigma_max)
+
+    @property
+    def settings(self) -> Mapping[str, Hashable]:
+        """What tells this channel from others of its class; two with the same are equal."""
+        return {"sigma_min": self.sigma_min, "sigma_max": self.sigma_max}
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.settings == self.settings
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.settings.values()))
+
+    def __repr__(self) -> str:
+        values = ", ".join(
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}"
+            for name, value in self.settings.items()
+        )
+        return f"{type(self).__name__}({values})"
 
     @abstractmethod
     def sigma(self, u: Tensor) -> Tensor:
@@ -95,7 +115,7 @@ class Channel(ABC):
         self,
         u: Tensor,
         squared_error: Tensor,
-        prediction: Prediction,
+        prediction: Prediction | str,
         sigma_data: float | None = None,
     ) -> Tensor:
         """Turn the squared error of another prediction into the squared error of x0.
@@ -107,10 +127,10 @@ class Channel(ABC):
                 -eps/b, and `F` the raw output of a network under EDM's preconditioning, whose
                 sigma_data it needs (Karras et al. 2022, eq. 7: D = c_skip x_u/a + c_out F).
                 Solve each definition together with x_u = a x0 + b eps for x0; the factor of the
-                prediction in that solution enters squared.
+                prediction in that solution enters squared. diffusers' names are known too.
         """
         a, b = self.signal(u), self.noise(u)
-        match prediction:
+        match named_prediction(prediction):
             case "x0":
                 return squared_error
             case "epsilon":
@@ -125,11 +145,6 @@ class Channel(ABC):
                 if sigma_data is None:
                     raise InputError("the error of EDM's F needs sigma_data: give the network's")
                 factor = b * sigma_data / (b.square() + (a * sigma_data).square()).sqrt()
-            case _:
-                raise InputError(
-                    f"prediction {prediction!r} is not known:"
-                    " give x0, epsilon, v, velocity, score or F"
-                )
         return factor.square() * squared_error
 
 
@@ -172,6 +187,10 @@ class RectifiedFlow(Channel):
                 f" apart; with noise at {noise_at:g} stay"
                 f" {'below sigma_max 1e6' if noise_at else 'above sigma_min 1e-6'}"
             )
+
+    @property
+    def settings(self) -> Mapping[str, Hashable]:
+        return {"noise_at": self.noise_at, **super().settings}
 
     # Each expression below starts from t or 1 - t, whichever is exact where it is small: at
     # noise_at 0 the signal is t itself, not 1 - (1 - t), which has lost t's digits.

@@ -6,6 +6,7 @@ float64.
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -206,11 +207,27 @@ class RateEstimator:
                 f"the checkpoint's groups are {list(state['groups'])}, this schedule's"
                 f" {list(self.groups)}: resume with the same groups"
             )
-        self.horizon, self.dim = float(state["horizon"]), state["dim"]
+        self._take_settings(float(state["horizon"]), state["dim"])
         self._increment.copy_(state["increment"])
         self._history.copy_(state["history"])
         self._weight_squares.copy_(state["weight_squares"])
         self._count.copy_(state["count"])
+
+    def _take_settings(self, horizon: float, dim: int | None) -> None:
+        """Keep what this estimator was made with where a state says otherwise, and say so."""
+        changed = []
+        if horizon != self.horizon:
+            changed.append(f"horizon {self.horizon:g} in place of {horizon:g}")
+        if self.dim is None:
+            self.dim = dim
+        elif dim != self.dim:
+            changed.append(f"dim {self.dim} in place of {dim or 'none'}")
+        if changed:
+            warnings.warn(
+                f"the schedule goes on with {' and '.join(changed)}, as it was made; give the"
+                " checkpoint's to go on as before",
+                stacklevel=4,
+            )
 
     def _fitted(self, mean: Tensor, dim: int | None) -> Tensor:
         """(K,) means of rate, smoothed and monotone, with the ceiling of `dim` or without.
@@ -241,7 +258,8 @@ class RateEstimator:
             form = f"(n, {len(self.groups)}), one column per group" if self.groups else "(n,)"
             raise InputError(
                 f"observe wants sigma (n,) and squared_error {form}; got {tuple(sigma.shape)} and"
-                f" {tuple(squared_error.shape)}: sum the error over an example's dimensions"
+                f" {tuple(squared_error.shape)}: sum the error over an example's dimensions, or"
+                " give the schedule a prediction and report the output minus its target"
             )
 
     def _move(self, device: torch.device) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
-from infonoise_core.processes.weighting import Weight, unit_weight
+from infonoise_core.processes.weighting import Weight, check_weight, unit_weight
 from infonoise_core.profiles.estimator import RateEstimator
 from infonoise_core.schedules.fixed import FixedLaw, LogUniform
 from infonoise_core.schedules.gates import total_variation
@@ -134,6 +134,7 @@ class LossSecondMoment(_Adaptive):
     ) -> None:
         super().__init__(channel, base, floor, refresh_every, bins, stratified)
         self.weight = unit_weight() if weight is None else weight
+        check_weight(self.weight, self.edges)
         self.memory: LossHistory = LossHistory(self.edges, history)
 
     def observe(self, u: Tensor, squared_error: Tensor) -> None:
@@ -174,6 +175,7 @@ class AdaptiveLoss(_Adaptive):
     ) -> None:
         super().__init__(channel, base, floor, refresh_every, bins, stratified)
         self.weight = unit_weight() if weight is None else weight
+        check_weight(self.weight, self.edges)
         self.memory: RateEstimator = RateEstimator(self.edges, horizon)
 
     def _target(self) -> Tensor | None:

@@ -6,7 +6,9 @@ weight. A gate keeps the draws away from the low-noise end, where a learned erro
 its rate grows as sigma^-2 although no information is left there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +18,7 @@ from infonoise_core.processes.weighting import Weight
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.law import Law
 
-# profile -> (K,) factors between 0 and 1
+# profile -> (K,) factors between 0 and 1; ours are frozen dataclasses, as weights are.
 Gate = Callable[[EntropyRateProfile], Tensor]
 
 # Half-width in log sigma of the window that a slope is read from: the mmse of discrete data falls
@@ -26,19 +28,31 @@ _SLOPE_WINDOW = 1.0
 _STABLE = 0.5
 
 
-def open_gate() -> Gate:
+@dataclass(frozen=True)
+class open_gate:
     """1 everywhere."""
-    return lambda profile: torch.ones_like(profile.rate)
+
+    def __call__(self, profile: EntropyRateProfile) -> Tensor:
+        return torch.ones_like(profile.rate)
 
 
-def fixed_gate(pivot: float, order: float = 3.0) -> Gate:
+@dataclass(frozen=True)
+class fixed_gate:
     """sigma^order / (sigma^order + pivot^order), pivot in the data's unit (Raya et al. 2026)."""
-    if not pivot > 0:
-        raise InputError(f"gate pivot {pivot:g}: give a noise level above 0")
-    return lambda profile: _sigmoid_gate(profile.sigma, pivot, order)
+
+    pivot: float
+    order: float = 3.0
+
+    def __post_init__(self) -> None:
+        if not self.pivot > 0:
+            raise InputError(f"gate pivot {self.pivot:g}: give a noise level above 0")
+
+    def __call__(self, profile: EntropyRateProfile) -> Tensor:
+        return _sigmoid_gate(profile.sigma, self.pivot, self.order)
 
 
-def onset_gate(threshold: float = 0.002, order: float = 3.0) -> Gate:
+@dataclass(frozen=True)
+class onset_gate:
     """Pivot at the largest sigma whose rate per unit sigma is at least threshold * its maximum.
 
     Raya et al. 2026, the rule for continuous data.
@@ -47,15 +61,17 @@ def onset_gate(threshold: float = 0.002, order: float = 3.0) -> Gate:
     the data; `slope_gate` does not.
     """
 
-    def gate(profile: EntropyRateProfile) -> Tensor:
+    threshold: float = 0.002
+    order: float = 3.0
+
+    def __call__(self, profile: EntropyRateProfile) -> Tensor:
         per_sigma = _raw(profile) / profile.sigma
-        above = per_sigma >= threshold * per_sigma.max()
-        return _sigmoid_gate(profile.sigma, float(profile.sigma[above].max()), order)
-
-    return gate
+        above = per_sigma >= self.threshold * per_sigma.max()
+        return _sigmoid_gate(profile.sigma, float(profile.sigma[above].max()), self.order)
 
 
-def power_law_gate(order: float = 3.0) -> Gate:
+@dataclass(frozen=True)
+class power_law_gate:
     """Pivot at the upper end of a stretch of constant slope (Raya et al. 2026, for discrete data).
 
     The slope is d log q / d log sigma, q the rate per unit sigma, and the stretch starts at
@@ -63,7 +79,9 @@ def power_law_gate(order: float = 3.0) -> Gate:
     log q.
     """
 
-    def gate(profile: EntropyRateProfile) -> Tensor:
+    order: float = 3.0
+
+    def __call__(self, profile: EntropyRateProfile) -> Tensor:
         log_sigma = profile.sigma.log()
         log_q = _raw(profile).clamp_min(1e-300).log() - log_sigma
         slopes = log_q.diff() / log_sigma.diff()
@@ -72,12 +90,11 @@ def power_law_gate(order: float = 3.0) -> Gate:
         end = int(leaves[0]) if len(leaves) else len(slopes)
         if end < 3:
             end = int(slopes.diff().abs().argmax()) + 1
-        return _sigmoid_gate(profile.sigma, float(profile.sigma[end]), order)
-
-    return gate
+        return _sigmoid_gate(profile.sigma, float(profile.sigma[end]), self.order)
 
 
-def slope_gate() -> Gate:
+@dataclass(frozen=True)
+class slope_gate:
     """How steeply the error has been seen to fall on the way from sigma_min up.
 
     0 while d log mmse / d log sigma is at most 1, 1 from where it has reached 2.
@@ -89,7 +106,7 @@ def slope_gate() -> Gate:
     unit: multiplying data and grid by k leaves it unchanged.
     """
 
-    def gate(profile: EntropyRateProfile) -> Tensor:
+    def __call__(self, profile: EntropyRateProfile) -> Tensor:
         x = profile.sigma.log()
         y = (_raw(profile) * profile.sigma.square()).clamp_min(1e-300).log()
         distance = (x[None, :] - x[:, None]) / _SLOPE_WINDOW
@@ -101,10 +118,9 @@ def slope_gate() -> Gate:
         slope = torch.where(spread > 0, (window * dx * dy).sum(1) / spread.clamp_min(1e-300), 0)
         return (slope - 1).clamp(0, 1).cummax(0).values
 
-    return gate
 
-
-def floor_gate() -> Gate:
+@dataclass(frozen=True)
+class floor_gate:
     """1 - mmse(sigma_min) / mmse(sigma).
 
     The share of an error that a constant floor cannot explain.
@@ -112,14 +128,13 @@ def floor_gate() -> Gate:
     Simpler than `slope_gate`, and fooled by a floor that is not constant.
     """
 
-    def gate(profile: EntropyRateProfile) -> Tensor:
+    def __call__(self, profile: EntropyRateProfile) -> Tensor:
         mmse = _raw(profile) * profile.sigma.square()
         return torch.where(mmse > mmse[0], 1 - mmse[0] / mmse.clamp_min(1e-300), 0)
 
-    return gate
 
-
-def calibration_gate() -> Gate:
+@dataclass(frozen=True)
+class calibration_gate:
     """Trusts an error where it agrees with what the denoiser itself implies.
 
     min(actual, implied) / max(actual, implied) of the error and of the posterior variance that the
@@ -130,7 +145,7 @@ def calibration_gate() -> Gate:
     without an implied error.
     """
 
-    def gate(profile: EntropyRateProfile) -> Tensor:
+    def __call__(self, profile: EntropyRateProfile) -> Tensor:
         if profile.implied is None:
             raise InputError(
                 "the calibration gate needs implied errors: pass implied_error to observe"
@@ -139,7 +154,26 @@ def calibration_gate() -> Gate:
         smaller, larger = torch.minimum(actual, implied), torch.maximum(actual, implied)
         return torch.where(larger > 0, smaller / larger.clamp_min(1e-300), 0)
 
-    return gate
+
+def check_gate(gate: Any, edges: Tensor, groups: Sequence[str] = ()) -> None:
+    """InputError for what is no function of a profile on the grid of edges (K+1,).
+
+    A schedule calls it long after it was made, at the end of its warm-up.
+    """
+    wanted = "it must be a function of a profile, such as slope_gate()"
+    if not callable(gate):
+        raise InputError(f"gate is {gate!r} ({type(gate).__name__}): {wanted}")
+    name = getattr(gate, "__name__", repr(gate))
+    if isinstance(gate, type):
+        raise InputError(f"gate {name} is not made yet: give {name}()")
+    flat = torch.ones(len(edges) - 1, dtype=edges.dtype)
+    parts = dict.fromkeys(groups, flat / max(1, len(groups)))
+    value = gate(EntropyRateProfile(edges, flat, flat, flat, 1, flat, flat, parts))
+    if not isinstance(value, Tensor) or value.shape != flat.shape:
+        found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise InputError(
+            f"gate {name} answers a profile of {len(flat)} bins with {found}: {wanted}"
+        )
 
 
 def training_density(

@@ -10,19 +10,32 @@ from torch import Tensor
 
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
-from infonoise_core.processes.weighting import Weight, unit_weight
+from infonoise_core.processes.prediction import Prediction
+from infonoise_core.processes.weighting import Weight
 from infonoise_core.profiles.estimator import RateEstimator
 from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.schedules.checks import (
+    channel_state,
+    check_channel,
+    check_channel_state,
+    check_numbers,
+    check_warmup,
+    checked_dim,
+    checked_weight,
+)
 from infonoise_core.schedules.fixed import FixedLaw, LogNormal, LogUniform, Schedule, uniforms
 from infonoise_core.schedules.gates import (
     Gate,
+    check_gate,
     open_gate,
     scale_bump,
     slope_gate,
     total_variation,
     training_density,
 )
-from infonoise_core.schedules.law import Law
+from infonoise_core.schedules.knowledge import completed, is_input
+from infonoise_core.schedules.law import Law, law_of
+from infonoise_core.schedules.reports import Reports
 from infonoise_core.schedules.table import TableLaw
 
 __all__ = ["FixedLaw", "InfoNoise", "LogNormal", "LogUniform", "Schedule", "uniforms"]
@@ -33,9 +46,6 @@ VERSION = 1
 _FILLED = 0.95
 # Total variation below which adapting cannot change much, and the status says so.
 _CLOSE = 0.1
-# Share of `dim` that the rate of a full-dimensional Gaussian keeps up to a third of its standard
-# deviation: a grid where the mean is higher ends below the data's scale.
-_ALL_LOST = 0.9
 
 
 class InfoNoise(TableLaw):
@@ -52,7 +62,8 @@ class InfoNoise(TableLaw):
 
     Args:
         warmup: The noise distribution before anything is known, and of the exploration floor.
-        weight: The loss weight of the training objective, which the density divides out.
+        weight: The loss weight of the training objective, which the density divides out: a function
+            of sigma; that of the plain squared error of `prediction` where one is given.
         gate: Keeps draws from the low-noise end, see `allocation`; `slope_gate()` by default.
         power: 1 draws in proportion to the rate, 1/2 to its root.
         refresh_every: Optimizer steps between refreshes; a refresh is a collective under
@@ -61,7 +72,8 @@ class InfoNoise(TableLaw):
         bins: Cells of the log-sigma grid.
         horizon: Observations after which a bin's past weighs 1/e.
         min_count: Effective observations that make a bin count as filled.
-        dim: Dimensions of one example; it bounds the rate where the estimate is noisy.
+        dim: Dimensions of one example; it bounds the rate where the estimate is noisy. Known from
+            the reports where `prediction` is given.
         compensate: The value exponent, how far the weight is divided out: 0 leaves it in, True is
             `power`, so that draws times weight follow the rate to that power. At power 1/2 of
             real-valued data 1/4 is near the best for bits, 1 for pictures.
@@ -73,6 +85,9 @@ class InfoNoise(TableLaw):
         law: All exponents together, in place of `power` and `compensate`: `context_law()` for
             symbols that are the model's unit. Where its premises fail, the rate itself is drawn by,
             and `status` says why.
+        prediction: What the network predicts, by our name or diffusers' (epsilon, v_prediction,
+            flow_prediction, sample). `observe` then takes the output minus its target as it is.
+        sigma_data: Of EDM's preconditioning, for the prediction F.
     """
 
     def __init__(
@@ -96,27 +111,25 @@ class InfoNoise(TableLaw):
         groups: Sequence[str] = (),
         stratified: bool = True,
         law: Law | None = None,
+        prediction: Prediction | str | None = None,
+        sigma_data: float | None = None,
     ) -> None:
-        if not 0 <= floor <= 1:
-            raise InputError(f"floor {floor:g}: the share of warm-up draws lies between 0 and 1")
-        if law is not None and (power != 1.0 or compensate is not True):
-            raise InputError("a law has its own power and compensate: give it alone")
-        if refresh_every < 1 or bins < 2:
-            raise InputError(
-                f"refresh_every {refresh_every} and bins {bins}: give at least 1 and 2"
-            )
+        check_channel(channel)
+        check_numbers(floor, refresh_every, bins)
         self.warmup = LogUniform(channel) if warmup is None else warmup
+        check_warmup(self.warmup, channel, FixedLaw)
         super().__init__(channel, self.warmup, bins, stratified)
-        self.weight = unit_weight() if weight is None else weight
-        self.gate = slope_gate() if gate is None else gate
-        self.floor = floor
-        self.law = law or Law(
-            power=power, compensate=power if compensate is True else float(compensate)
+        self._reports = Reports(channel, prediction, sigma_data, checked_dim(dim), groups)
+        self.weight = checked_weight(
+            weight, channel, self._reports.prediction, sigma_data, self.edges
         )
+        self.gate = slope_gate() if gate is None else gate
+        check_gate(self.gate, self.edges, groups)
+        self.law, self.floor = law_of(law, power, compensate), floor
         self.refresh_every = refresh_every
         self.warmup_steps, self.transition = warmup_steps, transition
         self.min_count = min_count
-        self.estimator = RateEstimator(self.edges, horizon, dim, groups)
+        self.estimator = RateEstimator(self.edges, horizon, self._reports.dim, groups)
         self.prior = None if prior is None else self._on_our_grid(prior)
         self.ceiling = None if ceiling is None else self._on_our_grid(ceiling)
         self._steps = 0
@@ -134,15 +147,22 @@ class InfoNoise(TableLaw):
     def observe(
         self, u: Tensor, squared_error: Tensor, implied_error: Tensor | None = None
     ) -> None:
-        """Report (n,) squared x0-errors at levels u, or (n, G) when split over groups.
+        """Report the errors made at levels u (n,), which `sample` drew.
 
-        They are summed over an example's dimensions, unweighted, detached.
+        Training losses only: held-out losses belong to a profile of their own.
 
-        Other predictions than x0 are converted by `channel.x0_squared_error`. Training losses only:
-        held-out losses belong to a profile of their own. implied_error: (n,) the posterior variance
-        that the denoiser implies, for `calibration_gate`.
+        Args:
+            squared_error: Where `prediction` is given, the network's output minus its target, with
+                the shape of an example (n, ...), before any weight: it is squared in float32,
+                summed, turned into the error of x0 and detached here. Otherwise (n,) squared
+                x0-errors, or (n, G) split over groups: summed over an example's dimensions,
+                unweighted; other predictions converted by `channel.x0_squared_error`.
+            implied_error: (n,) the posterior variance that the denoiser implies, for
+                `calibration_gate`.
         """
-        self.estimator.observe(self.channel.sigma(u), squared_error, implied_error)
+        sigma, squared_error = self._reports.read(u, squared_error)
+        self.estimator.dim = self._reports.dim
+        self.estimator.observe(sigma, squared_error, implied_error)
 
     def step(self) -> None:
         """Count an optimizer step; refresh the density every `refresh_every` steps.
@@ -190,6 +210,7 @@ class InfoNoise(TableLaw):
             "adapting_since": self._adapting_since,
             "held": self._held,
             "plain": self._plain,
+            "channel": channel_state(self.channel),
             "density": self._density.clone(),
             "estimator": self.estimator.state_dict(),
         }
@@ -205,7 +226,9 @@ class InfoNoise(TableLaw):
                 f"the schedule's state has version {state.get('version')}, this program reads"
                 f" {VERSION}: resume with the same kind of schedule and release"
             )
+        check_channel_state(state.get("channel"), self.channel)
         self.estimator.load_state_dict(state["estimator"])
+        self._reports.dim = self.estimator.dim
         self._steps = int(state["steps"])
         since = state["adapting_since"]
         self._adapting_since = None if since is None else int(since)
@@ -217,7 +240,7 @@ class InfoNoise(TableLaw):
         if self._adapting_since is None and not self._ready():
             return
         known = self._known()
-        if self._is_input(known):
+        if is_input(known, self.estimator.dim):
             self._held = (
                 "the losses are those of a denoiser that returns its input; if it does not, the"
                 " data are wider than sigma_max"
@@ -233,10 +256,6 @@ class InfoNoise(TableLaw):
         elapsed = self._steps - self._adapting_since + self.refresh_every
         share = 1.0 if self.transition <= 0 else min(1.0, elapsed / self.transition)
         self._set_density(share * self._explore(learned) + (1 - share) * self._start)
-
-    def _is_input(self, known: EntropyRateProfile) -> bool:
-        dim = self.estimator.dim
-        return dim is not None and known.entropy() >= _ALL_LOST * dim * float(known.width.sum())
 
     def _hold(self, known: EntropyRateProfile) -> None:
         """Nothing was learned of where information is lost.
@@ -263,20 +282,8 @@ class InfoNoise(TableLaw):
         return float((self._start * self._width)[filled].sum()) >= _FILLED
 
     def _known(self) -> EntropyRateProfile:
-        """What the losses show, completed by the prior where that is little, below the ceiling."""
-        known = self.profile()
-        if self.prior is not None:
-            n = self.estimator.effective_count
-            trust = n / (n + self.min_count)
-            raw = known.rate if known.raw is None else known.raw
-            known = replace(
-                known,
-                rate=torch.lerp(self.prior.rate, known.rate, trust),
-                raw=torch.lerp(self.prior.rate, raw, trust),
-            )
-        if self.ceiling is not None:
-            known = replace(known, rate=torch.minimum(known.rate, self.ceiling.rate))
-        return known
+        count = self.estimator.effective_count
+        return completed(self.profile(), count, self.prior, self.ceiling, self.min_count)
 
     def _allocate(self, profile: EntropyRateProfile) -> Tensor | None:
         gate = self.gate(profile)

@@ -110,6 +110,18 @@ def context_law(compensate: float = 0.0) -> Law:
     return Law(unknown=1.0, known=1.0, power=2.0, compensate=compensate)
 
 
+def law_of(law: Law | None, power: float, compensate: float | bool) -> Law:
+    """The law that is given, or that of two exponents, where compensate True stands for power.
+
+    InputError for both.
+    """
+    if law is None:
+        return Law(power=power, compensate=power if compensate is True else float(compensate))
+    if power != 1.0 or compensate is not True:
+        raise InputError("a law has its own power and compensate: give it alone")
+    return law
+
+
 def unknown_share(mmse: Tensor) -> Tensor:
     """(K,) between 0 and 1: the cumulative maximum of an error (K,) over its last value."""
     grown = mmse.cummax(0).values

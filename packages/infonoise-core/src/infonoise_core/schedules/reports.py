@@ -1,0 +1,86 @@
+"""What a training loop reports: an output minus its target, or squared errors of x0."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from infonoise_core.errors import InputError
+from infonoise_core.processes.channel import Channel
+from infonoise_core.processes.prediction import Prediction, named_prediction
+
+
+class Reports:
+    """Reads what `observe` is given: (n,) levels and squared x0-errors come out.
+
+    Args:
+        prediction: What the network predicts, by our name or diffusers'; None where squared errors
+            of x0 are reported.
+        sigma_data: Of EDM's preconditioning, for the prediction F.
+        dim: Dimensions of an example; by None, with a prediction, the largest that was seen.
+        groups: Into which squared errors are split.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        prediction: Prediction | str | None,
+        sigma_data: float | None,
+        dim: int | None,
+        groups: Sequence[str],
+    ) -> None:
+        self.channel = channel
+        self.prediction = None if prediction is None else named_prediction(prediction)
+        self.sigma_data = sigma_data
+        self.dim = dim
+        self._given = dim
+        if self.prediction is not None and groups:
+            raise InputError(
+                "groups and a prediction: leave out the prediction, and report squared errors of x0"
+                " split over the groups"
+            )
+
+    def read(self, u: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:
+        """(n,) sigma and squared x0-errors, (n, G) in groups, of what is reported at levels u.
+
+        Args:
+            u: (n,), also with further axes of length 1, as where it is multiplied with examples.
+            error: (n, ...) output minus target where there is a prediction, else squared errors.
+        """
+        u = u.detach()
+        if u.dim() > 1 and u.numel() == len(u):
+            u = u.reshape(-1)
+        if self.prediction is not None:
+            error = self._squared(u, error)
+        return self.channel.sigma(u), error
+
+    def _squared(self, u: Tensor, error: Tensor) -> Tensor:
+        """(n,) squared x0-errors of (n, ...) errors of the prediction."""
+        if error.dim() < 2:
+            raise InputError(
+                f"observe got errors of shape {tuple(error.shape)}: with a prediction give the"
+                " output minus its target, of shape (n, ...), neither squared nor summed; for (n,)"
+                " squared x0-errors make the schedule without a prediction"
+            )
+        if u.shape != error.shape[:1]:
+            raise InputError(
+                f"observe got levels of shape {tuple(u.shape)} for errors of shape"
+                f" {tuple(error.shape)}: give one level per example"
+            )
+        self._measure(error)
+        # Squares overflow float16 from 256 on, and bfloat16 has three digits.
+        wide = error.detach().to(torch.promote_types(error.dtype, torch.float32))
+        squared = wide.flatten(1).square().sum(1)
+        assert self.prediction is not None
+        return self.channel.x0_squared_error(u, squared, self.prediction, self.sigma_data)
+
+    def _measure(self, error: Tensor) -> None:
+        """Take the dimensions from the reports (n, ...): a shape, which no device waits for."""
+        dim = error[0].numel() if len(error) else 0
+        if self._given is not None and dim > self._given:
+            raise InputError(
+                f"observe got examples of {dim} numbers, shape {tuple(error.shape[1:])}, where dim"
+                f" is {self._given}: leave dim out, or give {dim}"
+            )
+        if self._given is None:
+            self.dim = max(dim, self.dim or 1)
