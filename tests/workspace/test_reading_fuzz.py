@@ -37,11 +37,11 @@ from infonoise_core.training.record.metrics import read_lines
 from infonoise_core.training.run_folder import read_run
 from infonoise_text.data.corpus import Manifest
 from infonoise_text.data.documents import open_documents
-from infonoise_vision.data.formats.idx import read_array
 from infonoise_vision.data.formats.npz import read_archive
 from infonoise_vision.data.formats.packed import is_packed, read_packed
-from infonoise_vision.data.formats.unpickle import load_plain
 from infonoise_vision.data.open import open_source
+from infonoise_vision.data.published.idx import read_array
+from infonoise_vision.data.published.unpickle import load_plain
 
 # A search of an hour, with other examples each time it is begun:
 # INFONOISE_FUZZ=1500 pytest tests/workspace/test_reading_fuzz.py

@@ -219,6 +219,7 @@ def test_the_command_writes_what_train_opens(tmp_path, capsys):
     shown = capsys.readouterr()
     assert "24 images 3x4x4 of pets and 6 held out, 256 grey levels, 2 classes" in shown.out
     same(load_split(tmp_path / "packed"), load_split(source, size=4))
+    capsys.readouterr()
     assert main(["prepare", *arguments]) == 2
     assert capsys.readouterr().err.startswith("error: --out ")
     assert main(["prepare", *arguments, "--overwrite"]) == 0

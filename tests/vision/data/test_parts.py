@@ -115,12 +115,29 @@ def test_what_is_left_out_is_said(
 
 
 @pytest.mark.parametrize(
+    "names",
+    [
+        each("train/cat", "train/dog", "test/cat"),
+        each("train/cat", "train/cow", "train/dog", "test/cat", "test/cow"),
+    ],
+)
+def test_a_class_without_test_images_is_named(
+    pack: Pack, tmp_path: Path, names: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = open_source(pack(tmp_path / "data", names))
+    assert opened.held_out is not None
+    assert opened.held_out.classes == opened.train.classes
+    assert opened.held_out.labels is not None
+    assert opened.held_out.labels.tolist() == [i // 6 for i in range(len(opened.held_out))]
+    assert "no test images of class dog" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("names", "words"),
     [
         (each("test", "val"), "test, val, of which one is to be called train"),
         (each("images", "masks"), "holds images and masks, which are no classes; give"),
-        (each("train/cat", "train/dog", "test/cat"), "holds cat alone, of the classes cat, dog"),
-        (each("train/a", "train/b", "train/c", "test/a", "test/b"), "c in one alone"),
+        (each("train/a", "train/b", "test/a", "test/c"), r"b, c in one alone"),
     ],
 )
 def test_layouts_that_are_refused(pack: Pack, tmp_path: Path, names: list[str], words: str) -> None:

@@ -43,23 +43,23 @@ _INT64 = 1 << 63
 _DIGITS = 20
 
 
-def check_regular(path: Path) -> None:
+def check_regular(path: str | Path) -> None:
     """InputError for a pipe, a device or a socket, which may never end; others are passed over.
 
     Links are followed. What is not there at all is left to whoever opens it.
     """
     try:
-        mode = path.stat().st_mode
+        mode = os.stat(path).st_mode
     except (OSError, ValueError):
         return
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(f"{path}: is a pipe or a device, which may never end; give a regular file")
 
 
-def read_bytes(path: Path, limit: int = DOCUMENT_BYTES) -> bytes:
+def read_bytes(path: str | Path, limit: int = DOCUMENT_BYTES) -> bytes:
     """The bytes of a regular file of at most `limit` bytes."""
     check_regular(path)
-    with path.open("rb") as file:
+    with open(path, "rb") as file:
         content = read_upto(file, limit + 1)
     if len(content) > limit:
         raise InputError(f"{path}: is larger than {size_words(limit)}; give a smaller file")

@@ -27,6 +27,8 @@ class Prepare:
     fifth, at most 10,000"""
     bad_limit: int = 0
     """image files that may be unreadable or of another size; they are named and left out"""
+    allow_large: bool = False
+    """read pictures of any number of pixels; otherwise those above 179 megapixels are refused"""
     overwrite: bool = False
     """replace what an earlier prepare left in --out"""
 

@@ -33,7 +33,7 @@ def test_more_endings_are_read_and_the_rest_is_counted(
         (tmp_path / name).write_text("no picture")
     assert len(load_images(tmp_path)) == 12
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("of a kind that is read: 2 .svg, 1 .heic, 1 without an ending")
+    assert "of a kind that is read: 2 .svg, 1 .heic, 1 without an ending; convert HEIC" in line
 
 
 def idx(array: np.ndarray) -> bytes:

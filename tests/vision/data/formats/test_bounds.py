@@ -13,8 +13,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from infonoise_vision.data.formats.unpickle import load_plain
 from infonoise_vision.data.images import load_images
+from infonoise_vision.data.published.unpickle import load_plain
 
 from ..image_files import folder_of, noise, refused, save
 

@@ -21,7 +21,8 @@ def run_prepare(config: Prepare) -> None:
                 reporters[total] = stack.enter_context(progress(total, "prepare"))
             reporters[total].advance(1)
 
-        reading = Reading(config.size, config.limit, config.binarize, advance, bad)
+        large = config.allow_large
+        reading = Reading(config.size, config.limit, config.binarize, advance, bad, large)
         train, held_out = prepare(
             config.data, config.out, reading, held_out=config.held_out, overwrite=config.overwrite
         )

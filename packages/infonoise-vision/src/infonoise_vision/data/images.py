@@ -4,6 +4,7 @@ Nothing here knows a format; `source` says what their readers have in common.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -237,13 +238,26 @@ def image_set(source: Source, reading: Reading, new: NewArray = in_memory) -> Im
     kept = min(count, reading.limit or count)
     rows = np.arange(kept) * count // kept
     bad = BadRecords(0) if reading.bad is None else reading.bad
-    pixels, levels, rows = source.read(rows, reading.size, new, reading.progress, bad)
+    with _as_large(reading.allow_large):
+        pixels, levels, rows = source.read(rows, reading.size, new, reading.progress, bad)
     if len(rows) < MIN_IMAGES and bad.limit:
         raise InputError(f"{source.name}: {len(rows)} images can be read; {MIN_IMAGES} are needed")
     if reading.binarize is not None and (levels != 2 or pixels.shape[1] == _COLOURS):
         pixels, levels = _thresholded(source.name, pixels, levels, reading.binarize, new), 2
     labels = None if source.labels is None else source.labels[rows]
-    return ImageSet(source.name, pixels, levels, labels, source.classes)
+    classes = source.classes
+    if reading.lone_class and labels is None and (lone := getattr(source, "lone", None)):
+        labels, classes = np.zeros(len(rows), np.int64), (lone,)
+    return ImageSet(source.name, pixels, levels, labels, classes)
+
+
+def _as_large(allow: bool) -> AbstractContextManager[None]:
+    if not allow:
+        return nullcontext()
+    # Only here is Pillow needed.
+    from infonoise_vision.data.formats.decode import large_allowed
+
+    return large_allowed()
 
 
 def refuse_void(name: str, own: int, held_out: float | None) -> None:

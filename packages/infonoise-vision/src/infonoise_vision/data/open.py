@@ -21,9 +21,10 @@ def open_source(source: str | Path | None = None) -> Opened:
     Args:
         source: None or "digits" for scikit-learn's 8x8 digits; "hf:NAME" for a Hugging Face
             dataset; a file: .npz, .zip (EDM's, or any of image files), .tar (WebDataset, plain
-            or compressed; CIFAR-10 as handed out), IDX; or a folder: of image files, with
-            subfolders as classes or EDM's dataset.json, of tar shards, of IDX files, of
-            CIFAR-10's batches, one that `prepare` wrote, or one that `save_to_disk` wrote.
+            or compressed), .parquet of Hugging Face, IDX; or a folder: of image files, with
+            subfolders as classes or EDM's dataset.json, of tar shards, of .parquet, one that
+            `prepare` wrote, or one that `save_to_disk` wrote; or a set as it is handed out
+            (`published`): MNIST, CIFAR-10, CIFAR-100, SVHN, STL-10, downsampled ImageNet.
     """
     if source is None or source == DIGITS:
         return Opened(read_digits())
@@ -52,25 +53,27 @@ def read_digits() -> Arrays:
 
 
 def _open_folder(folder: Path) -> Opened:
-    from infonoise_vision.data.formats import cifar, containers, idx, packed
+    from infonoise_vision.data.formats import containers, packed
     from infonoise_vision.data.formats import huggingface as hub
-    from infonoise_vision.data.formats.labels import is_image
+    from infonoise_vision.data.formats.kinds import image_places
     from infonoise_vision.data.parts import open_parts
+    from infonoise_vision.data.published import read_published_folder
 
     if packed.is_packed(folder):
         return Opened(*packed.read_packed(folder))
     if is_saved(folder):
         return hub.read_saved(folder)
     files = containers.Folder(folder)
-    if any(is_image(name) for name in files.names):
+    if image_places(files):
         return open_parts(files, folder.resolve().name)
     inside = [path for path in folder.iterdir() if is_shown(path.name)]
     if len(inside) == 1 and inside[0].is_dir():
         return _open_folder(inside[0])
-    if idx.idx_files(folder):
-        return idx.read_idx_folder(folder)
-    if cifar.is_cifar(files):
-        return cifar.read_cifar(files)
+    published = read_published_folder(folder, files)
+    if published is not None:
+        return published
+    if any(name.lower().endswith(hub.PARQUET) for name in files.names):
+        return hub.read_parquet_folder(folder)
     shards = sorted(file for file in folder.iterdir() if containers.is_tar(file))
     name = folder.resolve().name
     return _open_tars(folder, shards) if shards else open_parts(files, name)
@@ -95,21 +98,24 @@ def _is_test(name: str) -> bool:
 
 
 def _open_file(path: Path) -> Opened:
-    from infonoise_vision.data.formats import cifar, containers, idx, npz
+    from infonoise_vision.data.formats import containers, npz
+    from infonoise_vision.data.formats import huggingface as hub
     from infonoise_vision.data.parts import open_parts
+    from infonoise_vision.data.published import read_published_archive, read_published_file
 
+    published = read_published_file(path)
+    if published is not None:
+        return published
+    if path.suffix.lower() == hub.PARQUET:
+        return hub.read_parquet(path)
     if path.suffix.lower() == ".npz":
         return npz.read_archive(path)
-    if idx.is_idx(path):
-        return Opened(idx.read_idx(path))
     if path.suffix.lower() == ".zip":
         return open_parts(containers.Zip(path), path.stem)
     if containers.is_tar(path):
         files = containers.Tars(path, [path])
-        if cifar.is_cifar(files):
-            return cifar.read_cifar(files)
-        return open_parts(files, path.name.partition(".")[0])
+        return read_published_archive(files) or open_parts(files, path.name.partition(".")[0])
     raise InputError(
-        f"{path}: not a kind of file read here; give a folder of images, an .npz, .zip, .tar or IDX"
-        " file, hf:NAME or 'digits'"
+        f"{path}: not a kind of file read here; give a folder of images, an .npz, .zip, .tar,"
+        " .parquet or IDX file, hf:NAME or 'digits'"
     )

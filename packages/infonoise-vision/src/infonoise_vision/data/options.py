@@ -24,6 +24,9 @@ class Reading:
         progress: Called with (done, total) while image files are decoded.
         bad: Counts image files that cannot be read, which are left out; without, the first is an
             error.
+        allow_large: Read pictures of any number of pixels, which Pillow refuses from 179 million
+            on.
+        lone_class: Where there are no classes and all images lie in one folder, that is one.
     """
 
     size: int | None = None
@@ -31,6 +34,8 @@ class Reading:
     binarize: float | None = None
     progress: Callable[[int, int], None] | None = None
     bad: BadRecords | None = None
+    allow_large: bool = False
+    lone_class: bool = False
 
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 1:

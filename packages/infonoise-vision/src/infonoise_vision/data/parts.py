@@ -3,12 +3,16 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from infonoise_core.errors import InputError
 from infonoise_core.folders.strays import without_ours
 from infonoise_vision.data.formats.containers import Container, Folder
-from infonoise_vision.data.formats.labels import encoded_images, is_image
+from infonoise_vision.data.formats.kinds import image_places
+from infonoise_vision.data.formats.labels import encoded_images
 from infonoise_vision.data.formats.source import Content, Opened
 
 TRAIN_FOLDERS = ("train", "training")
@@ -56,8 +60,8 @@ def open_parts(container: Container, name: str) -> Opened:
     Raises:
         InputError: For parts without a train, and for masks beside images.
     """
-    ours = without_ours(container.names)
-    images = [container.names[i] for i in ours if is_image(container.names[i])]
+    shown = {*without_ours(container.names)}
+    images = [container.names[i] for i in image_places(container) if i in shown]
     around = _around(images)
     below = [image.removeprefix(around) for image in images]
     count = Counter(image.partition("/")[0] for image in below if "/" in image)
@@ -87,13 +91,12 @@ def open_parts(container: Container, name: str) -> Opened:
         )
     parts = [_part(container, f"{around}{top}/") for top in chosen]
     sets = [encoded_images(part, name) for part in parts]
-    for part, held_out in zip(parts[1:], sets[1:], strict=True):
-        alone = _around([n for n in part.names if is_image(n)]).rstrip("/").rpartition("/")[2]
-        if alone in sets[0].classes and not held_out.classes:
-            raise InputError(
-                f"{part.path}: holds {alone} alone, of the classes {', '.join(sets[0].classes)};"
-                " add the others, or name one of the two parts"
-            )
+    for k in range(1, len(sets)):
+        pictures = [parts[k].names[i] for i in image_places(parts[k])]
+        alone = _around(pictures).rstrip("/").rpartition("/")[2]
+        if alone in sets[0].classes and not sets[k].classes:
+            labels = np.zeros(len(sets[k]), np.int64)
+            sets[k] = replace(sets[k], labels=labels, classes=(alone,))
     return Opened(*sets)
 
 

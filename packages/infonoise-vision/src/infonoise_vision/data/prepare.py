@@ -113,7 +113,8 @@ class _Scratch:
 
     def new(self, shape: tuple[int, ...]) -> Bytes:
         file = self.folder / f"scratch-{next(self._numbers)}.npy"
-        return open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+        # As a plain array: each image taken of a mapped one would be an object that knows its file.
+        return np.asarray(open_memmap(file, mode="w+", dtype=np.uint8, shape=shape))
 
     def clear(self) -> None:
         for file in self.folder.glob("scratch-*.npy"):

@@ -31,8 +31,10 @@ def divide(name: str, pixels: Pixels, held_out: float | None, seed: int) -> tupl
     """
     groups: dict[bytes, list[int]] = {}
     for row, image in enumerate(pixels):
-        content = (image + 0).tobytes()  # + 0: minus zero equals zero
-        groups.setdefault(hashlib.blake2b(content, digest_size=16).digest(), []).append(row)
+        # + 0: minus zero equals zero.
+        content = image if image.dtype == np.uint8 else image + 0
+        key = hashlib.blake2b(np.ascontiguousarray(content).data, digest_size=16).digest()
+        groups.setdefault(key, []).append(row)
     if len(groups) < 2:
         raise InputError(f"{name}: all {len(pixels)} images are the same; nothing to split")
     wanted = target(name, len(pixels), held_out)

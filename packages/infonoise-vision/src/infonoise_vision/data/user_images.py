@@ -12,7 +12,7 @@ from infonoise_core.folders.strays import is_shown
 from infonoise_core.reading import read_bytes
 from infonoise_vision.data.formats.containers import FILE_BYTES
 from infonoise_vision.data.formats.decode import decode
-from infonoise_vision.data.formats.labels import is_image
+from infonoise_vision.data.formats.kinds import is_image
 from infonoise_vision.data.formats.source import Bytes
 
 # Grey level from which a pixel of a mask is to be filled in.

@@ -23,7 +23,8 @@ from infonoise_vision.models.registry import Inputs, make_network
 
 def load(objective: Objective, data: str) -> Parts:
     """Training and held-out images, the same ones for the same data."""
-    reading = Reading(objective.size, binarize=objective.binarize)
+    lone = objective.conditional
+    reading = Reading(objective.size, binarize=objective.binarize, lone_class=lone)
     parts = load_parts(data, reading, objective.held_out)
     train, held_out = (replace(p, scale=objective.scale) for p in (parts.train, parts.held_out))
     return replace(parts, train=train, held_out=held_out)

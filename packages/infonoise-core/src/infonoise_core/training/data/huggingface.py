@@ -1,5 +1,6 @@
 """Hugging Face data sets as a source of records; the `datasets` package behind the extra [hf]."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def open_splits(
     where: str | None = None,
     extra: str = "infonoise-core[hf]",
     streaming: bool = False,
+    files: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Name of a split -> its rows; all rows under "" where a data set has no splits.
 
@@ -67,6 +69,7 @@ def open_splits(
         config: Of a data set on the hub that has several.
         where: What messages call it, if not by its name.
         extra: What brings the `datasets` package.
+        files: Local ones of the format that `name` says, such as parquet.
         streaming: Whether rows of the hub come one after the other, without a copy on the disk.
 
     Raises:
@@ -78,7 +81,10 @@ def open_splits(
         if Path(name).is_dir() and is_saved(Path(name)):
             found = library.load_from_disk(name)
         else:
-            found = library.load_dataset(name, config, **({"streaming": True} if streaming else {}))
+            more: dict[str, Any] = {"streaming": True} if streaming else {}
+            if files is not None:
+                more["data_files"] = list(files)
+            found = library.load_dataset(name, config, **more)
     # Among them are errors of the network, of the hub and of Arrow, which have no common parent.
     except Exception as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,8 +1,10 @@
 """Images that are an array already."""
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from infonoise_core.training.data.records import BadRecords
 from infonoise_vision.data.formats.source import (
@@ -48,11 +50,25 @@ class Arrays:
             # Only here is Pillow needed.
             from infonoise_vision.data.formats.decode import resize_array
 
+            say_resized(self.name, size, np.full(len(pixels), min(pixels.shape[2:])))
             pixels = resize_array(pixels, size)
         if self.levels is not None or pixels.dtype != np.uint8:
             return Read(pixels, self.levels, rows)
         grey = np.asarray(pixels, np.uint8)
         return Read(grey, black_or_white(grey), rows)
+
+
+def say_resized(name: str, size: int, sides: NDArray[np.int64]) -> None:
+    """A line about images whose centred square, of these sides, was not of the size."""
+    larger, smaller = int((sides > size).sum()), int((sides < size).sum())
+    said = [f"{larger} shrunk"] * (larger > 0) + [f"{smaller} enlarged"] * (smaller > 0)
+    if said:
+        range_ = f"{sides.min()}" if sides.min() == sides.max() else f"{sides.min()}..{sides.max()}"
+        print(
+            f"note: {name}: {len(sides)} images from {range_} to {size} pixels a side:"
+            f" {', '.join(said)}",
+            file=sys.stderr,
+        )
 
 
 def black_or_white(pixels: Bytes) -> int:

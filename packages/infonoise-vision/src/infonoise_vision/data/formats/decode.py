@@ -3,12 +3,15 @@
 import contextlib
 import io
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from infonoise_core.errors import InputError
+from infonoise_vision.data.formats.jpeg import with_end
+from infonoise_vision.data.formats.kinds import CONVERT, is_heic
 from infonoise_vision.data.formats.metadata import quiet, upright, without_metadata
 from infonoise_vision.data.formats.source import (
     CHUNK,
@@ -28,10 +31,12 @@ class Decoded(NamedTuple):
         pixels: (c, h, w).
         kept: BYTES where the file had no more, or of larger numbers HIGH_BYTE or AS_IT_IS; None
             where these are all 0, which may be either.
+        side: Of the centred square, before it was brought to a size.
     """
 
     pixels: Bytes
     kept: str | None
+    side: int
 
 
 def decode(content: bytes, where: str, size: int | None) -> Bytes:
@@ -48,15 +53,18 @@ def decode(content: bytes, where: str, size: int | None) -> Bytes:
     Raises:
         InputError: For what cannot be read, and for animations.
     """
-    return decode_content(content, where, size).pixels
+    with quiet():
+        return decode_content(content, where, size).pixels
 
 
 def decode_content(content: Content, where: str, size: int | None) -> Decoded:
-    """Decode the content of a file, or raise the error that stands in its place; see `decode`."""
+    """Decode the content of a file, or raise the error that stands in its place; see `decode`.
+
+    Within `quiet`, which takes as long as a small image, so that a set is to enter it once.
+    """
     if isinstance(content, InputError):
         raise content
-    with quiet():
-        return _decoded(_opened(content, where, size), where, size)
+    return _decoded(_opened(content, where, size), where, size)
 
 
 def _decoded(opened: "_Opened", where: str, size: int | None) -> Decoded:
@@ -71,9 +79,10 @@ def _decoded(opened: "_Opened", where: str, size: int | None) -> Decoded:
     plain = _grey_or_rgb(opened.image, where, shift=0 if kept == AS_IT_IS else 8)
     array = np.asarray(plain if size is None else crop_square(plain, size))
     if array.ndim == 2:
-        return Decoded(array[None], kept)
-    channels = 1 if (array == array[..., :1]).all() else 3
-    return Decoded(np.ascontiguousarray(array[..., :channels].transpose(2, 0, 1)), kept)
+        return Decoded(array[None], kept, opened.side)
+    # A coloured image nearly always shows it in its first row.
+    grey = all(bool((part == part[..., :1]).all()) for part in (array[0], array))
+    return Decoded(array[..., : 1 if grey else 3].transpose(2, 0, 1), kept, opened.side)
 
 
 class _Opened(NamedTuple):
@@ -81,6 +90,7 @@ class _Opened(NamedTuple):
     frames: int
     deep: bool
     wide: bool
+    side: int
 
 
 def _opened(content: bytes, where: str, size: int | None) -> _Opened:
@@ -88,16 +98,46 @@ def _opened(content: bytes, where: str, size: int | None) -> _Opened:
     try:
         return _loaded(content, size)
     except _DAMAGE as error:
-        bare = without_metadata(content)
         with contextlib.suppress(*_DAMAGE):
-            if bare is not None:
-                return _loaded(bare, size)
+            mended = _mended(content, size)
+            if mended is not None:
+                return mended
         reason = str(error).partition("\n")[0] or type(error).__name__
         if isinstance(error, UnidentifiedImageError):  # its text says where in memory bytes lie
             reason = "no kind of image that Pillow knows"
+            if is_heic(content):
+                raise InputError(f"{where}: is HEIC, which is not read; {CONVERT}") from error
+        if isinstance(error, Image.DecompressionBombError):
+            raise InputError(
+                f"{where}: unpacks to more than {2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6}"
+                " megapixels; if it is to be trusted, give it to prepare with --allow-large"
+            ) from error
         raise InputError(
             f"{where}: cannot be read ({reason}); repair or remove the file"
         ) from error
+
+
+def _mended(content: bytes, size: int | None) -> _Opened | None:
+    """A file without damaged metadata, or with the end that it lacks; None where it lacks more."""
+    bare = without_metadata(content)
+    if bare is not None:
+        return _loaded(bare, size)
+    ended = with_end(content)
+    if ended is None:
+        return None
+    one, other = (_loaded(end, size) for end in ended)
+    return one if one.image.tobytes() == other.image.tobytes() else None
+
+
+@contextlib.contextmanager
+def large_allowed() -> Iterator[None]:
+    """Pictures of any number of pixels, which Pillow refuses from 179 million on."""
+    usual = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = usual
 
 
 def _loaded(content: bytes, size: int | None) -> _Opened:
@@ -105,6 +145,7 @@ def _loaded(content: bytes, size: int | None) -> _Opened:
     with Image.open(io.BytesIO(content)) as opened:
         # MPO is a photograph with a preview or a second eye behind it: the first frame is it.
         frames = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)
+        side = min(opened.size)
         if size is not None:
             # A JPEG can be decoded at 1/2, 1/4 or 1/8: 0.02 s instead of 0.13 s for 12 megapixels.
             # Four pixels a side are left for the mean of each cell.
@@ -113,7 +154,7 @@ def _loaded(content: bytes, size: int | None) -> _Opened:
         # Only TIFF has integers of 32 bits; elsewhere Pillow holds 16 in them.
         wide = opened.format == "TIFF" and opened.mode == "I"
         opened.load()
-        return _Opened(upright(opened), frames, deep, wide)
+        return _Opened(upright(opened), frames, deep, wide, side)
 
 
 def _is_deep(image: ImageFile.ImageFile) -> bool:
@@ -136,7 +177,8 @@ def _grey_or_rgb(image: Image.Image, where: str, shift: int) -> Image.Image:
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+    mode = "L" if image.mode in ("1", "L") else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def crop_square(image: Image.Image, size: int) -> Image.Image:

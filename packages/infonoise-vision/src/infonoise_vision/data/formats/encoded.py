@@ -1,12 +1,19 @@
 """Images in files of their own, decoded one after the other."""
 
+import os
+import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+
+import numpy as np
 
 from infonoise_core.errors import InputError
 from infonoise_core.training.data.records import BadRecords
-from infonoise_vision.data.formats.arrays import black_or_white
-from infonoise_vision.data.formats.decode import AS_IT_IS, HIGH_BYTE, decode_content
+from infonoise_vision.data.formats.arrays import black_or_white, say_resized
+from infonoise_vision.data.formats.decode import AS_IT_IS, HIGH_BYTE, Decoded, decode_content
+from infonoise_vision.data.formats.metadata import quiet
 from infonoise_vision.data.formats.source import (
     Bytes,
     Content,
@@ -18,6 +25,8 @@ from infonoise_vision.data.formats.source import (
     chunks,
 )
 
+# Some files ahead keep a few cores at work, and of large photographs little memory.
+_THREADS, _AHEAD = 4, 8
 # What fits into 12 bits and was stored in 16 keeps no more than 16 grey levels.
 _NEARLY_BLACK = 15
 
@@ -29,6 +38,7 @@ class Encoded:
     Attributes:
         where: (n,) what to call each in a message.
         contents: Ascending rows -> their bytes, or the error of one that cannot be read.
+        lone: Where there are no classes, the folder that all images lie in.
     """
 
     name: str
@@ -36,6 +46,7 @@ class Encoded:
     contents: Callable[[Rows], Iterator[Content]]
     labels: Labels = None
     classes: tuple[str, ...] = ()
+    lone: str | None = None
 
     def __len__(self) -> int:
         return len(self.where)
@@ -78,12 +89,25 @@ def decode_files(
         InputError: Where there are too many bad files, or no other, and where the values of more
             than 8 bits have no one scale, or one that leaves all images nearly black.
     """
+    with quiet():
+        return _decoded_files(where, contents, size, new, progress, bad)
+
+
+def _decoded_files(
+    where: Sequence[str],
+    contents: Iterator[Content],
+    size: int | None,
+    new: NewArray,
+    progress: Progress | None,
+    bad: BadRecords,
+) -> tuple[Bytes, list[int]]:
     pixels: Bytes | None = None
     kept: list[int] = []
-    scales = _Scales()
-    for i, (name, content) in enumerate(zip(where, contents, strict=True)):
+    scales, sides = _Scales(), []
+    for i, (name, image) in enumerate(zip(where, _ahead(where, contents, size), strict=True)):
         try:
-            image = decode_content(content, name, size)
+            if isinstance(image, InputError):
+                raise image
             if pixels is not None:
                 _refuse_other_size(where[kept[0]], pixels, name, image.pixels)
         except InputError as error:
@@ -91,9 +115,9 @@ def decode_files(
                 raise
             # By its name: the parts of a source count their files from 0, each.
             bad.count(hash(name), name, str(error).removeprefix(f"{name}: "))
-            image = None
-        if image is not None:
-            scales.note(name, image.kept)
+        else:
+            scales.note(name, image)
+            sides.append(image.side)
             pixels = _placed(image.pixels, pixels, len(kept), len(where), new)
             kept.append(i)
         if progress is not None:
@@ -101,7 +125,38 @@ def decode_files(
     if pixels is None:
         raise InputError(f"{where[0]} and all others: cannot be read; give images")
     scales.refuse_nearly_black(where[kept[0]], pixels[: len(kept)])
+    if size is not None:
+        say_resized(f"{where[kept[0]]} ...", size, np.array(sides))
     return pixels[: len(kept)], kept
+
+
+def _ahead(
+    where: Sequence[str], contents: Iterator[Content], size: int | None
+) -> Iterator[Decoded | InputError]:
+    """Each file decoded, or its error, in order; some are decoded before they are asked for.
+
+    Pillow lets other threads run while it unpacks.
+    """
+
+    def decoded(name: str, content: Content) -> Decoded | InputError:
+        try:
+            return decode_content(content, name, size)
+        except InputError as error:
+            return error
+
+    named = zip(where, contents, strict=True)
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
+        waiting: deque[Future[Decoded | InputError]] = deque()
+        try:
+            for name, content in named:
+                waiting.append(pool.submit(decoded, name, content))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 class _Scales:
@@ -109,8 +164,12 @@ class _Scales:
 
     def __init__(self) -> None:
         self._first: dict[str, str] = {}
+        self._dark: list[str] = []
 
-    def note(self, name: str, kept: str | None) -> None:
+    def note(self, name: str, image: Decoded) -> None:
+        kept = image.kept
+        if kept == HIGH_BYTE and 0 < image.pixels.max() <= _NEARLY_BLACK:
+            self._dark.append(name)
         if kept is not None:
             self._first.setdefault(kept, name)
         if AS_IT_IS in self._first and HIGH_BYTE in self._first:
@@ -121,13 +180,21 @@ class _Scales:
             )
 
     def refuse_nearly_black(self, first: str, pixels: Bytes) -> None:
-        if [*self._first] != [HIGH_BYTE]:
-            return
-        if max(int(part.max()) for part in chunks(pixels)) <= _NEARLY_BLACK:
+        alone = [*self._first] == [HIGH_BYTE]
+        if alone and max(int(part.max()) for part in chunks(pixels)) <= _NEARLY_BLACK:
             raise InputError(
                 f"{first} and all others: hold 16-bit values below 4096 of 65535, whose high bytes"
                 " are nearly black; spread them over 0..65535, or save them with 8 bits"
             )
+        n = len(self._dark)
+        if not n:
+            return
+        print(
+            f"note: {self._dark[0]}{f' and {n - 1} others' if n > 1 else ''}: 16-bit values below"
+            " 4096 of 65535, nearly black beside the other images; if they are of 12 bits, multiply"
+            " them by 16, or save them with 8 bits",
+            file=sys.stderr,
+        )
 
 
 def _refuse_other_size(first: str, pixels: Bytes, name: str, image: Bytes) -> None:

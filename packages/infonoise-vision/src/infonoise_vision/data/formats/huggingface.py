@@ -20,6 +20,7 @@ from infonoise_vision.data.formats.source import (
 )
 
 PREFIX = "hf:"
+PARQUET = ".parquet"
 _EXTRA = "infonoise-vision[hf]"
 TEST_SPLITS = ("test", "validation", "valid", "val")
 
@@ -36,6 +37,19 @@ def read_hub(name: str) -> Opened:
     return _opened(splits, name.rstrip("/").rpartition("/")[2], where)
 
 
+def read_parquet(file: Path) -> Opened:
+    """One file, with the images in it as files or as bare bytes; needs the extra `hf`."""
+    where = str(file)
+    splits = open_splits("parquet", files=[where], where=where, extra=_EXTRA)
+    return _opened(splits, file.name.partition(".")[0], where)
+
+
+def read_parquet_folder(folder: Path) -> Opened:
+    """Such files, whose names or folders say which split each belongs to, as the hub has them."""
+    where = str(folder)
+    return _opened(open_splits(where, where=where, extra=_EXTRA), folder.resolve().name, where)
+
+
 def _opened(splits: dict[str, Any], name: str, where: str) -> Opened:
     if "" in splits:
         return Opened(_source(splits[""], name, where))
@@ -50,10 +64,10 @@ def _source(data: Any, name: str, where: str) -> Encoded:
     """Images of the first column that holds them, with the labels of `_labels`."""
     import datasets
 
-    features = data.features
-    images = [k for k, kind in features.items() if isinstance(kind, datasets.Image)]
+    images = [k for k, kind in data.features.items() if isinstance(kind, datasets.Image)]
+    images = images or [k for k, kind in data.features.items() if _holds_files(kind)]
     if not images:
-        columns = ", ".join(features)
+        columns = ", ".join(data.features)
         raise InputError(f"{where}: has no column of images, but {columns}; cast one to Image")
     if len(images) > 1:
         raise InputError(
@@ -75,6 +89,13 @@ def _source(data: Any, name: str, where: str) -> Encoded:
     return Encoded(
         name, [f"{where}, image {i}" for i in range(len(data))], contents, labels, classes
     )
+
+
+def _holds_files(kind: Any) -> bool:
+    """Whether a column holds files as an Image is stored, or their bytes alone."""
+    if isinstance(kind, dict):
+        return kind.keys() == {"bytes", "path"}
+    return getattr(kind, "dtype", None) in ("binary", "large_binary")
 
 
 def _labels(data: Any, where: str) -> tuple[Labels, tuple[str, ...]]:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from PIL import Image, ImageOps
 
 _PNG = b"\x89PNG\r\n\x1a\n"
+# Where Pillow looks for the orientation.
+_TURNING = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
 # Chunks that pixels or the number of frames depend on, though a PNG may lack them.
 _NEEDED = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})
 
@@ -35,6 +37,8 @@ def without_metadata(content: bytes) -> bytes | None:
 
 def upright(image: Image.Image) -> Image.Image:
     """The image as its EXIF orientation says; as it is stored where the EXIF is damaged."""
+    if image.format in ("PNG", "JPEG") and not _TURNING & {str(key) for key in image.info}:
+        return image  # which Pillow would find out more slowly than a small image is decoded
     try:
         return ImageOps.exif_transpose(image)
     # Pillow's reader of EXIF was made for whole files, and raises what it comes upon.

@@ -1,7 +1,11 @@
 """An .npz archive -> arrays of images and labels, checked; pickled objects are never read."""
 
+import math
+import sys
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +23,49 @@ IMAGE_KEYS = ("images", "x_train", "x", "data", "arr_0")
 LABEL_KEYS = ("labels", "y_train", "y")
 TRAIN_KEY, TEST_KEY, TEST_LABEL_KEY = "x_train", "x_test", "y_test"
 LEVELS_KEY = "levels"
+_COLOURS = 3
+# Pixels fill -1..1; latents and standardised values reach some 4.
+_LARGEST = 4.0
 
 
 def read_archive(path: Path) -> Opened:
     """Read and check an archive written by numpy.savez: images, and perhaps labels and levels.
 
     Images: the key `images`, `x_train`, `x`, `data` or `arr_0`, else the only array; (n, h, w),
-    (n, h, w, c) or (n, c, h, w), where the smaller of the two outer numbers counts the channels.
-    Whole numbers 0..255 are grey levels, truth values are two levels, real numbers are used as
-    they are. Labels: the key `labels`, `y_train` or `y`, (n,), whole numbers or text.
-    Levels: the key `levels`, one number, for grey levels other than 256. With `x_train` there may
-    be `x_test` and `y_test`.
+    (n, h, w, c) or (n, c, h, w), where the smaller of the two outer numbers counts the channels,
+    or under `data` rows of squares of one or three channels, one after the other. Whole numbers
+    0..255 are grey levels, truth values are two levels, real numbers up to 4 are used as they are,
+    and their range is said.
+    Labels: the key `labels`, `y_train` or `y`, (n,), whole numbers or text. Levels: the key
+    `levels`, one number, for grey levels other than 256. With `x_train` there may be `x_test` and
+    `y_test`.
     """
+    with _opened(path) as archive:
+        key = _image_key(path, archive.files)
+        label_key = next((key for key in LABEL_KEYS if key in archive.files), None)
+        if label_key is None and key == "arr_0" and _are_labels(path, archive, "arr_1"):
+            label_key = "arr_1"  # as guided diffusion writes its samples
+        train = _read(path, archive, key, label_key)
+        if key != TRAIN_KEY or TEST_KEY not in archive.files:
+            return Opened(train)
+        label_key = TEST_LABEL_KEY if TEST_LABEL_KEY in archive.files else None
+        return Opened(train, _read(path, archive, TEST_KEY, label_key))
+
+
+def read_numbers(path: Path, key: str) -> NDArray[np.int64]:
+    """One array (n,) of whole numbers, and nothing else of the archive."""
+    with _opened(path) as archive:
+        if key not in archive.files:
+            raise InputError(f"{path}: has no {key}; fetch it again")
+        stored = _member(path, archive, key)
+    if stored.ndim != 1 or stored.dtype.kind not in "iu":
+        raise InputError(f"{path}, array '{key}': holds no whole numbers; fetch it again")
+    return stored.astype(np.int64)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[NpzFile]:
+    """The archive, checked."""
     check_regular(path)
     with path.open("rb") as file:  # numpy leaves a file open that it cannot read
         try:
@@ -44,20 +79,15 @@ def read_archive(path: Path) -> Opened:
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
             raise InputError(f"{path}: damaged; write the archive again") from error
         with archive:
-            key = _image_key(path, archive.files)
-            label_key = next((key for key in LABEL_KEYS if key in archive.files), None)
-            if label_key is None and key == "arr_0" and _are_labels(path, archive, "arr_1"):
-                label_key = "arr_1"  # as guided diffusion writes its samples
-            train = _read(path, archive, key, label_key)
-            if key != TRAIN_KEY or TEST_KEY not in archive.files:
-                return Opened(train)
-            label_key = TEST_LABEL_KEY if TEST_LABEL_KEY in archive.files else None
-            return Opened(train, _read(path, archive, TEST_KEY, label_key))
+            yield archive
 
 
 def _read(path: Path, archive: NpzFile, key: str, label_key: str | None) -> Arrays:
     where = f"{path}, array '{key}'"
-    stored = _channels_first(where, _member(path, archive, key))
+    stored = _member(path, archive, key)
+    if key == "data" and stored.ndim == 2 and (flat := _square(stored.shape[1])):
+        stored = stored.reshape(len(stored), *flat)
+    stored = _channels_first(where, stored)
     labels, classes = _labels(path, archive, label_key, len(stored))
     if stored.dtype.kind == "f":
         return Arrays(path.stem, _real(where, stored), None, labels, classes)
@@ -111,6 +141,15 @@ def _channels_first(where: str, images: NDArray[Any]) -> NDArray[Any]:
     return images
 
 
+def _square(values: int) -> tuple[int, int, int] | None:
+    """Shape of a square of one or three channels with so many values; None where it is none."""
+    for channels in (1, _COLOURS):
+        side = math.isqrt(values // channels)
+        if side > 1 and channels * side * side == values:
+            return channels, side, side
+    return None
+
+
 def _real(where: str, images: NDArray[Any]) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, refused below
         real = np.ascontiguousarray(images, np.float32)
@@ -120,7 +159,27 @@ def _real(where: str, images: NDArray[Any]) -> NDArray[np.float32]:
             f"{where}: {len(bad)} images hold NaN or infinite values, first at index {bad[0]}; "
             "repair or remove them"
         )
+    _say_range(where, float(real.min()), float(real.max()))
     return real
+
+
+def _say_range(where: str, low: float, high: float) -> None:
+    """A line about the range of real numbers; InputError for one that no network here is made for.
+
+    Networks expect values about -1..1, and noise levels from --sigma-min to --sigma-max.
+    """
+    if max(-low, high) > _LARGEST:
+        bytes_ = low >= 0 and high <= 255
+        fix = "store x / 127.5 - 1, or whole numbers" if bytes_ else "bring them to about -1..1"
+        raise InputError(
+            f"{where}: has real numbers from {low:.4g} to {high:.4g}, and {_LARGEST:g} is the"
+            f" largest that is taken; {fix}"
+        )
+    unit = "; these are 0..1, and 2 x - 1 would fill -1..1" if low >= 0 and high <= 1 else ""
+    print(
+        f"note: {where}: real numbers from {low:.4g} to {high:.4g}, used as they are{unit}",
+        file=sys.stderr,
+    )
 
 
 def _grey(where: str, images: NDArray[Any], levels: int | None) -> NDArray[np.uint8]:

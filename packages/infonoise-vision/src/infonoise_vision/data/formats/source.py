@@ -1,5 +1,6 @@
 """What every reader of a format gives: images that can be taken in part, and their labels."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -80,16 +81,51 @@ class Opened:
     held_out: Source | None = None
 
     def __post_init__(self) -> None:
-        if self.held_out is None or self.held_out.labels is None:
+        held_out, classes = self.held_out, self.train.classes
+        if held_out is None or held_out.labels is None or held_out.classes == classes:
             return
-        if self.held_out.classes != self.train.classes:
-            alone = sorted(set(self.train.classes) ^ set(self.held_out.classes))
-            some = ", ".join(alone[:5]) + (", ..." if len(alone) > 5 else "")
+        alone = sorted(set(classes) ^ set(held_out.classes))
+        some = ", ".join(alone[:5]) + (", ..." if len(alone) > 5 else "")
+        if not classes or not set(held_out.classes) <= set(classes):
             raise InputError(
-                f"{self.train.name}: has {len(self.train.classes)} classes for training and"
-                f" {len(self.held_out.classes)} for testing, or others ({some} in one alone); name"
+                f"{self.train.name}: has {len(classes)} classes for training and"
+                f" {len(held_out.classes)} for testing, or others ({some} in one alone); name"
                 " one of the two parts"
             )
+        print(f"note: {self.train.name}: no test images of class {some}", file=sys.stderr)
+        object.__setattr__(self, "held_out", Relabelled(held_out, classes))
+
+
+@dataclass(frozen=True, eq=False)
+class Relabelled:
+    """A source whose classes are some of `classes`, which its labels are to count into."""
+
+    source: Source
+    classes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def labels(self) -> Labels:
+        if self.source.labels is None:
+            return None
+        at = [self.classes.index(name) for name in self.source.classes]
+        return np.array(at, np.int64)[self.source.labels]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(
+        self,
+        rows: Rows,
+        size: int | None,
+        new: NewArray,
+        progress: Progress | None,
+        bad: BadRecords,
+    ) -> Read:
+        return self.source.read(rows, size, new, progress, bad)
 
 
 def in_memory(shape: tuple[int, ...]) -> Bytes:

@@ -106,9 +106,18 @@ def _check_cheap(content: bytes) -> None:
     times over take for ever to compare.
     """
     containers = 0
+    texts: set[int] = set()  # places in the memo that hold text
+    last, before = False, False  # whether the last value was text, and the one before it
     for number, (operation, argument, _) in enumerate(pickletools.genops(content)):
-        if operation.name.endswith("PUT") and int(argument or 0) > number:
-            raise pickle.UnpicklingError(f"it keeps value {argument} before it has as many")
-        containers += operation.name in _MADE
+        name = operation.name
+        if name.endswith("PUT"):
+            if int(argument or 0) > number:
+                raise pickle.UnpicklingError(f"it keeps value {argument} before it has as many")
+            texts |= {int(argument or 0)} if last else set()
+            continue
+        # Python 3 writes bytes for Python 2 as a function of two texts, which hold nothing.
+        containers += name in _MADE and not (name == "TUPLE2" and last and before)
+        is_text = "UNICODE" in name or (name.endswith("GET") and int(argument or 0) in texts)
+        last, before = is_text, last
         if number >= _OPERATIONS or containers > _CONTAINERS:
             raise pickle.UnpicklingError("it holds more than arrays and lists of plain values")

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infonoise_vision.data.formats.unpickle import load_plain
 from infonoise_vision.data.images import load_split
+from infonoise_vision.data.published.unpickle import load_plain
 
 from ..image_files import refused
 

@@ -6,12 +6,13 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
 from infonoise_vision.data.formats.arrays import Arrays
 from infonoise_vision.data.formats.containers import Container, sound
 from infonoise_vision.data.formats.source import Bytes, Opened, named_labels
-from infonoise_vision.data.formats.unpickle import load_plain
+from infonoise_vision.data.published.unpickle import load_plain
 
 _BATCH = re.compile(r"(data_batch_\d+|test_batch)(\.bin)?$")
 _SHAPE = (3, 32, 32)
@@ -72,7 +73,9 @@ def _joined(parts: list[tuple[Bytes, np.ndarray]], where: str, classes: tuple[st
 
 
 def _batch(where: str, base: str, content: bytes) -> tuple[Bytes, np.ndarray]:
-    return _binary(where, content) if base.endswith(".bin") else _python(where, content)
+    if base.endswith(".bin"):
+        return _binary(where, content)
+    return pickled_images(where, content, "labels", "CIFAR-10")
 
 
 def _binary(where: str, content: bytes) -> tuple[Bytes, np.ndarray]:
@@ -86,39 +89,47 @@ def _binary(where: str, content: bytes) -> tuple[Bytes, np.ndarray]:
     return records[:, 1:].reshape(-1, *_SHAPE), records[:, 0]
 
 
-def _python(where: str, content: bytes) -> tuple[Bytes, np.ndarray]:
-    """A pickled dict with `data` (n, 3072) bytes and `labels`, n whole numbers."""
-    fields = _fields(where, content)
-    data, labels = fields.get("data"), fields.get("labels")
+def pickled_images(
+    where: str, content: bytes, key: str, kind: str
+) -> tuple[Bytes, NDArray[np.int64]]:
+    """Images and labels of a pickled dict: `data` (n, 3072) bytes, `key` n whole numbers.
+
+    Args:
+        kind: What messages call such a set.
+    """
+    fields = pickled_fields(where, content)
+    data, labels = fields.get("data"), fields.get(key)
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (_PIXELS,):
-        raise InputError(f"{where}: its data are no rows of {_PIXELS} bytes; it is not CIFAR-10")
+        raise InputError(f"{where}: its data are no rows of {_PIXELS} bytes; it is not {kind}")
     if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
-        raise InputError(f"{where}: has no list of labels; it is not CIFAR-10")
+        raise InputError(f"{where}: has no list of labels; it is not {kind}")
     if not all(0 <= label < _CLASSES for label in labels):
-        raise InputError(f"{where}: has labels that are no class; it is not CIFAR-10")
+        raise InputError(f"{where}: has labels that are no class; it is not {kind}")
     if len(labels) != len(data):
         raise InputError(
             f"{where}: has {len(labels)} labels for {len(data)} images; fetch it again"
         )
-    return data.reshape(-1, *_SHAPE), np.array(labels)
+    return data.reshape(-1, *_SHAPE), np.array(labels, np.int64)
 
 
 def _classes(where: str, content: bytes) -> tuple[str, ...]:
     if where.endswith(".txt"):
         return tuple(content.decode("ascii", "replace").split())
-    names = _fields(where, content).get("label_names", [])
+    names = pickled_fields(where, content).get("label_names", [])
     if not isinstance(names, list) or not all(isinstance(name, bytes | str) for name in names):
         return _NAMES
-    return tuple(_text(name) for name in names)
+    return tuple(pickled_text(name) for name in names)
 
 
-def _fields(where: str, content: bytes) -> dict[str, Any]:
+def pickled_fields(where: str, content: bytes) -> dict[str, Any]:
+    """The fields of a pickled dict, without running anything in it."""
     try:
         fields = load_plain(content).items()
-        return {_text(key): value for key, value in fields if isinstance(key, bytes | str)}
+        return {pickled_text(key): value for key, value in fields if isinstance(key, bytes | str)}
     except pickle.UnpicklingError as error:
         raise InputError(f"{where}: cannot be read ({error}); fetch it again") from error
 
 
-def _text(value: bytes | str) -> str:
+def pickled_text(value: bytes | str) -> str:
+    """Text, which Python 2 pickled as bytes."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -1,0 +1,100 @@
+"""Which files are images: by their endings, and where these say nothing by their first bytes."""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from weakref import WeakKeyDictionary
+
+from infonoise_vision.data.formats.containers import Container
+from infonoise_vision.data.formats.source import Content
+
+SUFFIXES = (
+    *(".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
+    *(".jfif", ".jpe", ".jp2", ".avif", ".tga", ".ico", ".pbm", ".pgm", ".pnm", ".ppm"),
+)
+_HEIC_SUFFIXES = (".heic", ".heif")
+# An ending that programs give; what a scrape leaves, as in cat.jpg?w=100 or cat.jpg.1, is none.
+_ENDING = re.compile(r"\.[a-z][a-z0-9_]{0,9}")
+_STARTS = (
+    b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*",
+    b"\x00\x00\x00\x0cjP  \r\n\x87\n",
+)  # fmt: skip
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+# Of containers that were looked through: what has no ending is read for it.
+_KNOWN: WeakKeyDictionary[Container, list[int]] = WeakKeyDictionary()
+CONVERT = "convert HEIC to JPEG or PNG first (ImageMagick: magick mogrify -format jpg *.heic)"
+
+
+def suffix(name: str) -> str:
+    """The ending of a file's name, small."""
+    _, dot, ending = name.rpartition("/")[2].lstrip(".").rpartition(".")
+    return f"{dot}{ending}".lower() if _ else ""
+
+
+def is_image(name: str) -> bool:
+    """Whether a file's name says that it is an image."""
+    return suffix(name) in SUFFIXES
+
+
+def image_places(container: Container) -> list[int]:
+    """Places of the images, by name, and by content where a name has no ending."""
+    if container not in _KNOWN:
+        _KNOWN[container] = _image_places(container)
+    return _KNOWN[container]
+
+
+def _image_places(container: Container) -> list[int]:
+    names = container.names
+    unknown = [
+        i for i, name in enumerate(names)
+        if not _ENDING.fullmatch(suffix(name)) and i not in container.notes
+    ]  # fmt: skip
+    found = {i for i, name in enumerate(names) if is_image(name)}
+    contents = container.contents(unknown) if unknown else iter(())
+    found |= {i for i, content in zip(unknown, contents, strict=True) if is_image_content(content)}
+    return sorted(found)
+
+
+def is_image_content(content: Content) -> bool:
+    """Whether the first bytes of a file are those of an image."""
+    if not isinstance(content, bytes):
+        return False
+    webp = content[:4] == b"RIFF" and content[8:12] == b"WEBP"
+    bitmap = content[:2] == b"BM" and content[6:10] == bytes(4)
+    return content.startswith(_STARTS) or webp or bitmap or content[4:12] == b"ftypavif"
+
+
+def is_heic(content: bytes) -> bool:
+    """Whether the first bytes of a file are those of a telephone's HEIC."""
+    return content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS
+
+
+def say_left_out(container: Container, images: Iterable[int]) -> None:
+    """A line about the files that are neither images nor labels, if there are any."""
+    taken = {*images, *container.notes}
+    kinds = Counter(
+        suffix(name) or "without an ending"
+        for i, name in enumerate(container.names)
+        if i not in taken and not is_image(name)
+    )
+    if not kinds:
+        return
+    ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+    counts = ", ".join(f"{n} {kind}" for kind, n in ordered[:6])
+    more = ", ..." if len(kinds) > 6 else ""
+    fix = f"; {CONVERT}" if kinds.keys() & set(_HEIC_SUFFIXES) else ""
+    print(
+        f"note: {container.path}: left out as no images of a kind that is read: {counts}{more}"
+        f"{fix}",
+        file=sys.stderr,
+    )
+
+
+def no_images(container: Container) -> str:
+    """Why a container without images is refused."""
+    names = container.names
+    if any(suffix(name) in _HEIC_SUFFIXES for name in names):
+        return f"{container.path}: holds HEIC and no other image; {CONVERT}"
+    holds = f"holds {len(names)} files but no image" if names else "is empty"
+    return f"{container.path}: {holds}; give a folder of image files ({' '.join(SUFFIXES)})"

@@ -1,0 +1,115 @@
+"""Labels in Hugging Face's metadata, several images of one example, images without an ending."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infonoise_vision.data.images import load_images, load_parts, load_split
+from infonoise_vision.data.options import Reading
+
+from ..image_files import noise, png, refused, tarred, unpacked, zipped
+
+IMAGES = noise(12, 6, 6, 3)
+FILES = {f"{i:02}.png": png(image) for i, image in enumerate(IMAGES)}
+WORDS = ["cat" if i % 3 else "dog" for i in range(12)]
+
+
+def table(rows: list[dict], kind: str) -> bytes:
+    if kind == "jsonl":
+        return "\n".join(json.dumps(row) for row in rows).encode()
+    lines = [",".join(rows[0])] + [",".join(str(v) for v in row.values()) for row in rows]
+    return "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize("pack", [unpacked, zipped])
+def test_labels_of_metadata(tmp_path, kind, pack):
+    rows = [{"file_name": f"{i:02}.png", "label": WORDS[i]} for i in range(12)]
+    files = FILES | {f"metadata.{kind}": table(rows, kind)}
+    images = load_images(pack(tmp_path / "set.zip", files))
+    assert [images.classes[i] for i in images.labels] == WORDS
+
+
+def test_metadata_with_numbers_below_train_and_test(tmp_path):
+    files = {}
+    for part, rows in (("train", range(8)), ("test", range(8, 12))):
+        listed = [{"file_name": f"{i:02}.png", "label": i % 2} for i in rows]
+        files[f"{part}/metadata.csv"] = table(listed, "csv")
+        files |= {f"{part}/{i:02}.png": FILES[f"{i:02}.png"] for i in rows}
+    train, test = load_split(unpacked(tmp_path, files))
+    assert (train.labels.tolist(), test.labels.tolist()) == ([0, 1] * 4, [0, 1] * 2)
+    assert train.classes == ("0", "1")
+
+
+def test_metadata_without_a_class_are_said_to_be_unused(tmp_path, capsys):
+    rows = [{"file_name": name, "text": "a picture"} for name in FILES]
+    images = load_images(unpacked(tmp_path, FILES | {"metadata.csv": table(rows, "csv")}))
+    assert images.labels is None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "columns file_name, text" in line
+    assert "not used" in line
+
+
+def test_an_image_without_a_row_is_named(tmp_path):
+    rows = [{"file_name": f"{i:02}.png", "label": "a"} for i in range(11)]
+    refused(
+        unpacked(tmp_path, FILES | {"metadata.csv": table(rows, "csv")}), "11.png: has no label"
+    )
+
+
+def test_two_images_of_one_example_are_named(tmp_path):
+    files = {}
+    for i, content in enumerate(FILES.values()):
+        files |= {f"{i:03}.input.png": content, f"{i:03}.target.png": content}
+    refused(tarred(tmp_path / "a.tar", files), "000.input.png and 000.target.png are two images")
+    del files["000.target.png"]
+    refused(tarred(tmp_path / "b.tar", files), "001.input.png and 001.target.png")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"film.{i:04}.png" for i in range(12)],
+        [f"{film}.{i}.png" for film in "ab" for i in range(6)],
+        [f"{i}.original.png" for i in range(12)],
+    ],
+)
+def test_dots_in_names_alone_make_no_example(tmp_path, names):
+    files = dict(zip(names, FILES.values(), strict=True))
+    assert len(load_images(tarred(tmp_path / "a.tar", files))) == 12
+
+
+@pytest.mark.parametrize("pack", [unpacked, zipped, tarred])
+def test_files_without_an_ending_are_known_by_what_they_hold(tmp_path, capsys, pack):
+    names = ["a1b2c3", "02.jpg?w=100", "03.png.1", "04.", *list(FILES)[4:]]
+    files = dict(zip(names, FILES.values(), strict=True)) | {"README": b"words"}
+    ending = {unpacked: "", zipped: ".zip", tarred: ".tar"}[pack]
+    images = load_images(pack(tmp_path / f"set{ending}", files))
+    assert len(images) == 12
+    assert {image.tobytes() for image in images.pixels.transpose(0, 2, 3, 1)} == {
+        image.tobytes() for image in IMAGES
+    }
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("1 without an ending")
+
+
+def test_a_lone_folder_is_a_class_where_classes_are_wanted(tmp_path: Path):
+    source = unpacked(tmp_path, {f"cat/{name}": content for name, content in FILES.items()})
+    assert load_images(source).labels is None
+    train = load_parts(source, Reading(lone_class=True)).train
+    assert train.classes == ("cat",)
+    assert not np.any(train.labels)
+    # Images that lie in the folder itself have none.
+    assert load_parts(source / "cat", Reading(lone_class=True)).train.labels is None
+
+
+def test_classes_that_test_images_lack_are_named(tmp_path, capsys):
+    names = list(FILES)
+    files = {f"train/{'cat' if i % 2 else 'dog'}/{n}": FILES[n] for i, n in enumerate(names[:8])}
+    files |= {f"test/dog/{name}": FILES[name] for name in names[8:]}
+    train, test = load_split(unpacked(tmp_path, files))
+    assert test.classes == train.classes == ("cat", "dog")
+    assert test.labels.tolist() == [1] * 4
+    assert "no test images of class cat" in capsys.readouterr().err
