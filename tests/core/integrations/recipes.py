@@ -15,7 +15,7 @@ RECIPES = {match["name"]: match["code"] for match in RECIPE.finditer(README.read
 
 
 def added_lines(code):
-    """Lines of code, imports apart, that name the channel, the schedule or its callback."""
+    """Lines of code, imports apart, that name the channel, the schedule or its callback, or a choice."""
     lines = code.splitlines()
     imports = {
         line
@@ -23,7 +23,7 @@ def added_lines(code):
         if isinstance(node, ast.Import | ast.ImportFrom)
         for line in range(node.lineno, node.end_lineno + 1)
     }
-    ours = re.compile(r"\bchannel\b|\bschedule\b|ScheduleCallback")
+    ours = re.compile(r"\bchannel\b|\bschedule\b|\bchoice\b|ScheduleCallback")
     return [line for i, line in enumerate(lines, 1) if i not in imports and ours.search(line)]
 
 

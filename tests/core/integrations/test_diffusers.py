@@ -1,9 +1,11 @@
 """Hugging Face Diffusers: training recipes, sampling grids, and its EDM solver as an oracle."""
 
+from functools import partial
+
 import pytest
 import torch
 
-from infonoise_core import EDMDenoiser, entropic_grid
+from infonoise_core import EDMDenoiser, choose_levels, entropic_grid
 from infonoise_core.analytic.exact import BinarySource, exact_profile
 from infonoise_core.sampling.grids import karras_grid, log_uniform_grid
 from infonoise_core.sampling.solvers import solve
@@ -131,6 +133,25 @@ def test_ddpm_sampler_takes_a_grid(run, unet, batches):
     # The ends of the grid are the ends of the table.
     assert scheduler.timesteps[0] == 999
     assert scheduler.timesteps[-1] == 0
+
+
+# The library asks numpy for copies in a way that numpy is giving up.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_pipeline_gets_better_levels(run, unet, batches, capsys, monkeypatch):
+    # Fewer noises and moves than a user would take.
+    few = partial(choose_levels, examples=32, search=30)
+    monkeypatch.setattr("infonoise_core.integrations.diffusers.choose_levels", few)
+    pipeline = diffusers.DDPMPipeline(unet, diffusers.DDPMScheduler(clip_sample=False))
+    space = run("diffusers-levels", pipeline=pipeline, images=torch.cat(batches))
+    shown = capsys.readouterr().out
+    assert shown.startswith("dpmpp-2m, 10 calls: ")
+    assert "levels: " in shown
+    # The pipeline runs with them, whatever steps it is asked for, and knows its network again.
+    pipeline.set_progress_bar_config(disable=True)
+    made = pipeline(batch_size=2, num_inference_steps=50, output_type="np").images
+    assert made.shape == (2, 8, 8, 1)
+    assert len(pipeline.scheduler.timesteps) == 10
+    assert len(space["choice"].sigmas) == 10
 
 
 @pytest.mark.parametrize(

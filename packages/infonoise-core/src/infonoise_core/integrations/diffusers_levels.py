@@ -1,0 +1,332 @@
+"""Lists of noise levels put into Diffusers' schedulers, each in the way that it takes them."""
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from infonoise_core.errors import InputError
+from infonoise_core.processes.wrapped import StepTable
+from infonoise_core.sampling.candidates import snapped
+from infonoise_core.sampling.choose import LevelChoice
+
+Kind = Literal["ddpm", "edm", "flow"]
+# Those that take timesteps of the table, whole ones.
+_BY_STEPS = (
+    "HeunDiscreteScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
+    "DDPMScheduler", "LCMScheduler", "TCDScheduler",
+)  # fmt: skip
+_CONVERSIONS = (
+    "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas",
+)  # fmt: skip
+_TAKERS = {
+    "ddpm": "EulerDiscreteScheduler (the step of DDIM), HeunDiscreteScheduler or"
+    " DPMSolverMultistepScheduler",
+    "edm": "EDMEulerScheduler",
+    "flow": "FlowMatchEulerDiscreteScheduler, or UniPCMultistepScheduler with use_flow_sigmas=True",
+}
+# Levels that a scheduler may be off those asked for: float32 times of flow near 1 keep 1e-4.
+_CLOSE = 2e-3
+_RHO = 7.0
+
+
+@dataclass(frozen=True)
+class LevelsFor:
+    """What `levels_for` found.
+
+    Attributes:
+        choice: Which levels, and why.
+        scheduler: One that takes these levels whatever number of steps it is asked for; put it
+            into the pipeline.
+    """
+
+    choice: LevelChoice
+    scheduler: Any
+
+    @property
+    def sigmas(self) -> Tensor:
+        """(n,) descending noise levels, without the final 0."""
+        return self.choice.sigmas
+
+    @property
+    def timesteps(self) -> list[float]:
+        """The same as the scheduler's timesteps, for a pipeline's own argument."""
+        found: list[float] = self.scheduler.timesteps.detach().cpu().tolist()
+        return found
+
+    def __str__(self) -> str:
+        name = type(self.scheduler).__name__
+        return f"{self.choice}\n{name}, pipeline.scheduler = choice.scheduler"
+
+
+def kind_of(scheduler: Any) -> Kind:
+    """Which noise a scheduler's model was trained with."""
+    name, config = type(scheduler).__name__, scheduler.config
+    if name.startswith("EDM"):
+        return "edm"
+    if name.startswith("FlowMatch") or config.get("use_flow_sigmas", False):
+        return "flow"
+    if not hasattr(scheduler, "alphas_cumprod"):
+        raise InputError(f"{name} has no alphas_cumprod: its noise is not known here")
+    return "ddpm"
+
+
+def apply_levels(scheduler: Any, sigmas: Tensor, device: Any = None) -> Any:
+    """Put a list of levels into a scheduler, and look whether it took them.
+
+    Args:
+        scheduler: Changed in place, as set_timesteps does. One that takes whole timesteps gets the
+            nearest of the table.
+        sigmas: (n,) noise-to-signal ratios b / a, descending, without the final 0.
+        device: Of its timesteps.
+
+    Returns:
+        The scheduler.
+
+    Raises:
+        InputError: For a scheduler that takes no list, with one that does; for levels that do not
+            fall; and where the scheduler's settings would change the list in silence.
+    """
+    levels = torch.as_tensor(sigmas, dtype=torch.float64).detach().cpu()
+    if levels.dim() != 1 or not len(levels) or not bool((levels > 0).all()):
+        raise InputError("levels must be positive, in one row: give sigma, without the final 0")
+    if not bool((levels.diff() < 0).all()):
+        raise InputError("levels must fall strictly: give them from noise to data, each once")
+    name, kind = type(scheduler).__name__, kind_of(scheduler)
+    _check_settings(scheduler, name)
+    if name == "EDMEulerScheduler":
+        _edm(scheduler, levels, device)
+    elif name == "FlowMatchEulerDiscreteScheduler":
+        _flow(scheduler, levels, device)
+    elif name == "UniPCMultistepScheduler" and kind == "flow":
+        s = levels / (1 + levels)
+        before = _unshifted(s, scheduler.config.flow_shift)
+        # It wants an array, and cuts its times to whole numbers, which no network was trained on.
+        scheduler.set_timesteps(sigmas=before.numpy(), device=device)
+        times = scheduler.config.num_train_timesteps * s
+        scheduler.timesteps = times.to(scheduler.timesteps.device, torch.float32)
+    elif name == "EulerDiscreteScheduler":
+        # With the final 0, which its own conversion of timesteps appends elsewhere.
+        scheduler.set_timesteps(sigmas=[*levels.tolist(), 0.0], device=device)
+    elif name in _BY_STEPS and kind == "ddpm":
+        table = StepTable(scheduler.alphas_cumprod)
+        steps = table.time(snapped(levels, table.sigma)).round().long()
+        scheduler.set_timesteps(timesteps=steps.tolist(), device=device)
+        levels = table.sigma[steps]
+    else:
+        raise InputError(f"{name} takes no list of levels: use {_TAKERS[kind]}")
+    found = levels_of(scheduler)
+    if len(found) != len(levels) or not torch.allclose(found, levels, rtol=_CLOSE, atol=0):
+        raise InputError(
+            f"{name} did not take the levels: it has {[round(s, 4) for s in found.tolist()]}"
+            f" instead of {[round(s, 4) for s in levels.tolist()]}; look at its config"
+        )
+    return scheduler
+
+
+def levels_of(scheduler: Any) -> Tensor:
+    """(n,) float64 noise-to-signal ratios of a scheduler's own list, without the final 0."""
+    name, kind = type(scheduler).__name__, kind_of(scheduler)
+    if not hasattr(scheduler, "sigmas") or name in (
+        "DDPMScheduler",
+        "LCMScheduler",
+        "TCDScheduler",
+    ):
+        table = StepTable(scheduler.alphas_cumprod)
+        return table.sigma[scheduler.timesteps.cpu().long().clamp(max=len(table.sigma) - 1)]
+    sigmas: Tensor = scheduler.sigmas.detach().cpu().to(torch.float64)
+    sigmas = sigmas[:-1]
+    if name == "HeunDiscreteScheduler":
+        # Each but the first is there twice.
+        sigmas = torch.cat([sigmas[:1], sigmas[1::2]])
+    if kind == "flow":
+        # At s = 1 there is noise alone, and no ratio.
+        sigmas = sigmas.clamp(max=1 - 1 / scheduler.config.num_train_timesteps)
+        return sigmas / (1 - sigmas)
+    return sigmas
+
+
+def noise_of(scheduler: Any, sigma: float) -> float:
+    """Standard deviation of x = x0 + sigma eps where this scheduler starts from noise at sigma."""
+    name, kind = type(scheduler).__name__, kind_of(scheduler)
+    if kind == "flow":
+        return 1 + sigma
+    plain = name in ("EulerDiscreteScheduler", "HeunDiscreteScheduler") and (
+        scheduler.config.timestep_spacing in ("linspace", "trailing")
+    )
+    return sigma if plain else math.hypot(1.0, sigma)
+
+
+def table_levels(scheduler: Any) -> Tensor | None:
+    """(m,) ascending, the only levels that a scheduler takes; None for any."""
+    if type(scheduler).__name__ in _BY_STEPS:
+        return StepTable(scheduler.alphas_cumprod).sigma
+    return None
+
+
+def scheduler_for(scheduler: Any, solver: str) -> Any:
+    """A new scheduler that takes a list and makes the steps of a solver, for the same model.
+
+    `from_config` leaves out what was a default in the other class, so betas can change in silence:
+    here the table is compared, and given in full.
+    """
+    import diffusers
+
+    kind = kind_of(scheduler)
+    names = {
+        ("ddpm", "euler"): "EulerDiscreteScheduler",
+        ("ddpm", "heun"): "HeunDiscreteScheduler",
+        ("ddpm", "dpmpp-2m"): "DPMSolverMultistepScheduler",
+        ("edm", "euler"): "EDMEulerScheduler",
+        ("flow", "euler"): "FlowMatchEulerDiscreteScheduler",
+        ("flow", "unipc"): "UniPCMultistepScheduler",
+    }
+    if (kind, solver) not in names:
+        possible = ", ".join(s for k, s in names if k == kind)
+        raise InputError(
+            f"solver {solver} for {type(scheduler).__name__}: no scheduler of Diffusers takes a"
+            f" list for it; give one of {possible}"
+        )
+    kept = {
+        name: scheduler.config[name]
+        for name in ("num_train_timesteps", "prediction_type", "sigma_min", "sigma_max")
+        if name in scheduler.config
+    }
+    make = getattr(diffusers, names[kind, solver])
+    if kind == "edm":
+        return make(**kept, sigma_data=scheduler.config.sigma_data)
+    if kind == "flow":
+        steps = scheduler.config.num_train_timesteps
+        if solver == "euler":
+            return make(num_train_timesteps=steps)
+        return make(
+            num_train_timesteps=steps, use_flow_sigmas=True, prediction_type="flow_prediction"
+        )
+    kept = {k: v for k, v in kept.items() if not k.startswith("sigma")}
+    kept.update({} if solver == "dpmpp-2m" else {"timestep_spacing": "leading"})
+    alphas = scheduler.alphas_cumprod.detach().cpu().to(torch.float64)
+    made = make(**kept, trained_betas=_betas(alphas))
+    if not torch.allclose(made.alphas_cumprod.double()[:-1], alphas[:-1], rtol=1e-4, atol=1e-9):
+        raise InputError(f"{type(made).__name__} did not take the table of the model's noise")
+    # To the last bit, as the levels near data lie where 1 - alpha is small.
+    made.alphas_cumprod = scheduler.alphas_cumprod.detach().cpu().clone()
+    return made
+
+
+def stock_lists(scheduler: Any, target: Any, n: int) -> dict[str, Tensor]:
+    """What a model has without us: the pipeline's own list, and those of the target scheduler.
+
+    Of at most n levels, by name; those that a scheduler cannot make are left out.
+    """
+    found: dict[str, Tensor] = {}
+    kind = kind_of(target)
+    if kind == "ddpm":
+        for spacing in ("leading", "trailing", "linspace"):
+            found[spacing] = _listed(target, n, timestep_spacing=spacing)
+        found["Karras"] = _listed(target, n, use_karras_sigmas=True)
+    elif kind == "edm":
+        for name in ("karras", "exponential"):
+            found[name] = _listed(target, n, sigma_schedule=name)
+    else:
+        found["even"] = _listed(target, n)
+        shift = float(scheduler.config.get("shift", scheduler.config.get("flow_shift", 1.0)))
+        if shift != 1.0:
+            found[f"shift {shift:g}"] = _listed(scheduler, n)
+        found["Karras"] = _listed(target, n, use_karras_sigmas=True)
+    return {
+        name: sigmas
+        for name, sigmas in found.items()
+        if 0 < len(sigmas) <= n
+        and bool(sigmas.isfinite().all())
+        and bool((sigmas.diff() < 0).all())
+    }
+
+
+def held(scheduler: Any, sigmas: Tensor) -> Any:
+    """A copy of a scheduler with these levels, which it keeps whatever steps are asked for."""
+    mine = copy.deepcopy(scheduler)
+    levels = sigmas.clone()
+    take = mine.set_timesteps
+
+    def set_timesteps(*_: Any, device: Any = None, **__: Any) -> None:
+        # apply_levels calls the class's own, which is there meanwhile.
+        mine.set_timesteps = take
+        try:
+            apply_levels(mine, levels, device)
+        finally:
+            mine.set_timesteps = set_timesteps
+
+    set_timesteps()
+    return mine
+
+
+def _listed(target: Any, n: int, **settings: Any) -> Tensor:
+    made = copy.deepcopy(target)
+    made.register_to_config(**settings)
+    try:
+        made.set_timesteps(n)
+    except (ValueError, AssertionError, IndexError):
+        return torch.empty(0, dtype=torch.float64)
+    return levels_of(made)
+
+
+def _check_settings(scheduler: Any, name: str) -> None:
+    config = scheduler.config
+    blocking = [flag for flag in _CONVERSIONS if config.get(flag, False)]
+    if blocking:
+        raise InputError(
+            f"{name} with {blocking[0]}=True makes a list of its own: use"
+            f" {name}.from_config(scheduler.config, {blocking[0]}=False)"
+        )
+    if config.get("shift_terminal"):
+        raise InputError(
+            f"{name} with shift_terminal stretches the list: use"
+            f" {name}.from_config(scheduler.config, shift_terminal=None)"
+        )
+    if config.get("final_sigmas_type", "zero") != "zero" and name != "EulerDiscreteScheduler":
+        raise InputError(
+            f"{name} with final_sigmas_type={config.final_sigmas_type!r} stops before 0: use"
+            f" {name}.from_config(scheduler.config, final_sigmas_type='zero')"
+        )
+    if config.get("invert_sigmas", False):
+        raise InputError(f"{name} with invert_sigmas=True runs the other way: levels do not fit")
+
+
+def _edm(scheduler: Any, levels: Tensor, device: Any) -> None:
+    """EDMEuler reads its `sigmas` as a ramp between its own ends, and starts from its own top."""
+    if scheduler.config.sigma_schedule != "karras":
+        raise InputError(
+            "EDMEulerScheduler with sigma_schedule='exponential': use"
+            " EDMEulerScheduler.from_config(scheduler.config, sigma_schedule='karras')"
+        )
+    first = float(levels[0])
+    if not math.isclose(first, scheduler.config.sigma_max, rel_tol=1e-9):
+        # The first noise is made by config.sigma_max, whatever the list starts with.
+        scheduler.register_to_config(sigma_max=first)
+    rho = float(scheduler.config.rho)
+    high, low = first ** (1 / rho), float(scheduler.config.sigma_min) ** (1 / rho)
+    scheduler.set_timesteps(sigmas=(levels ** (1 / rho) - high) / (low - high), device=device)
+
+
+def _flow(scheduler: Any, levels: Tensor, device: Any) -> None:
+    s = levels / (1 + levels)
+    if not scheduler.config.use_dynamic_shifting:
+        s = _unshifted(s, scheduler.shift)
+        scheduler.set_timesteps(sigmas=s.tolist(), device=device)
+        return
+    # A shift by the image's size that changes nothing.
+    neutral = 0.0 if scheduler.config.time_shift_type == "exponential" else 1.0
+    scheduler.set_timesteps(sigmas=s.tolist(), mu=neutral, device=device)
+
+
+def _unshifted(s: Tensor, shift: float) -> Tensor:
+    return s / (shift - (shift - 1) * s)
+
+
+def _betas(alphas_cumprod: Tensor) -> Any:
+    ratio = torch.cat([alphas_cumprod[:1], alphas_cumprod[1:] / alphas_cumprod[:-1]])
+    return np.asarray(1 - ratio, dtype=np.float64).tolist()
