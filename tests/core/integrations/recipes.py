@@ -15,7 +15,7 @@ RECIPES = {match["name"]: match["code"] for match in RECIPE.finditer(README.read
 
 
 def added_lines(code):
-    """Lines of code, imports apart, that name the channel, the schedule or its callback, or a choice."""
+    """Lines of code, imports apart, that name the channel, the schedule, a callback or a choice."""
     lines = code.splitlines()
     imports = {
         line
