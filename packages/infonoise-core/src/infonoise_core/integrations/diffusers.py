@@ -26,7 +26,7 @@ from infonoise_core.integrations.diffusers_levels import (
 )
 from infonoise_core.processes.channel import Channel, RectifiedFlow, VarianceExploding
 from infonoise_core.processes.denoiser import EDMDenoiser
-from infonoise_core.processes.variance_preserving import DiscreteDDPM
+from infonoise_core.processes.discrete import DiscreteDDPM
 from infonoise_core.processes.wrapped import NetworkDenoiser, Target
 from infonoise_core.sampling.choose import choose_levels, levels_in
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
-from infonoise_core.processes.variance_preserving import DiscreteDDPM
+from infonoise_core.processes.discrete import DiscreteDDPM
 
 # (x_t, time, **condition) -> a prediction of x_t's shape, of twice its channels, or an object or a
 # tuple that holds it.
