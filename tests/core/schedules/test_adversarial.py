@@ -10,6 +10,9 @@ from infonoise_core.analytic.exact import BinarySource, exact_profile
 from of_core import adversarial
 from of_core.gates import DEFAULT, GATES
 
+# Masks and bursts of NaN are said, as tests/core/schedules/test_health.py has it.
+pytestmark = pytest.mark.filterwarnings("ignore:InfoNoise. (impossible|of .* left out):UserWarning")
+
 
 def test_the_gate_of_the_tables_is_the_default() -> None:
     profile = exact_profile(BinarySource(4), 0.02, 50.0)

@@ -4,6 +4,7 @@ Only the noise-to-signal ratio sigma = b/a is free of conventions, so everything
 on a grid that is uniform in log sigma, and each channel converts at the edge.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping
 from typing import ClassVar
@@ -16,6 +17,10 @@ from infonoise_core.errors import InputError
 from infonoise_core.processes.prediction import Prediction, named_prediction
 
 __all__ = ["Channel", "Prediction", "RectifiedFlow", "VarianceExploding"]
+
+
+# How far beyond the span's ends a reported level may lie, as a factor of sigma.
+_MARGIN = 1.1
 
 
 class Channel(ABC):
@@ -93,6 +98,22 @@ class Channel(ABC):
         return self.coordinate(sigma.clamp(self.sigma_min, self.sigma_max)).to(
             self.coordinate_dtype
         )
+
+    @property
+    def coordinate_span(self) -> tuple[float, float]:
+        """The coordinate's lowest and highest value over the span of sigma."""
+        ends = self.coordinate(torch.tensor([self.sigma_min, self.sigma_max], dtype=torch.float64))
+        low, high = sorted(ends.to(torch.float64).tolist())
+        return low, high
+
+    def reported_sigma(self, u: Tensor) -> Tensor:
+        """sigma(u) of levels from elsewhere, nan where they are none of the span; any shape.
+
+        A tenth beyond its ends still counts, because a float32 time near 1 is that coarse.
+        """
+        sigma = self.sigma(u)
+        inside = (sigma >= self.sigma_min / _MARGIN) & (sigma <= self.sigma_max * _MARGIN)
+        return torch.where(inside, sigma, math.nan)
 
     def edges(self, bins: int) -> Tensor:
         """(K+1,) sigma edges of at most `bins` bins over the span, float64 on the CPU.

@@ -74,6 +74,14 @@ class DiscreteDDPM(Channel):
     def sigma(self, u: Tensor) -> Tensor:
         return self._table(u).sigma[u.to(torch.int64)]
 
+    def reported_sigma(self, u: Tensor) -> Tensor:
+        # A time in [0, 1] or a step of another table would read some step's level, or stop a GPU.
+        steps = self._table(u).sigma
+        whole = u.to(torch.int64)
+        inside = (whole == u) & (whole >= 0) & (whole < len(steps))
+        sigma = super().reported_sigma(whole.clamp(0, len(steps) - 1))
+        return torch.where(inside, sigma, torch.nan)
+
     def coordinate(self, sigma: Tensor) -> Tensor:
         middles = self._table(sigma).middles
         return torch.searchsorted(middles, sigma.to(middles.dtype).log(), right=True)

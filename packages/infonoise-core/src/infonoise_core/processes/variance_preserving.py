@@ -128,6 +128,11 @@ class VariancePreserving(Channel):
     def sigma(self, u: Tensor) -> Tensor:
         return self.curve.sigma(u)
 
+    def reported_sigma(self, u: Tensor) -> Tensor:
+        # Beyond its ends a curve may come back to levels of the span.
+        inside = (u >= 0) & (u <= 1)
+        return torch.where(inside, super().reported_sigma(u), torch.nan)
+
     def coordinate(self, sigma: Tensor) -> Tensor:
         return self.curve.time(sigma)
 

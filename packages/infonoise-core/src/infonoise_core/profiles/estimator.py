@@ -105,10 +105,13 @@ class RateEstimator:
             indicator = table.new_zeros(len(bins), sums.shape[1]).scatter_(1, bins[:, None], 1.0)
             sums += table @ indicator
 
-    def merge(self) -> None:
+    def merge(self) -> Tensor:
         """Fold what was observed since the last merge into the history.
 
         A collective under torch.distributed.
+
+        Returns:
+            (3, K) what was new in each bin: count, sum of rates, sum of their squares.
         """
         increment = self._increment.clone()
         if torch.distributed.is_available() and torch.distributed.is_initialized():
@@ -120,6 +123,7 @@ class RateEstimator:
         self._history.mul_(keep).add_(increment)
         self._weight_squares.mul_(keep.square()).add_(new)
         self._count.add_(new)
+        return increment[[_COUNT, _RATE, _SQUARES]]
 
     @property
     def observed(self) -> bool:
@@ -135,6 +139,11 @@ class RateEstimator:
     def rate(self) -> Tensor:
         """(K,) weighted means as they are; nan where nothing was seen."""
         return self._history[_RATE] / self._history[_COUNT]
+
+    @property
+    def raw_rate(self) -> Tensor:
+        """(K,) the same with nothing that `dim` bounds cut off."""
+        return self._history[_RAW] / self._history[_COUNT]
 
     @property
     def stderr(self) -> Tensor:
@@ -161,7 +170,7 @@ class RateEstimator:
             self.stderr,
             self._count.clone(),
             self.dim,
-            raw=self._fitted(self._history[_RAW] / self._history[_COUNT], None),
+            raw=self._fitted(self.raw_rate, None),
             implied=implied if bool((self._history[_IMPLIED_COUNT] > 0).any()) else None,
             groups=dict(zip(self.groups, shares * rate, strict=True)),
         )

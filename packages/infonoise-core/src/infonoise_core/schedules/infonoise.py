@@ -33,7 +33,8 @@ from infonoise_core.schedules.gates import (
     total_variation,
     training_density,
 )
-from infonoise_core.schedules.knowledge import completed, is_input
+from infonoise_core.schedules.health import Health
+from infonoise_core.schedules.knowledge import completed, is_input, most
 from infonoise_core.schedules.law import Law, law_of
 from infonoise_core.schedules.reports import Reports
 from infonoise_core.schedules.table import TableLaw
@@ -130,6 +131,7 @@ class InfoNoise(TableLaw):
         self.warmup_steps, self.transition = warmup_steps, transition
         self.min_count = min_count
         self.estimator = RateEstimator(self.edges, horizon, self._reports.dim, groups)
+        self._health = Health(channel, len(self._width), self._reports.prediction is not None)
         self.prior = None if prior is None else self._on_our_grid(prior)
         self.ceiling = None if ceiling is None else self._on_our_grid(ceiling)
         self._steps = 0
@@ -149,7 +151,8 @@ class InfoNoise(TableLaw):
     ) -> None:
         """Report the errors made at levels u (n,), which `sample` drew.
 
-        Training losses only: held-out losses belong to a profile of their own.
+        Training losses only: held-out losses belong to a profile of their own. Those that are not
+        finite, negative or at no level of the channel are left out and counted.
 
         Args:
             squared_error: Where `prediction` is given, the network's output minus its target, with
@@ -163,6 +166,7 @@ class InfoNoise(TableLaw):
         sigma, squared_error = self._reports.read(u, squared_error)
         self.estimator.dim = self._reports.dim
         self.estimator.observe(sigma, squared_error, implied_error)
+        self._health.count(sigma, squared_error)
 
     def step(self) -> None:
         """Count an optimizer step; refresh the density every `refresh_every` steps.
@@ -187,7 +191,7 @@ class InfoNoise(TableLaw):
         filled = int((self.estimator.effective_count >= self.min_count).sum())
         bins = f"{filled} of {len(self._width)} bins filled"
         held = f"; by the plain rate: {self._plain}" if self._plain else ""
-        held += f"; held: {self._held}" if self._held else ""
+        held += (f"; held: {self._held}" if self._held else "") + self._health.words()
         if self._adapting_since is None:
             prior = "the warm-up law" if self.prior is None else "the prior profile"
             if self._steps > self.warmup_steps:
@@ -213,14 +217,11 @@ class InfoNoise(TableLaw):
             "channel": channel_state(self.channel),
             "density": self._density.clone(),
             "estimator": self.estimator.state_dict(),
+            "health": self._health.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the state over.
-
-        Raises:
-            InputError: With the reason, when it belongs to another grid or version.
-        """
+        """Take the state over; InputError when it is of another channel, grid or version."""
         if state.get("version") != VERSION:
             raise InputError(
                 f"the schedule's state has version {state.get('version')}, this program reads"
@@ -228,6 +229,7 @@ class InfoNoise(TableLaw):
             )
         check_channel_state(state.get("channel"), self.channel)
         self.estimator.load_state_dict(state["estimator"])
+        self._health.load_state_dict(state.get("health"))
         self._reports.dim = self.estimator.dim
         self._steps = int(state["steps"])
         since = state["adapting_since"]
@@ -236,7 +238,8 @@ class InfoNoise(TableLaw):
         self._set_density(state["density"].to("cpu", torch.float64))
 
     def _refresh(self) -> None:
-        self.estimator.merge()
+        new, expected = self.estimator.merge(), most(self.estimator.dim, self.prior, self.ceiling)
+        self._health.judge(self.estimator, new, expected)
         if self._adapting_since is None and not self._ready():
             return
         known = self._known()

@@ -43,3 +43,9 @@ def completed(
 def is_input(known: EntropyRateProfile, dim: int | None) -> bool:
     """Whether the errors are those of a denoiser that returns its input, at every level."""
     return dim is not None and known.entropy() >= _ALL_LOST * dim * float(known.width.sum())
+
+
+def most(dim: int | None, *bounds: EntropyRateProfile | None) -> float | None:
+    """The largest rate that data may have anywhere: of a prior or ceiling, else `dim`."""
+    peaks = [float(profile.rate.max()) for profile in bounds if profile is not None]
+    return min(peaks) if peaks else dim

@@ -43,6 +43,8 @@ class Reports:
     def read(self, u: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:
         """(n,) sigma and squared x0-errors, (n, G) in groups, of what is reported at levels u.
 
+        sigma is nan where u is no level of the channel's span.
+
         Args:
             u: (n,), also with further axes of length 1, as where it is multiplied with examples.
             error: (n, ...) output minus target where there is a prediction, else squared errors.
@@ -52,7 +54,7 @@ class Reports:
             u = u.reshape(-1)
         if self.prediction is not None:
             error = self._squared(u, error)
-        return self.channel.sigma(u), error
+        return self.channel.reported_sigma(u), error.detach()
 
     def _squared(self, u: Tensor, error: Tensor) -> Tensor:
         """(n,) squared x0-errors of (n, ...) errors of the prediction."""
