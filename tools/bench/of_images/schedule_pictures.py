@@ -87,7 +87,7 @@ def _drawn(
 ) -> torch.Tensor:
     denoiser = denoiser_of(objective, images.shape, len(images.classes), 0)
     load_denoiser(run, denoiser)
-    sigmas = karras_grid(LEVELS, objective.sigma_min, objective.sigma_max)
+    sigmas = karras_grid(LEVELS, *objective.span)
     sample = generate(
         denoiser, images.shape, samples, sigmas, solver="heun", seed=seed, chunk=vision_runs.CHUNK
     )

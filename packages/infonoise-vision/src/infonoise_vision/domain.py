@@ -32,6 +32,7 @@ from infonoise_vision.methods.diffusion import (
     schedule_context,
 )
 from infonoise_vision.methods.options import ImageOptions
+from infonoise_vision.methods.settled import settled
 from infonoise_vision.sampling.examples import examples, page_examples, real_examples
 from infonoise_vision.sampling.images import check_out
 from infonoise_vision.sampling.trained import ImageRun
@@ -63,6 +64,14 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         """Whether two fingerprints are the same but for rounding."""
         return alike(known, found)
 
+    def settled(
+        self, options: ImageOptions, data: Parts, begun: Mapping[str, Any]
+    ) -> ImageOptions:
+        """The unit of noise and the head, where the images decide; a run keeps its own."""
+        own = begun.get("objective")
+        own = own if isinstance(own, Mapping) else None
+        return ImageOptions(settled(options.objective, data.train, own))
+
     def about(self, data: Parts) -> str:
         """Numbers, shape and name."""
         images = data.train
@@ -93,7 +102,8 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         images = settings[self.summary_key]
         c, h, w = images["shape"]
         classes = len(images.get("classes", ()))
-        return denoiser_of(options_of(self, settings).objective, (c, h, w), classes, seed=0)
+        objective = options_of(self, settings).objective
+        return denoiser_of(objective, (c, h, w), classes, 0, images.get("levels"))
 
     def samples(self, denoiser: nn.Module, data: Parts, options: ImageOptions) -> Samples:
         """A grid of generated images, or of held-out ones completed."""

@@ -32,19 +32,23 @@ def laptop() -> TrainOptions:
 
 def edm_cifar10() -> TrainOptions:
     """CIFAR-10, 55.7 million parameters: 200 million images in batches of 512."""
-    objective = Objective(network="ddpmpp-cifar10", dropout=0.13, augment=0.12)
+    objective = Objective(network="ddpmpp-cifar10", dropout=0.13, augment=0.12, noise_unit=1.0)
     return _edm(objective, images=200e6, batch=512, lr=1e-3, warmup=10e6, half_life=0.5e6)
 
 
 def edm_cifar10_classes() -> TrainOptions:
     """The same, given each image's class; for guidance a tenth of the classes is withheld."""
-    objective = Objective(network="ddpmpp-cifar10", dropout=0.13, augment=0.12, conditional=True)
+    objective = Objective(
+        network="ddpmpp-cifar10", dropout=0.13, augment=0.12, conditional=True, noise_unit=1.0
+    )
     return _edm(objective, images=200e6, batch=512, lr=1e-3, warmup=10e6, half_life=0.5e6)
 
 
 def edm_imagenet64() -> TrainOptions:
     """ImageNet at 64x64 with classes, 295.9 M parameters: 2500 million images, 4096 a step."""
-    objective = Objective(network="adm-imagenet64", size=64, dropout=0.1, conditional=True)
+    objective = Objective(
+        network="adm-imagenet64", size=64, dropout=0.1, conditional=True, noise_unit=1.0
+    )
     return _edm(objective, images=2500e6, batch=4096, lr=1e-4, warmup=10e6, half_life=50e6)
 
 

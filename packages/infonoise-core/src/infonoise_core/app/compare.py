@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,7 @@ from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import split_names
 from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.progress import progress
-from infonoise_core.training.run_folder import check_run, open_run, run_settings
+from infonoise_core.training.run_folder import begun_run, check_run, open_run, run_settings
 from infonoise_core.training.task import Task
 
 STEPS_FILE = "updates.json"
@@ -65,6 +65,9 @@ def run_compare(domain: Domain[Data, Options], command: CompareOptions) -> None:
     pick_device(command.comparison.device)
     domain.check_compare(command)
     data = domain.load(command.data, options)
+    out, overwrite = command.comparison.out, command.comparison.overwrite
+    options = domain.settled(options, data, {} if overwrite else begun_run(out))
+    command = replace(command, options=options)
     interface = domain.interface
     settings = run_settings(f"{interface.program} compare", command)
     subject = Subject(

@@ -99,6 +99,14 @@ class Domain(ABC, Generic[Data, Options]):
         """
         return f"whose {key} is {known[key]} and not {found[key]}; give the same ones with --data"
 
+    def settled(self, options: Options, data: Data, begun: Mapping[str, Any]) -> Options:
+        """The options with a value for each that was left out and the data decide.
+
+        Args:
+            begun: config.json of the run that is to go on, which keeps what it has; else nothing.
+        """
+        return options
+
     def about(self, data: Data) -> str:
         """The data in a few words, for the first line of a training."""
         return str(self.summary(data)["name"])

@@ -19,7 +19,7 @@ from infonoise_core.config.yaml_file import write_yaml
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.files import write_bytes, write_json
 from infonoise_core.folders.lock import locked
-from infonoise_core.folders.names import CONFIG_FILE, DONE_FILE
+from infonoise_core.folders.names import DONE_FILE
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.training.config import EngineConfig, TrainConfig
 from infonoise_core.training.engines.base import Engine, count_parameters
@@ -29,10 +29,10 @@ from infonoise_core.training.loop import Show, check_division, train
 from infonoise_core.training.progress import progress
 from infonoise_core.training.run_folder import (
     AsToday,
+    begun_run,
     check_run,
     note_assets,
     open_run,
-    read_run,
     run_settings,
 )
 from infonoise_core.training.task import Task
@@ -90,7 +90,7 @@ class TrainCommand(Protocol):
 def run_train(domain: Domain[Data, Options], command: TrainOptions) -> None:
     """The verb `train` of every domain: train, evaluate, and leave a run in command.out."""
     engine = make_engine(command.engine)
-    begun = {} if command.overwrite else _begun(command.out)
+    begun = {} if command.overwrite else begun_run(command.out)
     command = replace(command, options=domain.going_on(command.options, begun))
     with others_alive(engine.world):
         run = engine.agree(
@@ -103,9 +103,10 @@ def _prepared(
     domain: Domain[Data, Options], command: TrainOptions, begun: Mapping[str, Any]
 ) -> Run:
     """The data, network and schedule that a command asks for."""
-    options: Options = command.options
-    data = domain.load(command.data, options)
+    data = domain.load(command.data, command.options)
     config = command.train
+    options: Options = domain.settled(command.options, data, begun)
+    command = replace(command, options=options)
     known = begun.get(domain.summary_key, {})
     known = known if isinstance(known, dict) else {}
     summary = recorded(domain, known, data, command.data, command.out)
@@ -139,11 +140,6 @@ def _settings(
     settings = run_settings(domain.interface.command, command)
     options = settings.pop("options")
     return {**settings, **options, domain.summary_key: dict(summary), **model}
-
-
-def _begun(out: Path) -> dict[str, Any]:
-    """The settings of a run in `out`; nothing where there is none."""
-    return read_run(out) if (out / CONFIG_FILE).is_file() else {}
 
 
 def run_training(run: Run, options: TrainCommand, engine: Engine | None = None) -> None:

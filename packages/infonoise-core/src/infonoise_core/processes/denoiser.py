@@ -26,14 +26,16 @@ class EDMDenoiser(nn.Module):
     Args:
         network: F, called with x of unit variance and c_noise = log(sigma)/4 of shape (n,).
         sigma_data: Standard deviation of one data dimension.
+        unit: What sigma is counted in where the network is told of it: where sigma_data / unit is
+            0.5, the network sees what it would of EDM's data, whatever their scale.
     """
 
-    def __init__(self, network: nn.Module, sigma_data: float = 0.5) -> None:
+    def __init__(self, network: nn.Module, sigma_data: float = 0.5, unit: float = 1.0) -> None:
         super().__init__()
         if not sigma_data > 0:
             raise InputError(f"sigma_data {sigma_data:g}: give the data's standard deviation")
         self.network = network
-        self.sigma_data = float(sigma_data)
+        self.sigma_data, self.unit = float(sigma_data), float(unit)
 
     def forward(self, x: Tensor, sigma: Tensor, **condition: Any) -> Tensor:
         """x (n, ...), sigma (n,) -> x0 (n, ...), in float32 whatever the network computes in."""
@@ -44,7 +46,8 @@ class EDMDenoiser(nn.Module):
             )
         s = sigma.to(torch.float32).reshape(-1, *(1,) * (x.dim() - 1))
         total = s.square() + self.sigma_data**2
-        output = self.network(x / total.sqrt(), sigma.to(torch.float32).log() / 4, **condition)
+        noise = (sigma.to(torch.float32) / self.unit).log() / 4
+        output = self.network(x / total.sqrt(), noise, **condition)
         skip, out = self.sigma_data**2 / total, s * self.sigma_data / total.sqrt()
         denoised: Tensor = skip * x + out * output.to(torch.float32)
         return denoised

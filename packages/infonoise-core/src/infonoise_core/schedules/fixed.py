@@ -190,16 +190,26 @@ class Cosine(FixedLaw):
     """Uniform time on the cosine curve sigma = tan(pi t / 2) (Nichol & Dhariwal 2021).
 
     Without their offset: for that, UniformTime on a VariancePreserving channel.
+
+    Args:
+        unit: What sigma is counted in, for data of another scale.
     """
 
+    def __init__(self, channel: Channel, unit: float = 1.0, stratified: bool = True) -> None:
+        super().__init__(channel, stratified)
+        if not unit > 0:
+            raise InputError(f"unit {unit:g}: a cosine distribution needs a positive one")
+        self._shift = math.log(unit)
+        self._require_mass(f"cosine times {unit:g}")
+
     def _cdf(self, log_sigma: Tensor) -> Tensor:
-        return 2 / math.pi * torch.atan(log_sigma.exp())
+        return 2 / math.pi * torch.atan((log_sigma - self._shift).exp())
 
     def _quantile(self, p: Tensor) -> Tensor:
-        return torch.tan(math.pi / 2 * p).log()
+        return torch.tan(math.pi / 2 * p).log() + self._shift
 
     def _pdf(self, log_sigma: Tensor) -> Tensor:
-        return 1 / (math.pi * torch.cosh(log_sigma))
+        return 1 / (math.pi * torch.cosh(log_sigma - self._shift))
 
 
 class Laplace(FixedLaw):

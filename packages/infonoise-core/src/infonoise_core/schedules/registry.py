@@ -39,6 +39,8 @@ class ScheduleContext:
         unit: Whether these symbols are what the network predicts, with the cross entropy as its
             loss: then `infonoise` draws where they are half known.
         compensate: The value exponent of real-valued data, from bits (1/4) to pictures (1).
+        scale: Of the data, over that which published laws that name numbers were made for: their
+            noise levels are multiplied with it.
     """
 
     channel: Channel
@@ -49,6 +51,7 @@ class ScheduleContext:
     linear: EntropyRateProfile | None = None
     unit: bool = False
     compensate: float = 0.5
+    scale: float = 1.0
 
 
 def _infonoise(setting: ScheduleContext, law: Law | None = None) -> InfoNoise:
@@ -126,11 +129,11 @@ def refresh_every(steps: int) -> int:
 
 
 SCHEDULES: Mapping[str, Callable[[ScheduleContext], Schedule]] = {
-    "edm": lambda setting: LogNormal(setting.channel),
+    "edm": lambda setting: LogNormal(setting.channel, -1.2 + math.log(setting.scale)),
     "log-uniform": lambda setting: LogUniform(setting.channel),
-    "logit-normal": lambda setting: LogitNormal(setting.channel),
-    "cosine": lambda setting: Cosine(setting.channel),
-    "laplace": lambda setting: Laplace(setting.channel),
+    "logit-normal": lambda setting: LogitNormal(setting.channel, math.log(setting.scale)),
+    "cosine": lambda setting: Cosine(setting.channel, setting.scale),
+    "laplace": lambda setting: Laplace(setting.channel, -2 * math.log(setting.scale)),
     "uniform-t": lambda setting: UniformTime(setting.channel),
     "loss-second-moment": _loss_second_moment,
     "cdcd": _cdcd,

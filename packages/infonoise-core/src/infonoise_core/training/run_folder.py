@@ -145,6 +145,11 @@ def read_run(run: Path) -> dict[str, Any]:
     return settings
 
 
+def begun_run(out: Path) -> dict[str, Any]:
+    """The settings of the run that is in `out`, done or not; nothing where there is none."""
+    return read_run(out) if (out / CONFIG_FILE).is_file() else {}
+
+
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     keys = [k for k in {**old, **new} if old.get(k) != new.get(k)]
     for key in keys:

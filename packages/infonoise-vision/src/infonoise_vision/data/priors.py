@@ -1,6 +1,7 @@
 """What is known of a set of images before anything is learned: bounds of its profile."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from infonoise_core.analytic.priors import independent_symbol_profile, linear_profile
+from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_vision.data.formats.source import chunks
@@ -27,16 +29,48 @@ def pixel_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRatePr
     """
     if images.levels is None or images.levels > FEW_LEVELS:
         return None
+    values = level_values(images.levels, images.scale)
+    return independent_symbol_profile(channel, level_frequencies(images), values[:, None])
+
+
+def level_frequencies(images: ImageSet) -> Tensor:
+    """(dim, levels) float64: how often each grey level stands at each pixel, all above 0.
+
+    Raises:
+        InputError: For images without few grey levels.
+    """
     n, levels = len(images), images.levels
+    if levels is None or levels > FEW_LEVELS:
+        found = "real numbers" if levels is None else f"{levels} grey levels"
+        raise InputError(
+            f"{images.name}: holds {found}, and a head of symbols needs at most {FEW_LEVELS}"
+            " levels; give --head edm, or --binarize"
+        )
     counts = np.zeros((images.dim, levels))
     for part in chunks(np.asarray(images.pixels, np.uint8)):
         flat = part.reshape(len(part), -1)
         for level in range(levels):
             counts[:, level] += (flat == level).sum(0)
     # One example's worth of doubt, so that a level which was never seen stays possible.
-    table = (torch.from_numpy(counts) + 1 / levels) / (n + 1)
-    values = images.scale * torch.linspace(-1, 1, levels, dtype=torch.float64)
-    return independent_symbol_profile(channel, table, values[:, None])
+    return (torch.from_numpy(counts) + 1 / levels) / (n + 1)
+
+
+def level_values(levels: int, scale: float = 1.0) -> Tensor:
+    """(levels,) float64: what grey levels are to the model, evenly from -scale to scale."""
+    return scale * torch.linspace(-1, 1, levels, dtype=torch.float64)
+
+
+def deviation(images: ImageSet) -> float:
+    """Standard deviation of all pixels around their mean, of at most 8192 images, evenly spaced."""
+    number = min(len(images), _IMAGES, max(256, _NUMBERS // images.dim))
+    rows = np.linspace(0, len(images) - 1, number).astype(np.int64)
+    total = square = 0.0
+    for start in range(0, number, 256):
+        # Of scale 1, so that rounding is the same for any.
+        x0 = replace(images, scale=1.0).x0(rows[start : start + 256]).double()
+        total, square = total + float(x0.sum()), square + float(x0.square().sum())
+    count = number * images.dim
+    return images.scale * math.sqrt(max(0.0, square / count - (total / count) ** 2))
 
 
 def cosine_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRateProfile | None:

@@ -114,6 +114,6 @@ def evaluation_of(
             " labels, or the training images alone, of which some are then held out"
         )
     return ImageEvaluation(
-        images, held_out, objective.sigma_min, objective.sigma_max, samples,
+        images, held_out, *objective.span, samples,
         conditioning=partial(conditioning_of, objective),
     )  # fmt: skip

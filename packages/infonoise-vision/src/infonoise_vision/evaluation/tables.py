@@ -142,9 +142,7 @@ def _bound(run: ImageRun, extras: EvaluateExtras, images: ImageSet, held_out: Im
     objective, part = run.objective, fixed_part(held_out, extras.bound_images)
     rows = []
     if not _lacks_classes(run, held_out):
-        bits = bound_of_many(
-            part, images, objective.sigma_min, objective.sigma_max, run.denoiser, run.conditioning
-        )
+        bits = bound_of_many(part, images, *objective.span, run.denoiser, run.conditioning)
         what = f"Upper bound on the negative log-likelihood of {len(part)} held-out images."
         name = f"bits_per_dim_{count(len(part))}"
         rows = [row(name, bits.value, None, bits.stderr, "lower", what)]

@@ -14,11 +14,23 @@ from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 from infonoise_vision.data.images import ImageSet, Parts, load_parts
 from infonoise_vision.data.options import Reading
-from infonoise_vision.data.priors import FEW_LEVELS, cosine_profile, pixel_profile
+from infonoise_vision.data.priors import (
+    FEW_LEVELS,
+    cosine_profile,
+    level_frequencies,
+    level_values,
+    pixel_profile,
+)
 from infonoise_vision.methods.options import Objective
 from infonoise_vision.models import augment
-from infonoise_vision.models.conditions import Condition, ConditionedDenoiser, make_condition
+from infonoise_vision.models.conditions import (
+    Condition,
+    ConditionedDenoiser,
+    ConditionedSymbols,
+    make_condition,
+)
 from infonoise_vision.models.registry import Inputs, make_network
+from infonoise_vision.models.symbols import SymbolDenoiser, outputs, symbol_losses
 
 
 def load(objective: Objective, data: str) -> Parts:
@@ -32,12 +44,12 @@ def load(objective: Objective, data: str) -> Parts:
 
 def weight_of(objective: Objective) -> Weight:
     """The loss weight that the option `weight` names."""
-    return edm_weight(objective.sigma_data) if objective.weight == "edm" else unit_weight()
+    return edm_weight(objective.std) if objective.edm_weighted else unit_weight()
 
 
 def channel_of(objective: Objective) -> VarianceExploding:
     """The noise levels that are trained on."""
-    return VarianceExploding(objective.sigma_min, objective.sigma_max)
+    return VarianceExploding(*objective.span)
 
 
 def schedule_context(objective: Objective, steps: int, images: ImageSet) -> ScheduleContext:
@@ -45,7 +57,9 @@ def schedule_context(objective: Objective, steps: int, images: ImageSet) -> Sche
     channel = channel_of(objective)
     symbols = pixel_profile(images, channel)
     linear = cosine_profile(images, channel)
-    return ScheduleContext(channel, weight_of(objective), steps, images.dim, symbols, linear)
+    return ScheduleContext(
+        channel, weight_of(objective), steps, images.dim, symbols, linear, objective.unit
+    )
 
 
 def make_task(objective: Objective, images: ImageSet, seed: int) -> "ImageTask":
@@ -56,12 +70,27 @@ def make_task(objective: Objective, images: ImageSet, seed: int) -> "ImageTask":
             " labels as the format has them"
         )
     classes = len(images.classes)
+    denoiser = fresh_denoiser(objective, images, seed)
     return ImageTask(
-        images, denoiser_of(objective, images.shape, classes, seed), weight_of(objective),
+        images, denoiser, weight_of(objective),
         conditional=objective.conditional, label_dropout=objective.label_dropout,
         augment=objective.augment, condition=condition_of(objective, images.shape, classes),
-        condition_dropout=objective.condition_dropout,
+        condition_dropout=objective.condition_dropout, symbols=objective.symbols,
     )  # fmt: skip
+
+
+def fresh_denoiser(objective: Objective, images: ImageSet, seed: int) -> nn.Module:
+    """What is trained on these images, which a head of symbols takes its prior from.
+
+    Raises:
+        InputError: For a head of symbols and images that have too many levels.
+    """
+    frequencies = None
+    if objective.symbols:
+        frequencies = level_frequencies(images).reshape(*images.shape, -1)
+    return denoiser_of(
+        objective, images.shape, len(images.classes), seed, images.levels, frequencies
+    )
 
 
 def condition_of(
@@ -97,9 +126,19 @@ def conditioning_of(
 
 
 def denoiser_of(
-    objective: Objective, shape: tuple[int, int, int], classes: int, seed: int
-) -> EDMDenoiser:
-    """A fresh denoiser of images of `shape` (c, h, w) with that many classes, used or not."""
+    objective: Objective,
+    shape: tuple[int, int, int],
+    classes: int,
+    seed: int,
+    levels: int | None = None,
+    frequencies: Tensor | None = None,
+) -> nn.Module:
+    """A fresh denoiser of images of `shape` (c, h, w) with that many classes, used or not.
+
+    Args:
+        levels: Grey levels of the images, for a head of symbols.
+        frequencies: (c, h, w, levels) its prior, where it does not come with weights.
+    """
     inputs = Inputs(
         shape,
         classes=classes if objective.conditional else 0,
@@ -107,14 +146,30 @@ def denoiser_of(
         dropout=objective.dropout,
     )
     condition = condition_of(objective, shape, classes)
+    if condition is not None:
+        # One plane more says where the condition is given.
+        inputs = replace(inputs, given=condition.channels + 1)
+    std, unit, noise = objective.std, objective.unit, objective.condition_noise
+    if not objective.symbols:
+        network = seeded_network(objective.network, inputs, seed)
+        if condition is None:
+            return EDMDenoiser(network, std, unit)
+        return ConditionedDenoiser(network, std, noise, unit)
+    if levels is None:
+        raise InputError("--head symbols: the images are real numbers; give --head edm")
+    inputs = replace(inputs, given=inputs.given + shape[0], outputs=outputs(shape, levels))
+    network = seeded_network(objective.network, inputs, seed)
+    scales = {"sigma_data": std, "scale": objective.scale, "unit": unit}
     if condition is None:
-        return make_denoiser(shape, objective.sigma_data, seed, objective.network, inputs)
-    # One plane more says where the condition is given.
-    inputs = replace(inputs, given=condition.channels + 1)
+        return SymbolDenoiser(network, shape, levels, frequencies, **scales)
+    return ConditionedSymbols(network, shape, levels, frequencies, noise=noise, **scales)
+
+
+def seeded_network(name: str, inputs: Inputs, seed: int) -> nn.Module:
+    """A freshly initialised network of that name, the same for one seed."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = make_network(objective.network, inputs)
-    return ConditionedDenoiser(network, objective.sigma_data, objective.condition_noise)
+        return make_network(name, inputs)
 
 
 def make_denoiser(
@@ -125,13 +180,13 @@ def make_denoiser(
     inputs: Inputs | None = None,
 ) -> EDMDenoiser:
     """A freshly initialised denoiser of images of `shape` (c, h, w), the same for one seed."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return EDMDenoiser(make_network(network, inputs or Inputs(shape)), sigma_data)
+    return EDMDenoiser(seeded_network(network, inputs or Inputs(shape), seed), sigma_data)
 
 
 class ImageTask:
     """Denoise images with EDM's objective: `w(sigma) |D(x0 + sigma eps, sigma) - x0|^2 / dim`.
+
+    With `symbols` that is `w(sigma)` times the cross entropy of the grey levels / dim.
 
     Args:
         conditional: Give the class as `label` (n,); in a share `label_dropout` of the examples
@@ -151,11 +206,13 @@ class ImageTask:
         augment: float = 0.0,
         condition: Condition | None = None,
         condition_dropout: float = 0.1,
+        symbols: bool = False,
     ) -> None:
         self.images, self.denoiser, self.weight = images, denoiser, weight
         self.dim = images.dim
         self.conditional, self.label_dropout, self.augment = conditional, label_dropout, augment
         self.condition, self.condition_dropout = condition, condition_dropout
+        self._values = level_values(images.levels or 2, images.scale) if symbols else None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -167,7 +224,10 @@ class ImageTask:
         return Batch(x0, {"label": torch.from_numpy(self.images.labels[index])})
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        return denoising_losses(denoiser, self.vary(batch), sigma, eps, self.weight)
+        batch = self.vary(batch)
+        if self._values is None:
+            return denoising_losses(denoiser, batch, sigma, eps, self.weight)
+        return symbol_losses(denoiser, batch, sigma, eps, self.weight, self._values)
 
     def vary(self, batch: Batch) -> Batch:
         """Augment images, take what is known of them, withhold labels and conditions; at random.

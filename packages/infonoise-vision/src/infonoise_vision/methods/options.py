@@ -10,6 +10,11 @@ from infonoise_vision.data.options import check_held_out
 from infonoise_vision.models.options import check_condition, check_network, check_noise
 
 WEIGHTS = ("edm", "unit")
+HEADS = ("edm", "symbols")
+# EDM's, for data of standard deviation 0.5 (Karras et al. 2022, table 1).
+SIGMA_DATA, SIGMA_MIN, SIGMA_MAX = 0.5, 0.002, 80.0
+# Options that, left out, the images decide; those of a run that goes on stay as they are.
+SETTLED = ("noise_unit", "head", "weight", "sigma_min", "sigma_max", "sigma_data")
 
 
 @dataclass(frozen=True)
@@ -19,15 +24,21 @@ class Objective:
     size: int | None = None
     """crop to a square and resize to this many pixels"""
     scale: float = 1.0
-    """what pixel values between -1 and 1 are multiplied with; moves no other setting"""
-    sigma_min: float = 0.002
-    """lowest noise level, in the unit of images between -1 and 1"""
-    sigma_max: float = 80.0
-    """highest noise level"""
-    sigma_data: float = 0.5
-    """standard deviation the network's preconditioning assumes"""
-    weight: str = "edm"
-    """loss weight: edm or unit"""
+    """what pixel values between -1 and 1 are multiplied with; moves no setting that is given"""
+    noise_unit: float | None = None
+    """what EDM's noise levels are multiplied with: 1 suits data of standard deviation 0.5; default
+    the training images' over 0.5"""
+    sigma_min: float | None = None
+    """lowest noise level, in the unit of the images; default 0.002 times --noise-unit"""
+    sigma_max: float | None = None
+    """highest noise level; default 80 times --noise-unit"""
+    sigma_data: float | None = None
+    """standard deviation the network's preconditioning assumes; default 0.5 times --noise-unit"""
+    head: str | None = None
+    """edm, or symbols: cross entropy of the grey levels, for images of at most 64; default by
+    their number"""
+    weight: str | None = None
+    """loss weight: edm or unit; default edm, of symbols unit"""
     binarize: float | None = None
     """make pixels black or white: white above this share of the brightest, such as 0.5"""
     held_out: float | None = None
@@ -53,13 +64,16 @@ class Objective:
     """superres: side of the cells whose means are known"""
 
     def __post_init__(self) -> None:
-        if not 0 < self.sigma_min < self.sigma_max < math.inf:
+        if not 0 < self.unit < math.inf:
+            raise InputError(f"--noise-unit {self.unit:g}: give a factor above 0")
+        low, high = self.span
+        if not 0 < low < high < math.inf:
             raise InputError(
-                f"--sigma-min {self.sigma_min:g} and --sigma-max {self.sigma_max:g} do not span a"
-                " range: give 0 < sigma-min < sigma-max"
+                f"--sigma-min {low:g} and --sigma-max {high:g} do not span a range: give"
+                " 0 < sigma-min < sigma-max"
             )
-        if not 0 < self.sigma_data < math.inf:
-            raise InputError(f"--sigma-data {self.sigma_data:g}: give a standard deviation above 0")
+        if not 0 < self.std < math.inf:
+            raise InputError(f"--sigma-data {self.std:g}: give a standard deviation above 0")
         for option, share in (
             ("label-dropout", self.label_dropout),
             ("augment", self.augment),
@@ -75,8 +89,36 @@ class Objective:
         check_noise(self.condition_noise)
         check_held_out(self.held_out)
         check_network(self.network)
-        if self.weight not in WEIGHTS:
+        if self.weight not in (None, *WEIGHTS):
             raise InputError(f"--weight {self.weight}: no such weight; give edm or unit")
+        if self.head not in (None, *HEADS):
+            raise InputError(f"--head {self.head}: no such head; give edm or symbols")
+
+    @property
+    def unit(self) -> float:
+        """What noise levels are counted in; 1 in runs from before there was a choice."""
+        return 1.0 if self.noise_unit is None else self.noise_unit
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Lowest and highest noise level."""
+        low = SIGMA_MIN * self.unit if self.sigma_min is None else self.sigma_min
+        return low, SIGMA_MAX * self.unit if self.sigma_max is None else self.sigma_max
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of the data, for the preconditioning."""
+        return SIGMA_DATA * self.unit if self.sigma_data is None else self.sigma_data
+
+    @property
+    def symbols(self) -> bool:
+        """Whether the network tells grey levels apart; not in runs from before it could."""
+        return self.head == "symbols"
+
+    @property
+    def edm_weighted(self) -> bool:
+        """Whether low noise counts for more in the loss."""
+        return self.weight == "edm" or (self.weight is None and not self.symbols)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from torch.nn import functional
 from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
 from infonoise_vision.models.options import check_condition
+from infonoise_vision.models.symbols import SymbolDenoiser
 
 Shape = tuple[int, int, int]
 
@@ -151,18 +152,17 @@ def lower_half_hidden(h: int, w: int, device: torch.device | None = None) -> Ten
     return known
 
 
-class ConditionedDenoiser(EDMDenoiser):
-    """D(x, sigma, given, known, ...) -> E[x0 | x at sigma, y at c sigma].
+class _Conditioned(nn.Module):
+    """Before a denoiser in the order of bases: gives it y as planes, at c sigma.
 
-    Args:
+    Attributes:
         noise: c.  The network gets y, scaled to about unit variance, and a plane that says
             where it is given.  Known pixels of x add nothing to y and are not looked at;
             in the result they are those of y, so no error is counted there.
     """
 
-    def __init__(self, network: nn.Module, sigma_data: float = 0.5, noise: float = 0.0) -> None:
-        super().__init__(network, sigma_data)
-        self.noise = noise
+    noise: float
+    sigma_data: float
 
     def forward(
         self,
@@ -196,8 +196,36 @@ class ConditionedDenoiser(EDMDenoiser):
             shown = shown.masked_fill(withheld.reshape(-1, 1, 1, 1), 0)
         planes = torch.cat([seen * shown, shown], 1)
         hidden = x if known is None else x * (1 - known)
-        denoised = super().forward(hidden, sigma, given=planes, **rest)
-        return denoised if known is None else torch.where(known > 0, given, denoised)
+        denoised: Tensor = super().forward(hidden, sigma, given=planes, **rest)
+        if known is None or rest.get("logits"):
+            return denoised
+        return torch.where(known > 0, given, denoised)
+
+
+class ConditionedDenoiser(_Conditioned, EDMDenoiser):
+    """D(x, sigma, given, known, ...) -> E[x0 | x at sigma, y at c sigma].
+
+    Args:
+        noise: c.
+    """
+
+    def __init__(
+        self, network: nn.Module, sigma_data: float = 0.5, noise: float = 0.0, unit: float = 1.0
+    ) -> None:
+        super().__init__(network, sigma_data, unit)
+        self.noise = noise
+
+
+class ConditionedSymbols(_Conditioned, SymbolDenoiser):
+    """The same of a head of symbols.
+
+    Args:
+        noise: c.  The others are a `SymbolDenoiser`'s.
+    """
+
+    def __init__(self, *arguments: Any, noise: float = 0.0, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.noise = noise
 
 
 def renoised(denoiser: Denoiser, condition: Condition, seed: int) -> Denoiser:

@@ -75,7 +75,7 @@ class DiT(nn.Module):
         shape: (c, h, w) of one image; `patch` divides h and w.
         width: Of a token, a multiple of 4 and of `heads`.
         depth: blocks.
-        classes, augment, given, dropout: As in `model.UNet`.
+        classes, augment, given, dropout, outputs: As in `unet.UNet`.
     """
 
     positions: Tensor
@@ -91,18 +91,20 @@ class DiT(nn.Module):
         classes: int = 0,
         augment: int = 0,
         given: int = 0,
+        outputs: int | None = None,
     ) -> None:
         super().__init__()
         check_dit(shape, width, depth, heads, patch)
         self.shape, self.classes, self.patch, self.given = shape, classes, patch, given
         c, h, w = shape
+        self.drawn = (c if outputs is None else outputs, h, w)
         self.embedding = NoiseEmbedding(width, classes, augment)
         self.stem = nn.Linear((c + given) * patch * patch, width)
         places = positions(h // patch, w // patch, width)
         self.register_buffer("positions", places, persistent=False)
         self.blocks = nn.ModuleList(TransformerBlock(width, heads, dropout) for _ in range(depth))
         self.modulation = nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, c * patch * patch)
+        self.out = nn.Linear(width, self.drawn[0] * patch * patch)
         for parameter in (*self.modulation.parameters(), *self.out.parameters()):
             nn.init.zeros_(parameter)
 
@@ -114,7 +116,7 @@ class DiT(nn.Module):
         augment: Tensor | None = None,
         given: Tensor | None = None,
     ) -> Tensor:
-        """(n, c, h, w) from x of that shape.
+        """(n, c or outputs, h, w) from x (n, c, h, w).
 
         Args:
             x: (n, c, h, w) images.
@@ -130,7 +132,7 @@ class DiT(nn.Module):
         for block in self.blocks:
             h = block(h, embedding)
         shift, scale = self.modulation(embedding).chunk(2, dim=-1)
-        return unpatchify(self.out(modulated(h, shift, scale)), self.shape, self.patch)
+        return unpatchify(self.out(modulated(h, shift, scale)), self.drawn, self.patch)
 
 
 def check_dit(shape: tuple[int, int, int], width: int, depth: int, heads: int, patch: int) -> None:

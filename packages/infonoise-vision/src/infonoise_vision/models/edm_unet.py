@@ -184,6 +184,7 @@ class EDMUNet(nn.Module):
         classes: int = 0,
         augment: int = 0,
         given: int = 0,
+        outputs: int | None = None,
     ) -> None:
         super().__init__()
         check_sizes(shape, width, multipliers, blocks, attention, classes)
@@ -197,30 +198,30 @@ class EDMUNet(nn.Module):
         self.stem = nn.Conv2d(shape[0] + given, channels, 3, padding=1)
         skips = [channels]
         self.encoder = nn.ModuleList()
-        for level, outputs in enumerate(widths):
+        for level, wide in enumerate(widths):
             if level > 0:
                 self.encoder.append(block(channels, channels, resample="down"))
                 skips.append(channels)
             for _ in range(blocks):
-                self.encoder.append(block(channels, outputs, attention=attends[level]))
-                channels = outputs
+                self.encoder.append(block(channels, wide, attention=attends[level]))
+                channels = wide
                 skips.append(channels)
         self.middle = nn.ModuleList(
             [block(channels, channels, attention=True), block(channels, channels)]
         )
         self.decoder = nn.ModuleList()
         self.doubles: list[bool] = []  # which blocks of the decoder do
-        for level, outputs in reversed(list(enumerate(widths))):
+        for level, wide in reversed(list(enumerate(widths))):
             if level < len(widths) - 1:
                 self.decoder.append(block(channels, channels, resample="up"))
                 self.doubles.append(True)
             for i in range(blocks + 1):
                 here = attends[level] and (form.all_attend or i == blocks)
-                self.decoder.append(block(channels + skips.pop(), outputs, attention=here))
+                self.decoder.append(block(channels + skips.pop(), wide, attention=here))
                 self.doubles.append(False)
-                channels = outputs
+                channels = wide
         self.norm = group_norm(channels)
-        self.out = nn.Conv2d(channels, shape[0], 3, padding=1)
+        self.out = nn.Conv2d(channels, shape[0] if outputs is None else outputs, 3, padding=1)
         if not form.modulated:
             self.apply(spread_evenly)
         self.apply(silence)
@@ -234,7 +235,7 @@ class EDMUNet(nn.Module):
         augment: Tensor | None = None,
         given: Tensor | None = None,
     ) -> Tensor:
-        """(n, c, h, w) from x of that shape.
+        """(n, c or outputs, h, w) from x (n, c, h, w).
 
         Args:
             x: (n, c, h, w) images.

@@ -24,6 +24,7 @@ class Inputs:
         augment: Length of the augment label, 0 for none.
         dropout: None for the preset's own.
         given: Channels of the condition, 0 for none.
+        outputs: Channels of the result, None for those of the image.
     """
 
     shape: Shape
@@ -31,6 +32,7 @@ class Inputs:
     augment: int = 0
     dropout: float | None = None
     given: int = 0
+    outputs: int | None = None
 
 
 def small(given: Inputs) -> nn.Module:
@@ -38,7 +40,7 @@ def small(given: Inputs) -> nn.Module:
     return UNet(
         given.shape, **preset(given.shape),
         dropout=given.dropout or 0.0, classes=given.classes, augment=given.augment,
-        given=given.given,
+        given=given.given, outputs=given.outputs,
     )  # fmt: skip
 
 
@@ -59,7 +61,7 @@ def edm(
         return EDMUNet(
             given.shape, form, width, multipliers, blocks, attention,
             dropout if given.dropout is None else given.dropout, given.classes, given.augment,
-            given.given,
+            given.given, given.outputs,
         )  # fmt: skip
 
     return make
@@ -72,6 +74,7 @@ def dit(width: int, depth: int, heads: int) -> Callable[[Inputs], nn.Module]:
         return DiT(
             given.shape, width, depth, heads, 2,
             given.dropout or 0.0, given.classes, given.augment, given.given,
+            given.outputs,
         )  # fmt: skip
 
     return make

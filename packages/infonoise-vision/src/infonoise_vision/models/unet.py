@@ -88,6 +88,7 @@ class UNet(nn.Module):
         classes: Number of class labels, 0 for none; label `classes` means "not given".
         augment: Length of the augment label, 0 for none (see `augment`).
         given: Channels of an image that is a condition, 0 for none (see `conditions`).
+        outputs: Channels of the result; None for those of an image.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class UNet(nn.Module):
         classes: int = 0,
         augment: int = 0,
         given: int = 0,
+        outputs: int | None = None,
     ) -> None:
         super().__init__()
         check_sizes(shape, width, multipliers, blocks, attention, classes)
@@ -113,20 +115,20 @@ class UNet(nn.Module):
         self.stem = nn.Conv2d(shape[0] + given, width, 3, padding=1)
         self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
         channels, skips = width, []
-        for level, outputs in enumerate(widths):
+        for level, wide in enumerate(widths):
             for i in range(blocks):
                 down = level > 0 and i == 0
-                self.encoder.append(block(channels, outputs, down=down, attention=attends[level]))
-                channels = outputs
-                skips.append(outputs)
+                self.encoder.append(block(channels, wide, down=down, attention=attends[level]))
+                channels = wide
+                skips.append(wide)
         self.middle = block(channels, channels, attention=attends[-1])
-        for level, outputs in reversed(list(enumerate(widths))):
+        for level, wide in reversed(list(enumerate(widths))):
             for _ in range(blocks):
                 inputs = channels + skips.pop()
-                self.decoder.append(block(inputs, outputs, attention=attends[level]))
-                channels = outputs
+                self.decoder.append(block(inputs, wide, attention=attends[level]))
+                channels = wide
         self.norm = group_norm(channels)
-        self.out = nn.Conv2d(channels, shape[0], 3, padding=1)
+        self.out = nn.Conv2d(channels, shape[0] if outputs is None else outputs, 3, padding=1)
         for parameter in self.out.parameters():
             nn.init.zeros_(parameter)
 
@@ -138,7 +140,7 @@ class UNet(nn.Module):
         augment: Tensor | None = None,
         given: Tensor | None = None,
     ) -> Tensor:
-        """(n, c, h, w) from x of that shape.
+        """(n, c or outputs, h, w) from x (n, c, h, w).
 
         Args:
             x: (n, c, h, w) images.

@@ -22,7 +22,7 @@ def examples(objective: Objective, held_out: ImageSet, classes: int, denoiser: n
     Each class in turn where the denoiser knows classes, held-out ones completed where it was
     trained with a condition.
     """
-    sigmas = karras_grid(LEVELS, objective.sigma_min, objective.sigma_max)
+    sigmas = karras_grid(LEVELS, *objective.span)
     rows = np.arange(SHOWN) % len(held_out)
     inputs: dict[str, Tensor] = {}
     if objective.condition is not None:

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from infonoise_core.app.trained import TrainedRun
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import VarianceExploding
-from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
+from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.generate import generate_chunks, sampler_churn, sampler_levels
@@ -82,16 +82,15 @@ class ImageRun:
     path: Path
     settings: dict[str, Any]
     objective: Objective
-    denoiser: EDMDenoiser
+    denoiser: nn.Module
     profile: EntropyRateProfile | None
     step: int
 
     @classmethod
     def of(cls, run: TrainedRun[ImageOptions]) -> "ImageRun":
         """The run that core has opened."""
-        denoiser = cast(EDMDenoiser, run.denoiser)
         objective = run.options.objective
-        return cls(run.path, run.settings, objective, denoiser, run.profile, run.step)
+        return cls(run.path, run.settings, objective, run.denoiser, run.profile, run.step)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -122,8 +121,7 @@ class ImageRun:
 
     def sampling(self, config: SamplerConfig) -> Sampling:
         """The options of a command, for this run's noise levels and profile."""
-        low, high = self.objective.sigma_min, self.objective.sigma_max
-        sigmas = sampler_levels(config, low, high, self.profile)
+        sigmas = sampler_levels(config, *self.objective.span, self.profile)
         return Sampling(config, sigmas, sampler_churn(config, self.profile))
 
     def condition(self) -> Condition | None:

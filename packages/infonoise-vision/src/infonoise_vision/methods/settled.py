@@ -1,0 +1,41 @@
+"""Options that images decide where they are left out: the unit of noise, and the head."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.data.priors import deviation
+from infonoise_vision.methods.options import SETTLED, SIGMA_DATA, Objective
+
+# Images of at most so many grey levels get a head of symbols (docs/decisions.md).
+SYMBOLS = 2
+# Significant digits: enough for any schedule, few enough that rounding elsewhere hardly matters.
+_DIGITS = 4
+
+
+def settled(
+    objective: Objective, images: ImageSet, begun: Mapping[str, Any] | None = None
+) -> Objective:
+    """The objective with a value for each option that was left out and the images decide.
+
+    Args:
+        images: Those that are trained on.
+        begun: The objective of the run that is to go on, by its config.json: it keeps its own.
+    """
+    if begun is not None:
+        left_out = [name for name in SETTLED if getattr(objective, name) is None]
+        own: dict[str, Any] = {name: begun.get(name) for name in left_out}
+        return replace(objective, **own)
+    if objective.head is None:
+        few = images.levels is not None and images.levels <= SYMBOLS
+        objective = replace(objective, head="symbols" if few else "edm")
+    if objective.noise_unit is None:
+        objective = replace(objective, noise_unit=unit_of(images))
+    return objective
+
+
+def unit_of(images: ImageSet) -> float:
+    """Standard deviation of the images over that of EDM's data; 1 where they are all alike."""
+    found = float(f"{deviation(images) / SIGMA_DATA:.{_DIGITS}g}")
+    return found or 1.0
