@@ -32,7 +32,8 @@ class LikelihoodBound:
     cost at both ends. Discrete images are read off x at sigma_0 = an eighth of the distance between
     grey levels (or sigma_min where that is larger), by the exact posterior of one pixel under a
     uniform prior; below that level nothing is left to learn, and a denoiser is not charged for it.
-    Real-valued images get the density of the data blurred by sigma_0 = sigma_min.
+    Real-valued images get the density of the data blurred by sigma_0 = sigma_min, as it is at scale
+    1: where the noise levels follow the scale, the bound is the same at any.
 
     Args:
         conditioning: What the denoiser is given beside each image; pixels that are among it cost
@@ -79,7 +80,8 @@ class LikelihoodBound:
 
     def _terminal_nats(self, images: ImageSet, shape: torch.Size) -> Tensor:
         if images.levels is None:
-            gaussian = 0.5 * math.log(2 * math.pi * math.e * self.sigma_0**2)
+            sigma = self.sigma_0 / images.scale
+            gaussian = 0.5 * math.log(2 * math.pi * math.e * sigma**2)
             return torch.full(shape, gaussian, dtype=torch.float64)
         cost = pixel_nats(images.levels, self.sigma_0 / images.scale)
         return cost[torch.from_numpy(np.asarray(images.pixels, np.int64))]

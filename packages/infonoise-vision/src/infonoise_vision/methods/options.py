@@ -45,7 +45,8 @@ class Objective:
     """where the data have no test images: share (below 1) or number of those to hold out; default a
     fifth, at most 10,000"""
     network: str = "small"
-    """small, ddpmpp-small, ddpmpp-cifar10, ddpmpp-ffhq64, adm-imagenet64, dit-tiny or dit-small"""
+    """tiny, small, ddpmpp-small, ddpmpp-cifar10, ddpmpp-ffhq64, adm-imagenet64, dit-tiny or
+    dit-small"""
     dropout: float | None = None
     """inside the network, instead of its preset's"""
     conditional: bool = False

@@ -6,7 +6,7 @@ from infonoise_core.errors import InputError
 
 # `registry.NETWORKS` makes each, `conditions.make_condition` each of those.
 NETWORKS = (
-    *("small", "ddpmpp-small", "ddpmpp-cifar10", "ddpmpp-ffhq64", "adm-imagenet64"),
+    *("tiny", "small", "ddpmpp-small", "ddpmpp-cifar10", "ddpmpp-ffhq64", "adm-imagenet64"),
     *("dit-tiny", "dit-small"),
 )
 CONDITIONS = ("hidden-half", "hidden-box", "superres", "label")
