@@ -56,10 +56,16 @@ def schedule_context(objective: Objective, steps: int, images: ImageSet) -> Sche
     """What a schedule is made for, `steps` optimizer steps long."""
     channel = channel_of(objective)
     symbols = pixel_profile(images, channel)
+    if symbols is not None and objective.favour is not None:
+        raise InputError(
+            f"--favour {objective.favour}: {images.name} has {images.levels} grey levels, whose"
+            " noise levels need no choice between bits and pictures; leave it out"
+        )
     linear = cosine_profile(images, channel)
     return ScheduleContext(
-        channel, weight_of(objective), steps, images.dim, symbols, linear, objective.unit
-    )
+        channel, weight_of(objective), steps, images.dim, symbols, linear,
+        unit=objective.symbols, compensate=objective.value, scale=objective.unit,
+    )  # fmt: skip
 
 
 def make_task(objective: Objective, images: ImageSet, seed: int) -> "ImageTask":

@@ -11,6 +11,8 @@ from infonoise_vision.models.options import check_condition, check_network, chec
 
 WEIGHTS = ("edm", "unit")
 HEADS = ("edm", "symbols")
+# How far the loss weight is divided out of the draws (docs/decisions.md has the frontier).
+VALUES = {"bits": 0.25, "balanced": 0.5, "pictures": 1.0}
 # EDM's, for data of standard deviation 0.5 (Karras et al. 2022, table 1).
 SIGMA_DATA, SIGMA_MIN, SIGMA_MAX = 0.5, 0.002, 80.0
 # Options that, left out, the images decide; those of a run that goes on stay as they are.
@@ -39,6 +41,9 @@ class Objective:
     their number"""
     weight: str | None = None
     """loss weight: edm or unit; default edm, of symbols unit"""
+    favour: str | None = None
+    """what infonoise's draws are for, of more than 64 grey levels or real numbers: bits, balanced
+    or pictures; default balanced"""
     binarize: float | None = None
     """make pixels black or white: white above this share of the brightest, such as 0.5"""
     held_out: float | None = None
@@ -65,16 +70,7 @@ class Objective:
     """superres: side of the cells whose means are known"""
 
     def __post_init__(self) -> None:
-        if not 0 < self.unit < math.inf:
-            raise InputError(f"--noise-unit {self.unit:g}: give a factor above 0")
-        low, high = self.span
-        if not 0 < low < high < math.inf:
-            raise InputError(
-                f"--sigma-min {low:g} and --sigma-max {high:g} do not span a range: give"
-                " 0 < sigma-min < sigma-max"
-            )
-        if not 0 < self.std < math.inf:
-            raise InputError(f"--sigma-data {self.std:g}: give a standard deviation above 0")
+        self._check_range()
         for option, share in (
             ("label-dropout", self.label_dropout),
             ("augment", self.augment),
@@ -90,10 +86,25 @@ class Objective:
         check_noise(self.condition_noise)
         check_held_out(self.held_out)
         check_network(self.network)
-        if self.weight not in (None, *WEIGHTS):
-            raise InputError(f"--weight {self.weight}: no such weight; give edm or unit")
-        if self.head not in (None, *HEADS):
-            raise InputError(f"--head {self.head}: no such head; give edm or symbols")
+        for option, name, names in (
+            ("weight", self.weight, WEIGHTS), ("head", self.head, HEADS),
+            ("favour", self.favour, VALUES),
+        ):  # fmt: skip
+            if name not in (None, *names):
+                known = " or ".join(names)
+                raise InputError(f"--{option} {name}: no such {option}; give {known}")
+
+    def _check_range(self) -> None:
+        if not 0 < self.unit < math.inf:
+            raise InputError(f"--noise-unit {self.unit:g}: give a factor above 0")
+        low, high = self.span
+        if not 0 < low < high < math.inf:
+            raise InputError(
+                f"--sigma-min {low:g} and --sigma-max {high:g} do not span a range: give"
+                " 0 < sigma-min < sigma-max"
+            )
+        if not 0 < self.std < math.inf:
+            raise InputError(f"--sigma-data {self.std:g}: give a standard deviation above 0")
 
     @property
     def unit(self) -> float:
@@ -115,6 +126,11 @@ class Objective:
     def symbols(self) -> bool:
         """Whether the network tells grey levels apart; not in runs from before it could."""
         return self.head == "symbols"
+
+    @property
+    def value(self) -> float:
+        """The value exponent of `favour`."""
+        return VALUES[self.favour or "balanced"]
 
     @property
     def edm_weighted(self) -> bool:
