@@ -8,12 +8,14 @@ from functools import partial
 
 import comparisons
 from comparisons import Aim, Comparison, Outcome
-from of_images import image_throughput, picture_samplers, restoration, schedule_pictures
+from of_images import heads, image_throughput, picture_samplers, restoration, schedule_pictures
 from of_images.vision_runs import DATA, SIZE
 from suite import Suite
 
 # Of each run: about a hundred seconds on one thread of a quiet core. Longer ones are few.
 UPDATES, LONG = 400, 1200
+# As published, whatever the images.
+EDM = ("--head", "edm", "--noise-unit", "1")
 BASELINES = "edm,log-uniform,logit-normal,loss-second-moment,cdcd,adaptive-loss"
 
 
@@ -26,13 +28,13 @@ def comparison(
     steps: int = UPDATES,
     seeds: int = 3,
 ) -> Comparison:
-    """On Fashion-MNIST at 14x14 pixels with the default network."""
+    """On Fashion-MNIST at 14x14 pixels with the default network, EDM's head and range."""
     return Comparison(
         name=f"vision-{name}",
         title=title,
         command="infonoise-vision",
         options=[
-            str(DATA), "--size", str(SIZE), *options, "--schedules", schedules,
+            str(DATA), "--size", str(SIZE), *options, *EDM, "--schedules", schedules,
             "--steps", str(steps), "--seeds", str(seeds),
         ],
         aims=aims,
@@ -103,6 +105,7 @@ SUITE = Suite(
     "What schedules, samplers and conditions do to images",
     {
         **{c.name.removeprefix("vision-"): partial(comparisons.bench, c) for c in COMPARISONS},
+        "heads": heads.section,
         "pictures": partial(schedule_pictures.section, GREY),
         "samplers": picture_samplers.section,
         "conditions": restoration.section,
