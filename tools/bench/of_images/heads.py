@@ -9,9 +9,8 @@ import torch
 from infonoise_core.app.results import times_fewer, with_error
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.energy import energy_distance
-from infonoise_vision.methods.diffusion import load
 from infonoise_vision.methods.options import Objective
-from of_images import trials, vision_runs
+from of_images import trials
 from of_images.trials import MEASURE, Arm, Ran, Trial
 from report import Cell, Curve, Goal, Section, Table
 from suite import Tick
@@ -37,7 +36,7 @@ MORE = (4, 16)
 
 def section(quick: bool, seed: int, tick: Tick) -> Section:
     """Two grey levels with every arm and three seeds; more levels with two arms and one seed."""
-    binary = trial(2, quick, tick)
+    binary = trial(2, quick)
     # A seed at a time, so that what is cut short is whole for the first.
     ran: dict[str, list[Ran]] = {arm.name: [] for arm in ARMS}
     for repeat in range(seed, seed + (1 if quick else SEEDS)):
@@ -45,7 +44,7 @@ def section(quick: bool, seed: int, tick: Tick) -> Section:
             ran[arm.name].append(trials.run(binary, arm, repeat, tick))
     more = {}
     for levels in MORE:
-        grey = trial(levels, quick, tick)
+        grey = trial(levels, quick)
         for arm in (RECIPE, OURS):
             more[levels, arm.name] = (grey, trials.run(grey, arm, seed, tick))
     samples = SAMPLES_QUICK if quick else SAMPLES
@@ -60,10 +59,9 @@ def section(quick: bool, seed: int, tick: Tick) -> Section:
     return Section("A head of symbols", tables, goals, _curves(ran, seed))
 
 
-def trial(levels: int, quick: bool, tick: Tick) -> Trial:
+def trial(levels: int, quick: bool) -> Trial:
     """Fashion-MNIST at 14x14 in so many grey levels."""
-    size = Objective(size=vision_runs.SIZE, binarize=0.5 if levels == 2 else None)
-    images, held_out = load(size, trials.source(quick, tick)).both
+    images, held_out = trials.fashion(quick, 0.5 if levels == 2 else None)
     if levels != 2:
         images, held_out = coarser(images, levels), coarser(held_out, levels)
     steps = STEPS_QUICK if quick else STEPS

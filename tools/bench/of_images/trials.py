@@ -6,7 +6,6 @@ goes on where it was; a finished one is read again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -17,7 +16,7 @@ from infonoise_core.schedules.registry import make_schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
-from infonoise_vision.data.images import ImageSet
+from infonoise_vision.data.images import ImageSet, load_split
 from infonoise_vision.evaluation.bound import LikelihoodBound, fixed_part
 from infonoise_vision.methods.diffusion import make_task, schedule_context
 from infonoise_vision.methods.options import Objective
@@ -131,6 +130,8 @@ def drawn(ran: Ran, trial: Trial, samples: int, seed: int, levels: int) -> Tenso
     return (sample.x / trial.images.scale).clamp(-1, 1)
 
 
-def source(quick: bool, tick: Tick) -> str:
-    """Fashion-MNIST, or a few of its images."""
-    return str(Path(vision_runs.data(quick, tick)))
+def fashion(quick: bool, binarize: float | None = None) -> tuple[ImageSet, ImageSet]:
+    """Training and held-out images of Fashion-MNIST at 14x14; of each a few where it is quick."""
+    return load_split(
+        vision_runs.there(), size=vision_runs.SIZE, binarize=binarize, limit=500 if quick else None
+    )

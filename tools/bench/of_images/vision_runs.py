@@ -22,12 +22,18 @@ SAMPLES, SAMPLES_QUICK = 1000, 64
 CHUNK = 64
 
 
-def data(quick: bool, tick: Tick) -> str:
-    """All images, or a few of them."""
+def there() -> Path:
+    """The data; InputError where they are not there."""
     if not DATA.exists():
         raise InputError(f"{DATA}: not there; this benchmark needs it")
+    return DATA
+
+
+def data(quick: bool, tick: Tick) -> str:
+    """All images, or a few of them."""
     if not quick:
-        return str(DATA)
+        return str(there())
+    there()
     few = WORK / "vision-few"
     if not few.exists():
         options = ["--size", str(SIZE), "--limit", "500", "--out", str(few)]
@@ -42,7 +48,7 @@ def trained(name: str, options: list[str], quick: bool, seed: int, tick: Tick) -
         few = ["--steps", "20", "--batch-size", "32"] if quick else ["--steps", str(UPDATES)]
         comparisons.call(
             "infonoise-vision",
-            ["train", data(quick, tick), "--size", str(SIZE), "--out", str(out), *few,
+            ["train", data(quick, tick), "--size", str(SIZE), "--noise-unit", "1", "--out", str(out), *few,
              "--eval-every", "0", "--seed", str(seed), "--device", "cpu", *options],
             lambda line: tick(f"{name}: {line}"),
         )  # fmt: skip
