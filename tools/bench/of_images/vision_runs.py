@@ -48,8 +48,9 @@ def trained(name: str, options: list[str], quick: bool, seed: int, tick: Tick) -
         few = ["--steps", "20", "--batch-size", "32"] if quick else ["--steps", str(UPDATES)]
         comparisons.call(
             "infonoise-vision",
-            ["train", data(quick, tick), "--size", str(SIZE), "--noise-unit", "1", "--out", str(out), *few,
-             "--eval-every", "0", "--seed", str(seed), "--device", "cpu", *options],
+            ["train", data(quick, tick), "--size", str(SIZE), "--out", str(out), *few,
+             "--noise-unit", "1", "--eval-every", "0", "--seed", str(seed), "--device", "cpu",
+             *options],
             lambda line: tick(f"{name}: {line}"),
         )  # fmt: skip
     return domain.open_run(out, "cpu")
