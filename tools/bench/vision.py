@@ -8,7 +8,15 @@ from functools import partial
 
 import comparisons
 from comparisons import Aim, Comparison, Outcome
-from of_images import heads, image_throughput, picture_samplers, restoration, schedule_pictures
+from of_images import (
+    frontier,
+    heads,
+    image_throughput,
+    picture_samplers,
+    restoration,
+    scales,
+    schedule_pictures,
+)
 from of_images.vision_runs import DATA, SIZE
 from suite import Suite
 
@@ -106,6 +114,9 @@ SUITE = Suite(
     {
         **{c.name.removeprefix("vision-"): partial(comparisons.bench, c) for c in COMPARISONS},
         "heads": heads.section,
+        "frontier-digits": partial(frontier.section, frontier.DIGITS),
+        "frontier-grey": partial(frontier.section, frontier.GREY),
+        "scale": scales.section,
         "pictures": partial(schedule_pictures.section, GREY),
         "samplers": picture_samplers.section,
         "conditions": restoration.section,
