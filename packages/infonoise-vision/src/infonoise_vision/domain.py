@@ -64,9 +64,7 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         """Whether two fingerprints are the same but for rounding."""
         return alike(known, found)
 
-    def settled(
-        self, options: ImageOptions, data: Parts, begun: Mapping[str, Any]
-    ) -> ImageOptions:
+    def settled(self, options: ImageOptions, data: Parts, begun: Mapping[str, Any]) -> ImageOptions:
         """The unit of noise and the head, where the images decide; a run keeps its own."""
         own = begun.get("objective")
         own = own if isinstance(own, Mapping) else None
