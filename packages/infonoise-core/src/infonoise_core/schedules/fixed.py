@@ -189,10 +189,8 @@ class LogitNormal(LogNormal):
 class Cosine(FixedLaw):
     """Uniform time on the cosine curve sigma = tan(pi t / 2) (Nichol & Dhariwal 2021).
 
-    Without their offset: for that, UniformTime on a VariancePreserving channel.
-
-    Args:
-        unit: What sigma is counted in, for data of another scale.
+    Without their offset: for that, UniformTime on a VariancePreserving channel. `unit` is what
+    sigma is counted in, for data of another scale.
     """
 
     def __init__(self, channel: Channel, unit: float = 1.0, stratified: bool = True) -> None:
