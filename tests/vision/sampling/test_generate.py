@@ -25,7 +25,8 @@ CPU = torch.device("cpu")
 
 
 def sample(run: Path, out: Path, *options: str) -> int:
-    return main(["sample", str(run), "--out", str(out), "--steps", "2", *options])
+    # With fewer levels nearly all pixels are black or white, whatever the network was told.
+    return main(["sample", str(run), "--out", str(out), "--steps", "6", *options])
 
 
 def pictures(folder: Path) -> dict[str, np.ndarray]:
