@@ -48,7 +48,7 @@ def test_a_mistake_at_the_end_of_a_file_is_told_before_anything_is_scored(
     def never(*_: object) -> None:
         pytest.fail("scored")
 
-    monkeypatch.setattr("infonoise_bio.evaluation.score.Scorer.parts", never)
+    monkeypatch.setattr("infonoise_bio.evaluation.scores.score.Scorer.parts", never)
     refused("record 'r3' has 4 bases and", "score", trained, path, "--out", out)
     fasta(path, ["ACGT"])
     refused("has 4 bases and the model takes 24; give --window 24", "score", trained, path,

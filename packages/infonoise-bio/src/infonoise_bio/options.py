@@ -71,14 +71,28 @@ class Infill:
 
 @dataclass(frozen=True)
 class Score:
-    """Write how probable each sequence is to a trained model: an upper bound on -log p."""
+    """Write how probable each sequence is to a trained model: an upper bound on -log p.
+
+    Or what a change of letters does to it: of the alleles of a VCF file, or of sequences in pairs.
+    """
 
     run: Positional[Path]
     """the --out of a train command"""
-    data: Positional[Files]
-    """FASTA, GenBank, table or BED file and the like; it may be larger than memory"""
     out: Path
-    """table to write: id, bases, nats, bits per base and the standard error of the estimate"""
+    """table to write: id, bases, nats, bits per base and the standard error of the estimate; of
+    changes, both bounds in nats, their difference (above 0 where the alternative is more probable)
+    and its standard error"""
+    data: Positional[Files] = ""
+    """FASTA, GenBank, table or BED file and the like; it may be larger than memory"""
+    vcf: Path | None = None
+    """variants, each in the middle of a window of --genome as long as the model's sequences"""
+    pairs: bool = False
+    """the sequences are references and alternatives in turn, two of each other"""
+    track: Path | None = None
+    """bedGraph to write beside: bits of every base, at the place that the ids say"""
+    logo: Path | None = None
+    """picture to write beside (.svg, .png or .pdf): the first 8 sequences, letters as high as the
+    bits by which the model expects them"""
     label: str | None = None
     """the class they are scored as"""
     levels: int = 64
@@ -95,6 +109,17 @@ class Score:
     def __post_init__(self) -> None:
         if self.chunk < 1:
             raise InputError(f"--chunk {self.chunk}: give at least 1")
+        if self.vcf is None and not self.data:
+            raise InputError("nothing to score: give a file of sequences, or --vcf FILE")
+        if self.vcf is not None and self.data:
+            raise InputError(f"--vcf {self.vcf}: leave out {self.data}, or --vcf")
+        if self.vcf is not None and self.reading.genome is None:
+            raise InputError(f"--vcf {self.vcf}: variants need their sequence; give --genome FILE")
+        changes = self.pairs or self.vcf is not None
+        if self.pairs and self.vcf is not None:
+            raise InputError("--pairs is for sequences, --vcf has pairs of its own; leave out one")
+        if changes and (self.track is not None or self.logo is not None):
+            raise InputError("--track and --logo are of sequences: score those without --pairs")
 
 
 @dataclass(frozen=True)

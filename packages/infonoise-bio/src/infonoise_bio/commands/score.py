@@ -1,59 +1,117 @@
-"""`infonoise-bio score`: likelihood bounds, from a stream of any length to a table."""
+"""`infonoise-bio score`: likelihood bounds, of sequences, their bases, or of alleles."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
 
 import torch
 
 from infonoise_bio import options
+from infonoise_bio.data.alleles import alleles, variants_by_chromosome
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.sources import read_sources
 from infonoise_bio.data.windows import fit
 from infonoise_bio.domain import trained_of
-from infonoise_bio.evaluation.score import Score, Scorer, write_scores
+from infonoise_bio.evaluation.scores.effects import (
+    Pair,
+    effects,
+    of_alleles,
+    of_neighbours,
+    write_effects,
+)
+from infonoise_bio.evaluation.scores.score import Scorer, write_scores
+from infonoise_bio.evaluation.scores.track import LOGOS, base_bits, draw_logos, write_track
 from infonoise_bio.interface import INTERFACE
 from infonoise_core.app.trained import open_trained
 from infonoise_core.errors import InputError
 from infonoise_core.files import check_output
 from infonoise_core.training.progress import Reporter, progress
 
+T = TypeVar("T")
+
 
 def run_score(config: options.Score) -> None:
     """Read the file twice, first to check all of it: a mistake at its end is said at once."""
-    check_output(config.out, config.overwrite)
+    for out in (config.out, config.track, config.logo):
+        if out is not None:
+            check_output(out, config.overwrite)
     trained = trained_of(open_trained(INTERFACE.load(), config.run, config.device))
     model, objective = trained.denoiser.config, trained.objective
     label = None if config.label is None else model.conditions.label(config.label)
+    frequencies = torch.tensor(model.frequencies, dtype=torch.float64)
     scorer = Scorer(
-        trained.denoiser,
-        torch.tensor(model.frequencies, dtype=torch.float64),
-        objective.sigma_min,
-        objective.sigma_max,
-        config.levels,
+        trained.denoiser, frequencies, objective.sigma_min, objective.sigma_max, config.levels
     )
     counts = Counts()
+    if config.vcf is not None or config.pairs:
+        total = _score_changes(config, scorer, label, counts)
+    else:
+        total = _score_sequences(config, scorer, label, counts)
+    print(f"{config.out}: {total:,} scores")
+    for line in counts.lines():
+        print(f"  {line}")
+
+
+def _score_sequences(
+    config: options.Score, scorer: Scorer, label: int | None, counts: Counts
+) -> int:
     total = 0
     for record in _windows(config, counts):
         scorer.check(record)
         total += 1
-    if not total:
-        raise InputError(
-            f"{config.data}: no sequence is left ({'; '.join(counts.lines())}); give a smaller"
-            " --window, or --shorter pad"
-        )
+    _check_some(total, config, counts)
     with progress(total, "score") as reporter:
         scores = scorer.score(_windows(config, Counts()), label, config.chunk)
         write_scores(config.out, _counted(scores, reporter))
-    print(f"{config.out}: {total:,} scores")
-    for line in counts.lines():
-        print(f"  {line}")
+    if config.track is not None:
+        with progress(total, "track") as reporter:
+            bits = base_bits(scorer, _windows(config, Counts()), label, config.chunk)
+            write_track(config.track, _counted(bits, reporter))
+    if config.logo is not None:
+        some = islice(_windows(config, Counts()), LOGOS)
+        cost = -torch.tensor(scorer.denoiser.config.frequencies).double().log2().numpy()
+        found = list(base_bits(scorer, some, label))
+        draw_logos(config.logo, found, cost, overwrite=config.overwrite)
+    return total
+
+
+def _score_changes(config: options.Score, scorer: Scorer, label: int | None, counts: Counts) -> int:
+    total = 0
+    for pair in _pairs(config, scorer, counts):
+        scorer.check(pair.reference)
+        scorer.check(pair.alternative)
+        total += 1
+    _check_some(total, config, counts)
+    with progress(total, "score") as reporter:
+        found = effects(scorer, _pairs(config, scorer, Counts()), label, config.chunk)
+        return write_effects(config.out, _counted(found, reporter), variants=config.vcf is not None)
+
+
+def _pairs(config: options.Score, scorer: Scorer, counts: Counts) -> Iterator[Pair]:
+    reading, length = config.reading, scorer.denoiser.config.length
+    if config.vcf is None or reading.genome is None:
+        return of_neighbours(_windows(config, counts))
+    variants = variants_by_chromosome(config.vcf, reading, counts)
+    return of_alleles(alleles(variants, reading.genome, length, reading.edge, counts))
+
+
+def _check_some(total: int, config: options.Score, counts: Counts) -> None:
+    if not total:
+        what = "; ".join(counts.lines())
+        if config.vcf is not None:
+            raise InputError(f"{config.vcf}: no allele is left ({what}); give --edge mask")
+        raise InputError(
+            f"{config.data}: no sequence is left ({what}); give a smaller --window, or --shorter"
+            " pad"
+        )
 
 
 def _windows(config: options.Score, counts: Counts) -> Iterator[Record]:
     return fit(read_sources(config.data, config.reading, counts), config.windowing, counts)
 
 
-def _counted(scores: Iterator[Score], reporter: Reporter) -> Iterator[Score]:
-    for score in scores:
-        yield score
+def _counted(found: Iterable[T], reporter: Reporter) -> Iterator[T]:
+    for one in found:
+        yield one
         reporter.advance()

@@ -31,6 +31,14 @@ def place_of(record: Record) -> Place:
     return match[1], min(a for a, _ in spans), max(b for _, b in spans)
 
 
+def single_place(record: Record) -> tuple[str, int, bool]:
+    """Sequence, first base and whether it is read forward; the record itself if it does not say."""
+    place = place_of(record)
+    if place is None or place[2] - place[1] != len(record):
+        return record.id, 0, True
+    return place[0], place[1], "(-)" not in record.id
+
+
 def split_by_region(
     places: Sequence[Place], length: int, splitting: Splitting
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], str]:

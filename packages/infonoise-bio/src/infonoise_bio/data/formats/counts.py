@@ -19,6 +19,8 @@ _WORDS = {
     "pseudo": "features left out: of pseudogenes",
     "outside": "windows dropped: they leave their record",
     "repeated": "windows dropped: the same place again",
+    "symbolic": "alleles left out: not spelled out in A C G T",
+    "too_long": "alleles left out: longer than half a window",
     "short": "sequences dropped: shorter than the window",
     "padded": "bases of padding, masked",
     "cropped": "bases cropped",
@@ -52,6 +54,8 @@ class Counts:
     pseudo: int = 0
     outside: int = 0
     repeated: int = 0
+    symbolic: int = 0
+    too_long: int = 0
     short: int = 0
     padded: int = 0
     cropped: int = 0

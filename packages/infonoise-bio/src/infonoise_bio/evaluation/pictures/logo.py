@@ -43,17 +43,30 @@ def draw_logo(ax: "Axes", codes: Codes, top: float | None = None) -> None:
         top: Of the axis, in bits.
     """
     heights = letter_heights(codes)
-    top = top or 1.02 * max(0.05, float(heights.sum(1).max()))
+    draw_letters(ax, heights, 0, top or 1.02 * max(0.05, float(heights.sum(1).max())))
+
+
+def draw_letters(ax: "Axes", heights: NDArray[np.float64], low: float, high: float) -> None:
+    """Letters of each position stacked, the highest on top, those below zero under the line.
+
+    Args:
+        ax: Where.
+        heights: (L, 4) of A C G T.
+        low, high: Ends of the axis.
+    """
     for position, column in enumerate(heights):
         base = 0.0
         for i in np.argsort(column):
             height = float(column[i])
-            if height > _VISIBLE * top:
+            if abs(height) > _VISIBLE * (high - low):
                 place = Affine2D().scale(0.9, height).translate(position - 0.45, base)
                 letter = place.transform_path(_letter(BASES[i]))
                 ax.add_patch(PathPatch(letter, facecolor=_COLOURS[BASES[i]], linewidth=0))
-            base += height
-    ax.set(xlim=(-0.5, len(heights) - 0.5), ylim=(0, top), xlabel="position, from 0", ylabel="bits")
+            base += height if height > 0 else 0.0
+    if low < 0:
+        ax.axhline(0, color="black", linewidth=0.5)
+    ax.set(xlim=(-0.5, len(heights) - 0.5), ylim=(low, high), xlabel="position, from 0",
+           ylabel="bits")  # fmt: skip
 
 
 @cache

@@ -10,7 +10,7 @@ import torch
 from infonoise_bio.alphabet import MASKED, codes_of
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.evaluation.bound import LikelihoodBound
-from infonoise_bio.evaluation.score import Scorer, write_scores
+from infonoise_bio.evaluation.scores.score import Scorer, write_scores
 from infonoise_bio.models.denoiser import BaseDenoiser, Conditions, ModelConfig, make_denoiser
 from infonoise_bio.models.encoding import make_encoding
 from infonoise_bio.models.options import NetworkConfig

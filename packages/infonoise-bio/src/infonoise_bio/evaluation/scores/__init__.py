@@ -1,0 +1,1 @@
+"""Sequences scored one by one, alleles against each other, and every position."""
