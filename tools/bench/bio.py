@@ -39,6 +39,7 @@ from of_dna.designs import (
     needed,
     quality,
 )
+from of_dna.laws import Study, study
 from of_dna.redesign import redesign
 from of_dna.streaming import streaming
 from report import Cell, Goal, Section, Table
@@ -67,7 +68,7 @@ SCHEDULES = Comparison(
     title="Schedules on E. coli promoters, 50 bases",
     command="infonoise-bio",
     options=[
-        str(TSS), "--strand", "forward",
+        str(TSS), "--strand", "forward", "--loss", "squared-error",
         "--schedules", f"edm,log-uniform,{ADAPTIVE},iid-oracle,infonoise,infonoise-sqrt",
         "--steps", str(UPDATES), "--seeds", "3",
     ],
@@ -85,6 +86,16 @@ SCHEDULES = Comparison(
     ),
     quick=["--schedules", "edm,iid-oracle,infonoise"],
     needs=TSS,
+)  # fmt: skip
+
+
+LAWS = Study(
+    "bio-laws-tss", "Context law and cross entropy on E. coli promoters, 50 bases",
+    [str(TSS), "--strand", "forward", "--steps", str(UPDATES)], TSS,
+)  # fmt: skip
+CHIP_LAWS = Study(
+    "bio-laws-chip", "Context law and cross entropy on CTCF and PU.1 peaks, 100 bases",
+    [str(CHIP), "--strand", "both", "--steps", str(UPDATES)], CHIP, tuned=(),
 )  # fmt: skip
 
 
@@ -234,6 +245,8 @@ SUITE = Suite(
     "bio",
     "Schedules, encodings and designs on DNA",
     {
+        "laws": partial(study, LAWS),
+        "chip-laws": partial(study, CHIP_LAWS),
         "schedules": partial(comparisons.bench, SCHEDULES),
         "encodings": encodings,
         "strands": strands,

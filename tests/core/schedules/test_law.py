@@ -162,7 +162,7 @@ def test_compensate_is_the_value_exponent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "symbolic", "unit", "law"),
+    ("name", "symbolic", "logits", "law"),
     [
         ("infonoise", True, True, context_law()),
         ("infonoise", True, False, Law()),
@@ -174,12 +174,12 @@ def test_compensate_is_the_value_exponent() -> None:
     ],
 )
 def test_names_pick_a_law_by_the_kind_of_data(
-    name: str, symbolic: bool, unit: bool, law: Law
+    name: str, symbolic: bool, logits: bool, law: Law
 ) -> None:
     known = symbols() if symbolic else None
     linear = None if symbolic else linear_profile(CHANNEL, torch.ones(8))
     setting = ScheduleContext(
-        CHANNEL, edm_weight(0.5), 100, 64, known, linear, unit=unit, compensate=0.25
+        CHANNEL, edm_weight(0.5), 100, 64, known, linear, logits=logits, compensate=0.25
     )
     schedule = make_schedule(name, setting)
     assert isinstance(schedule, InfoNoise)

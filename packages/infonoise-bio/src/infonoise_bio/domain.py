@@ -1,6 +1,7 @@
 """DNA as core's verbs see it: `infonoise_core.app.domain.Domain`, filled in."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,14 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
         )
 
     # Training
+
+    def settled(
+        self, options: DnaOptions, data: SequenceSet, begun: Mapping[str, Any]
+    ) -> DnaOptions:
+        """The loss: cross entropy, and of a run its own."""
+        own = begun.get("objective")
+        own = own if isinstance(own, Mapping) else None
+        return replace(options, objective=options.objective.settled(own))
 
     def schedule_context(
         self, data: SequenceSet, options: DnaOptions, steps: int

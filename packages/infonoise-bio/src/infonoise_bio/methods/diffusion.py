@@ -15,7 +15,7 @@ from infonoise_bio.evaluation.held_out import DnaEvaluation
 from infonoise_bio.methods.base import Trained
 from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.recipe import encoding_of, model_config, weight_of
-from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig, make_denoiser
+from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig, make_denoiser, mean_point
 from infonoise_bio.models.encoding import Encoding
 from infonoise_bio.sampling.sequences import Condition, Progress, Sampling, design
 from infonoise_core.processes.denoiser import Denoiser
@@ -38,7 +38,8 @@ class Diffusion:
         encoding = encoding_of(objective)
         denoiser = self.network(model_config(objective, sequences), encoding, seed)
         hiding = Hiding(objective.cond_dropout, objective.infill)
-        return DnaTask(sequences, denoiser, weight_of(objective), objective.strand, hiding)
+        weight = None if objective.cross_entropy else weight_of(objective)
+        return DnaTask(sequences, denoiser, weight, objective.strand, hiding)
 
     def evaluation(
         self, objective: Objective, training: SequenceSet, held_out: SequenceSet
@@ -92,7 +93,11 @@ class Hiding:
 
 
 class DnaTask:
-    """Denoise bases: `w(sigma) |D(x0 + sigma eps, sigma) - x0|^2 / dim`, over known bases.
+    """Denoise bases, over those that are known.
+
+    The loss is their cross entropy in nats per base of the sequence, or with a weight
+    `w(sigma) |D(x0 + sigma eps, sigma) - x0|^2 / dim`. What is observed is the squared error of the
+    same answer in either case.
 
     With strand `both` every second example, at random, is trained as its other strand. This, and
     what `hiding` keeps back, is drawn from the global generator, which the loop seeds from the
@@ -105,7 +110,7 @@ class DnaTask:
         self,
         sequences: SequenceSet,
         denoiser: BaseDenoiser,
-        weight: Weight,
+        weight: Weight | None,
         strand: Strand,
         hiding: Hiding | None = None,
     ) -> None:
@@ -127,8 +132,27 @@ class DnaTask:
         if self.strand == "both":
             batch = self._turned(batch)
         batch = self._hidden(batch)
+        if self.weight is None:
+            return self._cross_entropy(denoiser, batch, sigma, eps)
         error = squared_x0_error(denoiser, batch, sigma, eps)
         return Losses(self.weight(sigma) * error / self.dim, error.detach())
+
+    def _cross_entropy(
+        self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor
+    ) -> Losses:
+        given, mask = (batch.condition.get(name) for name in ("given", "mask"))
+        x = batch.x0 + sigma[:, None, None] * eps
+        logits = denoiser(x, sigma, logits=True, **batch.condition)
+        codes = self._encoding.decode(batch.x0, mask)
+        if given is not None:
+            codes = codes.masked_fill(given != MASKED, MASKED)
+        nats = nn.functional.cross_entropy(
+            logits, codes.long(), ignore_index=MASKED, reduction="none"
+        ).sum(1)
+        with torch.no_grad():
+            x0 = mean_point(logits, self._encoding, given, mask)
+            error = (x0 - batch.x0).flatten(1).square().sum(1)
+        return Losses(nats / self.sequences.length, error)
 
     def _turned(self, batch: Batch) -> Batch:
         x0 = batch.x0

@@ -1,8 +1,9 @@
 """Options of what is learned, free of heavy imports: a command line is parsed by them."""
 
 import math
-from dataclasses import dataclass, field
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
 
 from tyro.conf import OmitArgPrefixes
 
@@ -12,6 +13,7 @@ from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
 
 WEIGHT_NAMES = ("unit", "edm")
+CROSS_ENTROPY, SQUARED_ERROR = LOSS_NAMES = ("cross-entropy", "squared-error")
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,11 @@ class Objective:
     """lowest noise level; --scale does not move it"""
     sigma_max: float = 80.0
     """highest noise level"""
+    loss: str | None = None
+    """cross-entropy of the bases, or squared-error of their points; default cross-entropy, but a
+    run that was begun before there was this option keeps the squared error"""
     weight: str = "unit"
-    """loss weight: unit or edm"""
+    """weight of the squared error: unit or edm"""
 
     def __post_init__(self) -> None:
         if self.strand not in ("both", "forward"):
@@ -58,7 +63,30 @@ class Objective:
         check_encoding(self.encoding, self.scale)
         if self.weight not in WEIGHT_NAMES:
             raise InputError(f"--weight {self.weight}: no such weight; give edm or unit")
+        if self.loss not in (None, *LOSS_NAMES):
+            raise InputError(f"--loss {self.loss}: no such loss; give {' or '.join(LOSS_NAMES)}")
+        if self.cross_entropy and self.weight != "unit":
+            raise InputError(
+                f"--weight {self.weight} is one of the squared error: give --loss {SQUARED_ERROR}"
+                " with it"
+            )
         preset(self.size, self.network)
+
+    @property
+    def cross_entropy(self) -> bool:
+        """Whether bases are learned by their cross entropy."""
+        return self.loss == CROSS_ENTROPY
+
+    def settled(self, begun: Mapping[str, Any] | None) -> "Objective":
+        """With a loss, if none is given: that of the run that is to go on, or cross entropy.
+
+        Args:
+            begun: The objective of that run by its config.json.
+        """
+        if self.loss is not None:
+            return self
+        new = CROSS_ENTROPY if self.weight == "unit" else SQUARED_ERROR
+        return replace(self, loss=new if begun is None else begun.get("loss"))
 
 
 @dataclass(frozen=True)

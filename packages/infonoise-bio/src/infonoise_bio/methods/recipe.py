@@ -63,4 +63,7 @@ def schedule_context(objective: Objective, steps: int, sequences: SequenceSet) -
     bases = max(1, round(float(sequences.mask.sum()) / len(sequences)))
     frequencies = base_frequencies(sequences.codes, both_strands=objective.strand == "both")
     symbols = encoding.profile(channel, bases, frequencies)
-    return ScheduleContext(channel, weight_of(objective), steps, bases * encoding.channels, symbols)
+    return ScheduleContext(
+        channel, weight_of(objective), steps, bases * encoding.channels, symbols,
+        logits=objective.cross_entropy,
+    )  # fmt: skip

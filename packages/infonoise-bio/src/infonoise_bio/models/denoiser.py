@@ -149,12 +149,11 @@ class BaseDenoiser(nn.Module):
         activity: Tensor | None = None,
         given: Tensor | None = None,
         mask: Tensor | None = None,
+        logits: bool = False,
     ) -> Tensor:
-        """x (n, C, L) = x0 + sigma eps, sigma (n,)."""
-        x = x.to(torch.promote_types(x.dtype, torch.float32))
-        logits = self.logits(x, sigma, label, activity, given, mask)
-        denoised = self.encoding.mean(probabilities(logits))
-        return _settled(denoised, self.encoding, given, mask)
+        """x (n, C, L) = x0 + sigma eps, sigma (n,); with `logits`, those of A C G T (n, 4, L)."""
+        found = self.logits(x, sigma, label, activity, given, mask)
+        return found if logits else mean_point(found, self.encoding, given, mask)
 
     def logits(
         self,
@@ -269,6 +268,13 @@ def make_denoiser(config: ModelConfig, encoding: Encoding, seed: int) -> BaseDen
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return BaseDenoiser(config, encoding)
+
+
+def mean_point(
+    logits: Tensor, encoding: Encoding, given: Tensor | None = None, mask: Tensor | None = None
+) -> Tensor:
+    """E[x0 | x] (n, C, L) by logits (n, 4, L) of A C G T; the others as in `BaseDenoiser`."""
+    return _settled(encoding.mean(probabilities(logits)), encoding, given, mask)
 
 
 def _one_hot(codes: Tensor, like: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ class ScheduleContext:
         symbols: Of discrete data, the profile its symbols would have if they knew nothing of
             each other.
         linear: What the best linear denoiser of the data's coefficients leaves unknown.
-        unit: Whether these symbols are what the network predicts, with the cross entropy as its
+        logits: Whether the network predicts these symbols themselves, with the cross entropy as its
             loss: then `infonoise` draws where they are half known.
         compensate: The value exponent of real-valued data, from bits (1/4) to pictures (1).
         scale: Of the data, over that which published laws that name numbers were made for: their
@@ -49,7 +49,7 @@ class ScheduleContext:
     dim: int
     symbols: EntropyRateProfile | None = None
     linear: EntropyRateProfile | None = None
-    unit: bool = False
+    logits: bool = False
     compensate: float = 0.5
     scale: float = 1.0
 
@@ -75,7 +75,7 @@ def _law(setting: ScheduleContext) -> Law:
     Discrete data leave the weight in, and continuous ones take the root.
     """
     if setting.symbols is not None:
-        return context_law() if setting.unit else Law()
+        return context_law() if setting.logits else Law()
     if setting.linear is None:
         return Law(power=1.0, compensate=1.0)
     return Law(power=0.5, compensate=setting.compensate)
