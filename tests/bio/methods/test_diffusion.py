@@ -1,6 +1,7 @@
 """What the loop gets: sequences, their loss, what is hidden; and a short run that learns."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,12 +14,13 @@ from infonoise_bio.data.sequences import SequenceSet, describe
 from infonoise_bio.evaluation.bound import LikelihoodBound
 from infonoise_bio.evaluation.held_out import DnaEvaluation
 from infonoise_bio.methods.diffusion import DnaTask, Hiding
-from infonoise_bio.methods.options import Objective
+from infonoise_bio.methods.options import LOSS_NAMES, Objective
 from infonoise_bio.methods.recipe import conditions_of, encoding_of, schedule_context
 from infonoise_bio.methods.registry import DIFFUSION
 from infonoise_bio.models.options import ENCODING_NAMES
 from infonoise_bio.synthetic import DEMO, demo_sequences
 from infonoise_core.errors import InputError
+from infonoise_core.schedules.law import Law, context_law
 from infonoise_core.schedules.registry import make_schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.loop import train
@@ -71,11 +73,67 @@ def test_losses_are_the_weighted_mean_square_and_the_observed_error_its_plain_su
     assert found.loss.requires_grad
 
 
+@pytest.mark.parametrize("name", ENCODING_NAMES)
+def test_cross_entropy_is_that_of_the_bases_and_the_observed_error_the_answer_s(name):
+    """By hand from the denoiser's logits; bases that are given or masked count nothing."""
+    objective = Objective("forward", encoding=name, loss="cross-entropy", cond_dropout=0.0)
+    data = sequences(n=3, masked=0.2)
+    task = moved(DIFFUSION.task(replace(objective, infill=1.0), data, seed=0))
+    batch = task.batch(np.arange(3))
+    sigma, eps = levels(3, task.denoiser.encoding.channels)
+    torch.manual_seed(3)
+    found = task.losses(task.denoiser, batch, sigma, eps)
+    torch.manual_seed(3)
+    condition = task._hidden(batch).condition
+    x = batch.x0 + sigma[:, None, None] * eps
+    with torch.no_grad():
+        logs = task.denoiser.log_probs(x, sigma, **condition)
+        error = (task.denoiser(x, sigma, **condition) - batch.x0).square().sum((1, 2))
+    nats = [0.0] * 3
+    for i, row in enumerate(data.codes):
+        for j, base in enumerate(row):
+            if base != MASKED and condition["given"][i, j] == MASKED:
+                nats[i] -= float(logs[i, base, j])
+    torch.testing.assert_close(found.loss.detach(), torch.tensor(nats) / LENGTH)
+    torch.testing.assert_close(found.squared_error, error)
+    assert not found.squared_error.requires_grad
+    found.loss.mean().backward()
+    assert any(float(p.grad.abs().sum()) > 0 for p in task.denoiser.parameters())
+
+
+def test_an_untrained_network_costs_the_cross_entropy_of_independent_bases():
+    """At high noise that is the entropy of the frequencies, ln 4 where they are equal."""
+    data = sequences(n=4)
+    task = DIFFUSION.task(Objective("forward", loss="cross-entropy"), data, seed=0)
+    sigma = torch.full((4,), 1e4)
+    loss = task.losses(task.denoiser, task.batch(np.arange(4)), sigma, levels(4, 4)[1]).loss
+    counts = torch.bincount(torch.from_numpy(data.codes).long().flatten(), minlength=4)
+    entropy = -(counts / counts.sum()).double() @ task.denoiser.log_prior
+    assert float(loss.detach().mean()) == pytest.approx(float(entropy), abs=1e-3)
+
+
+def test_a_new_run_learns_by_cross_entropy_and_an_old_one_keeps_its_loss():
+    plain = Objective("forward")
+    assert plain.settled(None).cross_entropy
+    assert plain.settled({"weight": "unit"}).loss is None
+    assert not plain.settled({"weight": "unit"}).cross_entropy
+    assert plain.settled({"loss": "squared-error"}).loss == "squared-error"
+    assert replace(plain, weight="edm").settled(None).loss == "squared-error"
+    assert replace(plain, loss="squared-error").settled(None).loss == "squared-error"
+    data = sequences()
+    laws = {
+        loss: make_schedule("infonoise", schedule_context(replace(plain, loss=loss), 100, data)).law
+        for loss in LOSS_NAMES
+    }
+    assert laws == {"cross-entropy": context_law(), "squared-error": Law()}
+
+
+@pytest.mark.parametrize("loss", LOSS_NAMES)
 @pytest.mark.parametrize("strand", ["forward", "both"])
-def test_masked_bases_contribute_exactly_nothing(strand):
+def test_masked_bases_contribute_exactly_nothing(strand, loss):
     """Whatever noise they get, whatever is put under them: the same loss to the last bit."""
     data = sequences(masked=0.3)
-    task = moved(DIFFUSION.task(Objective(strand, infill=0.5), data, seed=0))
+    task = moved(DIFFUSION.task(Objective(strand, infill=0.5, loss=loss), data, seed=0))
     index = np.arange(12)
     batch = task.batch(index)
     sigma, eps = levels(12, 4)
@@ -227,6 +285,8 @@ def test_conditions_and_description_of_the_data():
         ({"strand": "both", "cond_dropout": 1.5}, "--cond-dropout"),
         ({"strand": "both", "infill": -0.1}, "--infill"),
         ({"strand": "both", "weight": "none"}, "--weight"),
+        ({"strand": "both", "loss": "none"}, "--loss none"),
+        ({"strand": "both", "loss": "cross-entropy", "weight": "edm"}, "--weight edm"),
         ({"strand": "both", "encoding": "none"}, "--encoding"),
         ({"strand": "both", "scale": 0.0}, "--scale"),
         ({"strand": "both", "network": "rnn"}, "network rnn"),

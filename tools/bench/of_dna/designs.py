@@ -25,6 +25,8 @@ MAMMALS = DNA / "mammal_tata_promoters_300.csv.gz"
 VERTEBRATES = DNA / "motifs" / "JASPAR2022_CORE_vertebrates.jaspar"
 SIGMA70 = DNA / "motifs" / "ecoli_sigma70.jaspar"
 UPDATES = 3000
+# What the pages' designs were trained with.
+LOSS = ("--loss", "squared-error")
 
 Rows = Mapping[str, Mapping[str, Any]]
 # The goals of a table of evidence, from its rows by name and all of its JSON.
@@ -183,25 +185,25 @@ def _no_copies_and_not_told(rows: Rows) -> list[Goal]:
 
 PROMOTERS = Quality(
     "bio-quality-tss", "Designed E. coli promoters",
-    [str(TSS), "--strand", "forward"],
+    [str(TSS), "--strand", "forward", *LOSS],
     ["--motifs", str(SIGMA70), "--motif", "EC10.1@35-41", "--motif-rate", "0.001"],
     promoter_goals, TSS,
 )  # fmt: skip
 PEAKS = Quality(
     "bio-quality-peaks", "Designed CTCF and PU.1 peaks, 100 bases",
-    [str(CHIP), "--strand", "both", "--label", "label"],
+    [str(CHIP), "--strand", "both", "--label", "label", *LOSS],
     ["--motifs", str(VERTEBRATES), "--motif", "MA0139.1", "--motif", "MA0080.6"],
     partial(hit_goals, motifs=("CTCF", "Spi1")), CHIP,
 )  # fmt: skip
 TATA = Quality(
     "bio-quality-tata", "Designed TATA promoters of mouse and man, 300 bases",
-    [str(MAMMALS), "--strand", "forward", "--label", "label"],
+    [str(MAMMALS), "--strand", "forward", "--label", "label", *LOSS],
     ["--motifs", str(VERTEBRATES), "--motif", "MA0108.2@210-230"],
     tata_goals, MAMMALS, steps=800,
 )  # fmt: skip
 PLANTED = Quality(
     "bio-quality-planted", "Planted motifs, where the truth is known",
-    ["planted", "--strand", "forward"], [], planted_goals,
+    ["planted", "--strand", "forward", *LOSS], [], planted_goals,
 )  # fmt: skip
 
 

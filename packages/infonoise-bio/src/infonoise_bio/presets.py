@@ -40,7 +40,9 @@ def dna_diffusion() -> TrainOptions:
     return TrainOptions(
         out=_OUT,
         options=DnaOptions(
-            Objective("forward", size="large", cond_dropout=0.1, weight="unit"),
+            Objective(
+                "forward", size="large", cond_dropout=0.1, loss="squared-error", weight="unit"
+            ),
             Examples(label="label", windowing=Windowing(window=200)),
         ),
         data=PLANTED,
