@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     )
     from infonoise_core.schedules.infonoise import InfoNoise
     from infonoise_core.schedules.law import Law, context_law
+    from infonoise_core.schedules.tasks import TaskSchedule
 
 __version__ = "0.1.0"
 
@@ -95,6 +96,7 @@ __all__ = [
     "RectifiedFlow",
     "Sample",
     "Schedule",
+    "TaskSchedule",
     "UniformTime",
     "VarianceExploding",
     "VariancePreserving",
@@ -162,6 +164,7 @@ _HOMES = {
     ),
     "schedules.infonoise": "InfoNoise",
     "schedules.law": "Law context_law",
+    "schedules.tasks": "TaskSchedule",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

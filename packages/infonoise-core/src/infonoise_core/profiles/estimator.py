@@ -62,7 +62,11 @@ class RateEstimator:
         self._count = torch.zeros(k, dtype=torch.float64)
 
     def observe(
-        self, sigma: Tensor, squared_error: Tensor, implied_error: Tensor | None = None
+        self,
+        sigma: Tensor,
+        squared_error: Tensor,
+        implied_error: Tensor | None = None,
+        column: Tensor | None = None,
     ) -> None:
         """Add n observations; non-finite and negative ones are left out.
 
@@ -71,6 +75,8 @@ class RateEstimator:
             squared_error: (n,), or (n, G) split over the groups.
             implied_error: (n,) the posterior variance that the denoiser itself implies, for the
                 calibration gate.
+            column: (n,) int64, where the bins of each begin, if the sums of several estimators lie
+                side by side.
         """
         self._check(sigma, squared_error)
         if squared_error.device != self._increment.device:
@@ -90,6 +96,8 @@ class RateEstimator:
             if implied_error is not None:
                 rows += self._implied(sigma, implied_error)
             bins = torch.bucketize(sigma, self._inner, right=True)
+            if column is not None:
+                bins = bins + column
             self._add(0, bins, torch.stack(rows).masked_fill_(~seen, 0))
             if self.groups:
                 shares = parts / error.clamp_min(torch.finfo(dtype).tiny)[:, None]

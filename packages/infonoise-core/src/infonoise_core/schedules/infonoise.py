@@ -1,8 +1,6 @@
 """The schedule that learns where noise destroys information, and puts the draws there."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -28,23 +26,26 @@ from infonoise_core.schedules.gates import (
     Gate,
     check_gate,
     open_gate,
-    scale_bump,
     slope_gate,
     total_variation,
     training_density,
 )
 from infonoise_core.schedules.health import Health
-from infonoise_core.schedules.knowledge import completed, is_input, most
+from infonoise_core.schedules.knowledge import (
+    around_scale,
+    completed,
+    filled_enough,
+    is_input,
+    most,
+)
 from infonoise_core.schedules.law import Law, law_of
 from infonoise_core.schedules.reports import Reports
 from infonoise_core.schedules.table import TableLaw
+from infonoise_core.schedules.tasks import TaskSchedule, left, of_tasks
 
 __all__ = ["FixedLaw", "InfoNoise", "LogNormal", "LogUniform", "Schedule", "uniforms"]
 
 VERSION = 1
-# Share of the warm-up's draws that filled bins must carry before the profile is used: a bin at
-# the end of a tail that is hardly ever drawn must not hold everything up.
-_FILLED = 0.95
 # Total variation below which adapting cannot change much, and the status says so.
 _CLOSE = 0.1
 
@@ -89,7 +90,16 @@ class InfoNoise(TableLaw):
         prediction: What the network predicts, by our name or diffusers' (epsilon, v_prediction,
             flow_prediction, sample). `observe` then takes the output minus its target as it is.
         sigma_data: Of EDM's preconditioning, for the prediction F.
+        tasks: Names of data sets, classes or resolutions that one network learns: this makes a
+            `TaskSchedule`, whose `sample(n)` gives (task, u). `dim`, `weight`, `warmup`, `prior`
+            and `ceiling` may then be mappings from these names.
     """
+
+    def __new__(cls, *args: Any, tasks: Sequence[str] = (), **settings: Any) -> Any:
+        """Of several tasks a `TaskSchedule`, with one of these for each."""
+        if not tasks:
+            return super().__new__(cls)
+        return TaskSchedule(tasks, [cls(*args, **own) for own in of_tasks(tasks, settings)])
 
     def __init__(
         self,
@@ -114,6 +124,7 @@ class InfoNoise(TableLaw):
         law: Law | None = None,
         prediction: Prediction | str | None = None,
         sigma_data: float | None = None,
+        tasks: Sequence[str] = (),
     ) -> None:
         check_channel(channel)
         check_numbers(floor, refresh_every, bins)
@@ -137,6 +148,7 @@ class InfoNoise(TableLaw):
         self._steps = 0
         self._adapting_since: int | None = None
         self._held = self._plain = ""
+        self._worth: Tensor | None = None
         if self.prior is not None:
             known = self._allocate(self.prior)
             if known is None:
@@ -163,10 +175,14 @@ class InfoNoise(TableLaw):
             implied_error: (n,) the posterior variance that the denoiser implies, for
                 `calibration_gate`.
         """
+        self.estimator.observe(*self.read(u, squared_error), implied_error)
+
+    def read(self, u: Tensor, squared_error: Tensor) -> tuple[Tensor, Tensor]:
+        """Sigma and squared x0-errors, both (n,), of a report; arguments as in `observe`."""
         sigma, squared_error = self._reports.read(u, squared_error)
         self.estimator.dim = self._reports.dim
-        self.estimator.observe(sigma, squared_error, implied_error)
         self._health.count(sigma, squared_error)
+        return sigma, squared_error
 
     def step(self) -> None:
         """Count an optimizer step; refresh the density every `refresh_every` steps.
@@ -185,6 +201,13 @@ class InfoNoise(TableLaw):
     def profile(self) -> EntropyRateProfile:
         """What the losses say of the data as of the last refresh; InputError before the first."""
         return self.estimator.profile()
+
+    def left_to_learn(self) -> float | None:
+        """The integral over log sigma of what a draw is worth, over the density of the draws.
+
+        None before anything is known.
+        """
+        return None if self._worth is None else left(self._worth, self._density, self._width)
 
     def status(self) -> str:
         """One line: warming up, adapting or held, and how far the density is from the warm-up's."""
@@ -215,6 +238,7 @@ class InfoNoise(TableLaw):
             "held": self._held,
             "plain": self._plain,
             "channel": channel_state(self.channel),
+            "worth": None if self._worth is None else self._worth.clone(),
             "density": self._density.clone(),
             "estimator": self.estimator.state_dict(),
             "health": self._health.state_dict(),
@@ -235,6 +259,8 @@ class InfoNoise(TableLaw):
         since = state["adapting_since"]
         self._adapting_since = None if since is None else int(since)
         self._held, self._plain = str(state["held"]), str(state.get("plain", ""))
+        worth = state.get("worth")
+        self._worth = None if worth is None else worth.to("cpu", torch.float64, copy=True)
         self._set_density(state["density"].to("cpu", torch.float64))
 
     def _refresh(self) -> None:
@@ -270,19 +296,15 @@ class InfoNoise(TableLaw):
         dim = self.estimator.dim
         if dim is None or self.prior is not None or self._adapting_since is not None:
             return
-        raw = known.rate if known.raw is None else known.raw
-        scale = math.sqrt(float(raw[-1]) * float(known.sigma[-1]) ** 2 / dim)
-        guess = replace(known, rate=scale_bump(known.sigma, scale))
+        guess, scale = around_scale(known, dim)
         density = training_density(guess, self.weight, open_gate(), self.law.plain())
         if density is not None:
             self._held += f", so they lie around the data's scale, sigma {scale:.2g}"
             self._set_density(self._explore(density))
 
     def _ready(self) -> bool:
-        if self._steps < self.warmup_steps:
-            return False
-        filled = self.estimator.effective_count >= self.min_count
-        return float((self._start * self._width)[filled].sum()) >= _FILLED
+        count, drawn = self.estimator.effective_count, self._start * self._width
+        return self._steps >= self.warmup_steps and filled_enough(count, drawn, self.min_count)
 
     def _known(self) -> EntropyRateProfile:
         count = self.estimator.effective_count
@@ -292,7 +314,10 @@ class InfoNoise(TableLaw):
         gate = self.gate(profile)
         self._plain = self.law.premise_missing(profile, gate)
         law = self.law.plain() if self._plain else self.law
-        return training_density(profile, self.weight, lambda _: gate, law)
+        density = training_density(profile, self.weight, lambda _: gate, law)
+        if density is not None:
+            self._worth = gate * law.information(profile)
+        return density
 
     def _explore(self, density: Tensor) -> Tensor:
         return (1 - self.floor) * density + self.floor * self._base

@@ -1,12 +1,17 @@
 """What is known of a profile: what losses show, a prior where they are few, below a ceiling."""
 
+import math
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.schedules.gates import scale_bump
 
+# Share of the warm-up's draws that filled bins must carry before the profile is used: a bin at
+# the end of a tail that is hardly ever drawn must not hold everything up.
+_FILLED = 0.95
 # Share of `dim` that the rate of a full-dimensional Gaussian keeps up to a third of its standard
 # deviation: a grid where the mean is higher ends below the data's scale.
 _ALL_LOST = 0.9
@@ -37,6 +42,10 @@ def completed(
         )
     if ceiling is not None:
         known = replace(known, rate=torch.minimum(known.rate, ceiling.rate))
+    if known is not shown and known.groups:
+        # The parts go on adding up.
+        kept = torch.where(shown.rate > 0, known.rate / shown.rate.clamp_min(1e-300), 0)
+        known = replace(known, groups={name: kept * part for name, part in known.groups.items()})
     return known
 
 
@@ -49,3 +58,19 @@ def most(dim: int | None, *bounds: EntropyRateProfile | None) -> float | None:
     """The largest rate that data may have anywhere: of a prior or ceiling, else `dim`."""
     peaks = [float(profile.rate.max()) for profile in bounds if profile is not None]
     return min(peaks) if peaks else dim
+
+
+def filled_enough(count: Tensor, drawn: Tensor, min_count: float) -> bool:
+    """Whether bins of at least `min_count` observations carry nearly all of the draws, (K,) each.
+
+    Args:
+        drawn: Share of the draws that falls into each bin.
+    """
+    return float(drawn[count >= min_count].sum()) >= _FILLED
+
+
+def around_scale(known: EntropyRateProfile, dim: int) -> tuple[EntropyRateProfile, float]:
+    """A first guess from an error without structure, which tells the data's standard deviation."""
+    raw = known.rate if known.raw is None else known.raw
+    scale = math.sqrt(float(raw[-1]) * float(known.sigma[-1]) ** 2 / dim)
+    return replace(known, rate=scale_bump(known.sigma, scale)), scale

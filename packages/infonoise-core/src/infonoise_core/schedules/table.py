@@ -39,6 +39,11 @@ class TableLaw:
         self._lines = self._inverse(self._density)
         self._log_edges = self.edges.log()
 
+    @property
+    def inverse(self) -> Tensor:
+        """(3, K), see `_inverse`: what draws read."""
+        return self._lines
+
     def sample(
         self,
         n: int,
