@@ -40,14 +40,13 @@ from infonoise_core.schedules.knowledge import (
 )
 from infonoise_core.schedules.law import Law, law_of
 from infonoise_core.schedules.reports import Reports
+from infonoise_core.schedules.status import stage_of_life
 from infonoise_core.schedules.table import TableLaw
 from infonoise_core.schedules.tasks import TaskSchedule, left, of_tasks
 
 __all__ = ["FixedLaw", "InfoNoise", "LogNormal", "LogUniform", "Schedule", "uniforms"]
 
 VERSION = 1
-# Total variation below which adapting cannot change much, and the status says so.
-_CLOSE = 0.1
 
 
 class InfoNoise(TableLaw):
@@ -212,22 +211,13 @@ class InfoNoise(TableLaw):
     def status(self) -> str:
         """One line: warming up, adapting or held, and how far the density is from the warm-up's."""
         filled = int((self.estimator.effective_count >= self.min_count).sum())
-        bins = f"{filled} of {len(self._width)} bins filled"
-        held = f"; by the plain rate: {self._plain}" if self._plain else ""
-        held += (f"; held: {self._held}" if self._held else "") + self._health.words()
-        if self._adapting_since is None:
-            prior = "the warm-up law" if self.prior is None else "the prior profile"
-            if self._steps > self.warmup_steps:
-                return f"still warming up under {prior} after {self._steps} steps: {bins}{held}"
-            return (
-                f"warming up under {prior}: step {self._steps} of {self.warmup_steps}, {bins}{held}"
-            )
+        prior = "the warm-up law" if self.prior is None else "the prior profile"
         distance = total_variation(self._density, self._base, self._width)
-        close = " (so close that adapting cannot matter much)" if distance < _CLOSE else ""
-        return (
-            f"adapting since step {self._adapting_since}: {bins},"
-            f" total variation {distance:.2f} from the warm-up law{close}{held}"
-        )
+        at = (self._steps, self.warmup_steps, self._adapting_since)
+        words = stage_of_life(*at, prior, f"{filled} of {len(self._width)} bins filled", distance)
+        plain = f"; by the plain rate: {self._plain}" if self._plain else ""
+        held = f"; held: {self._held}" if self._held else ""
+        return words + plain + held + self._health.words()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a resume needs to go on bit for bit; copies."""
