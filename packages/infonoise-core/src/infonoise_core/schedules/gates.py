@@ -201,6 +201,22 @@ def training_density(
     return target / total
 
 
+def allocation(
+    profile: EntropyRateProfile, weight: Weight, gate: Gate, law: Law
+) -> tuple[Tensor | None, Tensor, str]:
+    """What a law makes of a profile, or the plain rate where the law's premises fail.
+
+    Returns:
+        (K,) `training_density`; (K,) what a draw is worth at each level; and why it is by the plain
+        rate, empty where it is by the law.
+    """
+    believed = gate(profile)
+    plain = law.premise_missing(profile, believed)
+    law = law.plain() if plain else law
+    density = training_density(profile, weight, lambda _: believed, law)
+    return density, believed * law.information(profile), plain
+
+
 def scale_bump(sigma: Tensor, scale: float) -> Tensor:
     """(K,) scale^2 sigma^2 / (scale^2 + sigma^2)^2.
 

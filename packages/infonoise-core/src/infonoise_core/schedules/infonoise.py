@@ -24,6 +24,7 @@ from infonoise_core.schedules.checks import (
 from infonoise_core.schedules.fixed import FixedLaw, LogNormal, LogUniform, Schedule, uniforms
 from infonoise_core.schedules.gates import (
     Gate,
+    allocation,
     check_gate,
     open_gate,
     slope_gate,
@@ -32,6 +33,7 @@ from infonoise_core.schedules.gates import (
 )
 from infonoise_core.schedules.health import Health
 from infonoise_core.schedules.knowledge import (
+    RETURNS_INPUT,
     around_scale,
     completed,
     filled_enough,
@@ -151,9 +153,7 @@ class InfoNoise(TableLaw):
         if self.prior is not None:
             known = self._allocate(self.prior)
             if known is None:
-                raise InputError(
-                    "the prior profile gives no usable density: check its gate and grid"
-                )
+                raise InputError("the prior gives no usable density: check its gate and grid")
             self._set_density(self._explore(known))
         self._start = self._density.clone()
 
@@ -258,12 +258,10 @@ class InfoNoise(TableLaw):
         self._health.judge(self.estimator, new, expected)
         if self._adapting_since is None and not self._ready():
             return
-        known = self._known()
+        count = self.estimator.effective_count
+        known = completed(self.profile(), count, self.prior, self.ceiling, self.min_count)
         if is_input(known, self.estimator.dim):
-            self._held = (
-                "the losses are those of a denoiser that returns its input; if it does not, the"
-                " data are wider than sigma_max"
-            )
+            self._held = RETURNS_INPUT
             return
         learned = self._allocate(known)
         if learned is None:
@@ -296,17 +294,9 @@ class InfoNoise(TableLaw):
         count, drawn = self.estimator.effective_count, self._start * self._width
         return self._steps >= self.warmup_steps and filled_enough(count, drawn, self.min_count)
 
-    def _known(self) -> EntropyRateProfile:
-        count = self.estimator.effective_count
-        return completed(self.profile(), count, self.prior, self.ceiling, self.min_count)
-
     def _allocate(self, profile: EntropyRateProfile) -> Tensor | None:
-        gate = self.gate(profile)
-        self._plain = self.law.premise_missing(profile, gate)
-        law = self.law.plain() if self._plain else self.law
-        density = training_density(profile, self.weight, lambda _: gate, law)
-        if density is not None:
-            self._worth = gate * law.information(profile)
+        density, worth, self._plain = allocation(profile, self.weight, self.gate, self.law)
+        self._worth = self._worth if density is None else worth
         return density
 
     def _explore(self, density: Tensor) -> Tensor:

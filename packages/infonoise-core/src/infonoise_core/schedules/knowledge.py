@@ -12,6 +12,10 @@ from infonoise_core.schedules.gates import scale_bump
 # Share of the warm-up's draws that filled bins must carry before the profile is used: a bin at
 # the end of a tail that is hardly ever drawn must not hold everything up.
 _FILLED = 0.95
+RETURNS_INPUT = (
+    "the losses are those of a denoiser that returns its input; if it does not, the data are wider"
+    " than sigma_max"
+)
 # Share of `dim` that the rate of a full-dimensional Gaussian keeps up to a third of its standard
 # deviation: a grid where the mean is higher ends below the data's scale.
 _ALL_LOST = 0.9
