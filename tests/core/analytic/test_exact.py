@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from infonoise_core import InputError, discrete_entropy
-from infonoise_core.analytic.categorical import CategoricalSource, mistaken
+from infonoise_core.analytic.categorical import CategoricalSource, Races
 from infonoise_core.analytic.exact import (
     BinarySource,
     GaussianSource,
@@ -66,7 +66,7 @@ def test_mmse_obeys_its_laws(name: str) -> None:
     source = SOURCES[name]()
     sigma = torch.logspace(-1, 2, 25, dtype=torch.float64)
     mmse, error = source.mmse(sigma), source.mmse_stderr(sigma)
-    # Sampled values may cross by their errors; quadrature by 1e-7, the promise of `mistaken`.
+    # Sampled values may cross by their errors; quadrature by 1e-7, the promise of `Races`.
     slack = 5 * (error[1:] + error[:-1]) + 1e-7 * mmse[1:]
     assert bool((mmse.diff() >= -slack).all())
     seen = mmse > 1e-9 * mmse[-1]
@@ -156,8 +156,8 @@ def test_mistakes_in_a_large_alphabet() -> None:
 def test_mistakes_have_the_right_ends() -> None:
     p = BASES.to(torch.float64)[None]
     # Without any signal the posterior is the prior; the first order in snr is below 1e-6.
-    assert float(mistaken(1e-6, p)[0]) == pytest.approx(1 - float(p.square().sum()), rel=2e-6)
-    assert float(mistaken(1e4, p)[0]) == 0
+    assert float(Races(p).mistaken(1e-6)[0]) == pytest.approx(1 - float(p.square().sum()), rel=2e-6)
+    assert float(Races(p).mistaken(1e4)[0]) == 0
 
 
 def test_far_points_carry_the_log_of_their_number() -> None:
@@ -262,5 +262,5 @@ def test_noise_levels_of_any_shape() -> None:
 def test_the_mmse_of_categories_keeps_the_digits_of_float64() -> None:
     source = CategoricalSource(torch.full((1, 4), 0.25, dtype=torch.float64))
     sigma = torch.tensor([0.3, 0.7, 2.0], dtype=torch.float64)
-    exact = [float(mistaken(s**-2, source.probabilities).sum()) for s in sigma.tolist()]
+    exact = [float(Races(source.probabilities).mistaken(s**-2).sum()) for s in sigma.tolist()]
     assert source.mmse(sigma).tolist() == pytest.approx(exact, rel=1e-14)

@@ -35,6 +35,7 @@ class CategoricalSource(Source):
         self.low, self.high = low, high
         self.dim = self.probabilities.numel()
         self.entropy = float(-torch.xlogy(self.probabilities, self.probabilities).sum())
+        self._races = Races(self.probabilities)
         self._cache: dict[float, float] = {}
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
@@ -52,7 +53,7 @@ class CategoricalSource(Source):
         """(high - low)^2 sum over positions of P(another symbol wins the race)."""
         for s in set(sigma.flatten().tolist()) - self._cache.keys():
             snr = ((self.high - self.low) / s) ** 2
-            self._cache[s] = float(mistaken(snr, self.probabilities).sum())
+            self._cache[s] = float(self._races.mistaken(snr).sum())
         values = [self._cache[s] for s in sigma.flatten().tolist()]
         total = torch.tensor(values, dtype=torch.float64).reshape(sigma.shape)
         return (self.high - self.low) ** 2 * total
@@ -126,31 +127,41 @@ def distinct(table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return rows, which, times
 
 
-def mistaken(snr: float, probabilities: Tensor) -> Tensor:
-    """(n,) 1 - E[posterior probability of the true symbol], for each row of probabilities (n, K).
+class Races:
+    """How often symbols are taken for others, for each row of probabilities (n, K).
 
-    Symbols are equally far from each other, by sqrt(2 snr) units of the noise; half the squared
-    distance times this is the mmse, because E[sum of squared posteriors] = E[posterior of the true
-    one].
-
-    By the Gumbel trick the posterior is the probability of winning a race in which symbol j scores
-    ln p_j + sqrt(snr) z_j + Gumbel, and the true one snr more. The scores are independent, so
-    P(another one wins) is one integral over the true one's score of its density times
-    1 - prod F(score - ln p_j), F the distribution of sqrt(snr) z + Gumbel: two nested
-    one-dimensional quadratures, whatever the size of the alphabet.
+    What does not hang on the noise is done once: equal rows, and their decks.
     """
-    rows, which, _ = distinct(probabilities)
-    if 2 * snr > CERTAIN**2:
-        return probabilities.new_zeros(len(probabilities))
-    decks = [_Deck(row) for row in rows]
-    reach = max(deck.size for deck in decks) - 1
-    spread = 9 * math.sqrt(snr)
-    low, high = -spread - 4.5, spread + 40.0
-    score = low + _STEP * torch.arange(math.ceil((high - low) / _STEP), dtype=torch.float64)
-    density = _race(score, snr)[0]
-    shifts = _STEP * torch.arange(-reach, len(score) + reach, dtype=torch.float64)
-    log_below = _race(low + snr + shifts, snr)[1]
-    return torch.stack([deck.mistaken(density, log_below, reach) for deck in decks])[which]
+
+    def __init__(self, probabilities: Tensor) -> None:
+        rows, self._which, _ = distinct(probabilities)
+        self._decks = [_Deck(row) for row in rows]
+        self._nothing = probabilities.new_zeros(len(probabilities))
+
+    def mistaken(self, snr: float) -> Tensor:
+        """(n,) 1 - E[posterior probability of the true symbol].
+
+        Symbols are equally far from each other, by sqrt(2 snr) units of the noise; half the squared
+        distance times this is the mmse, because E[sum of squared posteriors] = E[posterior of the
+        true one].
+
+        By the Gumbel trick the posterior is the probability of winning a race in which symbol j
+        scores ln p_j + sqrt(snr) z_j + Gumbel, and the true one snr more. The scores are
+        independent, so P(another one wins) is one integral over the true one's score of its density
+        times 1 - prod F(score - ln p_j), F the distribution of sqrt(snr) z + Gumbel: two nested
+        one-dimensional quadratures, whatever the size of the alphabet.
+        """
+        if 2 * snr > CERTAIN**2:
+            return self._nothing
+        reach = max(deck.size for deck in self._decks) - 1
+        spread = 9 * math.sqrt(snr)
+        low, high = -spread - 4.5, spread + 40.0
+        score = low + _STEP * torch.arange(math.ceil((high - low) / _STEP), dtype=torch.float64)
+        density = _race(score, snr)[0]
+        shifts = _STEP * torch.arange(-reach, len(score) + reach, dtype=torch.float64)
+        log_below = _race(low + snr + shifts, snr)[1]
+        found = [deck.mistaken(density, log_below, reach) for deck in self._decks]
+        return torch.stack(found)[self._which]
 
 
 class _Deck:

@@ -5,6 +5,7 @@ Mixtures, point sets and codes are in `mixture`, one-hot symbols in `categorical
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from infonoise_core.binning import log_edges
 from infonoise_core.errors import InputError
 from infonoise_core.profiles.profile import EntropyRateProfile
 
+# Bins done, and of how many.
+Progress = Callable[[int, int], None]
+
 
 class Source(ABC):
     """A distribution of x0 whose posterior mean under Gaussian noise is known.
@@ -22,10 +26,12 @@ class Source(ABC):
         dim: Dimensions of one example.
         entropy: Nats; of a discrete distribution Shannon's, of one with a density the differential
             entropy; None where there is neither.
+        nodes: Levels at which a bin of a profile is computed.
     """
 
     dim: int
     entropy: float | None
+    nodes: int = 4
 
     @abstractmethod
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
@@ -193,15 +199,28 @@ def exact_profile(
     return profile_on(source, log_edges(sigma_min, sigma_max, bins))
 
 
-def profile_on(source: Source, edges: Tensor) -> EntropyRateProfile:
+def profile_on(
+    source: Source, edges: Tensor, progress: Progress | None = None
+) -> EntropyRateProfile:
     """The source's profile on given edges (K+1,).
 
-    Each bin is averaged over log sigma by a 4-point Gauss rule.
+    Each bin is averaged over log sigma by a Gauss rule of `source.nodes` points, 4 as a rule.
+
+    Args:
+        progress: Called after each bin with how many are done, and of how many.
     """
-    nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(4))
+    nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(source.nodes))
     low, width = edges.log()[:-1, None], edges.log().diff()[:, None]
     sigma = (low + width * (nodes + 1) / 2).exp()
-    rate = (source.mmse(sigma) / sigma.square() * weights / 2).sum(-1)
+    if progress is None:
+        mmse = source.mmse(sigma)
+    else:
+        rows = []
+        for done, levels in enumerate(sigma, 1):
+            rows.append(source.mmse(levels))
+            progress(done, len(sigma))
+        mmse = torch.stack(rows)
+    rate = (mmse / sigma.square() * weights / 2).sum(-1)
     # Where mmse is sampled, its errors at different sigma are independent.
     error = (source.mmse_stderr(sigma) / sigma.square() * weights / 2).square().sum(-1).sqrt()
     return EntropyRateProfile(edges, rate, error, torch.zeros_like(rate), source.dim)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from infonoise_core.analytic.categorical import CERTAIN, mistaken, symbol_table
+from infonoise_core.analytic.categorical import CERTAIN, Races, symbol_table
 from infonoise_core.analytic.exact import GaussianSource, Source, normal_quadrature
 from infonoise_core.errors import InputError
 
@@ -17,6 +17,9 @@ from infonoise_core.errors import InputError
 # components grow in number, to keep length * components at 2^18.
 _SHIFTS = 8
 _WORK = 2**18
+# Points from which on time counts for more than digits: fewer levels a bin, and importance sampling
+# only where noise is below half of the least distance.
+_MANY = 64
 
 
 class MixtureSource(Source):
@@ -48,9 +51,12 @@ class MixtureSource(Source):
             raise InputError(f"{table.shape[1]} probabilities for {k} components: give as many")
         spread = torch.as_tensor(std, dtype=torch.float64).expand(k)
         self._mixture = _Mixture(means, spread, table[0])
+        if k > _MANY:
+            self.nodes = 2
         if not bool((self._mixture.std == 0).all() or (self._mixture.std > 0).all()):
             raise InputError("std must be 0 for all components, or positive for all")
         self.entropy = self._mixture.entropy()
+        self._between: _Points | None = None
         self._cache: dict[float, tuple[float, float]] = {}
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
@@ -75,9 +81,27 @@ class MixtureSource(Source):
 
     def _measured(self, sigma: Tensor) -> Tensor:
         for s in set(sigma.flatten().tolist()) - self._cache.keys():
-            self._cache[s] = _mmse(self._mixture, s)
+            self._cache[s] = self._mmse(s)
         values = [self._cache[s] for s in sigma.flatten().tolist()]
         return torch.tensor(values, dtype=torch.float64).reshape(*sigma.shape, 2)
+
+    def _mmse(self, sigma: float) -> tuple[float, float]:
+        """Value and standard error at one level."""
+        mixture = self._mixture
+        std = float(mixture.std[0])
+        centred = mixture.means - mixture.probabilities @ mixture.means
+        if not bool((mixture.std == std).all()):
+            moved = _Mixture(centred, mixture.std, mixture.probabilities)
+            return moved.expect(lambda x, s: moved.posterior(x, s)[1], sigma)
+        # One width for all: it adds to the noise, behind which the means are, and shrinks their
+        # part.
+        if self._between is None:
+            self._between = _Points(centred, mixture.probabilities)
+        blurred = std**2 + sigma**2
+        between, error = self._between.mmse(math.sqrt(blurred))
+        shrink = (sigma**2 / blurred) ** 2
+        within = self.dim * std**2 * sigma**2 / blurred
+        return within + shrink * between, shrink * error
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,23 +168,29 @@ class _Mixture:
 
     def _quasi_random(self, sigma: float) -> Iterator[tuple[Tensor, Tensor]]:
         """Noisy x (n, d) and weights (n,), once for each shift of the sequence."""
+        halfway = None
+        if not bool((self.std > 0).any()):
+            halfway = _Halfway(self.means, sigma, *_distances(self.means))
+        for x, k, u in self.noisy(sigma):
+            if halfway is None:
+                yield x, torch.ones(len(x), dtype=torch.float64)
+            else:
+                yield halfway(x, k, u)
+
+    def noisy(self, sigma: float) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Quasi-random x (n, d), the component k (n,) of each, and u (n,) in [0, 1) beside them."""
         seed = int.from_bytes(struct.pack("<d", sigma), "little") >> 1
         generator = torch.Generator().manual_seed(seed)
         length = 2 ** min(12, max(9, (_WORK // len(self.means)).bit_length() - 1))
         points = _sobol(self.means.shape[1] + 2, length)
         width = (self.std.square() + sigma**2).sqrt()
         last = self.probabilities.cumsum(0)[:-1]
-        halfway = None if bool((self.std > 0).any()) else _Halfway(self.means, sigma)
         for _ in range(_SHIFTS):
             shift = torch.rand(points.shape[1], dtype=torch.float64, generator=generator)
             u = (points + shift) % 1.0
             k = torch.bucketize(u[:, 0].contiguous(), last, right=True)
             z = torch.special.ndtri(u[:, 2:].clamp(1e-16, 1 - 1e-16))
-            x = self.means[k] + width[k, None] * z
-            if halfway is None:
-                yield x, torch.ones(length, dtype=torch.float64)
-            else:
-                yield halfway(x, k, u[:, 1])
+            yield self.means[k] + width[k, None] * z, k, u[:, 1]
 
 
 class _Halfway:
@@ -170,11 +200,9 @@ class _Halfway:
     there. Weights are at most 2, so nothing is lost where plain noise would do.
     """
 
-    def __init__(self, points: Tensor, sigma: float) -> None:
+    def __init__(self, points: Tensor, sigma: float, gram: Tensor, square: Tensor) -> None:
         self._mixture, self._variance = points, sigma**2
-        self._gram = points @ points.T
-        norm = self._gram.diagonal()
-        self._square = (norm[:, None] + norm - 2 * self._gram).clamp_min(0)
+        self._gram, self._square = gram, square
         near = (-self._square / (8 * self._variance)).fill_diagonal_(-math.inf)
         self._log_chance = torch.log_softmax(near, 1)
         self._last = self._log_chance.exp().cumsum(1)[:, :-1].contiguous()
@@ -192,35 +220,66 @@ class _Halfway:
         return x, 2 * torch.sigmoid(-torch.logsumexp(self._log_chance[k] + ratio, 1))
 
 
-def _mmse(mixture: _Mixture, sigma: float) -> tuple[float, float]:
-    """Value and standard error."""
-    std = float(mixture.std[0])
-    centre = mixture.probabilities @ mixture.means
-    if not bool((mixture.std == std).all()):
-        centred = _Mixture(mixture.means - centre, mixture.std, mixture.probabilities)
-        return centred.expect(lambda x, s: centred.posterior(x, s)[1], sigma)
-    # One width for all: it adds to the noise, behind which the means are, and shrinks their part.
-    blurred = std**2 + sigma**2
-    between, error = _points_mmse(mixture.means - centre, mixture.probabilities, math.sqrt(blurred))
-    shrink = (sigma**2 / blurred) ** 2
-    within = mixture.means.shape[1] * std**2 * sigma**2 / blurred
-    return within + shrink * between, shrink * error
+def _distances(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Gram matrix (K, K) and squared distances (K, K)."""
+    gram = points @ points.T
+    norm = gram.diagonal()
+    return gram, (norm[:, None] + norm - 2 * gram).clamp_min(0)
 
 
-def _points_mmse(points: Tensor, probabilities: Tensor, sigma: float) -> tuple[float, float]:
-    # Noise across the points' span says nothing about them.
-    _, size, axes = torch.linalg.svd(points, full_matrices=False)
-    span = points @ axes[size > 1e-9 * size[0].clamp_min(1e-300)].T
-    if span.shape[1] == 0:
-        return 0.0, 0.0
-    side = torch.pdist(span)
-    if bool((side.max() - side.min() <= 1e-9 * side.max()).all()):
-        half_square = float(side[0]) ** 2 / 2
-        return half_square * float(mistaken(half_square / sigma**2, probabilities[None])[0]), 0.0
-    if float(side.min()) / sigma > CERTAIN:
-        return 0.0, 0.0
-    mixture = _Mixture(span, torch.zeros_like(probabilities), probabilities)
-    return mixture.expect(lambda x, s: mixture.posterior(x, s)[1], sigma)
+class _Points:
+    """Points (K, d) around their mean: what hangs on no level is found once."""
+
+    def __init__(self, points: Tensor, probabilities: Tensor) -> None:
+        # Noise across the points' span says nothing about them.
+        _, size, axes = torch.linalg.svd(points, full_matrices=False)
+        span = points @ axes[size > 1e-9 * size[0].clamp_min(1e-300)].T
+        self._mixture = _Mixture(span, torch.zeros_like(probabilities), probabilities)
+        self._races: Races | None = None
+        if span.shape[1] == 0:
+            return
+        side = torch.pdist(span)
+        self._least, self._first = float(side.min()), float(side[0])
+        if bool((side.max() - side.min() <= 1e-9 * side.max()).all()):
+            self._races = Races(probabilities[None])
+
+    @functools.cached_property
+    def _distances(self) -> tuple[Tensor, Tensor]:
+        return _distances(self._mixture.means)
+
+    def mmse(self, sigma: float) -> tuple[float, float]:
+        """Value and standard error."""
+        mixture = self._mixture
+        if mixture.means.shape[1] == 0:
+            return 0.0, 0.0
+        if self._races is not None:
+            half_square = self._first**2 / 2
+            return half_square * float(self._races.mistaken(half_square / sigma**2)[0]), 0.0
+        if self._least / sigma > CERTAIN:
+            return 0.0, 0.0
+        if len(mixture.means) > _MANY and mixture.means.shape[1] > 1:
+            return self._of_many(sigma)
+        return mixture.expect(lambda x, s: mixture.posterior(x, s)[1], sigma)
+
+    def _of_many(self, sigma: float) -> tuple[float, float]:
+        """Sampled as by `_Mixture.expect`, with as few passes over (n, K) as it takes."""
+        points = self._mixture.means
+        norm = points.square().sum(1)
+        bias = self._mixture.probabilities.log() - norm / (2 * sigma**2)
+        moments = torch.cat([points, norm[:, None]], 1)
+        halfway = None
+        if sigma < self._least / 2:
+            halfway = _Halfway(points, sigma, *self._distances)
+        values = []
+        for x, k, u in self._mixture.noisy(sigma):
+            weight = torch.ones_like(u)
+            if halfway is not None:
+                x, weight = halfway(x, k, u)
+            found = torch.softmax(torch.addmm(bias, x, points.T, alpha=sigma**-2), 1) @ moments
+            variance = (found[:, -1] - found[:, :-1].square().sum(1)).clamp_min(0)
+            values.append((weight * variance).mean())
+        means = torch.stack(values)
+        return float(means.mean()), float(means.std()) / math.sqrt(_SHIFTS)
 
 
 @functools.lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ from infonoise_core.analytic.categorical import (
     distinct,
     symbol_table,
 )
-from infonoise_core.analytic.exact import BinarySource, profile_on
+from infonoise_core.analytic.exact import BinarySource, Progress, profile_on
 from infonoise_core.analytic.mixture import MixtureSource
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
@@ -38,6 +38,7 @@ def independent_symbol_profile(
     embedding: Tensor | OneHot | None = None,
     positions: int | None = None,
     bins: int = 64,
+    progress: Progress | None = None,
 ) -> EntropyRateProfile:
     """What noise destroys of symbols that know nothing of each other: nothing is learned for it.
 
@@ -51,12 +52,15 @@ def independent_symbol_profile(
             whose symbols are equally far apart; for other codes it is sampled, and stderr says how
             well.
         positions: Symbols of one example.
+        progress: Called with how many steps are done, and of how many: alphabets of thousands take
+            seconds.
     """
     table = symbol_table(probabilities, positions)
     embedding = OneHot() if embedding is None else embedding
     edges = channel.edges(bins)
     if isinstance(embedding, OneHot):
-        return profile_on(CategoricalSource(table, None, embedding.low, embedding.high), edges)
+        source = CategoricalSource(table, None, embedding.low, embedding.high)
+        return profile_on(source, edges, progress)
     if embedding.dim() != 2 or len(embedding) != table.shape[1]:
         raise InputError(
             f"an embedding of shape {tuple(embedding.shape)} for {table.shape[1]} symbols:"
@@ -64,17 +68,24 @@ def independent_symbol_profile(
         )
     if embedding.shape == (2, 1):
         low, high = embedding[:, 0].tolist()
-        return profile_on(BinarySource(len(table), low, high, table[:, 1]), edges)
+        return profile_on(BinarySource(len(table), low, high, table[:, 1]), edges, progress)
     if embedding.shape[1] == 1:
-        return profile_on(ScalarSource(embedding[:, 0], table), edges)
+        return profile_on(ScalarSource(embedding[:, 0], table), edges, progress)
     rate = torch.zeros(len(edges) - 1, dtype=torch.float64)
     variance = torch.zeros_like(rate)
-    for row, times in zip(*distinct(table)[::2], strict=True):
-        part = profile_on(MixtureSource(embedding, 0.0, row), edges)
+    rows, _, counts = distinct(table)
+    for number, (row, times) in enumerate(zip(rows, counts, strict=True)):
+        own = None if progress is None else _nth(progress, number, len(rows))
+        part = profile_on(MixtureSource(embedding, 0.0, row), edges, own)
         rate += times * part.rate
         variance += (times * part.stderr).square()
     dim = len(table) * embedding.shape[1]
     return EntropyRateProfile(edges, rate, variance.sqrt(), torch.zeros_like(rate), dim)
+
+
+def _nth(progress: Progress, number: int, parts: int) -> Progress:
+    """Progress of one of several parts."""
+    return lambda done, total: progress(number * total + done, parts * total)
 
 
 def linear_profile(channel: Channel, variances: Tensor, bins: int = 64) -> EntropyRateProfile:
