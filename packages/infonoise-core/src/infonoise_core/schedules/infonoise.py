@@ -52,9 +52,7 @@ VERSION = 1
 
 
 class InfoNoise(TableLaw):
-    """Draws noise levels by the entropy-rate profile that the training losses reveal.
-
-    Raya et al. 2026.
+    """Draws noise levels by the entropy-rate profile that losses reveal (Raya et al. 2026).
 
     Starts under `warmup`, or under the density of `prior`. From the first refresh at or after
     `warmup_steps` at which the filled bins carry nearly all of the warm-up's draws, the density
@@ -202,10 +200,7 @@ class InfoNoise(TableLaw):
         return self.estimator.profile()
 
     def left_to_learn(self) -> float | None:
-        """The integral over log sigma of what a draw is worth, over the density of the draws.
-
-        None before anything is known.
-        """
+        """What a draw is worth over the density, by log sigma; None before anything is known."""
         return None if self._worth is None else left(self._worth, self._density, self._width)
 
     def status(self) -> str:
@@ -215,9 +210,9 @@ class InfoNoise(TableLaw):
         distance = total_variation(self._density, self._base, self._width)
         at = (self._steps, self.warmup_steps, self._adapting_since)
         words = stage_of_life(*at, prior, f"{filled} of {len(self._width)} bins filled", distance)
-        plain = f"; by the plain rate: {self._plain}" if self._plain else ""
-        held = f"; held: {self._held}" if self._held else ""
-        return words + plain + held + self._health.words()
+        notes = {"by the plain rate": self._plain, "held": self._held}
+        words += "".join(f"; {name}: {note}" for name, note in notes.items() if note)
+        return words + self._health.words()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a resume needs to go on bit for bit; copies."""
