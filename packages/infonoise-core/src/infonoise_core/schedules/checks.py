@@ -101,6 +101,15 @@ def channel_state(channel: Channel) -> dict[str, Any]:
     }
 
 
+def check_version(state: Mapping[str, Any], version: int) -> None:
+    """InputError for a state of another version."""
+    if state.get("version") != version:
+        raise InputError(
+            f"the schedule's state has version {state.get('version')}, this program reads"
+            f" {version}: resume with the same kind of schedule and release"
+        )
+
+
 def check_channel_state(state: Mapping[str, Any] | None, channel: Channel) -> None:
     """InputError where a saved channel is another one; states of the first releases name none."""
     if state is None:

@@ -282,7 +282,9 @@ def uniforms(
     p = torch.rand(n, device=at, dtype=dtype, generator=generator)
     if stratified:
         rank, world = _rank_and_world() if ranks is None else ranks
-        strata = torch.randperm(n, device=at, generator=generator) * world + rank
+        strata = torch.randperm(n, device=at, generator=generator)
+        if world > 1:
+            strata = strata * world + rank
         p = (strata + p) / (n * world)
     # Open interval: the quantile of a distribution with tails is infinite at its ends.
     eps = torch.finfo(dtype).eps

@@ -17,6 +17,7 @@ from infonoise_core.schedules.checks import (
     check_channel,
     check_channel_state,
     check_numbers,
+    check_version,
     check_warmup,
     checked_dim,
     checked_weight,
@@ -76,16 +77,14 @@ class InfoNoise(TableLaw):
         dim: Dimensions of one example; it bounds the rate where the estimate is noisy. Known from
             the reports where `prediction` is given.
         compensate: The value exponent, how far the weight is divided out: 0 leaves it in, True is
-            `power`, so that draws times weight follow the rate to that power. At power 1/2 of
-            real-valued data 1/4 is near the best for bits, 1 for pictures.
+            `power`; at power 1/2 of real values 1/4 is near the best for bits, 1 for pictures.
         prior: A profile known before training (closed form, or from the data alone), which a
             bin's own observations outweigh as they pass `min_count`.
         ceiling: A profile that the truth cannot exceed, such as that of independent symbols:
             what a network's errors show above it is its own weakness, and draws no updates.
         groups: Names of the parts into which `observe` gets its errors split.
-        law: All exponents together, in place of `power` and `compensate`: `context_law()` for
-            symbols that are the model's unit. Where its premises fail, the rate itself is drawn by,
-            and `status` says why.
+        law: All exponents, in place of `power` and `compensate`, such as `context_law()`; where its
+            premises fail, the rate itself is drawn by, and `status` says why.
         prediction: What the network predicts, by our name or diffusers' (epsilon, v_prediction,
             flow_prediction, sample). `observe` then takes the output minus its target as it is.
         sigma_data: Of EDM's preconditioning, for the prediction F.
@@ -140,7 +139,7 @@ class InfoNoise(TableLaw):
         self.refresh_every = refresh_every
         self.warmup_steps, self.transition = warmup_steps, transition
         self.min_count = min_count
-        self.estimator = RateEstimator(self.edges, horizon, self._reports.dim, groups)
+        self._sums = RateEstimator(self.edges, horizon, self._reports.dim, groups)
         self._health = Health(channel, len(self._width), self._reports.prediction is not None)
         self.prior = None if prior is None else self._on_our_grid(prior)
         self.ceiling = None if ceiling is None else self._on_our_grid(ceiling)
@@ -149,8 +148,7 @@ class InfoNoise(TableLaw):
         self._held = self._plain = ""
         self._worth: Tensor | None = None
         if self.prior is not None:
-            known = self._allocate(self.prior)
-            if known is None:
+            if (known := self._allocate(self.prior)) is None:
                 raise InputError("the prior gives no usable density: check its gate and grid")
             self._set_density(self._explore(known))
         self._start = self._density.clone()
@@ -169,17 +167,28 @@ class InfoNoise(TableLaw):
                 summed, turned into the error of x0 and detached here. Otherwise (n,) squared
                 x0-errors, or (n, G) split over groups: summed over an example's dimensions,
                 unweighted; other predictions converted by `channel.x0_squared_error`.
-            implied_error: (n,) the posterior variance that the denoiser implies, for
-                `calibration_gate`.
+            implied_error: (n,) posterior variance by the denoiser, for `calibration_gate`.
         """
-        self.estimator.observe(*self.read(u, squared_error), implied_error)
+        if implied_error is not None or not self._reports.keep(u, squared_error):
+            self._take(u, squared_error, implied_error)
+
+    def _take(self, u: Tensor, error: Tensor, implied: Tensor | None = None) -> None:
+        sigma, squared = self.read(u, error)
+        self.estimator.observe(sigma, squared, implied)
+        self._health.count(sigma, squared)
+
+    @property
+    def estimator(self) -> RateEstimator:
+        """The sums over all that was reported."""
+        if (kept := self._reports.kept()) is not None:
+            self._take(*kept)
+        return self._sums
 
     def read(self, u: Tensor, squared_error: Tensor) -> tuple[Tensor, Tensor]:
         """Sigma and squared x0-errors, both (n,), of a report; arguments as in `observe`."""
-        sigma, squared_error = self._reports.read(u, squared_error)
-        self.estimator.dim = self._reports.dim
-        self._health.count(sigma, squared_error)
-        return sigma, squared_error
+        read = self._reports.read(u, squared_error)
+        self._sums.dim = self._reports.dim
+        return read
 
     def step(self) -> None:
         """Count an optimizer step; refresh the density every `refresh_every` steps.
@@ -231,12 +240,9 @@ class InfoNoise(TableLaw):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take the state over; InputError when it is of another channel, grid or version."""
-        if state.get("version") != VERSION:
-            raise InputError(
-                f"the schedule's state has version {state.get('version')}, this program reads"
-                f" {VERSION}: resume with the same kind of schedule and release"
-            )
+        check_version(state, VERSION)
         check_channel_state(state.get("channel"), self.channel)
+        self._reports.kept()
         self.estimator.load_state_dict(state["estimator"])
         self._health.load_state_dict(state.get("health"))
         self._reports.dim = self.estimator.dim
@@ -251,9 +257,10 @@ class InfoNoise(TableLaw):
     def _refresh(self) -> None:
         new, expected = self.estimator.merge(), most(self.estimator.dim, self.prior, self.ceiling)
         self._health.judge(self.estimator, new, expected)
-        if self._adapting_since is None and not self._ready():
+        count, drawn = self.estimator.effective_count, self._start * self._width
+        ready = self._steps >= self.warmup_steps and filled_enough(count, drawn, self.min_count)
+        if self._adapting_since is None and not ready:
             return
-        count = self.estimator.effective_count
         known = completed(self.profile(), count, self.prior, self.ceiling, self.min_count)
         if is_input(known, self.estimator.dim):
             self._held = RETURNS_INPUT
@@ -270,10 +277,9 @@ class InfoNoise(TableLaw):
         self._set_density(share * self._explore(learned) + (1 - share) * self._start)
 
     def _hold(self, known: EntropyRateProfile) -> None:
-        """Nothing was learned of where information is lost.
+        """Nothing was learned of where information is lost; yet the error tells the data's scale.
 
-        Yet an error without structure tells the data's scale, and a first guess around it beats a
-        wide warm-up distribution.
+        A first guess around it beats a wide warm-up distribution.
         """
         self._held = "the losses show no information anywhere that the gate lets through"
         dim = self.estimator.dim
@@ -284,10 +290,6 @@ class InfoNoise(TableLaw):
         if density is not None:
             self._held += f", so they lie around the data's scale, sigma {scale:.2g}"
             self._set_density(self._explore(density))
-
-    def _ready(self) -> bool:
-        count, drawn = self.estimator.effective_count, self._start * self._width
-        return self._steps >= self.warmup_steps and filled_enough(count, drawn, self.min_count)
 
     def _allocate(self, profile: EntropyRateProfile) -> Tensor | None:
         density, worth, self._plain = allocation(profile, self.weight, self.gate, self.law)

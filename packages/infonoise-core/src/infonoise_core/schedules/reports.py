@@ -9,6 +9,14 @@ from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.processes.prediction import Prediction, named_prediction
 
+# Reports that wait at most until they are read.
+_ROOM = 2**14
+
+
+def _captured(error: Tensor) -> bool:
+    # A graph repeats its operations, and what counts reports here is none.
+    return error.is_cuda and torch.cuda.is_current_stream_capturing()
+
 
 class Reports:
     """Reads what `observe` is given: (n,) levels and squared x0-errors come out.
@@ -34,11 +42,46 @@ class Reports:
         self.sigma_data = sigma_data
         self.dim = dim
         self._given = dim
+        self._plain = self.prediction is None and not groups
+        self._table, self._kept = torch.zeros(0, 2), 0
+        self._kinds = (torch.float32, torch.float32, torch.device("cpu"))
         if self.prediction is not None and groups:
             raise InputError(
                 "groups and a prediction: leave out the prediction, and report squared errors of x0"
                 " split over the groups"
             )
+
+    def keep(self, u: Tensor, error: Tensor) -> bool:
+        """Keep (n,) levels and squared errors as they are, to be read later with many others.
+
+        Keeping is a copy on their device; reading takes some forty operations, whatever the number.
+
+        Returns:
+            False where they have to be read at once, after those that were kept.
+        """
+        n = len(error) if self._plain and error.dim() == 1 and error.shape == u.shape else _ROOM
+        if self._kept + n > _ROOM - 1 or u.device != error.device or _captured(error):
+            return False
+        kinds = (u.dtype, error.dtype, error.device)
+        if self._kept and kinds != self._kinds:
+            return False
+        self._kinds = kinds
+        if self._table.device != error.device or not len(self._table):
+            wide = torch.float32 if error.device.type == "mps" else torch.float64
+            self._table = torch.zeros(_ROOM, 2, device=error.device, dtype=wide)
+        place = self._table[self._kept : self._kept + n]
+        with torch.no_grad():
+            torch.stack((u, error), 1, out=place)
+        self._kept += n
+        return True
+
+    def kept(self) -> tuple[Tensor, Tensor] | None:
+        """All levels (n,) and squared errors (n,) that were kept, which are then forgotten."""
+        if not self._kept:
+            return None
+        u, error = self._table[: self._kept].unbind(1)
+        self._kept = 0
+        return u.to(self._kinds[0]), error.to(self._kinds[1])
 
     def read(self, u: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:
         """(n,) sigma and squared x0-errors, (n, G) in groups, of what is reported at levels u.

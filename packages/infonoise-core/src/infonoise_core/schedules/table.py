@@ -37,6 +37,7 @@ class TableLaw:
         # graph sees the new table.
         self._drawn = self._density.clone()
         self._lines = self._inverse(self._density)
+        self._starts = self._lines[0, 1:]
         self._log_edges = self.edges.log()
 
     @property
@@ -59,8 +60,8 @@ class TableLaw:
         p = uniforms(n, device, generator, self.stratified, ranks)
         if p.device != self._lines.device:
             self._drawn, self._lines = self._drawn.to(p), self._lines.to(p)
-            self._log_edges = self._log_edges.to(p)
-        bins = torch.bucketize(p, self._lines[0, 1:], right=True)
+            self._log_edges, self._starts = self._log_edges.to(p), self._lines[0, 1:]
+        bins = torch.bucketize(p, self._starts, right=True)
         start, low, slope = self._lines.index_select(1, bins).unbind()
         return self.channel.levels(torch.addcmul(low, p - start, slope).exp())
 

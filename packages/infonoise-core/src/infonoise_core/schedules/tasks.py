@@ -18,6 +18,7 @@ from infonoise_core.processes.channel import Channel
 from infonoise_core.profiles.estimator import RateEstimator
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.fixed import uniforms
+from infonoise_core.schedules.health import Health
 
 VERSION = 1
 
@@ -26,9 +27,12 @@ class TaskPart(Protocol):
     """What is asked of the schedule of one task: `InfoNoise` is one."""
 
     channel: Channel
-    estimator: RateEstimator
     stratified: bool
     floor: float
+    _health: Health
+
+    @property
+    def estimator(self) -> RateEstimator: ...
 
     @property
     def inverse(self) -> Tensor: ...
@@ -118,6 +122,7 @@ class TaskSchedule:
             )
         sigma, error = self.parts[0].read(u, squared_error)
         self._sums.observe(sigma, error, implied_error, column=task * self._bins)
+        self.parts[0]._health.count(sigma, error)
 
     def step(self) -> None:
         """Count an optimizer step; refresh every task's density, and the shares, when due."""
