@@ -39,7 +39,6 @@ from of_dna.designs import (
     needed,
     quality,
 )
-from of_dna.laws import Study, study
 from of_dna.redesign import redesign
 from of_dna.streaming import streaming
 from report import Cell, Goal, Section, Table
@@ -86,16 +85,6 @@ SCHEDULES = Comparison(
     ),
     quick=["--schedules", "edm,iid-oracle,infonoise"],
     needs=TSS,
-)  # fmt: skip
-
-
-LAWS = Study(
-    "bio-laws-tss", "Context law and cross entropy on E. coli promoters, 50 bases",
-    [str(TSS), "--strand", "forward", "--steps", str(UPDATES)], TSS,
-)  # fmt: skip
-CHIP_LAWS = Study(
-    "bio-laws-chip", "Context law and cross entropy on CTCF and PU.1 peaks, 100 bases",
-    [str(CHIP), "--strand", "both", "--steps", str(UPDATES)], CHIP, tuned=(),
 )  # fmt: skip
 
 
@@ -245,8 +234,6 @@ SUITE = Suite(
     "bio",
     "Schedules, encodings and designs on DNA",
     {
-        "laws": partial(study, LAWS),
-        "chip-laws": partial(study, CHIP_LAWS),
         "schedules": partial(comparisons.bench, SCHEDULES),
         "encodings": encodings,
         "strands": strands,
