@@ -78,7 +78,7 @@ def test_the_head_goes_by_the_grey_levels(levels: int | None, head: str) -> None
     assert objective.edm_weighted == (head == "edm")
     assert settled(Objective(head="edm"), images(levels)).head == "edm"
     setting = schedule_context(objective, 100, images(levels))
-    assert setting.unit == (head == "symbols")
+    assert setting.logits == (head == "symbols")
     sigma = torch.tensor([0.1, 2.0])
     if head == "symbols":
         assert torch.equal(setting.weight(sigma), torch.ones(2))

@@ -64,7 +64,7 @@ def schedule_context(objective: Objective, steps: int, images: ImageSet) -> Sche
     linear = cosine_profile(images, channel)
     return ScheduleContext(
         channel, weight_of(objective), steps, images.dim, symbols, linear,
-        unit=objective.symbols, compensate=objective.value, scale=objective.unit,
+        logits=objective.symbols, compensate=objective.value, scale=objective.unit,
     )  # fmt: skip
 
 
