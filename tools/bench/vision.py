@@ -114,6 +114,7 @@ SUITE = Suite(
     {
         **{c.name.removeprefix("vision-"): partial(comparisons.bench, c) for c in COMPARISONS},
         "heads": heads.section,
+        "heads-levels": heads.more_levels,
         "frontier-digits": partial(frontier.section, frontier.DIGITS),
         "frontier-grey": partial(frontier.section, frontier.GREY),
         "scale": scales.section,

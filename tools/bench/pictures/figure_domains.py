@@ -13,6 +13,7 @@ from pictures.figure_style import (
     Results,
     column,
     kinds_legend,
+    number,
     panels,
     quality,
     table,
@@ -35,6 +36,39 @@ def vision_quality(results: Results) -> "Figure":
         names += quality(ax, results, section, "bits per dim")
         ax.set_title(f"{title} ({table(results, section)['title']})")
     kinds_legend(fig, names)
+    return fig
+
+
+def vision_frontier(results: Results) -> "Figure":
+    """Fréchet distance against bits: the exponents joined by a line, fixed laws beside them."""
+    sections = [
+        name for name in ("frontier-digits", "frontier-grey") if name in results["sections"]
+    ]
+    fig, axes = panels(len(sections), SIZE, 3.8)
+    for ax, section in zip(axes, sections, strict=True):
+        found = table(results, section)
+        distance = next(name for name in found["columns"] if name.startswith("fd_clf"))
+        points = {
+            name: (number(bits)[0], number(far)[0])
+            for name, bits, far in zip(
+                *(column(found, name) for name in ("schedule", "bits per dim", distance)),
+                strict=True,
+            )
+            if bits is not None
+        }
+        ours = [point for name, point in points.items() if name.startswith("infonoise")]
+        ax.plot(*zip(*sorted(ours), strict=True), color=BLUE, marker="o", markersize=5)
+        for name, point in points.items():
+            mine = name.startswith("infonoise")
+            if not mine:
+                ax.plot(*point, color=INK, marker="s", markersize=5)
+            ax.annotate(
+                name.replace("infonoise:", "c = "), point, (5, 4), textcoords="offset points",
+                color=BLUE if mine else INK, fontsize=8.5,
+            )  # fmt: skip
+        ax.set(xlabel="bits per dim, lower is better", title=found["title"])
+        ax.margins(0.15)
+    axes[0].set_ylabel("Fréchet distance, lower is better")
     return fig
 
 
