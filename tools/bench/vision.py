@@ -8,15 +8,7 @@ from functools import partial
 
 import comparisons
 from comparisons import Aim, Comparison, Outcome
-from of_images import (
-    frontier,
-    heads,
-    image_throughput,
-    picture_samplers,
-    restoration,
-    scales,
-    schedule_pictures,
-)
+from of_images import image_throughput, picture_samplers, restoration, schedule_pictures
 from of_images.vision_runs import DATA, SIZE
 from suite import Suite
 
@@ -113,11 +105,6 @@ SUITE = Suite(
     "What schedules, samplers and conditions do to images",
     {
         **{c.name.removeprefix("vision-"): partial(comparisons.bench, c) for c in COMPARISONS},
-        "heads": heads.section,
-        "heads-levels": heads.more_levels,
-        "frontier-digits": partial(frontier.section, frontier.DIGITS),
-        "frontier-grey": partial(frontier.section, frontier.GREY),
-        "scale": scales.section,
         "pictures": partial(schedule_pictures.section, GREY),
         "samplers": picture_samplers.section,
         "conditions": restoration.section,

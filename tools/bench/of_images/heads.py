@@ -61,7 +61,13 @@ def more_levels(quick: bool, seed: int, tick: Tick) -> Section:
         for arm in (RECIPE, OURS):
             more[levels, arm.name] = (grey, trials.run(grey, arm, seed, tick))
     table = _more(more, SAMPLES_QUICK if quick else SAMPLES, seed)
-    return Section("A head of symbols on more grey levels", [table], [])
+    goals = [
+        Goal(f"{levels} grey levels: bits per dim of symbols and infonoise over the whole EDM"
+             " recipe's", more[levels, OURS.name][1].bits / more[levels, RECIPE.name][1].bits,
+             "at most", 1, ".2f")
+        for levels in MORE
+    ]  # fmt: skip
+    return Section("A head of symbols on more grey levels", [table], goals)
 
 
 def trial(levels: int, quick: bool) -> Trial:

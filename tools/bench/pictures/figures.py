@@ -56,14 +56,16 @@ FIGURES = {
             figure_domains.vision_quality, ("binary", "grey", "tenth", "tenfold"),
         ),
         Figure(
-            "frontier",
-            "Bits against pictures: what the value exponent c chooses, beside fixed laws.",
-            figure_domains.vision_frontier, ("frontier-digits",),
-        ),
-        Figure(
             "samplers",
             "Distance of drawn from real images against calls, by solver and noise levels.",
             figure_domains.vision_samplers, ("samplers",),
+        ),
+    ),
+    "image-laws": (
+        Figure(
+            "frontier",
+            "Bits against pictures: what the value exponent c chooses, beside fixed laws.",
+            figure_domains.vision_frontier, ("frontier-digits",),
         ),
     ),
     "text": (
