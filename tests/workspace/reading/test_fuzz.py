@@ -1,0 +1,122 @@
+"""Whatever bytes a file has, every reader gives its content or one InputError, and soon.
+
+Sound files in which bytes and lengths are changed; JSON with other values; bytes of any kind.
+What a longer search has found stands in `FOUND`, with each reader.
+"""
+
+import os
+import tempfile
+import time
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infonoise_core.errors import InputError
+
+from .changes import changed, restructured
+from .readers import JSON_READERS, READERS, Reader
+
+# A search of an hour, with other examples each time it is begun:
+# INFONOISE_FUZZ=1500 pytest tests/workspace/reading
+EXAMPLES = int(os.environ.get("INFONOISE_FUZZ", "30"))
+SAME = "INFONOISE_FUZZ" not in os.environ
+SECONDS, BYTES = 5.0, 200 << 20
+
+
+# (reader, bytes) that a longer search has found to break one.
+FOUND: list[tuple[str, bytes]] = [
+    ("pickle", b"r\x00\x00\x00\x10."),
+    ("pickle", b"\x80\x02" + b")" + b"2\x86" * 40 + b"h\x00s."),
+    ("yaml", b"seed: " + b"9" * 5000),
+    ("yaml", b"seed: 2001-99-99"),
+    ("bed", b"chr1\t" + b"9" * 5000 + b"\t9\n"),
+    ("bed", b"chr1\t2\t9999999999999999999999999999999\n"),
+    (
+        "genbank",
+        b"LOCUS       A                          8 bp    DNA     linear   UNK 01-JAN-1980\n"
+        b"FEATURES             Location/Qualifiers\n gene            1..4\nORIGIN\n//\n",
+    ),
+    ("profile", b'{"edges": [' + b"9" * 400 + b"]}"),
+    ("card", b"[" * 200_000),
+    ("metrics", b"[" * 200_000 + b"\n"),
+]
+
+
+def read(reader: Reader, content: bytes) -> None:
+    """InputError or success, in bounded time and memory."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / reader.name
+        path.write_bytes(content)
+        tracemalloc.start()
+        began = time.process_time()
+        try:
+            reader.read(path)
+        except InputError:
+            pass
+        finally:
+            took, (_, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+    assert took < SECONDS, f"{took:.1f} s"
+    assert peak < BYTES, f"{peak >> 20} MiB"
+
+
+def _cases() -> list[Any]:
+    return [pytest.param(READERS[name], content, id=f"{name}-{i}")
+                for i, (name, content) in enumerate(FOUND)]  # fmt: skip
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_sound_files_are_read(reader: Reader, tmp_path: Path) -> None:
+    path = tmp_path / reader.name
+    path.write_bytes(reader.sound)
+    if reader.whole:
+        reader.read(path)
+        return
+    with pytest.raises(InputError):
+        reader.read(path)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_changed_files_are_read_or_refused(reader: Reader) -> None:
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=SAME,
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(changed(reader.sound, reader.words))
+    def check(content: bytes) -> None:
+        read(reader, content)
+
+    check()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("reader", JSON_READERS.values(), ids=JSON_READERS)
+def test_other_values_are_read_or_refused(reader: Reader) -> None:
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=SAME,
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(restructured(reader.sound))
+    def check(content: bytes) -> None:
+        read(reader, content)
+
+    check()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_any_bytes_are_read_or_refused(reader: Reader) -> None:
+    @settings(max_examples=max(5, EXAMPLES // 3), deadline=None, database=None, derandomize=SAME,
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(st.binary(max_size=200))
+    def check(content: bytes) -> None:
+        read(reader, content)
+
+    check()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("reader", "content"), _cases())
+def test_what_a_search_has_found(reader: Reader, content: bytes) -> None:
+    read(reader, content)
