@@ -231,17 +231,35 @@ def _twobit() -> bytes:
     return struct.pack("<IIII", 0x1A412743, 0, 1, 0) + index + record
 
 
-def _photo() -> bytes:
+def _photo(kind: str = "PNG") -> bytes:
     stream = io.BytesIO()
-    Image.new("RGB", (6, 6), (200, 30, 90)).save(stream, "PNG")
+    Image.new("RGB", (6, 6), (200, 30, 90)).save(stream, kind)
     return stream.getvalue()
 
 
 def _photos(path: Path) -> None:
-    """A folder of images, one of which is this."""
+    """A folder of images, among them this, or in which this lists labels."""
     for i in range(2):
         Image.new("RGB", (6, 6), (i, 9, 9)).save(path.parent / f"{i}.png")
     _images(path.parent)
+
+
+def _svhn() -> bytes:
+    import scipy.io
+
+    stream = io.BytesIO()
+    pixels = np.arange(32 * 32 * 3 * 2, dtype=np.uint8).reshape(32, 32, 3, 2)
+    scipy.io.savemat(stream, {"X": pixels, "y": np.array([[1], [10]], np.uint8)})
+    return stream.getvalue()
+
+
+def _image_table() -> bytes:
+    from pyarrow import BufferOutputStream, parquet, table
+
+    rows = [{"bytes": _photo(), "path": None}] * 2
+    stream = BufferOutputStream()
+    parquet.write_table(table({"image": rows, "label": [0, 1]}), stream)
+    return bytes(stream.getvalue())
 
 
 def _images(path: Path) -> None:
@@ -295,6 +313,14 @@ for _reader in (
            b' "vocab": {"a": 0, "b": 1}, "merges": []}}', load_tokenizer, JSON_WORDS),
     Reader("tokenizer.model", _TOKENIZER.read_bytes(), load_tokenizer),
     Reader("p.png", _photo(), _photos, (b"IDAT", b"tEXt", b"\xff" * 4, b"iCCP", b"eXIf")),
+    Reader("p.jpg", _photo("JPEG"), _photos, (b"\xff\xd9", b"\xff\xe1", b"Exif", b"\xff" * 4)),
+    Reader("train_32x32.mat", _svhn(), _images, (b"\xff" * 4, b"miMATRIX")),
+    Reader("images.parquet", _image_table(), _images, (b"\xff" * 4, b"PAR1")),
+    Reader("metadata.csv", b"file_name,label\n0.png,a\n1.png,b\n", _photos,
+           (b'"', b",", b"\n", b"\x00", b"..")),
+    Reader("metadata.jsonl", b"".join(
+        b'{"file_name": "%d.png", "label": %d}\n' % (i, i) for i in range(2)),
+           _photos, JSON_WORDS),
     Reader("images.zip", _zipped("a/0.png", _photo()), _images, (b"\xff" * 4, b"PK\x01\x02")),
 ):  # fmt: skip
     READERS[_reader.name] = _reader

@@ -4,6 +4,7 @@ Sound files in which bytes and lengths are changed; JSON with other values; byte
 What a longer search has found stands in `FOUND`, with each reader.
 """
 
+import json
 import os
 import tempfile
 import time
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
+from infonoise_core.training import checkpoint
 
 from .changes import changed, restructured
 from .readers import JSON_READERS, READERS, Reader
@@ -25,6 +27,13 @@ from .readers import JSON_READERS, READERS, Reader
 EXAMPLES = int(os.environ.get("INFONOISE_FUZZ", "30"))
 SAME = "INFONOISE_FUZZ" not in os.environ
 SECONDS, BYTES = 5.0, 200 << 20
+
+
+def _manifest(**changes: object) -> bytes:
+    """A checkpoint's manifest with other values, and the checksum of these."""
+    value = {**json.loads(READERS["checkpoint"].sound), **changes}
+    del value["checksum"]
+    return json.dumps({"checksum": checkpoint._digest(value), **value}).encode()
 
 
 # (reader, bytes) that a longer search has found to break one.
@@ -43,6 +52,21 @@ FOUND: list[tuple[str, bytes]] = [
     ("profile", b'{"edges": [' + b"9" * 400 + b"]}"),
     ("card", b"[" * 200_000),
     ("metrics", b"[" * 200_000 + b"\n"),
+    ("checkpoint", _manifest(files=[])),
+    ("checkpoint", _manifest(parts=[])),
+    # Biopython's reader of 2bit asks for what the numbers say, or for as many records.
+    ("a.2bit", b"C'A\x1a" + bytes(4) + b"\1" + bytes(16) + b"\x1b\xe4"),
+    ("a.2bit", b"C'A\x1a" + bytes(4) + b"\1\0\x11" + bytes(5) + b"\4chr1\x19" + bytes(20)),
+    ("a.2bit", b"C'A\x1a" + bytes(4) + b"\1" + bytes(7) + b"\4chr1\x18" + bytes(27)),
+    ("npz", READERS["npz"].sound.replace(b"PK\1\2-\x03-", b"PK\1\2-\x03m")),
+    ("tokenizer.model", READERS["tokenizer.model"].sound.replace(b"</s>", b"\xbc/s>")),
+    ("a.jaspar", b">\n b\nA [ 3 0 ]\nC [ 0 4 ]\nG [ 1 0 ]\nT [ 0 0 ]\n"),
+    ("a.pfm", b">"),
+    ("a.transfac", b"ID!a\nP0 A C G T\n01 3 0 1 2\nXX\n//\n"),
+    # Its directory lies before the start of the file.
+    ("images.zip", READERS["images.zip"].sound[1:]),
+    ("texts.zip", READERS["texts.zip"].sound[3:]),
+    ("a.fa.zip", READERS["a.fa.zip"].sound[3:]),
 ]
 
 

@@ -16,6 +16,8 @@ import math
 import os
 import stat
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +40,12 @@ _MAGIC: dict[Packing, bytes] = {
     "zst": b"\x28\xb5\x2f\xfd",
 }
 _BZ2_BLOCK = b"1AY&SY"
+# What zipfile raises for an archive that is damaged, cut short or packed in a way it does not know:
+# ValueError or OSError for places before the file's start, RuntimeError for a password.
+ZIP_DAMAGE: tuple[type[Exception], ...] = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError,
+    ValueError, RuntimeError,
+)  # fmt: skip
 _INT64 = 1 << 63
 # Digits that no whole number of 64 bits has; Python itself takes time that grows as their square.
 _DIGITS = 20

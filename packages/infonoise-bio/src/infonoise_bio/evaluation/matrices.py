@@ -73,8 +73,8 @@ def _blocks(text: str, path: Path) -> Iterator[Matrix]:
     for block in text.lstrip()[1:].split("\n>"):
         header, _, body = block.partition("\n")
         lines = [line for line in body.splitlines() if line.strip() and line.strip() != "//"]
-        words = header.split("\t") if "\t" in header else header.split(maxsplit=1)
-        name = words[0].strip() or "(no name)"
+        number, _, title = header.strip().partition("\t" if "\t" in header else " ")
+        name = number.strip() or "(no name)"
         where = f"{path}: motif '{name}'"
         labelled = [line.split()[0].strip(":|").upper() for line in lines]
         if sorted(labelled) == sorted(BASES):
@@ -84,8 +84,7 @@ def _blocks(text: str, path: Path) -> Iterator[Matrix]:
             if lines and labelled[0] in ("POS", "PO"):  # CIS-BP numbers its positions
                 lines = [line.split(maxsplit=1)[1] for line in lines[1:] if len(line.split()) > 1]
             table = _by_base(_numbers(lines, where), where)
-        title = words[1].strip() if len(words) > 1 else ""
-        yield _matrix(name, title, np.array(table, dtype=np.float64).T, where)
+        yield _matrix(name, title.strip(), np.array(table, dtype=np.float64).T, where)
 
 
 def _numbers(lines: Sequence[str], where: str, skip: int = 0) -> Rows:
@@ -140,7 +139,7 @@ def _transfac(text: str, path: Path) -> list[Matrix]:
             warnings.simplefilter("ignore")
             parsed = motifs.parse(io.StringIO(text), "TRANSFAC", strict=False)  # type: ignore[no-untyped-call]
             found = list(parsed)
-    except (ValueError, IndexError, KeyError, AttributeError) as error:
+    except (ValueError, IndexError, KeyError, AttributeError, NameError) as error:
         raise InputError(f"{path}: is no TRANSFAC file that can be read ({error})") from None
     matrices = []
     for motif in found:

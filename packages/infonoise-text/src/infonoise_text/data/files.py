@@ -59,6 +59,8 @@ def read_file(path: Path, reading: Reading, *, chosen: bool = True) -> Iterator[
         else:
             with path.open("rb") as file, unpacked_stream(file, name, str(path)) as stream:
                 yield from map(Document, _read(stream, name, str(path), reading, chosen))
+    except InputError:
+        raise
     except _DAMAGE as error:
         reading.refuse(InputError(f"{path}: cannot be read ({error})"))
 

@@ -34,10 +34,11 @@ class SentencePiece:
         try:
             self._processor: Any = sentencepiece.SentencePieceProcessor(model_proto=model)
             self.size = int(self._processor.get_piece_size())
-        except RuntimeError as error:
+            if not self.size:
+                raise RuntimeError("no pieces")
+            self._processor.id_to_piece(list(range(self.size)))  # each is Unicode
+        except (RuntimeError, UnicodeDecodeError) as error:
             raise InputError(f"{name}: not a sentencepiece model") from error
-        if self.size == 0:
-            raise InputError(f"{name}: not a sentencepiece model")
         end = int(self._processor.eos_id())
         self.end = end if end >= 0 else None
         self.unknown = int(self._processor.unk_id())

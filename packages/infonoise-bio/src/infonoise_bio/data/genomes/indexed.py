@@ -1,4 +1,4 @@
-"""FASTA by its index (.fai) and 2bit: windows are read from their place, not with a chromosome."""
+"""FASTA by its index (.fai): windows are read from their place, not with a chromosome."""
 
 import importlib
 import tempfile
@@ -8,16 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from Bio import SeqIO
-
 from infonoise_bio.alphabet import rna_to_dna
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.record import check_letters
 from infonoise_bio.data.formats.regions import Letters
-from infonoise_core.errors import InputError
-from infonoise_core.reading import check_regular
-
-_TWOBIT = (b"\x43\x27\x41\x1a", b"\x1a\x41\x27\x43")
 
 
 @dataclass(frozen=True)
@@ -47,47 +41,6 @@ class _OfFasta:
         letters = str(self._index.fetch(self._name, start + 1, stop)).encode()
         check_letters(letters, f"{self._where} from {start} on")
         return rna_to_dna(letters)
-
-
-class _OfTwoBit:
-    """Letters of one record, by Biopython."""
-
-    def __init__(self, sequence: Any) -> None:
-        self._sequence = sequence
-
-    def __len__(self) -> int:
-        return len(self._sequence)
-
-    def __getitem__(self, places: slice, /) -> bytes:
-        start, stop, _ = places.indices(len(self))
-        return bytes(self._sequence[start:stop]) if stop > start else b""
-
-
-def is_twobit(path: Path) -> bool:
-    """Whether a file begins as 2bit does."""
-    check_regular(path)
-    try:
-        with path.open("rb") as file:
-            return file.read(4) in _TWOBIT
-    except OSError:
-        return False
-
-
-def twobit_genome(path: Path, counts: Counts) -> Iterator[Chromosome]:
-    """The sequences of a 2bit file, in its order."""
-    try:
-        with path.open("rb") as file:
-            records = list(SeqIO.parse(file, "twobit"))  # type: ignore[no-untyped-call]
-            for record in records:
-                where = f"{path}: record '{record.id}'"
-                yield _counted(Chromosome(record.id, _OfTwoBit(record.seq), where), counts)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    # Biopython raises any of these for a file that ends too early.
-    except (ValueError, RuntimeError, MemoryError, OverflowError, IndexError) as error:
-        raise InputError(
-            f"{path}: is no 2bit file that can be read ({error}); get it again"
-        ) from None
 
 
 @contextmanager
@@ -123,10 +76,11 @@ def fasta_genome(index: Any, path: Path, counts: Counts) -> Iterator[Chromosome]
     """The sequences of a FASTA file by its index, in its order."""
     for name in index.index:
         where = f"{path}: record '{name}'"
-        yield _counted(Chromosome(name, _OfFasta(index, name, where), where), counts)
+        yield counted(Chromosome(name, _OfFasta(index, name, where), where), counts)
 
 
-def _counted(found: Chromosome, counts: Counts) -> Chromosome:
+def counted(found: Chromosome, counts: Counts) -> Chromosome:
+    """The same, counted."""
     counts.records += 1
     counts.bases += len(found.letters)
     return found

@@ -7,7 +7,8 @@ from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.fasta import read_fasta
 from infonoise_bio.data.formats.genbank import read_genbank
 from infonoise_bio.data.formats.kinds import format_of
-from infonoise_bio.data.genomes.indexed import fasta_genome, indexed_fasta, twobit_genome
+from infonoise_bio.data.genomes.indexed import fasta_genome, indexed_fasta
+from infonoise_bio.data.genomes.twobit import twobit_genome
 from infonoise_bio.data.genomes.whole import Whole
 from infonoise_core.errors import InputError
 

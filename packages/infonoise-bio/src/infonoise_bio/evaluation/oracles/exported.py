@@ -13,7 +13,6 @@ import math
 import re
 import warnings
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import torch
 from torch import nn
 
 from infonoise_core.errors import InputError
-from infonoise_core.reading import check_fits, check_regular, parse_json, size_words
+from infonoise_core.reading import ZIP_DAMAGE, check_fits, check_regular, parse_json, size_words
 
 # Of the JSON of a program: a network of ten thousand operators has 20 MB.
 _JSON_BYTES = 256 << 20
@@ -85,7 +84,9 @@ def _clean_archive(path: Path) -> io.BytesIO:
     try:
         with zipfile.ZipFile(path) as archive:
             return _rewritten(archive)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+    except InputError:
+        raise
+    except ZIP_DAMAGE:
         raise InputError(
             "is no program that torch.export.save wrote; export the model with it, TorchScript and"
             " torch.save are not read"

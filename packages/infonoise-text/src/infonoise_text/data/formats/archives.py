@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from infonoise_core.errors import InputError
-from infonoise_core.reading import FREE_BYTES, RATIO
+from infonoise_core.reading import FREE_BYTES, RATIO, ZIP_DAMAGE
 from infonoise_core.training.data.tars import tar_members
 
 TAR = (".tar", ".tgz", ".txz", ".tbz2", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst")
 ZIP = (".zip",)
 SUFFIXES = (*TAR, *ZIP)
-DAMAGE: tuple[type[Exception], ...] = (tarfile.TarError, zipfile.BadZipFile)
+DAMAGE: tuple[type[Exception], ...] = (tarfile.TarError, *ZIP_DAMAGE)
 
 
 class Member(NamedTuple):

@@ -16,6 +16,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.folders.strays import is_shown
 from infonoise_core.reading import (
     DOCUMENT_BYTES,
+    ZIP_DAMAGE,
     check_fits,
     check_regular,
     read_bytes,
@@ -243,10 +244,12 @@ def _zip_errors(where: str) -> Iterator[None]:
     """What zipfile raises as one line."""
     try:
         yield
-    except (zipfile.BadZipFile, EOFError, zlib.error, LZMAError, NotImplementedError) as error:
+    except InputError:
+        raise
+    except ZIP_DAMAGE as error:
+        if "encrypted" in str(error):
+            raise InputError(f"{where}: {error}; unpack it first") from error
         raise _damaged(where, error) from error
-    except RuntimeError as error:  # what zipfile raises for a password
-        raise InputError(f"{where}: {error}; unpack it first") from error
 
 
 def _damaged(where: str, error: Exception) -> InputError:

@@ -2,8 +2,6 @@
 
 import math
 import sys
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
 from infonoise_core.npy import check_npz
-from infonoise_core.reading import check_regular
+from infonoise_core.reading import ZIP_DAMAGE, check_regular
 from infonoise_vision.data.formats.arrays import Arrays
 from infonoise_vision.data.formats.source import Labels, Opened, index_labels
 
@@ -70,13 +68,15 @@ def _opened(path: Path) -> Iterator[NpzFile]:
     with path.open("rb") as file:  # numpy leaves a file open that it cannot read
         try:
             archive = np.load(file, allow_pickle=False)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except ZIP_DAMAGE as error:
             raise InputError(f"{path}: not an .npz archive; write it with numpy.savez") from error
         if not isinstance(archive, NpzFile):
             raise InputError(f"{path}: holds one bare array; write it with numpy.savez(images=...)")
         try:
             check_npz(path)
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
+        except InputError:
+            raise
+        except ZIP_DAMAGE as error:
             raise InputError(f"{path}: damaged; write the archive again") from error
         with archive:
             yield archive
@@ -118,7 +118,7 @@ def _member(path: Path, archive: NpzFile, key: str) -> NDArray[Any]:
             f"{path}, array '{key}': holds Python objects, which are never read; "
             "store numbers (numpy.stack makes one array of equal images)"
         ) from error
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except ZIP_DAMAGE as error:
         raise InputError(f"{path}, array '{key}': damaged; write the archive again") from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path}: '{key}' is no array; write the archive with numpy.savez")
