@@ -70,7 +70,7 @@ def _check_sizes(file: BinaryIO, size: int) -> None:
     _, count, _ = numbers(3)
     if count * (1 + _NUMBER) > size - _HEADER:
         raise ValueError(f"it has no room for {count} sequences")
-    places = []
+    places = list[int]()
     for _ in range(count):
         file.seek((file.read(1) or b"\0")[0], 1)
         places += numbers(1)
