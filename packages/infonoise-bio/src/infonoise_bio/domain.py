@@ -22,6 +22,7 @@ from infonoise_bio.methods.diffusion import sampling_of
 from infonoise_bio.methods.options import DnaOptions
 from infonoise_bio.methods.recipe import encoding_of, model_config, schedule_context
 from infonoise_bio.methods.registry import BASELINES, DIFFUSION
+from infonoise_bio.methods.towards import generate_towards
 from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
 from infonoise_bio.sampling.options import SampleExtras
 from infonoise_bio.sampling.sequences import Condition, Sampling, design, write_designs
@@ -155,6 +156,10 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
         condition = Condition(extras.condition.label, extras.condition.numbers())
         trained = trained_of(run)
         condition.rows(trained.denoiser)  # refused before anything is drawn
+        if extras.wishes:
+            if method is not DIFFUSION:
+                raise InputError(f"{run.path}: --oracle, --place and --gc are for runs of train")
+            return generate_towards(trained, condition, command)
         with progress(command.samples, "sample") as reporter:
             chunks = method.sample(
                 trained, command.samples, command.sampler, condition,

@@ -55,7 +55,7 @@ class Infill:
     """FASTA file to write"""
     change: Change = "n"
     """what may change: the letters N, lower-case bases, or those of a GenBank --feature; N always
-    does"""
+    does, to any base, and other IUPAC letters to theirs: R to A or G"""
     each: int = 1
     """designs for each template"""
     overwrite: bool = False

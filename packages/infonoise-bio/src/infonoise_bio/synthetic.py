@@ -156,7 +156,8 @@ class PlantedDna:
         """
         x, base = x.to(torch.float64), self._base()
         logits = encoding.logits(x, sigma).transpose(1, 2)  # (n, L, 4)
-        out = torch.softmax(logits + base.log(), -1)
+        # A copy, so that gradients can be had: softmax needs its own result for them.
+        out = torch.softmax(logits + base.log(), -1).clone()
         for window in self.planted:
             probs, tables = window.cases(base)
             rows = slice(window.start, window.start + window.width)

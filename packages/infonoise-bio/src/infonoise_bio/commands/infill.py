@@ -26,11 +26,14 @@ def run_infill(config: Infill) -> None:
     length = trained.denoiser.config.length
     templates = read_templates(config.templates, config.reading, config.change, length)
     codes = np.repeat(templates.codes, config.each, axis=0)
+    allowed = templates.allowed
+    if allowed is not None:
+        allowed = np.repeat(allowed, config.each, axis=0)
     condition = Condition(config.condition.label, config.condition.numbers())
     with progress(len(codes), "infill") as reporter:
         chunks = infill(
             trained.denoiser, codes, sampling_of(trained, config.sampler), condition,
-            lambda done, _: reporter.advance(done),
+            lambda done, _: reporter.advance(done), allowed,
         )  # fmt: skip
         records = records_of(chunks, templates.names(config.each), config.condition.fields())
         number = write_fasta(config.out, records)

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from Bio.Data.IUPACData import ambiguous_dna_values
+from numpy.typing import NDArray
 
-from infonoise_bio.alphabet import MASKED, Codes, codes_of
+from infonoise_bio.alphabet import BASES, MASKED, Codes, codes_of
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.genbank import read_genbank
 from infonoise_bio.data.formats.kinds import format_of
@@ -26,10 +28,12 @@ class Templates:
     Attributes:
         codes: (n, L), 4 where a base may change.
         ids: Their names.
+        allowed: (n, L, 4) what may stand there, by letters such as R; None where all are N.
     """
 
     codes: Codes
     ids: tuple[str, ...]
+    allowed: NDArray[np.bool_] | None = None
 
     def names(self, each: int) -> Callable[[int], str]:
         """Number of a design, from 0 -> its name; with several for each template, numbered."""
@@ -51,7 +55,7 @@ def read_templates(path: Path, reading: Reading, change: Change, length: int) ->
         InputError: Names a record of another length, with the id of another one, or with nothing
             that may change.
     """
-    rows, ids = bytearray(), dict[str, None]()
+    rows, letters, ids = bytearray(), bytearray(), dict[str, None]()
     for record in _marked(path, reading, change):
         if len(record) != length:
             raise InputError(
@@ -65,9 +69,19 @@ def read_templates(path: Path, reading: Reading, change: Change, length: int) ->
             raise InputError(f"{record.where}: nothing in it may change; {_FIXES[change]}")
         ids[record.id] = None
         rows += codes
-    return Templates(np.frombuffer(rows, np.uint8).reshape(len(ids), length), tuple(ids))
+        letters += record.letters.upper()
+    found = np.frombuffer(rows, np.uint8).reshape(len(ids), length)
+    free = found == MASKED
+    said = np.frombuffer(letters, np.uint8).reshape(len(ids), length)
+    some = free & (said != ord("N"))
+    allowed = _ALLOWED[said] | ~free[..., None] if some.any() else None
+    return Templates(found, tuple(ids), allowed)
 
 
+# Letter -> the bases that it stands for (256, 4).
+_ALLOWED = np.array(
+    [[base in ambiguous_dna_values.get(chr(i), "ACGT") for base in BASES] for i in range(256)]
+)
 _FIXES = {
     "n": "write N for bases that may, or give --change lower",
     "lower": "write lower case for bases that may",

@@ -1,5 +1,6 @@
 """Options of sampling, free of heavy imports: a command line is parsed by them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -62,7 +63,35 @@ class SampleExtras:
     prefix: str = "design"
     """their names: design_1, design_2, ..."""
     condition: OmitArgPrefixes[ConditionOptions] = field(default_factory=ConditionOptions)
+    oracle: str | None = None
+    """sequences towards a goal, by a score: a program of torch.export (.pt2), or module:function or
+    file.py:function, from one-hot bases (n, 4, length) to numbers (n,) or (n, k)"""
+    maximise: str = "0"
+    """--oracle: which of its outputs, by number from 0 or by name"""
+    strength: float = 1.0
+    """--oracle: the law is the model's times exp(strength * score)"""
+    particles: int = 256
+    """--oracle: sequences that compete with each other; more are nearer to that law"""
+    gradients: bool = True
+    """--oracle: let its gradients lead the way, where it has any; the law is the same"""
+    place: UseAppendAction[tuple[str, ...]] = ()
+    """letters at a position from 0, such as TATAWR@30 (W: A or T, R: A or G); may be repeated"""
+    gc: str | None = None
+    """share of G and C from one to another, such as 0.4-0.6; others are drawn again"""
+
+    @property
+    def wishes(self) -> bool:
+        """Whether sequences shall have something beyond their condition."""
+        return self.oracle is not None or bool(self.place) or self.gc is not None
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.strength):
+            raise InputError(f"--strength {self.strength}: give a finite number")
+        if self.particles < 2:
+            raise InputError(f"--particles {self.particles}: give at least 2")
+        if self.oracle is None and self.maximise != "0":
+            raise InputError(
+                f"--maximise {self.maximise}: give --oracle with what scores sequences"
+            )
         if not self.prefix or self.prefix.split() != [self.prefix]:
             raise InputError(f"--prefix {self.prefix!r}: give a word without spaces")

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from infonoise_bio.alphabet import MASKED, Codes, letters_of
 from infonoise_bio.data.formats.fasta import write_fasta
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.models.denoiser import BaseDenoiser
+from infonoise_bio.models.restricted import Restricted
 from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.sampling.churn import Churn
@@ -101,8 +103,11 @@ def infill(
     sampling: Sampling,
     condition: Condition | None = None,
     progress: Progress | None = None,
+    allowed: NDArray[np.bool_] | None = None,
 ) -> Iterator[Codes]:
     """Templates (n, L) completed: bases 0..3 stay, 4 are designed; one chunk at a time.
+
+    With `allowed` (n, L, 4), as letters such as R have it, among the bases that may stand there.
 
     The model should have been trained with bases given (`Objective.infill`); otherwise it has not
     learned to look at them.
@@ -116,6 +121,8 @@ def infill(
     rows = (condition or Condition()).rows(denoiser)
     each = {k: v.expand(n, *v.shape[1:]) for k, v in rows.items()}
     each["given"] = torch.from_numpy(np.array(templates))
+    if allowed is not None:
+        each["allowed"] = torch.from_numpy(allowed).transpose(1, 2)
     for codes in design_each(denoiser, n, sampling, each, progress):
         part = templates[start : start + len(codes)]
         start += len(codes)
@@ -160,15 +167,18 @@ def design_each(
     null = {k: v for k, v in denoiser.config.conditions.null().items() if k in condition}
     device = next(denoiser.parameters()).device
     conditioned: Denoiser = denoiser.eval()
+    allowed = condition.get("allowed")
+    if allowed is not None:
+        conditioned = Restricted(denoiser)
     if sampling.guidance != 1:
         if not null:
             raise InputError(
                 f"--guidance {sampling.guidance:g} without a condition: give a label or an activity"
             )
         conditioned = guided(
-            denoiser, sampling.guidance, **{k: v.to(device) for k, v in null.items()}
+            conditioned, sampling.guidance, **{k: v.to(device) for k, v in null.items()}
         )
-    encoding = denoiser.encoding
+    encoding, start = denoiser.encoding, 0
     shape = (encoding.channels, denoiser.config.length)
     for part in generate_chunks(
         conditioned, shape, n, sampling.sigmas,
@@ -178,4 +188,10 @@ def design_each(
     ):  # fmt: skip
         if not bool(part.x.isfinite().all()):
             raise InputError("the model's sequences are not finite; train again with a lower --lr")
-        yield encoding.decode(part.x).numpy()
+        codes = encoding.decode(part.x)
+        if allowed is not None:
+            rows = allowed[start : start + len(codes)]
+            level = part.x.new_ones(len(codes))
+            codes = encoding.logits(part.x, level).masked_fill(~rows, -torch.inf).argmax(1)
+            start += len(codes)
+        yield codes.to(torch.uint8).numpy()

@@ -1,0 +1,61 @@
+"""What `sample` does where sequences shall have letters, a share of GC or a high score."""
+
+from collections.abc import Iterator
+
+import torch
+
+from infonoise_bio.alphabet import letters_of
+from infonoise_bio.data.formats.fasta import write_fasta
+from infonoise_bio.data.formats.record import Record
+from infonoise_bio.evaluation.oracles.goals import load_goal
+from infonoise_bio.methods.base import Trained
+from infonoise_bio.methods.diffusion import sampling_of
+from infonoise_bio.sampling.constraints import parse_gc, placed
+from infonoise_bio.sampling.goals.designs import Outcome, Wish, designs
+from infonoise_bio.sampling.goals.tilted import Tilt
+from infonoise_bio.sampling.options import SampleExtras
+from infonoise_bio.sampling.sequences import Condition
+from infonoise_core.app.options import SampleOptions
+from infonoise_core.errors import InputError
+from infonoise_core.training.progress import progress
+
+
+def wish_of(extras: SampleExtras, length: int) -> Wish:
+    """The options of a command, for sequences of `length` bases."""
+    allowed = torch.from_numpy(placed(extras.place, length)).T if extras.place else None
+    goal = None if extras.oracle is None else load_goal(extras.oracle, extras.maximise)
+    tilt = Tilt(goal, extras.strength, extras.gradients, allowed)
+    return Wish(tilt, extras.particles, None if extras.gc is None else parse_gc(extras.gc))
+
+
+def generate_towards(trained: Trained, condition: Condition, command: SampleOptions) -> str:
+    """Write the sequences and say what came of the wish.
+
+    Raises:
+        InputError: Where the wish cannot be, or guidance is to go along with a goal.
+    """
+    extras: SampleExtras = command.options
+    if extras.oracle is not None and command.sampler.guidance != 1:
+        raise InputError("--guidance with --oracle: a goal has the strength; leave out one of them")
+    denoiser, outcome = trained.denoiser, Outcome()
+    wish = wish_of(extras, denoiser.config.length)
+    sampling = sampling_of(trained, command.sampler)
+    with progress(command.samples, "sample") as reporter:
+        found = designs(
+            denoiser, command.samples, sampling, condition, wish, outcome,
+            lambda done, _: reporter.advance(done),
+        )  # fmt: skip
+
+        def records() -> Iterator[Record]:
+            number = 0
+            for codes, scores in found:
+                for i, letters in enumerate(letters_of(codes)):
+                    number += 1
+                    name = f"{extras.prefix}_{number}"
+                    score = {} if scores is None else {"score": f"{scores[i]:.6g}"}
+                    fields = {**extras.condition.fields(), **score}
+                    yield Record(name, letters.encode(), fields, name)
+
+        number = write_fasta(command.out, records())
+    first = f"{command.out}: {number:,} sequences of {denoiser.config.length} bases"
+    return "\n  ".join([first, *outcome.lines()])

@@ -1,0 +1,1 @@
+"""Sequences towards a goal: what scores them, and a sampler of the law tilted by the score."""

@@ -1,0 +1,146 @@
+"""Sequences that shall have something: letters at places, a share of GC, a high score."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from infonoise_bio.alphabet import Codes
+from infonoise_bio.models.denoiser import BaseDenoiser
+from infonoise_bio.sampling.constraints import within_gc
+from infonoise_bio.sampling.goals.tilted import Tilt, tilted
+from infonoise_bio.sampling.sequences import Condition, Progress, Sampling, design_each
+from infonoise_core.errors import InputError
+from infonoise_core.rng import Stream, generator
+
+Scores = NDArray[np.float64]
+
+# Sequences that are drawn at most for each that is kept.
+_TRIES = 200
+# And at least so many in a round, where some are left out.
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What sequences shall have.
+
+    Attributes:
+        tilt: A goal and letters; letters alone go without populations.
+        particles: Of a population, where there is a goal.
+        gc: Ends of the share of G and C, or None.
+    """
+
+    tilt: Tilt
+    particles: int = 256
+    gc: tuple[float, float] | None = None
+
+
+@dataclass(eq=False)
+class Outcome:
+    """What came of it, for the user.
+
+    Attributes:
+        drawn, kept: Sequences.
+        sizes: Of each population, the least effective number of particles on the way.
+        families: Of each, particles of the start that have descendants.
+        scores: Of all that were kept.
+    """
+
+    particles: int = 0
+    drawn: int = 0
+    kept: int = 0
+    sizes: list[float] = field(default_factory=list)
+    families: list[int] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """One for each thing there is to say."""
+        lines = []
+        if self.sizes:
+            lines += [
+                f"score {np.mean(self.scores):.4g} on average, {np.max(self.scores):.4g} at most",
+                f"effective sample size {np.min(self.sizes):.0f} of {self.particles} at the lowest,"
+                f" {np.mean(self.sizes):.0f} on average over {len(self.sizes)} populations;"
+                f" {np.mean(self.families):.0f} families in each",
+            ]
+            if np.min(self.sizes) < 0.05 * self.particles:
+                lines.append("warning: few particles carry the weight; give more --particles, or"
+                             " less --strength")  # fmt: skip
+        if self.drawn > self.kept:
+            lines.append(f"{self.kept:,} of {self.drawn:,} sequences were within --gc")
+        return lines
+
+
+def designs(
+    denoiser: BaseDenoiser,
+    n: int,
+    sampling: Sampling,
+    condition: Condition,
+    wish: Wish,
+    outcome: Outcome,
+    progress: Progress | None = None,
+) -> Iterator[tuple[Codes, Scores | None]]:
+    """n sequences (chunk, L) and their scores, where there is a goal.
+
+    Raises:
+        InputError: Where hardly any has the share of G and C.
+    """
+    rows = condition.rows(denoiser)
+    rounds = _populations if wish.tilt.goal is not None else _chunks
+    outcome.particles = wish.particles
+    number, seed = 0, sampling.seed
+    while number < n:
+        wanted = n - number if wish.gc is None else max(n - number, _AT_ONCE)
+        for codes, scores in rounds(
+            denoiser, wanted, replace(sampling, seed=seed), rows, wish, outcome
+        ):
+            keep = np.arange(len(codes))
+            if wish.gc is not None:
+                keep = np.flatnonzero(within_gc(codes, wish.gc))
+            keep = keep[: n - number]
+            outcome.drawn += len(codes)
+            outcome.kept += len(keep)
+            if outcome.drawn > _TRIES * (outcome.kept + 10):
+                raise InputError(
+                    f"--gc: of {outcome.drawn:,} sequences {outcome.kept:,} are within it; give"
+                    " wider ends, or a label that has more of them"
+                )
+            if len(keep):
+                number += len(keep)
+                outcome.scores += [] if scores is None else scores[keep].tolist()
+                yield codes[keep], None if scores is None else scores[keep]
+                if progress is not None:
+                    progress(len(keep), n)
+        seed += 1
+
+
+Round = Callable[..., Iterator[tuple[Codes, Scores | None]]]
+
+
+def _chunks(
+    denoiser: BaseDenoiser, n: int, sampling: Sampling, rows: Mapping[str, Tensor], wish: Wish,
+    outcome: Outcome,
+) -> Iterator[tuple[Codes, Scores | None]]:  # fmt: skip
+    each = {k: v.expand(n, *v.shape[1:]) for k, v in rows.items()}
+    if wish.tilt.allowed is not None:
+        each["allowed"] = wish.tilt.allowed.expand(n, *wish.tilt.allowed.shape)
+    for codes in design_each(denoiser, n, sampling, each):
+        yield codes, None
+
+
+def _populations(
+    denoiser: BaseDenoiser, n: int, sampling: Sampling, rows: Mapping[str, Tensor], wish: Wish,
+    outcome: Outcome,
+) -> Iterator[tuple[Codes, Scores | None]]:  # fmt: skip
+    for start in range(0, n, wish.particles):
+        rng = generator(sampling.seed, Stream.SAMPLE, start)
+        found = tilted(denoiser, sampling.sigmas, wish.particles, wish.tilt, rows, rng)
+        outcome.sizes.append(min(found.sizes))
+        outcome.families.append(found.families)
+        # Copies of one particle lie side by side: a part of the population is drawn from all of it.
+        order = torch.randperm(wish.particles, generator=rng)[: n - start]
+        yield found.codes[order].numpy(), found.scores[order].numpy()

@@ -1,0 +1,60 @@
+"""What is to be high: scores of sequences, with or without gradients."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infonoise_core.errors import InputError
+
+
+class Goal:
+    """Scores (n,) of sequences, given as shares of A C G T (n, 4, L), one-hot or in between.
+
+    Args:
+        score: (n, 4, L) float -> (n,) or (n, k), as tensors or anything that torch makes one of.
+        column: Which of k.
+        name: In messages.
+
+    Attributes:
+        smooth: Whether gradients of it can be had; None before `look`.
+    """
+
+    def __init__(self, score: Callable[[Tensor], Any], column: int = 0, name: str = "goal") -> None:
+        self._score, self._column, self._name = score, column, name
+        self.smooth: bool | None = None
+
+    def __call__(self, shares: Tensor) -> Tensor:
+        """Finite scores (n,), float64."""
+        try:
+            found = torch.as_tensor(self._score(shares))
+        except (RuntimeError, AssertionError) as error:
+            words = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"--oracle {self._name}: does not take sequences of shape {tuple(shares.shape)}"
+                f" ({words}); it shall take any number of one-hot sequences of this length"
+            ) from None
+        if found.dim() == 1:
+            found = found[:, None]
+        if len(found) != len(shares) or found.dim() != 2 or self._column >= found.shape[1]:
+            raise InputError(
+                f"--oracle {self._name}: gives shape {tuple(found.shape)} for {len(shares)}"
+                f" sequences, and output {self._column} is to be high; give (n, k)"
+            )
+        value = found[:, self._column].to(torch.float64)
+        if not bool(value.detach().isfinite().all()):
+            raise InputError(f"--oracle {self._name}: gives numbers that are not finite")
+        return value
+
+    def look(self, shares: Tensor) -> None:
+        """Find out whether gradients can be had, of shares like these.
+
+        Raises:
+            InputError: Where the score cannot take them at all.
+        """
+        try:
+            self.smooth = self(shares.clone().requires_grad_(True)).requires_grad
+        except InputError:  # such as one that goes by way of numpy
+            self(shares)
+            self.smooth = False

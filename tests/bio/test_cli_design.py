@@ -1,0 +1,100 @@
+"""Designs that shall have something: letters at places, shares of GC, a high score."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ORACLE = """
+import torch
+
+def strong(x):
+    return x[:, 1:3].mean((1, 2))
+
+def both(x):
+    return torch.stack([x[:, 0].sum(1), strong(x)], 1)
+
+both.names = ["A", "gc"]
+"""
+
+
+def sequences(path: Path) -> list[str]:
+    return path.read_text().splitlines()[1::2]
+
+
+@pytest.fixture
+def oracle(tmp_path: Path) -> Path:
+    path = tmp_path / "my.py"
+    path.write_text(ORACLE)
+    return path
+
+
+def test_letters_at_places_and_a_share_of_gc(trained, tmp_path, few, run):
+    out = tmp_path / "x.fa"
+    code, told, _ = run("sample", trained, "--out", out, "--samples", 30, "--place", "TATAWR@3",
+                        "--place", "SS@20", "--gc", "0.4-0.6", "--label", "x", *few)  # fmt: skip
+    assert code == 0
+    found = sequences(out)
+    assert len(found) == 30
+    for text in found:
+        assert re.fullmatch("TATA[AT][AG]", text[3:9])
+        assert re.fullmatch("[CG]{2}", text[20:22])
+        assert 0.4 <= sum(text.count(b) for b in "GC") / 24 <= 0.6
+    assert "30 of " in told
+    assert ">design_30 label=x" in out.read_text()
+
+
+def test_a_goal_raises_its_score_and_says_how_many_carry_the_weight(
+    trained, tmp_path, few, run, oracle
+):
+    means = {}
+    for strength in (0, 40):
+        out = tmp_path / f"{strength}.fa"
+        code, told, _ = run("sample", trained, "--out", out, "--samples", 40, "--particles", 32,
+                            "--oracle", f"{oracle}:both", "--maximise", "gc", "--place", "TATA@3",
+                            "--strength", strength, *few)  # fmt: skip
+        assert code == 0
+        assert "effective sample size" in told
+        found = sequences(out)
+        assert len(found) == 40
+        assert all(text[3:7] == "TATA" for text in found)
+        scores = [float(x) for x in re.findall(r"score=(\S+)", out.read_text())]
+        assert scores == pytest.approx(
+            [sum(t.count(b) for b in "GC") / 48 for t in found], abs=1e-5
+        )
+        means[strength] = sum(scores) / 40
+    assert means[40] > means[0] + 0.05
+
+
+def test_wishes_that_cannot_be(trained, baselines, tmp_path, few, refused, oracle):
+    command = ["sample", trained, "--out", tmp_path / "x.fa", "--samples", 4, *few]
+    for match, *wish in (
+        ("its end lies at 26", "--place", "TATA@22"),
+        ("give letters and a position", "--place", "TATA"),
+        ("'X' is no IUPAC letter", "--place", "TXTA@2"),
+        ("contradicts another at position 4", "--place", "TATA@2", "--place", "GG@4"),
+        ("give two shares", "--gc", "0.7"),
+        ("give two shares", "--gc", "0.7-0.2"),
+        ("are within it", "--gc", "1.0-1.0"),
+        ("give the number of an output, from 0; there are A, gc", "--oracle", f"{oracle}:both",
+         "--maximise", "none"),
+        ("output 7 is to be high", "--oracle", f"{oracle}:both", "--maximise", "7"),
+        ("has no function none", "--oracle", f"{oracle}:none"),
+        ("cannot be imported", "--oracle", "no.such.module:f"),
+        ("give a program of torch.export", "--oracle", "x"),
+        ("no such file", "--oracle", tmp_path / "none.pt2"),
+        ("give --oracle", "--maximise", "3"),
+        ("leave out one of them", "--oracle", f"{oracle}:both", "--guidance", "2", "--label", "x"),
+    ):  # fmt: skip
+        refused(match, *command, *wish)
+    refused("are for runs of train", "sample", baselines / "masked", "--out", tmp_path / "x.fa",
+            "--samples", 4, "--place", "TATA@2")  # fmt: skip
+    assert not (tmp_path / "x.fa").exists()
+
+
+def test_iupac_letters_of_a_template_constrain(trained, tmp_path, few, run):
+    template, out = tmp_path / "t.fa", tmp_path / "x.fa"
+    template.write_text(f">a\nACGT{'R' * 6}NN{'Y' * 6}NNACGT\n")
+    assert run("infill", trained, template, "--out", out, "--each", 8, *few)[0] == 0
+    for text in sequences(out):
+        assert re.fullmatch("ACGT[AG]{6}[ACGT]{2}[CT]{6}[ACGT]{2}ACGT", text)
