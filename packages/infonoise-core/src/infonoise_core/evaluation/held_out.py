@@ -1,6 +1,7 @@
 """The held-out measure that no schedule has a say in."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +9,48 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
+from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.rng import Stream, generator
 from infonoise_core.training.task import Batch, squared_x0_error
 
 # The fractional part of multiples of the golden ratio: the most even sequence on the unit circle.
 _GOLDEN = (math.sqrt(5) - 1) / 2
+# Places (...) from 0 to 1 -> levels sigma, and how much of log sigma a unit of place spans there.
+Places = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def even_places(sigma_min: float, sigma_max: float) -> Places:
+    """Levels that are even in log sigma."""
+    span = math.log(sigma_max / sigma_min)
+
+    def places(p: Tensor) -> tuple[Tensor, Tensor]:
+        return sigma_min * (span * p).exp(), torch.full_like(p, span)
+
+    return places
+
+
+def profile_places(profile: EntropyRateProfile, even: float = 0.2) -> Places:
+    """Levels as dense as a profile's rate, and a share of them even in log sigma.
+
+    A sum over levels is least noisy where they are as dense as what is summed is noisy: give the
+    standard deviation of squared error / sigma^2 as the rate. The even share bounds the weight of
+    levels where a denoiser errs and the profile has little.
+
+    Args:
+        profile: Between its first and last edge.
+    """
+    edges = profile.edges.to(torch.float64).log()
+    width = edges.diff()
+    rate = profile.rate.to(torch.float64).clamp_min(0) * width
+    mass = (1 - even) * rate / rate.sum() + even * width / width.sum()
+    below = torch.cat([mass.new_zeros(1), mass.cumsum(0)])
+
+    def places(p: Tensor) -> tuple[Tensor, Tensor]:
+        k = (torch.searchsorted(below, p, right=True) - 1).clamp(0, len(mass) - 1)
+        inside = (p - below[k]) / mass[k]
+        return (edges[k] + inside * width[k]).exp(), width[k] / mass[k]
+
+    return places
 
 
 @dataclass(frozen=True)
@@ -46,6 +84,11 @@ class HeldOutError:
     Every example gets `levels` noise levels, one in each of as many log-uniform strata between
     sigma_min and sigma_max, shifted from example to example by the golden ratio; so all denoisers
     meet the same low-discrepancy set.
+
+    Args:
+        places: Where the strata lie, in place of evenly in log sigma (`profile_places`).
+        offset: Shift of all examples inside their strata; drawn uniformly between 0 and 1, it makes
+            the sum over levels an unbiased estimate of the integral.
     """
 
     def __init__(
@@ -56,14 +99,17 @@ class HeldOutError:
         levels: int = 16,
         seed: int = 0,
         chunk: int = 512,
+        *,
+        places: Places | None = None,
+        offset: float = 0.0,
     ) -> None:
         n = len(batch.x0)
         if n < 2:
             raise InputError("fewer than 2 held-out examples: give more data")
-        self._span = math.log(sigma_max / sigma_min)
-        shift = np.modf(np.arange(n) * _GOLDEN)[0]
-        p = (np.arange(levels)[:, None] + shift[None, :]) / levels
-        self._sigma = torch.from_numpy(sigma_min * np.exp(self._span * p)).to(torch.float32)
+        shift = np.modf(np.arange(n) * _GOLDEN + offset)[0]
+        p = torch.from_numpy((np.arange(levels)[:, None] + shift[None, :]) / levels)
+        sigma, self._span = (places or even_places(sigma_min, sigma_max))(p)
+        self._sigma = sigma.to(torch.float32)
         self._batch, self._seed, self._chunk = batch, seed, chunk
 
     @torch.no_grad()
@@ -73,7 +119,7 @@ class HeldOutError:
         denoiser.eval()
         n, x0 = len(self._batch.x0), self._batch.x0
         rates = torch.zeros(n, dtype=torch.float64)
-        for level, sigma in enumerate(self._sigma):
+        for level, (sigma, span) in enumerate(zip(self._sigma, self._span, strict=True)):
             # One generator per level, on the CPU: the noises are the same on every device.
             eps = torch.randn(
                 x0.shape, generator=generator(self._seed, Stream.EVALUATE, level), dtype=x0.dtype
@@ -84,7 +130,6 @@ class HeldOutError:
                 error = squared_x0_error(
                     denoiser, part.to(device), sigma[rows].to(device), eps[rows].to(device)
                 )
-                rates[rows] += (
-                    error.cpu().to(torch.float64) / sigma[rows].to(torch.float64).square()
-                )
-        return HeldOut(rates * self._span / len(self._sigma))
+                rate = error.cpu().to(torch.float64) / sigma[rows].to(torch.float64).square()
+                rates[rows] += rate * span[rows]
+        return HeldOut(rates / len(self._sigma))

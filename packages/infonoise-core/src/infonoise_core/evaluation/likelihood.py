@@ -96,11 +96,14 @@ class Reference:
         nats: What it costs, (n,) or the same for all examples, in closed form.
         fitted: Whether as much is taken out as regression over the examples says. Otherwise all
             of it, which leaves nothing where the denoiser is the reference itself.
+        crossed: With `fitted`: what is taken out of one half of the examples is fitted to the
+            other, so that the bound stays unbiased.
     """
 
     denoiser: nn.Module
     nats: Tensor | float
     fitted: bool = False
+    crossed: bool = False
 
 
 class LikelihoodBound:
@@ -151,6 +154,22 @@ class LikelihoodBound:
             return nats - self._control, 1
         if len(nats) < _CONTROLLED:
             return nats, 1
-        shift = self._control - self._control.mean()
-        slope = (nats * shift).sum() / shift.square().sum()
-        return nats - slope * self._control, 2
+        if self._reference.crossed:
+            # What examples cost the reference differs for other reasons than chance.
+            slope = _crossed_slope(nats - self._reference.nats, self._control)
+            return nats - slope * self._control, 1
+        return nats - _slope(nats, self._control) * self._control, 2
+
+
+def _slope(nats: Tensor, control: Tensor) -> Tensor:
+    """Of the regression of costs (n,) on what chance does to the reference (n,)."""
+    shift = control - control.mean()
+    return (nats * shift).sum() / shift.square().sum()
+
+
+def _crossed_slope(nats: Tensor, control: Tensor) -> Tensor:
+    """(n,) the slope of the other half, for every other example."""
+    slopes = torch.empty_like(nats)
+    for half in (0, 1):
+        slopes[half::2] = _slope(nats[1 - half :: 2], control[1 - half :: 2])
+    return slopes

@@ -18,13 +18,16 @@ from infonoise_text.data.corpus import Corpus
 from infonoise_text.data.windows import held_out_windows
 from infonoise_text.evaluation.bound import NOT_COMPARABLE
 from infonoise_text.evaluation.external import language_model, mauve
+from infonoise_text.evaluation.ngram import NGram
 from infonoise_text.evaluation.quality import Judge, Quality, TextMeasure, texts_of
-from infonoise_text.evaluation.reference import byte_references, token_model
+from infonoise_text.evaluation.reference import byte_references, token_model, token_reference
 from infonoise_text.methods.options import TextOptions
 from infonoise_text.methods.trained import TextRun
 from infonoise_text.sampling.options import TextSampler
 
 _ORDER = 6
+# Models of tokens beside the runs.
+_TOKEN_MODELS = {1: "unigram", 2: "bigram"}
 # What the splits of a corpus are called where the options say otherwise.
 _SPLITS = {"val": "valid"}
 _COLUMNS = {"bits per byte": "bits_per_byte", "nats per token": "nats_per_token"}
@@ -59,7 +62,7 @@ def evaluated(
             raise InputError(f"--beside {other.path}: it has another tokenizer than {run.path}")
     samplers = _samplers(command, text)
     judge = _judge(command, corpus)
-    tables = [_bits_per_byte(command, [text, *others], corpus)]
+    tables = [_bits_per_byte(command, [text, *others], corpus, judge.model)]
     if command.samples:
         qualities = _qualities(command, text, corpus, judge, samplers)
         tables.append(_generated(qualities, command))
@@ -88,7 +91,9 @@ def _judge(command: EvaluateOptions, corpus: Corpus) -> Judge:
     return Judge(corpus.tokenizer, token_model(corpus), measures)
 
 
-def _bits_per_byte(command: EvaluateOptions, runs: Sequence[TextRun], corpus: Corpus) -> Table:
+def _bits_per_byte(
+    command: EvaluateOptions, runs: Sequence[TextRun], corpus: Corpus, model: NGram
+) -> Table:
     split, rows = _split(command), []
     for run in runs:
         evaluations = run.method.evaluations(
@@ -106,6 +111,19 @@ def _bits_per_byte(command: EvaluateOptions, runs: Sequence[TextRun], corpus: Co
                     measure.explanation,
                 )
             )
+    length = runs[0].method.objective.length
+    for order, name in _TOKEN_MODELS.items():
+        found = token_reference(corpus.split(split), model, order, length, command.options.windows)
+        rows.append(
+            Row(
+                f"token {name}",
+                {column: found[key] for column, key in _COLUMNS.items()},
+                {column: found[f"{key}_stderr"] for column, key in _COLUMNS.items()},
+                "lower",
+                f"The exact cost of the same windows under a {name} model of tokens, from counts of"
+                " train.",
+            )
+        )
     for order, bits in enumerate(byte_references(corpus, split, _ORDER), start=1):
         explanation = f"The exact cost under a model of {order} bytes, from counts of train."
         rows.append(Row(f"byte {order}-gram", {"bits per byte": bits}, {}, "lower", explanation))

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from infonoise_core.analytic.exact import BinarySource, exact_profile
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation import likelihood
-from infonoise_core.evaluation.held_out import HeldOutError
+from infonoise_core.evaluation.held_out import HeldOutError, profile_places
 from infonoise_core.evaluation.likelihood import Bound, Reference, prior_nats
 from infonoise_core.evaluation.measures import Measure
 from infonoise_core.rng import Stream, generator
@@ -18,6 +17,13 @@ from infonoise_core.training.task import Batch
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.windows import held_out_windows
+from infonoise_text.evaluation.control import (
+    CodeLaw,
+    bit_rates,
+    bit_spread,
+    control_width,
+    token_counts,
+)
 from infonoise_text.models.denoiser import SIGMA_DATA, SIGMA_LAST, evidence
 
 # Examples that the denoiser sees at a time.
@@ -57,12 +63,16 @@ class LikelihoodBound(likelihood.LikelihoodBound):
 
     That of `infonoise_core.evaluation.likelihood`, with the cross entropy of the bits given x at
     the lowest level, and the KL divergence at sigma_max from a Gaussian with the mean and variance
-    of fair bits. What the noises happen to cost independent fair bits is taken out by regression
-    over windows.
+    of fair bits. What the noises happen to cost tokens that know nothing of each other, of the
+    frequencies in `counts`, is taken out by regression over windows, each half's slope fitted to
+    the other, and levels are as dense as the error of a bit is noisy.
 
     Args:
         ids: (n, L).
         known: (L,) bool, tokens that are given and cost nothing.
+        counts: (size,) of tokens, by any text: they change the noise of the bound and not what it
+            bounds. Without, as in the first releases, levels are even in log sigma, noises are
+            independent, and the reference are fair bits.
     """
 
     def __init__(
@@ -75,6 +85,7 @@ class LikelihoodBound(likelihood.LikelihoodBound):
         known: Tensor | None = None,
         levels: int = 16,
         seed: int = 0,
+        counts: Tensor | None = None,
     ) -> None:
         if not 0 < sigma_0 < sigma_max:
             raise InputError(
@@ -92,14 +103,29 @@ class LikelihoodBound(likelihood.LikelihoodBound):
         self._sigma_0 = sigma_0
         noise = generator(seed, Stream.EVALUATE, levels)
         self._x0, self._x = x0, x0 + sigma_0 * torch.randn(x0.shape, generator=noise)
-        exact = exact_profile(BinarySource(1, 0.0, 1.0), sigma_0, sigma_max, bins=256).entropy()
+        rates = bit_rates(sigma_0, sigma_max)
         free = unknown * book.bits
+        batch = Batch(x0, self._condition)
+        if counts is None:
+            error = HeldOutError(batch, sigma_0, sigma_max, levels, seed, _CHUNK)
+            reference = Reference(_FairBits(), rates.entropy() * free, fitted=True)
+        else:
+            offset = float(torch.rand((), generator=generator(seed, Stream.EVALUATE, levels + 1)))
+            error = HeldOutError(
+                batch, sigma_0, sigma_max, levels, seed, _CHUNK,
+                places=profile_places(bit_spread(sigma_0, sigma_max)), offset=offset,
+            )  # fmt: skip
+            law = CodeLaw(book, counts, control_width(book.bits, levels * ids.numel()))
+            nats = law.nats(x0, sigma_max)
+            if known is not None:
+                nats = nats * ~known
+            reference = Reference(law, nats.sum(1), fitted=True, crossed=True)
         super().__init__(
-            HeldOutError(Batch(x0, self._condition), sigma_0, sigma_max, levels, seed, _CHUNK),
+            error,
             torch.full((len(ids),), unknown),
             free * prior_nats(SIGMA_DATA**2, SIGMA_DATA**2, sigma_max),
             last=self._last_nats,
-            reference=Reference(_FairBits(), exact * free, fitted=True),
+            reference=reference,
         )
 
     @torch.no_grad()
@@ -181,7 +207,8 @@ class TextEvaluation:
         self.floors: Mapping[str, float] = {}
         ids = held_out_windows(split, length, windows)
         if make_bound is None:
-            self._bound: BoundOf = LikelihoodBound(ids, book, sigma_max, seed=seed)
+            counts = token_counts(split.ids, book.size)
+            self._bound: BoundOf = LikelihoodBound(ids, book, sigma_max, seed=seed, counts=counts)
         else:
             self._bound = make_bound(ids)
         self._lossless = split.lossless

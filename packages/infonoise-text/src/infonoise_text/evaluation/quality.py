@@ -57,7 +57,7 @@ class Judge:
     def __init__(
         self, tokenizer: Tokenizer, model: NGram, measures: dict[str, TextMeasure] | None = None
     ) -> None:
-        self._tokenizer, self._model, self._measures = tokenizer, model, measures or {}
+        self._tokenizer, self.model, self._measures = tokenizer, model, measures or {}
 
     @property
     def others(self) -> Sequence[str]:
@@ -69,7 +69,7 @@ class Judge:
         orders = range(1, min(3, found.ids.shape[1]) + 1)
         texts = texts_of(self._tokenizer, found.ids) if self._measures else []
         return Quality(
-            perplexity=self._model.perplexity(found.ids.numpy()),
+            perplexity=self.model.perplexity(found.ids.numpy()),
             entropy=unigram_entropy(found.ids),
             distinct=tuple(distinct(found.ids, n) for n in orders),
             invalid=float(found.invalid.to(torch.float64).mean()),

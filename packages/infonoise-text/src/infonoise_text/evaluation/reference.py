@@ -1,9 +1,13 @@
 """What n-gram models of a corpus make of it: the numbers to put beside a network's."""
 
 import numpy as np
+import torch
 
 from infonoise_core.errors import InputError
-from infonoise_text.data.corpus import Corpus
+from infonoise_core.evaluation.likelihood import per_unit
+from infonoise_text.data.corpus import Corpus, Split
+from infonoise_text.data.windows import held_out_windows
+from infonoise_text.evaluation.bound import per_byte
 from infonoise_text.evaluation.ngram import Ids, NGram, bits_per_symbol
 
 # Tokens that are read of a split at most: counts of more take gigabytes.
@@ -42,6 +46,19 @@ def byte_references(corpus: Corpus, held_out: str = "valid", order: int = 6) -> 
         there = max(1, round(manifest.splits[held_out].bytes * read))
     scale = len(rest) / there
     return [scale * bits_per_symbol(model.nats(rest, k)) for k in range(1, order + 1)]
+
+
+def token_reference(
+    split: Split, model: NGram, order: int, length: int, windows: int
+) -> dict[str, float]:
+    """What held-out windows cost an n-gram model of tokens, exactly, with standard errors.
+
+    The same windows as networks are measured on, each read without what stands before it.
+    """
+    ids = held_out_windows(split, length, windows)
+    nats = torch.from_numpy(model.nats(ids.numpy(), order)).sum(1)
+    bound = per_unit(nats, torch.full((len(ids),), length))
+    return per_byte(bound, split.counts.tokens / max(split.counts.bytes, 1))
 
 
 def token_model(corpus: Corpus, order: int = 3, most: int = _MOST) -> NGram:

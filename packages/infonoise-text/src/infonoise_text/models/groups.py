@@ -76,9 +76,13 @@ class Groups(nn.Module):
 
     def nats(self, log_probs: Tensor, x0: Tensor) -> Tensor:
         """(n, L) what the bits x0 (n, L, m) of a token cost."""
-        shifts = torch.arange(self.width - 1, -1, -1, device=x0.device)
-        code = (self._split(x0).long() << shifts).sum(-1, keepdim=True)
+        code = self.indices(x0)[..., None]
         return -log_probs.gather(-1, code).squeeze(-1).sum(-1)
+
+    def indices(self, bits: Tensor) -> Tensor:
+        """(..., m) zeros and ones -> (..., groups), which code each group has."""
+        shifts = torch.arange(self.width - 1, -1, -1, device=bits.device)
+        return (self._split(bits).long() << shifts).sum(-1)
 
     def _split(self, bits: Tensor) -> Tensor:
         """(n, L, m) -> (n, L, groups, k), with zeros for bits that are not there."""
