@@ -35,7 +35,7 @@ from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
 from infonoise_text.methods.options import TextOptions
 from infonoise_text.methods.registry import make_method, method_of
 from infonoise_text.methods.trained import TextRun, assets_of
-from infonoise_text.options import Output
+from infonoise_text.options import EvaluateExtras, Output
 from infonoise_text.sampling.options import TextSampler
 
 # Texts that are shown, and how they are made: by a grid that needs no profile.
@@ -134,6 +134,16 @@ class TextDomain(Domain[Corpus, TextOptions]):
 
     def check_evaluate(self, command: EvaluateOptions) -> None:
         evaluate.check(command)
+
+    def evaluation_file(self, command: EvaluateOptions) -> str:
+        """A file for each split and text, so that none takes the place of another."""
+        extras: EvaluateExtras = command.options
+        if extras.text is not None:
+            stem = "".join(c if c.isalnum() or c in "-._" else "-" for c in Path(extras.text).name)
+            return f"evaluation-{stem}.json"
+        if command.split == "test":
+            return super().evaluation_file(command)
+        return f"evaluation-{command.split}.json"
 
     def evaluate(
         self, run: TrainedRun[TextOptions], data: Corpus, command: EvaluateOptions

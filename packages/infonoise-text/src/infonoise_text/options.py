@@ -30,6 +30,11 @@ class EvaluateExtras:
 
     windows: int = 128
     """held-out windows of the bound"""
+    text: str | None = None
+    """measure this text as a whole instead of a split: a file, folder or pattern of names"""
+    stride: int | None = None
+    """of --text: tokens by which windows move on, the rest of a window being given; by default half
+    a window, or a whole one for methods that take no given tokens"""
     beside: tuple[Path, ...] = ()
     """other runs on the same tokens, such as baselines, for the table of bits per byte"""
     churns: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3)
@@ -44,6 +49,12 @@ class EvaluateExtras:
     def __post_init__(self) -> None:
         if self.windows < 2:
             raise InputError(f"--windows {self.windows}: give at least 2")
+        if self.stride is not None and self.text is None:
+            raise InputError(
+                f"--stride {self.stride} without --text: give the text, or leave it out"
+            )
+        if self.stride is not None and self.stride < 1:
+            raise InputError(f"--stride {self.stride}: give at least 1 token")
         for churn in self.churns:
             if not 0 <= churn <= MAX_GAMMA:
                 raise InputError(f"--churns {churn:g}: give 0 to {MAX_GAMMA:.4f}")

@@ -48,6 +48,14 @@ def byte_references(corpus: Corpus, held_out: str = "valid", order: int = 6) -> 
     return [scale * bits_per_symbol(model.nats(rest, k)) for k in range(1, order + 1)]
 
 
+def byte_model(corpus: Corpus, order: int = 6) -> NGram:
+    """An n-gram model of the bytes of the training split; InputError where that is empty."""
+    train = split_bytes(corpus, "train")
+    if not len(train):
+        raise InputError(f"{corpus.folder}: the train split is empty")
+    return NGram(train, 256, order)
+
+
 def token_reference(
     split: Split, model: NGram, order: int, length: int, windows: int
 ) -> dict[str, float]:

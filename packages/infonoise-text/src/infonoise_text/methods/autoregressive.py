@@ -38,7 +38,12 @@ def cost(network: nn.Module, ids: Tensor) -> Tensor:
     return cross_entropy(network(ids), ids).sum(1)
 
 
-MEASURE = TokenMeasure(cost, cost, exact=True)
+def cost_behind(network: nn.Module, ids: Tensor, known: int) -> Tensor:
+    """(n,) -log p of all but the first `known` tokens of windows (n, L), given those."""
+    return cross_entropy(network(ids), ids)[:, known:].sum(1)
+
+
+MEASURE = TokenMeasure(cost, cost, cost_behind, exact=True)
 
 
 def sample(

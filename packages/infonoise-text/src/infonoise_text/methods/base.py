@@ -15,6 +15,7 @@ from infonoise_core.training.task import Task
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
+from infonoise_text.evaluation.whole import TextCost
 from infonoise_text.methods.assets import Assets
 from infonoise_text.methods.options import Objective
 from infonoise_text.sampling.options import TextSampler
@@ -54,6 +55,10 @@ class Method(Protocol):
         """Whether there are noise levels, so that a sampler's churn and grid mean something."""
 
     @property
+    def takes_given(self) -> bool:
+        """Whether `text_costs` take given tokens."""
+
+    @property
     def profile_files(self) -> tuple[str, ...]:
         """Names of the profiles in a run's folder, that of the tokens last."""
 
@@ -80,6 +85,9 @@ class Method(Protocol):
         Args:
             sampler: How text will be generated, where the measure depends on it.
         """
+
+    def text_costs(self, network: Any) -> Mapping[str, TextCost]:
+        """What distinguishes it -> what windows cost of which the first tokens may be given."""
 
     def check(self, sampler: TextSampler, profiles: Profiles) -> None:
         """Refuse a sampler that cannot be followed.
@@ -110,6 +118,15 @@ def refuse_lead(sampler: TextSampler) -> None:
     if sampler.lead:
         raise InputError(
             f"--lead {sampler.lead:g}: the run was trained without --clusters; leave it out"
+        )
+
+
+def refuse_overlap(known: int, what: str) -> None:
+    """InputError for a method whose bound reads no given tokens."""
+    if known:
+        raise InputError(
+            f"--stride: {what} reads no given tokens, so its windows cannot overlap; give the"
+            " length of a window"
         )
 
 

@@ -1,6 +1,10 @@
 """Diffusion of the bits of tokens."""
 
 from collections.abc import Mapping
+from functools import partial
+
+import torch
+from torch import Tensor
 
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.folders.names import PROFILE_FILE
@@ -10,7 +14,9 @@ from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
-from infonoise_text.evaluation.bound import TextEvaluation
+from infonoise_text.evaluation.bound import LikelihoodBound, SecondPass, TextEvaluation
+from infonoise_text.evaluation.control import token_counts
+from infonoise_text.evaluation.whole import TextCost
 from infonoise_text.methods.assets import Assets
 from infonoise_text.methods.base import Profiles, Progress, Schedules, from_context, refuse_lead
 from infonoise_text.methods.options import Objective
@@ -29,6 +35,7 @@ class Bits:
 
     name = "bits"
     has_levels = True
+    takes_given = True
     profile_files: tuple[str, ...] = (PROFILE_FILE,)
 
     def __init__(self, objective: Objective, assets: Assets) -> None:
@@ -65,6 +72,20 @@ class Bits:
             split, self.codes, self.objective.length, self.objective.sigma_max,
             windows=windows, passes=passes,
         )  # fmt: skip
+
+    def text_costs(self, network: BitDenoiser) -> Mapping[str, TextCost]:
+        def cost(ids: Tensor, known: int, passes: int) -> Tensor:
+            # A bound is of two windows at least; the same one twice has other levels.
+            rows = ids if len(ids) > 1 else ids.expand(2, -1)
+            bound = LikelihoodBound(
+                rows, self.codes, self.objective.sigma_max,
+                known=torch.arange(ids.shape[1]) < known,
+                counts=token_counts(ids.flatten().numpy(), self.codes.size),
+            )  # fmt: skip
+            nats = bound.nats(SecondPass(network) if passes == 2 else network)
+            return nats if len(ids) > 1 else nats.mean(0, keepdim=True)
+
+        return {name: partial(cost, passes=passes) for passes, name in PASSES.items()}
 
     def check(self, sampler: TextSampler, profiles: Profiles) -> None:
         refuse_lead(sampler)

@@ -29,8 +29,16 @@ from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
 from infonoise_text.data.windows import Windows, held_out_windows
 from infonoise_text.evaluation.bound import likelihood_measures, per_byte
+from infonoise_text.evaluation.whole import TextCost
 from infonoise_text.methods.assets import Assets
-from infonoise_text.methods.base import Profiles, Progress, Schedules, from_context, refuse_lead
+from infonoise_text.methods.base import (
+    Profiles,
+    Progress,
+    Schedules,
+    from_context,
+    refuse_lead,
+    refuse_overlap,
+)
 from infonoise_text.methods.options import Objective
 from infonoise_text.methods.tokens import cross_entropy
 from infonoise_text.models.config import TrunkConfig, preset
@@ -122,6 +130,36 @@ class EmbeddingTask:
         return Losses(cross_entropy(logits, ids).mean(1), error)
 
 
+@torch.no_grad()
+def _bound(
+    denoiser: EmbeddingDenoiser, ids: Tensor, sigma_max: float, seed: int
+) -> LikelihoodBound:
+    """The bound on windows (n, L), for embeddings as they are now."""
+    n, length = ids.shape
+    x0 = denoiser.table().cpu()[ids]
+    noise = torch.randn(x0.shape, generator=generator(seed, Stream.EVALUATE, 16))
+
+    @torch.no_grad()
+    def last(_: nn.Module) -> Tensor:
+        """(n,) cost of the tokens given their embeddings at the lowest level."""
+        device = denoiser.embedding.device
+        parts = []
+        for start in range(0, n, _CHUNK):
+            part = ids[start : start + _CHUNK].to(device)
+            sigma = torch.full((len(part),), SIGMA_LAST, device=device)
+            logits = denoiser(noise[start : start + _CHUNK].to(device), sigma, part, logits=True)
+            parts.append(cross_entropy(logits, part).sum(1).cpu())
+        return torch.cat(parts).to(torch.float64)
+
+    return LikelihoodBound(
+        HeldOutError(Batch(x0), SIGMA_LAST, sigma_max, 16, seed, _CHUNK),
+        torch.full((n,), length),
+        # Embeddings have a fixed length, with one channel's share of it a variance of 1.
+        length * denoiser.channels * prior_nats(1.0, 1.0, sigma_max),
+        last=last,
+    )
+
+
 class EmbeddingEvaluation:
     """Bits per byte of averaged weights on held-out windows.
 
@@ -137,32 +175,9 @@ class EmbeddingEvaluation:
         self._lossless = split.lossless
         self._tokens_per_byte = split.counts.tokens / max(split.counts.bytes, 1)
 
-    @torch.no_grad()
     def bound(self, denoiser: EmbeddingDenoiser) -> Bound:
         """Per token."""
-        n, length = self._ids.shape
-        x0 = denoiser.table().cpu()[self._ids]
-        noise = torch.randn(x0.shape, generator=generator(self._seed, Stream.EVALUATE, 16))
-        # Embeddings have a fixed length, with one channel's share of it a variance of 1.
-        prior = length * denoiser.channels * prior_nats(1.0, 1.0, self._sigma_max)
-        bound = LikelihoodBound(
-            HeldOutError(Batch(x0), SIGMA_LAST, self._sigma_max, 16, self._seed, _CHUNK),
-            torch.full((n,), length),
-            prior,
-            last=lambda _: self._last(denoiser, noise),
-        )
-        return bound(denoiser)
-
-    def _last(self, denoiser: EmbeddingDenoiser, noise: Tensor) -> Tensor:
-        """(n,) cost of the tokens given their embeddings at the lowest level."""
-        device = denoiser.embedding.device
-        parts = []
-        for start in range(0, len(noise), _CHUNK):
-            ids = self._ids[start : start + _CHUNK].to(device)
-            sigma = torch.full((len(ids),), SIGMA_LAST, device=device)
-            logits = denoiser(noise[start : start + _CHUNK].to(device), sigma, ids, logits=True)
-            parts.append(cross_entropy(logits, ids).sum(1).cpu())
-        return torch.cat(parts).to(torch.float64)
+        return _bound(denoiser, self._ids, self._sigma_max, self._seed)(denoiser)
 
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """Bits per byte and nats per token, with standard errors."""
@@ -212,6 +227,7 @@ class Embeddings:
     name = "embedding"
     codes = None
     has_levels = True
+    takes_given = False
     profile_files: tuple[str, ...] = (PROFILE_FILE,)
 
     def __init__(self, objective: Objective, assets: Assets) -> None:
@@ -244,6 +260,16 @@ class Embeddings:
         self, split: Split, windows: int, sampler: TextSampler, profiles: Profiles
     ) -> Mapping[str, Evaluation]:
         return {self.name: self.evaluation(split, windows)}
+
+    def text_costs(self, network: EmbeddingDenoiser) -> Mapping[str, TextCost]:
+        def cost(ids: Tensor, known: int) -> Tensor:
+            refuse_overlap(known, "--method embedding")
+            # A bound is of two windows at least.
+            rows = ids if len(ids) > 1 else ids.expand(2, -1)
+            nats = _bound(network, rows, self.objective.sigma_max, 0).nats(network)
+            return nats if len(ids) > 1 else nats.mean(0, keepdim=True)
+
+        return {self.name: cost}
 
     def check(self, sampler: TextSampler, profiles: Profiles) -> None:
         refuse_lead(sampler)

@@ -8,6 +8,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from infonoise_core.evaluation.discrete import even_hidden, masked_nats
 from infonoise_core.sampling.discrete import checked_calls, first_hitting, in_chunks
@@ -38,24 +39,35 @@ class Masked(nn.Module):
         return logits
 
 
-def cost(network: nn.Module, ids: Tensor, levels: int = 1) -> Tensor:
+def cost(network: nn.Module, ids: Tensor, levels: int = 1, known: int = 0) -> Tensor:
     """(n,) unbiased draws of an upper bound on -log p of windows (n, L).
 
     The bound of `infonoise_core.evaluation.discrete`.
 
     Args:
+        known: How many of the first tokens are given: they are always shown and cost nothing.
         levels: Draws for each window, in as many strata of the number of hidden tokens, which are
             cut evenly among the windows of a batch.
     """
     n, length = ids.shape
     total = torch.zeros(n, device=ids.device)
+
+    def costs(hidden: Tensor) -> Tensor:
+        hidden = functional.pad(hidden, (known, 0))
+        return cross_entropy(network(ids, hidden), ids)[:, known:]
+
     for level in range(levels):
-        drawn = even_hidden(n, length, level, levels, ids.device)
-        total = total + masked_nats(lambda h: cross_entropy(network(ids, h), ids), drawn)
+        drawn = even_hidden(n, length - known, level, levels, ids.device)
+        total = total + masked_nats(costs, drawn)
     return total / levels
 
 
-MEASURE = TokenMeasure(cost, partial(cost, levels=_LEVELS), exact=False)
+def cost_behind(network: nn.Module, ids: Tensor, known: int) -> Tensor:
+    """(n,) the bound on all but the first `known` tokens of windows (n, L), given those."""
+    return cost(network, ids, _LEVELS, known)
+
+
+MEASURE = TokenMeasure(cost, partial(cost, levels=_LEVELS), cost_behind, exact=False)
 
 
 def sample(

@@ -22,6 +22,7 @@ from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
 from infonoise_text.data.windows import Windows, held_out_windows
 from infonoise_text.evaluation.bound import likelihood_measures, per_byte
+from infonoise_text.evaluation.whole import TextCost
 from infonoise_text.methods.assets import Assets
 from infonoise_text.methods.base import Profiles, Progress, Schedules, refuse_lead
 from infonoise_text.methods.options import Objective
@@ -35,6 +36,8 @@ _CHUNK = 32
 
 # Network, ids (n, L) -> (n,) what each window costs in nats.
 Cost = Callable[[nn.Module, Tensor], Tensor]
+# Network, ids (n, L), how many of the first tokens are given -> (n,) nats of the others.
+CostBehind = Callable[[nn.Module, Tensor, int], Tensor]
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -102,11 +105,13 @@ class TokenMeasure:
     Attributes:
         training: The cost that is minimised.
         held_out: The same with less chance in it.
+        behind: What the tokens behind some that are given cost, with as little chance.
         exact: Whether it is the negative log-likelihood, or an upper bound on it.
     """
 
     training: Cost
     held_out: Cost
+    behind: CostBehind
     exact: bool
 
 
@@ -165,6 +170,7 @@ class TokenMethod(Generic[Network]):
 
     codes = None
     has_levels = False
+    takes_given = True
     profile_files: tuple[str, ...] = ()
 
     def __init__(
@@ -205,6 +211,17 @@ class TokenMethod(Generic[Network]):
         self, split: Split, windows: int, sampler: TextSampler, profiles: Profiles
     ) -> Mapping[str, Evaluation]:
         return {self.name: self.evaluation(split, windows)}
+
+    def text_costs(self, network: Network) -> Mapping[str, TextCost]:
+        def cost(ids: Tensor, known: int) -> Tensor:
+            def part(rows: slice, device: torch.device) -> Tensor:
+                return self.measure.behind(network, ids[rows].to(device), known)
+
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                return costs_of(network, part, len(ids), _CHUNK)
+
+        return {self.name: cost}
 
     def check(self, sampler: TextSampler, profiles: Profiles) -> None:
         refuse_lead(sampler)

@@ -36,6 +36,7 @@ class TextRun:
     Attributes:
         denoiser: The averaged weights, on their device.
         profiles: Of each of the method's profile files.
+        field: Where text is in records.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class TextRun:
     tokenizer: Tokenizer
     denoiser: nn.Module
     profiles: Profiles
+    field: str = "text"
 
     @classmethod
     def of(cls, run: TrainedRun[TextOptions]) -> "TextRun":
@@ -50,7 +52,13 @@ class TextRun:
         assets = assets_of(run.settings, run.path, run.options)
         method = make_method(run.options, assets)
         profiles = [profile_if_any(run.path, name) for name in method.profile_files]
-        return cls(run.path, method, assets.tokenizer, run.denoiser, profiles)
+        field = run.options.corpus.field
+        return cls(run.path, method, assets.tokenizer, run.denoiser, profiles, field)
+
+    @property
+    def takes_given(self) -> bool:
+        """Whether it can be measured on the rest of a window of which the beginning is given."""
+        return self.method.takes_given
 
     def codes_for(self, verb: str) -> Codes:
         """The bits that are denoised; InputError for a method that keeps tokens whole."""

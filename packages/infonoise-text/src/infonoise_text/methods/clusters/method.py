@@ -10,11 +10,12 @@ from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
-from infonoise_text.evaluation.bound import TextEvaluation
+from infonoise_text.evaluation.bound import SecondPass, TextEvaluation
+from infonoise_text.evaluation.whole import TextCost
 from infonoise_text.methods.assets import Assets
-from infonoise_text.methods.base import Profiles, Progress, Schedules
+from infonoise_text.methods.base import Profiles, Progress, Schedules, refuse_overlap
 from infonoise_text.methods.bits import PASSES
-from infonoise_text.methods.clusters.bound import cluster_evaluation
+from infonoise_text.methods.clusters.bound import PathBound, cluster_evaluation
 from infonoise_text.methods.clusters.model import ClusterDenoiser, make_cluster_denoiser
 from infonoise_text.methods.clusters.path import (
     check_solver,
@@ -38,6 +39,7 @@ class Clusters:
 
     name = "bits"
     has_levels = True
+    takes_given = False
     profile_files: tuple[str, ...] = (CLUSTERS_PROFILE, PROFILE_FILE)
 
     def __init__(self, objective: Objective, assets: Assets) -> None:
@@ -89,6 +91,18 @@ class Clusters:
         return cluster_evaluation(
             split, self.codes, self.objective.length, path, windows=windows, passes=passes
         )
+
+    def text_costs(self, network: ClusterDenoiser) -> Mapping[str, TextCost]:
+        """Of two passes with clusters that are never given."""
+
+        def cost(ids: Tensor, known: int) -> Tensor:
+            refuse_overlap(known, "a run with clusters")
+            rows = ids if len(ids) > 1 else ids.expand(2, -1)
+            path = tokens_path(self.objective.sigma_max)
+            nats = PathBound(rows, self.codes, path).nats(SecondPass(network))
+            return nats if len(ids) > 1 else nats.mean(0, keepdim=True)
+
+        return {f"{PASSES[2]}, clusters not given": cost}
 
     def check(self, sampler: TextSampler, profiles: Profiles) -> None:
         check_solver(sampler)
