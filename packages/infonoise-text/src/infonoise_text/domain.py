@@ -23,7 +23,7 @@ from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.data.fingerprint import fingerprint
 from infonoise_core.training.task import Task
 from infonoise_text.commands import evaluate, profile
-from infonoise_text.commands.complete import RULE, write_texts
+from infonoise_text.commands.complete import RULE, write_continued, write_texts
 from infonoise_text.data.corpus import SPLITS, Corpus
 from infonoise_text.data.open import describe, open_corpus
 from infonoise_text.data.windows import held_out_windows
@@ -129,7 +129,12 @@ class TextDomain(Domain[Corpus, TextOptions]):
 
     def generate(self, run: TrainedRun[TextOptions], command: SampleOptions) -> str:
         text = TextRun.of(run)
-        output = Output(command.samples, command.options.length, command.out, command.overwrite)
+        extras = command.options
+        output = Output(
+            command.samples, extras.length, extras.past_end, command.out, command.overwrite
+        )
+        if text.goes_beyond(output.length):
+            return write_continued(text, output, command.sampler, [[]])
         return write_texts(text, output, command.sampler, None, text.length(output.length))
 
     def check_evaluate(self, command: EvaluateOptions) -> None:

@@ -21,7 +21,10 @@ class SampleExtras:
     """How long the texts are."""
 
     length: int | None = None
-    """tokens of a window; by default as many as in training"""
+    """tokens of a text, by default of a window of training; more are made window by window, each
+    behind the last half of the one before it"""
+    past_end: bool = False
+    """go on behind the end of a document, where a text is longer than a window"""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,9 @@ class Output:
     samples: Annotated[int, formerly("n")] = 4
     """how many texts"""
     length: int | None = None
-    """tokens of a window, what is given among them; by default as many as in training"""
+    """tokens of a text, what is given among them; by default those of a window of training"""
+    past_end: bool = False
+    """go on behind the end of a document; infill fills its window in any case"""
     out: Path | None = None
     """write JSON lines here, in place of text to the terminal"""
     overwrite: bool = False
@@ -109,10 +114,16 @@ class Complete:
 
     run: Positional[Path]
     """the --out of a train command, or of a pull"""
-    prompt: Positional[str]
+    prompt: Positional[str] = ""
     """the beginning of the text"""
+    prompts: Path | None = None
+    """a file of prompts in its place: a line each, or JSON lines with a field `prompt`"""
     output: OmitArgPrefixes[Output] = field(default_factory=Output)
     sampler: OmitArgPrefixes[TextSampler] = field(default_factory=lambda: SAMPLER)
+
+    def __post_init__(self) -> None:
+        if bool(self.prompt) == (self.prompts is not None):
+            raise InputError("give a prompt, or --prompts and a file of them")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 For the models that diffusion of codes is compared with.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,19 +12,29 @@ from torch import Tensor
 from infonoise_core.errors import InputError
 from infonoise_core.rng import Stream, generator
 
-# Generator, examples of a chunk -> their symbols.
-Sampler = Callable[[torch.Generator, int], Tensor]
+# Of all examples together, or one for each.
+Random = torch.Generator | Sequence[torch.Generator]
+# Generator (or one for each example, with `own`), examples of a chunk -> their symbols.
+Sampler = Callable[[Any, int], Tensor]
 
 
-def draw(logits: Tensor, rng: torch.Generator) -> Tensor:
+def draw(logits: Tensor, rng: Random) -> Tensor:
     """(..., V) -> (...) symbols from the softmax, by the Gumbel maximum in float64, on the CPU.
 
     In float32 the uniform numbers have 24 bits, which cuts the distribution's tail off and lowers
     the entropy of what is drawn (Zheng et al. 2024, arXiv 2409.02908, section 4).
     """
-    uniform = torch.rand(logits.shape, generator=rng, dtype=torch.float64)
+    uniform = _uniform(logits.shape, rng)
     gumbel = -(-uniform.log()).log()
     return (logits.cpu().to(torch.float64) + gumbel).argmax(-1)
+
+
+def _uniform(shape: Sequence[int], rng: Random) -> Tensor:
+    """Float64 numbers of shape (n, ...)."""
+    if isinstance(rng, torch.Generator):
+        return torch.rand(tuple(shape), generator=rng, dtype=torch.float64)
+    rows = [torch.rand(tuple(shape[1:]), generator=own, dtype=torch.float64) for own in rng]
+    return torch.stack(rows)
 
 
 def first_hitting(
@@ -31,7 +42,7 @@ def first_hitting(
     n: int,
     length: int,
     calls: int,
-    rng: torch.Generator,
+    rng: Random,
 ) -> Tensor:
     """(n, length) symbols of a masked diffusion by the first-hitting sampler.
 
@@ -45,7 +56,7 @@ def first_hitting(
             the hidden ones.
         calls: 1 to length; fewer let several symbols come to light at once, each as if alone.
     """
-    turn = torch.rand(n, length, generator=rng, dtype=torch.float64).argsort(1).argsort(1)
+    turn = _uniform((n, length), rng).argsort(1).argsort(1)
     call = (turn * calls).div(length, rounding_mode="floor")
     symbols = torch.zeros(n, length, dtype=torch.long)
     for i in range(calls):
@@ -54,9 +65,7 @@ def first_hitting(
     return symbols
 
 
-def left_to_right(
-    network: Callable[[Tensor], Tensor], n: int, length: int, rng: torch.Generator
-) -> Tensor:
+def left_to_right(network: Callable[[Tensor], Tensor], n: int, length: int, rng: Random) -> Tensor:
     """(n, length) symbols of an autoregressive model, with a call for each.
 
     Args:
@@ -76,10 +85,12 @@ def in_chunks(
     seed: int = 0,
     chunk: int = 64,
     progress: Callable[[int, int], None] | None = None,
+    own: Callable[[int], torch.Generator] | None = None,
 ) -> Iterator[Tensor]:
     """n examples, at most `chunk` at a time, each chunk with a generator of its own.
 
     Args:
+        own: Number of an example -> a generator of its own, in place of one for each chunk.
         sampler: Such as `first_hitting` or `left_to_right` with its network.
         progress: Called with (examples just done, n).
 
@@ -88,7 +99,10 @@ def in_chunks(
     """
     for start in range(0, n, chunk):
         rows = min(chunk, n - start)
-        yield sampler(generator(seed, Stream.SAMPLE, start), rows)
+        if own is None:
+            yield sampler(generator(seed, Stream.SAMPLE, start), rows)
+        else:
+            yield sampler([own(i) for i in range(start, start + rows)], rows)
         if progress is not None:
             progress(rows, n)
 

@@ -90,6 +90,7 @@ def generate_chunks(
     progress: Callable[[int, int], None] | None = None,
     origin: float = 0.0,
     device: torch.device | None = None,
+    own: Callable[[int], torch.Generator] | None = None,
 ) -> Iterator[Sample]:
     """n examples of `shape` in chunks of at most `chunk`, each on the CPU; memory stays flat.
 
@@ -100,6 +101,8 @@ def generate_chunks(
         device: Where the denoiser is; that of its parameters if it is a module.
         progress: Called with (examples just done, n). Noise is drawn on the CPU, so a seed and
             a chunk size give the same examples on every device up to rounding.
+        own: Number of an example -> a generator of its own, in place of one for each chunk from
+            `seed`; then an example is the same whatever `chunk` and n are.
     """
     device = device or _device_of(denoiser)
     if isinstance(denoiser, nn.Module):
@@ -110,8 +113,13 @@ def generate_chunks(
             raise InputError(f"condition {name}: {len(value)} rows for {n} examples; give one each")
     for start in range(0, n, chunk):
         rows = slice(start, min(start + chunk, n))
-        rng = generator(seed, Stream.SAMPLE, start)
-        noise = torch.randn(rows.stop - start, *shape, generator=rng)
+        rng: torch.Generator | list[torch.Generator]
+        if own is None:
+            rng = generator(seed, Stream.SAMPLE, start)
+            noise = torch.randn(rows.stop - start, *shape, generator=rng)
+        else:
+            rng = [own(i) for i in range(rows.start, rows.stop)]
+            noise = torch.stack([torch.randn(shape, generator=g) for g in rng])
         sample = solve(
             denoiser, (origin + float(sigmas[0]) * noise).to(device), sigmas, solver,
             churn=churn, s_noise=s_noise, generator=rng,

@@ -2,16 +2,22 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from infonoise_core.errors import InputError
 from infonoise_core.files import write_text
+from infonoise_core.reading import read_bytes
 from infonoise_core.training.progress import progress
+from infonoise_text.data.formats import json_records
+from infonoise_text.data.formats.text import decoded
+from infonoise_text.data.reading import Reading
 from infonoise_text.data.spans import Given, gaps, prompt
 from infonoise_text.evaluation.quality import texts_of
 from infonoise_text.methods.trained import TextRun
 from infonoise_text.options import Complete, Infill, Output
 from infonoise_text.runs import open_run
+from infonoise_text.sampling.longer import continued
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated
 
@@ -19,12 +25,66 @@ RULE = "-----"
 
 
 def run_complete(config: Complete) -> None:
-    """The prompt stands where a window begins."""
+    """The prompt stands where a text begins."""
+    texts = [config.prompt] if config.prompts is None else read_prompts(config.prompts)
     run = _opened(config)
     run.codes_for("complete")
-    length = run.length(config.output.length)
-    given = prompt(run.tokenizer.encode(config.prompt), length)
-    print(write_texts(run, config.output, config.sampler, given, length))
+    prompts = [run.tokenizer.encode(text) for text in texts]
+    total = config.output.length or run.method.objective.length
+    for ids in prompts:
+        prompt(ids, total)  # refuses one that leaves no room
+    print(write_continued(run, config.output, config.sampler, prompts))
+
+
+def read_prompts(path: Path) -> list[str]:
+    """The prompts in a file: of .jsonl the field `prompt` of each line, of others each line.
+
+    Raises:
+        InputError: Where there are none, or a line has none.
+    """
+    reading = Reading(field="prompt")
+    if path.suffix in json_records.LINES:
+        with path.open("rb") as file:
+            found = list(json_records.read_lines(file, str(path), reading))
+    else:
+        lines = decoded(read_bytes(path), str(path)).splitlines()
+        found = [line for line in lines if line.strip()]
+    if not found:
+        raise InputError(f"{path}: no prompts in it; give a line for each")
+    return found
+
+
+def write_continued(
+    run: TextRun, output: Output, sampler: TextSampler, prompts: Sequence[Sequence[int]]
+) -> str:
+    """Texts behind each prompt, as long as --length says or to the ends of their documents.
+
+    Returns:
+        The texts to be printed, or a line about what was saved.
+    """
+    rows = [prompt for prompt in prompts for _ in range(output.samples)]
+    total = output.length or run.method.objective.length
+    with progress(len(rows), "sample") as reporter:
+        texts, calls = continued(
+            lambda n, length, given, own: run.generate(n, length, sampler, given, own=own),
+            rows, total, run.method.objective.length,
+            seed=sampler.seed, end=None if output.past_end else run.tokenizer.end,
+            grown=reporter.advance,
+        )  # fmt: skip
+    made = sum(len(text.ids) - len(row) for text, row in zip(texts, rows, strict=True))
+    rate = sum(text.invalid for text in texts) / max(made, 1)
+    words = f"{len(rows)} texts of up to {total} tokens, {calls} denoiser calls each"
+    print(f"{words}, {rate:.2%} of the codes belong to no token", file=sys.stderr)
+    shown = [run.tokenizer.decode(text.ids) for text in texts]
+    if output.out is None:
+        return "\n".join(f"{RULE}\n{text}" for text in shown)
+    lines = [
+        {"text": text, "tokens": found.ids, "invalid": found.invalid}
+        | ({"prompt": run.tokenizer.decode(row)} if row else {})
+        for text, found, row in zip(shown, texts, rows, strict=True)
+    ]
+    write_text(output.out, "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
+    return f"{output.out}: written"
 
 
 def run_infill(config: Infill) -> None:

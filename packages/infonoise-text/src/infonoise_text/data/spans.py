@@ -27,11 +27,11 @@ def random_spans(n: int, length: int, share: float, device: torch.device) -> Ten
 
 
 class Given(NamedTuple):
-    """The tokens of one window that are given.
+    """The tokens of one window that are given, or of each of several.
 
     Attributes:
-        ids: (length,) int64, anything where nothing is given.
-        known: (length,) bool.
+        ids: (length,) or (n, length) int64, anything where nothing is given.
+        known: Of the same shape, bool.
     """
 
     ids: Tensor

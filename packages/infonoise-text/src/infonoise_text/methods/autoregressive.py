@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infonoise_core.evaluation.discrete import before
-from infonoise_core.sampling.discrete import in_chunks, left_to_right
+from infonoise_core.sampling.discrete import Random, in_chunks, left_to_right
 from infonoise_text.methods.tokens import (
     TokenMeasure,
     TokenMethod,
@@ -16,7 +16,7 @@ from infonoise_text.methods.tokens import (
     cross_entropy,
 )
 from infonoise_text.models.config import TrunkConfig
-from infonoise_text.sampling.text import Generated
+from infonoise_text.sampling.text import Generated, Own
 
 
 class Autoregressive(nn.Module):
@@ -47,8 +47,9 @@ MEASURE = TokenMeasure(cost, cost, cost_behind, exact=True)
 
 
 def sample(
-    network: Autoregressive, n: int, length: int, *, seed: int = 0, chunk: int = 64
-) -> Generated:
+    network: Autoregressive, n: int, length: int, *, seed: int = 0, chunk: int = 64,
+    own: Own | None = None,
+) -> Generated:  # fmt: skip
     """n windows from the model's own distribution."""
     network.eval()
     device = next(network.parameters()).device
@@ -58,16 +59,16 @@ def sample(
         logits: Tensor = network(functional.pad(known, (0, 1)).to(device))
         return logits[:, -1]
 
-    def sampler(rng: torch.Generator, rows: int) -> Tensor:
+    def sampler(rng: Random, rows: int) -> Tensor:
         return left_to_right(next_token, rows, length, rng)
 
-    ids = torch.cat(list(in_chunks(sampler, n, seed=seed, chunk=chunk)))
+    ids = torch.cat(list(in_chunks(sampler, n, seed=seed, chunk=chunk, own=own)))
     return Generated(ids, torch.zeros_like(ids, dtype=torch.bool), length)
 
 
-def _sampler(network: Autoregressive, n: int, length: int, calls: int, seed: int) -> Generated:
+def _sampler(network: Autoregressive, n: int, length: int, calls: int, own: Own) -> Generated:
     # Each token takes a call, however many were given; what was made is in the result.
-    return sample(network, n, length, seed=seed)
+    return sample(network, n, length, own=own)
 
 
 # The method, for an objective and assets.

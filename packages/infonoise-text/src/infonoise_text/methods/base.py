@@ -19,7 +19,7 @@ from infonoise_text.evaluation.whole import TextCost
 from infonoise_text.methods.assets import Assets
 from infonoise_text.methods.options import Objective
 from infonoise_text.sampling.options import TextSampler
-from infonoise_text.sampling.text import Generated
+from infonoise_text.sampling.text import Generated, Own
 
 # Of each file in `Method.profile_files`, or None where there is none.
 Profiles = Sequence[EntropyRateProfile | None]
@@ -105,11 +105,13 @@ class Method(Protocol):
         profiles: Profiles,
         given: Given | None = None,
         progress: Progress | None = None,
+        own: Own | None = None,
     ) -> Generated:
         """n windows of `length` tokens; the sampler's steps are calls of the network.
 
         Args:
             given: Tokens that stand where they are, where there are `codes`.
+            own: The generator of each window, in place of those of the sampler's seed.
         """
 
 

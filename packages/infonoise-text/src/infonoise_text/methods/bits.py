@@ -24,7 +24,7 @@ from infonoise_text.methods.task import TextTask, bit_profile, weighting
 from infonoise_text.models.config import preset
 from infonoise_text.models.denoiser import SIGMA_LAST, BitDenoiser, make_denoiser
 from infonoise_text.sampling.options import TextSampler
-from infonoise_text.sampling.text import Generated, generate_ids
+from infonoise_text.sampling.text import Generated, Own, generate_ids
 
 # Passes of the network -> their name: the second one sees what the first one believed.
 PASSES = {1: "bits, one pass", 2: "bits, two passes"}
@@ -102,6 +102,7 @@ class Bits:
         profiles: Profiles,
         given: Given | None = None,
         progress: Progress | None = None,
+        own: Own | None = None,
     ) -> Generated:
         refuse_lead(sampler)
         (profile,) = profiles
@@ -110,4 +111,5 @@ class Bits:
             network, self.codes, n, length, sigmas, solver=sampler.solver,
             churn=sampler_churn(sampler, profile), s_noise=sampler.s_noise, seed=sampler.seed,
             chunk=sampler.chunk, given=given, guidance=sampler.guidance, progress=progress,
+            own=own,
         )  # fmt: skip

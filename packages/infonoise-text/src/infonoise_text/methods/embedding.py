@@ -44,7 +44,7 @@ from infonoise_text.methods.tokens import cross_entropy
 from infonoise_text.models.config import TrunkConfig, preset
 from infonoise_text.models.transformer import NoiseEmbedding, Trunk
 from infonoise_text.sampling.options import TextSampler
-from infonoise_text.sampling.text import Generated
+from infonoise_text.sampling.text import Generated, Own, own_of
 
 # Numbers of an embedding, or as many as the trunk is wide if that is less.
 CHANNELS = 64
@@ -204,6 +204,7 @@ def sample(
     s_noise: float = 1.003,
     seed: int = 0,
     chunk: int = _CHUNK,
+    own: Own | None = None,
 ) -> Generated:
     """n windows (n, length); of each place, the token whose embedding is nearest in the end.
 
@@ -213,7 +214,7 @@ def sample(
     chunks = list(
         generate_chunks(
             denoiser, (length, denoiser.channels), n, sigmas, solver=solver, churn=churn,
-            s_noise=s_noise, seed=seed, chunk=chunk,
+            s_noise=s_noise, seed=seed, chunk=chunk, own=own or own_of(seed),
         )
     )  # fmt: skip
     table = denoiser.table().cpu()
@@ -286,6 +287,7 @@ class Embeddings:
         profiles: Profiles,
         given: Given | None = None,
         progress: Progress | None = None,
+        own: Own | None = None,
     ) -> Generated:
         refuse_lead(sampler)
         (profile,) = profiles
@@ -293,5 +295,5 @@ class Embeddings:
             network, n, length,
             sampler_levels(sampler, SIGMA_LAST, self.objective.sigma_max, profile),
             solver=sampler.solver, churn=sampler_churn(sampler, profile), s_noise=sampler.s_noise,
-            seed=sampler.seed, chunk=sampler.chunk,
+            seed=sampler.seed, chunk=sampler.chunk, own=own,
         )  # fmt: skip

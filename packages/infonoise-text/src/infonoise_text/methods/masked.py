@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infonoise_core.evaluation.discrete import even_hidden, masked_nats
-from infonoise_core.sampling.discrete import checked_calls, first_hitting, in_chunks
+from infonoise_core.sampling.discrete import Random, checked_calls, first_hitting, in_chunks
 from infonoise_text.methods.tokens import (
     TokenMeasure,
     TokenMethod,
@@ -19,7 +19,7 @@ from infonoise_text.methods.tokens import (
     cross_entropy,
 )
 from infonoise_text.models.config import TrunkConfig
-from infonoise_text.sampling.text import Generated
+from infonoise_text.sampling.text import Generated, Own
 
 # Draws of hidden tokens for each window of an evaluation.
 _LEVELS = 16
@@ -72,7 +72,7 @@ MEASURE = TokenMeasure(cost, partial(cost, levels=_LEVELS), cost_behind, exact=F
 
 def sample(
     network: Masked, n: int, length: int, calls: int | None = None, *, seed: int = 0,
-    chunk: int = 64,
+    chunk: int = 64, own: Own | None = None,
 ) -> Generated:  # fmt: skip
     """n windows by the first-hitting sampler (`infonoise_core.sampling.discrete`).
 
@@ -87,15 +87,15 @@ def sample(
         logits: Tensor = network(ids.to(device), hidden.to(device))
         return logits
 
-    def sampler(rng: torch.Generator, rows: int) -> Tensor:
+    def sampler(rng: Random, rows: int) -> Tensor:
         return first_hitting(hidden_tokens, rows, length, calls, rng)
 
-    ids = torch.cat(list(in_chunks(sampler, n, seed=seed, chunk=chunk)))
+    ids = torch.cat(list(in_chunks(sampler, n, seed=seed, chunk=chunk, own=own)))
     return Generated(ids, torch.zeros_like(ids, dtype=torch.bool), calls)
 
 
-def _sampler(network: Masked, n: int, length: int, calls: int, seed: int) -> Generated:
-    return sample(network, n, length, calls, seed=seed)
+def _sampler(network: Masked, n: int, length: int, calls: int, own: Own) -> Generated:
+    return sample(network, n, length, calls, own=own)
 
 
 # The method, for an objective and assets.

@@ -29,7 +29,7 @@ from infonoise_text.methods.options import Objective
 from infonoise_text.models.config import TrunkConfig, preset
 from infonoise_text.models.transformer import Trunk
 from infonoise_text.sampling.options import TextSampler
-from infonoise_text.sampling.text import Generated
+from infonoise_text.sampling.text import Generated, Own, own_of
 
 # Windows that a network sees at a time; its logits are V numbers for every token.
 _CHUNK = 32
@@ -165,7 +165,7 @@ class TokenMethod(Generic[Network]):
 
     Args:
         make: Vocabulary and sizes -> a network.
-        sampler: Network, windows, tokens of each, calls, seed -> text.
+        sampler: Network, windows, tokens of each, calls, generators -> text.
     """
 
     codes = None
@@ -178,7 +178,7 @@ class TokenMethod(Generic[Network]):
         name: str,
         make: Callable[[int, TrunkConfig], Network],
         measure: TokenMeasure,
-        sampler: Callable[[Network, int, int, int, int], Generated],
+        sampler: Callable[[Network, int, int, int, Own], Generated],
         objective: Objective,
         assets: Assets,
     ) -> None:
@@ -235,6 +235,9 @@ class TokenMethod(Generic[Network]):
         profiles: Profiles,
         given: Given | None = None,
         progress: Progress | None = None,
+        own: Own | None = None,
     ) -> Generated:
         refuse_lead(sampler)
-        return self._sampler(network, n, length, min(sampler.steps, length), sampler.seed)
+        return self._sampler(
+            network, n, length, min(sampler.steps, length), own or own_of(sampler.seed)
+        )

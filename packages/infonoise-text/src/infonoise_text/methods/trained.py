@@ -16,7 +16,7 @@ from infonoise_text.methods.base import Method, Profiles, Progress
 from infonoise_text.methods.options import TextOptions
 from infonoise_text.methods.registry import make_method
 from infonoise_text.sampling.options import TextSampler
-from infonoise_text.sampling.text import Generated
+from infonoise_text.sampling.text import Generated, Own
 from infonoise_text.tokenizers.base import Tokenizer
 
 
@@ -69,6 +69,13 @@ class TextRun:
             )
         return codes
 
+    def goes_beyond(self, wanted: int | None) -> bool:
+        """Whether that many tokens are more than a window; InputError where none can be added."""
+        if wanted is None or wanted <= self.method.objective.length:
+            return False
+        self.codes_for(f"--length {wanted}, beyond its windows of {self.method.objective.length}")
+        return True
+
     def length(self, wanted: int | None) -> int:
         """Tokens of a window; InputError for more than was learned."""
         learned = self.method.objective.length
@@ -86,8 +93,9 @@ class TextRun:
         sampler: TextSampler,
         given: Given | None = None,
         progress: Progress | None = None,
+        own: Own | None = None,
     ) -> Generated:
         """n windows of text; --steps counts calls of the network."""
         return self.method.generate(
-            self.denoiser, n, length, sampler, self.profiles, given, progress
+            self.denoiser, n, length, sampler, self.profiles, given, progress, own
         )

@@ -1,12 +1,13 @@
 """Text from a trained denoiser: from nothing, behind a prompt, or around what is given."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
+from infonoise_core.rng import Stream, generator
 from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.generate import generate_chunks
 from infonoise_core.sampling.guidance import guided
@@ -14,6 +15,19 @@ from infonoise_core.sampling.solvers import SOLVERS, Solver
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.spans import Given
 from infonoise_text.models.denoiser import CENTRE
+
+# Number of an example -> its generator.
+Own = Callable[[int], torch.Generator]
+
+
+def own_of(seed: int, block: int = 0, rows: Sequence[int] | None = None) -> Own:
+    """A generator for each example, so that it is the same whatever is generated beside it.
+
+    Args:
+        block: Of a text that is longer than a window.
+        rows: What the numbers of the examples are; by default they count from 0.
+    """
+    return lambda i: generator(seed, Stream.SAMPLE, i if rows is None else rows[i], block)
 
 
 class Generated(NamedTuple):
@@ -46,6 +60,7 @@ def generate_ids(
     guidance: float = 1.0,
     carry: bool = True,
     progress: Callable[[int, int], None] | None = None,
+    own: Own | None = None,
 ) -> Generated:
     """n windows of `length` tokens (n, length), on the CPU.
 
@@ -53,11 +68,12 @@ def generate_ids(
         denoiser: A BitDenoiser.
         sigmas: (k,) descending.
         solver: A name in core's SOLVERS.
-        given: Tokens that stand where they are in every window.
+        given: Tokens that stand where they are, in every window or in each its own.
         guidance: Of the given tokens, 1 for none; more costs two evaluations a call, and that
             without the tokens starts from no belief, because the carried one has seen them.
         carry: Hand what each call believed to the next (self-conditioning), at no further
             evaluation.
+        own: The generator of each window; by default from `seed`, whatever `chunk` is.
     """
     if solver not in SOLVERS:
         raise InputError(f"--solver {solver}: no such solver; give one of {', '.join(SOLVERS)}")
@@ -70,7 +86,7 @@ def generate_ids(
     chunks = generate_chunks(
         calls, (length, book.bits), n, sigmas, solver=calls.start, churn=churn, s_noise=s_noise,
         seed=seed, chunk=chunk, condition=condition, progress=progress, origin=CENTRE,
-        device=next(denoiser.parameters()).device,
+        device=next(denoiser.parameters()).device, own=own or own_of(seed),
     )  # fmt: skip
     # Bits take m times the room of ids, so no more than a chunk of them is kept.
     decoded = [book.decode(part.x > CENTRE) for part in chunks]
@@ -87,9 +103,10 @@ def check_guidance(given: Given | None, guidance: float) -> None:
 
 
 def given_condition(given: Given, book: Codes, n: int, length: int) -> dict[str, Tensor]:
-    """A denoiser's `known` (n, length) and `clean` (n, length, m), the same in all n windows."""
-    if given.ids.shape != (length,) or given.known.shape != (length,):
-        raise InputError(f"{len(given.ids)} tokens with what is given, in windows of {length}")
+    """A denoiser's `known` (n, length) and `clean` (n, length, m)."""
+    there = given.ids.shape[-1]
+    if there != length or given.known.shape[-1] != length:
+        raise InputError(f"{there} tokens with what is given, in windows of {length}")
     clean = book.encode(given.ids).to(torch.float32)
     return {
         "known": given.known.expand(n, length),

@@ -31,7 +31,7 @@ from infonoise_text.methods.options import Objective
 from infonoise_text.methods.task import bit_profile, weighting
 from infonoise_text.models.config import preset
 from infonoise_text.sampling.options import TextSampler
-from infonoise_text.sampling.text import Generated
+from infonoise_text.sampling.text import Generated, Own
 
 
 class Clusters:
@@ -118,10 +118,20 @@ class Clusters:
         profiles: Profiles,
         given: Given | None = None,
         progress: Progress | None = None,
+        own: Own | None = None,
     ) -> Generated:
         check_solver(sampler)
         path = joint_path(sampler, self.objective.sigma_max, profiles)
         gammas = joint_churn(sampler, path, profiles)
         return generate_along(
-            network, self.codes, n, length, path, gammas, sampler, given=given, progress=progress
+            network,
+            self.codes,
+            n,
+            length,
+            path,
+            gammas,
+            sampler,
+            given=given,
+            progress=progress,
+            own=own,
         )

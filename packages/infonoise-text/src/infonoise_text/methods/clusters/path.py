@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
 from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.rng import Stream, generator
 from infonoise_core.sampling.generate import sampler_churn, sampler_levels
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import SOLVERS
@@ -16,7 +15,14 @@ from infonoise_text.codes.clusters import ClusterBook, per_bit
 from infonoise_text.data.spans import Given
 from infonoise_text.models.denoiser import CENTRE, SIGMA_LAST
 from infonoise_text.sampling.options import TextSampler
-from infonoise_text.sampling.text import Calls, Generated, check_guidance, given_condition
+from infonoise_text.sampling.text import (
+    Calls,
+    Generated,
+    Own,
+    check_guidance,
+    given_condition,
+    own_of,
+)
 
 Profiles = Sequence[EntropyRateProfile | None]
 
@@ -103,6 +109,7 @@ def generate_along(
     *,
     given: Given | None = None,
     progress: Callable[[int, int], None] | None = None,
+    own: Own | None = None,
 ) -> Generated:
     """n windows of `length` tokens (n, length), on the CPU, along a path (k, 2).
 
@@ -120,8 +127,8 @@ def generate_along(
     for start in range(0, n, sampler.chunk):
         rows = slice(start, min(start + sampler.chunk, n))
         calls.start()
-        rng = generator(sampler.seed, Stream.SAMPLE, start)
-        noise = torch.randn(rows.stop - start, length, book.bits, generator=rng)
+        rng = [(own or own_of(sampler.seed))(i) for i in range(rows.start, rows.stop)]
+        noise = _normal(length, book.bits, rng)
         x = CENTRE + per_bit(path[:1].float(), book.widths) * noise
         part = {name: value[rows] for name, value in condition.items()}
         x = _walk(calls, x, book.widths, path, gammas, sampler.s_noise, rng, part, denoiser)
@@ -139,7 +146,7 @@ def _walk(
     path: Tensor,
     gammas: Tensor,
     s_noise: float,
-    rng: torch.Generator,
+    rng: Sequence[torch.Generator],
     condition: dict[str, Any],
     denoiser: nn.Module,
 ) -> Tensor:
@@ -152,10 +159,15 @@ def _walk(
         raised = sigma * (1 + gamma)
         if bool((gamma > 0).any()):
             size = s_noise * (raised.square() - sigma.square()).sqrt()
-            x = x + _spread(size, widths, x) * torch.randn(x.shape, generator=rng).to(device)
+            x = x + _spread(size, widths, x) * _normal(x.shape[1], x.shape[2], rng).to(device)
         denoised = calls(x, raised.to(x).expand(n, 2), **condition)
         x = denoised + _spread(lower / raised, widths, x) * (x - denoised)
     return x.cpu()
+
+
+def _normal(length: int, bits: int, rng: Sequence[torch.Generator]) -> Tensor:
+    """(n, length, bits), each example by its own generator."""
+    return torch.stack([torch.randn(length, bits, generator=own) for own in rng])
 
 
 def _spread(values: Tensor, widths: tuple[int, int], like: Tensor) -> Tensor:
