@@ -19,7 +19,7 @@ from .command_line import run
         (["complete", "{trained}", "word " * 90], "a prompt of"),
         (["infill", "{trained}", "no gap"], "no gap to fill"),
         (["infill", "{trained}", "a ___ b", "--gap", "40"], "leaves"),
-        (["sample", "{trained}", "--length", "13"], "has learned windows of 12 tokens"),
+        (["infill", "{trained}", "a ___", "--length", "13"], "has learned windows of 12 tokens"),
         (["sample", "{trained}", "--n", "0"], "--samples 0: give at least 1"),
         (["sample", "{trained}", "--guidance", "2"], "--guidance 2 without given tokens"),
         (["sample", "{trained}", "--out", "{corpus}"], "is a folder: give a file name"),

@@ -129,7 +129,8 @@ def test_evaluate_stands_beside_ngrams_and_other_runs(
     names = [row["name"] for row in bits["rows"]]
     assert names == [
         "trained (bits, one pass)", "trained (bits, two passes)",
-        f"{baseline.name} ({baseline.name})", *(f"byte {k}-gram" for k in range(1, 7)),
+        f"{baseline.name} ({baseline.name})", "token unigram", "token bigram",
+        *(f"byte {k}-gram" for k in range(1, 7)),
     ]  # fmt: skip
     assert (results["format"], results["split"]) == ("infonoise-evaluation", "test")
     assert results["step"] == 6

@@ -23,7 +23,6 @@ from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.data.fingerprint import fingerprint
 from infonoise_core.training.task import Task
 from infonoise_text.commands import evaluate, profile
-from infonoise_text.commands.complete import RULE, write_continued, write_texts
 from infonoise_text.data.corpus import SPLITS, Corpus
 from infonoise_text.data.open import describe, open_corpus
 from infonoise_text.data.windows import held_out_windows
@@ -35,8 +34,9 @@ from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
 from infonoise_text.methods.options import TextOptions
 from infonoise_text.methods.registry import make_method, method_of
 from infonoise_text.methods.trained import TextRun, assets_of
-from infonoise_text.options import EvaluateExtras, Output
-from infonoise_text.sampling.options import TextSampler
+from infonoise_text.methods.written import RULE, write_continued, write_texts
+from infonoise_text.options import EvaluateExtras
+from infonoise_text.sampling.options import Output, TextSampler
 
 # Texts that are shown, and how they are made: by a grid that needs no profile.
 SHOWN = 4
@@ -141,14 +141,12 @@ class TextDomain(Domain[Corpus, TextOptions]):
         evaluate.check(command)
 
     def evaluation_file(self, command: EvaluateOptions) -> str:
-        """A file for each split and text, so that none takes the place of another."""
+        """Text from elsewhere has a file of its own, and takes the place of no split."""
         extras: EvaluateExtras = command.options
-        if extras.text is not None:
-            stem = "".join(c if c.isalnum() or c in "-._" else "-" for c in Path(extras.text).name)
-            return f"evaluation-{stem}.json"
-        if command.split == "test":
+        if extras.text is None:
             return super().evaluation_file(command)
-        return f"evaluation-{command.split}.json"
+        stem = "".join(c if c.isalnum() or c in "-._" else "-" for c in Path(extras.text).name)
+        return f"evaluation-{stem}.json"
 
     def evaluate(
         self, run: TrainedRun[TextOptions], data: Corpus, command: EvaluateOptions

@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
-from infonoise_core.files import check_output
 from infonoise_core.sampling.options import MAX_GAMMA
 from infonoise_text.data.options import EMBEDDED, CorpusOptions
-from infonoise_text.sampling.options import TextSampler
+from infonoise_text.sampling.options import Output, TextSampler
 
 SAMPLER = TextSampler(steps=64, grid="entropic", solver="euler", chunk=64)
 
@@ -81,31 +79,6 @@ class ProfileExtras:
     def __post_init__(self) -> None:
         if self.save is not None and self.by is None:
             raise InputError("--save without --by: the run's profile.json is there already")
-
-
-@dataclass(frozen=True)
-class Output:
-    """How many texts, how long, and where they go."""
-
-    samples: Annotated[int, formerly("n")] = 4
-    """how many texts"""
-    length: int | None = None
-    """tokens of a text, what is given among them; by default those of a window of training"""
-    past_end: bool = False
-    """go on behind the end of a document; infill fills its window in any case"""
-    out: Path | None = None
-    """write JSON lines here, in place of text to the terminal"""
-    overwrite: bool = False
-    """replace the file --out"""
-
-    def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise InputError(f"--samples {self.samples}: give at least 1")
-
-    def check(self) -> None:
-        """InputError where nothing can be written, before anything is computed."""
-        if self.out is not None:
-            check_output(self.out, self.overwrite)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from infonoise_core.files import check_output
 from infonoise_core.plot import figure, save_figure
 from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.progress import progress
-from infonoise_text.commands.evaluate_text import whole_text
 from infonoise_text.data.corpus import Corpus
 from infonoise_text.data.windows import held_out_windows
 from infonoise_text.evaluation.bound import NOT_COMPARABLE
@@ -24,6 +23,7 @@ from infonoise_text.evaluation.quality import Judge, Quality, TextMeasure, texts
 from infonoise_text.evaluation.reference import byte_references, token_model, token_reference
 from infonoise_text.methods.options import TextOptions
 from infonoise_text.methods.trained import TextRun
+from infonoise_text.methods.whole_text import whole_text
 from infonoise_text.sampling.options import TextSampler
 
 _ORDER = 6
@@ -63,8 +63,9 @@ def evaluated(
             raise InputError(f"--beside {other.path}: it has another tokenizer than {run.path}")
     samplers = _samplers(command, text)
     judge = _judge(command, corpus)
-    if command.options.text is not None:
-        return whole_text(command.options, [text, *others], corpus, judge.model)
+    source, stride = command.options.text, command.options.stride
+    if source is not None:
+        return whole_text(source, stride, [text, *others], corpus, judge.model)
     tables = [_bits_per_byte(command, [text, *others], corpus, judge.model)]
     if command.samples:
         qualities = _qualities(command, text, corpus, judge, samplers)

@@ -1,8 +1,12 @@
-"""How text is generated."""
+"""How text is generated, and where it goes."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
+from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
+from infonoise_core.files import check_output
 from infonoise_core.sampling.options import SamplerConfig
 
 
@@ -18,3 +22,28 @@ class TextSampler(SamplerConfig):
         super().__post_init__()
         if not 0 <= self.lead <= 1:
             raise InputError(f"--lead {self.lead:g}: give a share between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Output:
+    """How many texts, how long, and where they go."""
+
+    samples: Annotated[int, formerly("n")] = 4
+    """how many texts"""
+    length: int | None = None
+    """tokens of a text, what is given among them; by default those of a window of training"""
+    past_end: bool = False
+    """go on behind the end of a document; infill fills its window in any case"""
+    out: Path | None = None
+    """write JSON lines here, in place of text to the terminal"""
+    overwrite: bool = False
+    """replace the file --out"""
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise InputError(f"--samples {self.samples}: give at least 1")
+
+    def check(self) -> None:
+        """InputError where nothing can be written, before anything is computed."""
+        if self.out is not None:
+            check_output(self.out, self.overwrite)

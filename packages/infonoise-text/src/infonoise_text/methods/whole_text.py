@@ -14,7 +14,6 @@ from infonoise_text.evaluation.ngram import NGram, byte_ids
 from infonoise_text.evaluation.reference import byte_model
 from infonoise_text.evaluation.whole import WholeText, text_bound
 from infonoise_text.methods.trained import TextRun
-from infonoise_text.options import EvaluateExtras
 from infonoise_text.tokenizers.base import Tokenizer
 
 _COLUMNS = (
@@ -26,16 +25,17 @@ _TOKEN_MODELS = {1: "unigram", 2: "bigram"}
 
 
 def whole_text(
-    extras: EvaluateExtras, runs: Sequence[TextRun], corpus: Corpus, model: NGram
+    source: str, stride: int | None, runs: Sequence[TextRun], corpus: Corpus, model: NGram
 ) -> Evaluated:
     """The table of a text.
 
     Args:
+        source: A file, a folder or a pattern of names.
+        stride: By how many tokens windows move on; None for what suits the method.
         model: Of the tokens that the runs were trained on.
     """
-    source = str(extras.text)
     text, content = read_text(source, corpus.tokenizer, runs[0])
-    rows = [row for run in runs for row in _rows(run, text, extras.stride)]
+    rows = [row for run in runs for row in _rows(run, text, stride)]
     for order, name in _TOKEN_MODELS.items():
         nats = torch.from_numpy(model.nats(text.ids.numpy(), order))
         bound = per_unit(nats, torch.ones(len(nats)))
@@ -54,7 +54,7 @@ def whole_text(
         "bytes": text.bytes,
         "characters": text.characters,
         "words": text.words,
-        "stride": extras.stride or "half a window, or a whole one",
+        "stride": stride or "half a window, or a whole one",
         "lossy": not text.lossless,
     }
     note = (
