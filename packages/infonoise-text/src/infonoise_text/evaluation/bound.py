@@ -187,6 +187,8 @@ class TextEvaluation:
         windows: How many at most.
         passes: 2 lets the denoiser see its own first answer, at twice the evaluations.
         make_bound: Of windows (n, L), in place of `LikelihoodBound`.
+        controlled: Whether the noise of the bound is taken out by the frequencies of the split's
+            tokens.
     """
 
     def __init__(
@@ -200,6 +202,7 @@ class TextEvaluation:
         passes: int = 1,
         seed: int = 0,
         make_bound: MakeBound | None = None,
+        controlled: bool = True,
     ) -> None:
         if passes not in (1, 2):
             raise InputError(f"--passes {passes}: give 1 or 2")
@@ -207,7 +210,7 @@ class TextEvaluation:
         self.floors: Mapping[str, float] = {}
         ids = held_out_windows(split, length, windows)
         if make_bound is None:
-            counts = token_counts(split.ids, book.size)
+            counts = token_counts(split.ids, book.size) if controlled else None
             self._bound: BoundOf = LikelihoodBound(ids, book, sigma_max, seed=seed, counts=counts)
         else:
             self._bound = make_bound(ids)

@@ -60,17 +60,20 @@ class Bits:
         return from_context(self.schedule_context(split, 1000))
 
     def evaluation(self, split: Split, windows: int = 64) -> TextEvaluation:
-        return self._evaluation(split, windows, 1)
+        # Runs of the first releases, all of linear patches, go on measuring as they began.
+        return self._evaluation(split, windows, 1, controlled=self._trunk.tuples)
 
     def evaluations(
         self, split: Split, windows: int, sampler: TextSampler, profiles: Profiles
     ) -> Mapping[str, Evaluation]:
         return {name: self._evaluation(split, windows, passes) for passes, name in PASSES.items()}
 
-    def _evaluation(self, split: Split, windows: int, passes: int) -> TextEvaluation:
+    def _evaluation(
+        self, split: Split, windows: int, passes: int, *, controlled: bool = True
+    ) -> TextEvaluation:
         return TextEvaluation(
             split, self.codes, self.objective.length, self.objective.sigma_max,
-            windows=windows, passes=passes,
+            windows=windows, passes=passes, controlled=controlled,
         )  # fmt: skip
 
     def text_costs(self, network: BitDenoiser) -> Mapping[str, TextCost]:
