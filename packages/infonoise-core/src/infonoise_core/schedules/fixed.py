@@ -283,9 +283,7 @@ def uniforms(
     if stratified:
         rank, world = _rank_and_world() if ranks is None else ranks
         strata = torch.randperm(n, device=at, generator=generator)
-        if world > 1:
-            strata = strata * world + rank
-        p = (strata + p) / (n * world)
+        p = ((strata if world == 1 else strata * world + rank) + p) / (n * world)
     # Open interval: the quantile of a distribution with tails is infinite at its ends.
     eps = torch.finfo(dtype).eps
     return p.clamp(eps, 1 - eps).to(device=device)
