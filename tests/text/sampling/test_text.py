@@ -19,7 +19,7 @@ from infonoise_text.data.spans import Given, gaps, prompt
 from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.denoiser import SIGMA_LAST, BitDenoiser, make_denoiser
 from infonoise_text.options import SAMPLER
-from infonoise_text.sampling.text import Generated, generate_ids
+from infonoise_text.sampling.text import Generated, generate_ids, read_bits
 
 from ..markov import MarkovDenoiser, MarkovSource
 
@@ -234,3 +234,17 @@ def test_what_makes_no_text_is_refused() -> None:
         generate_ids(denoiser, BOOK, 2, 6, LEVELS, given=prompt([1], 7))
     with pytest.raises(InputError, match="--n 0: give at least 1"):
         generate_ids(denoiser, BOOK, 0, 6, LEVELS)
+
+
+def test_a_code_without_a_token_becomes_the_likeliest_token() -> None:
+    """By the product of its bits, counted out over all tokens; others are left alone."""
+    book = CodeBook(torch.tensor([6, 1, 7, 0, 4]), 3, 0, "some")
+    x = torch.rand(40, 5, 3, generator=torch.Generator().manual_seed(0))
+    ids, invalid = read_bits(book, x)
+    plain = book.decode(x > 0.5)
+    assert torch.equal(invalid, plain.invalid)
+    assert 0 < int(invalid.sum()) < invalid.numel()
+    assert torch.equal(ids[~invalid], plain.ids[~invalid])
+    codes = book.encode(torch.arange(5)).float()
+    p = x[..., None, :] * codes + (1 - x[..., None, :]) * (1 - codes)
+    assert torch.equal(ids[invalid], p.prod(-1).argmax(-1)[invalid])

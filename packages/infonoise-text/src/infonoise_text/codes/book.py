@@ -18,6 +18,8 @@ from infonoise_core.reading import check_regular, parse_json
 
 FORMAT = "infonoise-text codes"
 VERSION = 1
+# Codes whose nearest token is looked for at a time.
+_ROWS = 256
 
 
 class Decoded(NamedTuple):
@@ -53,6 +55,9 @@ class Codes(Protocol):
 
     def decode(self, bits: Tensor) -> Decoded:
         """(..., bits) zeros and ones, of any type -> ids (...), on the bits' device."""
+
+    def nearest(self, ones: Tensor) -> Tensor:
+        """(n, bits) how likely each bit is 1 -> (n,) the token whose code is the likeliest."""
 
 
 class CodeBook:
@@ -101,6 +106,17 @@ class CodeBook:
         ids = self._on(bits.device)[1].index_select(0, codes.flatten()).reshape(codes.shape)
         invalid = ids < 0
         return Decoded(ids.masked_fill(invalid, self.unknown), invalid)
+
+    def nearest(self, ones: Tensor) -> Tensor:
+        """(n, bits) how likely each bit is 1 -> (n,) the token whose code is the likeliest."""
+        # A bit that is certain rules no token out where no token has all of them.
+        log_odds = ones.to(torch.float32).logit(1e-6)
+        codes = self.encode(torch.arange(self.size, device=ones.device)).to(torch.float32)
+        found = torch.zeros(len(ones), dtype=torch.long, device=ones.device)
+        for start in range(0, len(ones), _ROWS):
+            rows = slice(start, start + _ROWS)
+            found[rows] = (log_odds[rows] @ codes.T).argmax(1)
+        return found
 
     def save(self, path: Path, tokenizer: str) -> None:
         """Write one file.

@@ -52,6 +52,10 @@ class ClusterBook:
             raise ValueError(f"bits of shape {tuple(bits.shape)}: give (..., {self.bits})")
         return self.tokens.decode(bits[..., self.widths[0] :])
 
+    def nearest(self, ones: Tensor) -> Tensor:
+        """(n, bits) how likely each bit is 1 -> (n,): what the token's own bits say."""
+        return self.tokens.nearest(ones[:, self.widths[0] :])
+
 
 def per_bit(levels: Tensor, widths: tuple[int, int]) -> Tensor:
     """(n, 2) of clusters and tokens -> (n, 1, bits), each kind's value at each of its bits."""

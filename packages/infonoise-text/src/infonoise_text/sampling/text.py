@@ -12,7 +12,7 @@ from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.generate import generate_chunks
 from infonoise_core.sampling.guidance import guided
 from infonoise_core.sampling.solvers import SOLVERS, Solver
-from infonoise_text.codes.book import Codes
+from infonoise_text.codes.book import Codes, Decoded
 from infonoise_text.data.spans import Given
 from infonoise_text.models.denoiser import CENTRE
 
@@ -35,7 +35,7 @@ class Generated(NamedTuple):
 
     Attributes:
         ids: (n, L) int64.
-        invalid: (n, L) bool, where the bits were no token's code and `ids` holds the unknown id.
+        invalid: (n, L) bool, where the bits were no token's code; `ids` holds the likeliest token.
         nfe: Network evaluations that were made for each example.
     """
 
@@ -89,9 +89,18 @@ def generate_ids(
         device=next(denoiser.parameters()).device, own=own or own_of(seed),
     )  # fmt: skip
     # Bits take m times the room of ids, so no more than a chunk of them is kept.
-    decoded = [book.decode(part.x > CENTRE) for part in chunks]
+    decoded = [read_bits(book, part.x) for part in chunks]
     ids, invalid = (torch.cat(parts) for parts in zip(*decoded, strict=True))
     return Generated(ids, invalid, calls.nfe)
+
+
+def read_bits(book: Codes, x: Tensor) -> Decoded:
+    """(n, L, m) what was generated -> ids, none of them of a code that belongs to no token.
+
+    Where the bits are such a code, the token is taken whose code they are nearest to.
+    """
+    ids, invalid = book.decode(x > CENTRE)
+    return Decoded(ids.masked_scatter(invalid, book.nearest(x[invalid].clamp(0, 1))), invalid)
 
 
 def check_guidance(given: Given | None, guidance: float) -> None:

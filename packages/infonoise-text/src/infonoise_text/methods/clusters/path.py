@@ -22,6 +22,7 @@ from infonoise_text.sampling.text import (
     check_guidance,
     given_condition,
     own_of,
+    read_bits,
 )
 
 Profiles = Sequence[EntropyRateProfile | None]
@@ -132,7 +133,7 @@ def generate_along(
         x = CENTRE + per_bit(path[:1].float(), book.widths) * noise
         part = {name: value[rows] for name, value in condition.items()}
         x = _walk(calls, x, book.widths, path, gammas, sampler.s_noise, rng, part, denoiser)
-        decoded.append(book.decode(x > CENTRE))
+        decoded.append(read_bits(book, x))
         if progress is not None:
             progress(rows.stop - start, n)
     ids, invalid = (torch.cat(parts) for parts in zip(*decoded, strict=True))
