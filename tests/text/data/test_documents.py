@@ -207,3 +207,28 @@ def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch, source, e
     for name in ("datasets", "pyarrow", "pyarrow.parquet"):
         monkeypatch.setitem(sys.modules, name, None)
     refused(source, rf"pip install 'infonoise-text\[{extra}\]'")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(b"some text\nof two lines\n", ["some text\nof two lines\n"]), (b'\n{"text": "a"}\n', ["a"])],
+)
+def test_what_is_piped_in_can_be_read_again(content, expected, monkeypatch):
+    from infonoise_text.data.formats import stdin
+
+    stdin.spooled.cache_clear()
+    piped = SimpleNamespace(buffer=io.BytesIO(content), isatty=lambda: False)
+    monkeypatch.setattr(sys, "stdin", piped)
+    documents = open_documents("-")
+    for _ in range(2):
+        assert [document.text for document in documents] == expected
+    stdin.spooled.cache_clear()
+
+
+def test_nothing_piped_in_is_refused(monkeypatch):
+    from infonoise_text.data.formats import stdin
+
+    stdin.spooled.cache_clear()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    with pytest.raises(InputError, match="-: nothing is piped in"):
+        open_documents("-")

@@ -122,7 +122,8 @@ class Prepare:
     out: Path
     """folder for the ids, the tokenizer and the manifest"""
     corpus: Positional[tuple[str, ...]] = (EMBEDDED,)
-    """files, folders, patterns, archives, hf:NAME, or pydoc (the documentation inside Python)"""
+    """files, folders, patterns, archives, hf:NAME, - for what is piped in, or pydoc (the
+    documentation inside Python)"""
     semantic: bool = True
     """learn codes in which tokens used alike share their first bits, which networks of tuples take
     by default"""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infonoise_text.data.files import files_of, read_files
-from infonoise_text.data.formats import huggingface
+from infonoise_text.data.formats import huggingface, stdin
 from infonoise_text.data.options import EMBEDDED
 from infonoise_text.data.reading import Document, Reading
 
@@ -59,13 +59,14 @@ def open_documents(
     Args:
         source: "pydoc" (the documentation that comes with Python, one document per topic), a file,
             a folder, a pattern such as `books/*.txt`, or "hf:NAME" or "hf:NAME,CONFIG" for a
-            Hugging Face data set (a name on the hub or a folder that `save_to_disk` wrote); or
-            several of them.
+            Hugging Face data set (a name on the hub or a folder that `save_to_disk` wrote); "-"
+            for what is piped in, text or JSON lines; or several of them.
         field: Of records, where the text is.
         val, test: Sources of held-out documents.
         skip_bad: How many files or records may be left out because they cannot be read.
     """
     sources = [source] if isinstance(source, str) else list(source)
+    sources = [str(stdin.spooled()) if name == stdin.NAME else name for name in sources]
     given = [([s], split) for s, split in ((val, "valid"), (test, "test")) if s]
 
     def read(reading: Reading) -> Iterator[Document]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -45,14 +45,20 @@ class Division:
         self.drawn, self.shared = drawn, shared
 
     @classmethod
-    def of(cls, documents: Documents) -> "Division":
-        """Reads all documents once; InputError where there are none."""
+    def of(cls, documents: Documents, said: Callable[[int], None] | None = None) -> "Division":
+        """Reads all documents once; InputError where there are none.
+
+        Args:
+            said: Told the bytes so far behind every document.
+        """
         hashes, sizes = array("Q"), array("Q")
         given: dict[str, set[int]] = {}
         total = 0
         for document in documents:
             content = document.text.encode()
             total += len(content)
+            if said is not None:
+                said(total)
             if document.split in SPLITS[1:]:
                 given.setdefault(document.split, set()).add(_hash(document.text))
                 continue
