@@ -13,7 +13,6 @@ import comparisons
 from comparisons import Aim, Comparison, Outcome
 from infonoise_core.errors import InputError
 from infonoise_core.training.record.metrics import read_lines
-from of_text.networks import networks
 from report import Cell, Goal, Section, Table
 from suite import WORK, Suite, Tick
 from text_cost import cost
@@ -275,7 +274,6 @@ SUITE = Suite(
     "text",
     "What schedules, samplers, codes and heads do to text",
     {
-        "networks": networks,
         "schedules": schedules,
         "baselines": baselines,
         "sampling": sampling,

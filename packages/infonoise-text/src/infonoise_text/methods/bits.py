@@ -114,5 +114,5 @@ class Bits:
             network, self.codes, n, length, sigmas, solver=sampler.solver,
             churn=sampler_churn(sampler, profile), s_noise=sampler.s_noise, seed=sampler.seed,
             chunk=sampler.chunk, given=given, guidance=sampler.guidance, progress=progress,
-            own=own,
+            own=own, nearest=True,
         )  # fmt: skip

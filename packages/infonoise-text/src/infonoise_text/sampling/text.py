@@ -35,7 +35,8 @@ class Generated(NamedTuple):
 
     Attributes:
         ids: (n, L) int64.
-        invalid: (n, L) bool, where the bits were no token's code; `ids` holds the likeliest token.
+        invalid: (n, L) bool, where the bits were no token's code; `ids` holds the likeliest token, or
+            the unknown id.
         nfe: Network evaluations that were made for each example.
     """
 
@@ -61,6 +62,7 @@ def generate_ids(
     carry: bool = True,
     progress: Callable[[int, int], None] | None = None,
     own: Own | None = None,
+    nearest: bool = False,
 ) -> Generated:
     """n windows of `length` tokens (n, length), on the CPU.
 
@@ -74,6 +76,7 @@ def generate_ids(
         carry: Hand what each call believed to the next (self-conditioning), at no further
             evaluation.
         own: The generator of each window; by default from `seed`, whatever `chunk` is.
+        nearest: Read a code that belongs to no token as the likeliest token, not the unknown one.
     """
     if solver not in SOLVERS:
         raise InputError(f"--solver {solver}: no such solver; give one of {', '.join(SOLVERS)}")
@@ -89,9 +92,14 @@ def generate_ids(
         device=next(denoiser.parameters()).device, own=own or own_of(seed),
     )  # fmt: skip
     # Bits take m times the room of ids, so no more than a chunk of them is kept.
-    decoded = [read_bits(book, part.x) for part in chunks]
+    read = read_bits if nearest else _as_they_are
+    decoded = [read(book, part.x) for part in chunks]
     ids, invalid = (torch.cat(parts) for parts in zip(*decoded, strict=True))
     return Generated(ids, invalid, calls.nfe)
+
+
+def _as_they_are(book: Codes, x: Tensor) -> Decoded:
+    return book.decode(x > CENTRE)
 
 
 def read_bits(book: Codes, x: Tensor) -> Decoded:

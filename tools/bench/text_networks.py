@@ -1,8 +1,14 @@
-"""Networks of bits against masked and autoregressive models at equal updates: a part of text's."""
+"""Networks of bits beside masked and autoregressive models, at equal updates on the same trunk.
+
+python tools/bench/text_networks.py --only pydoc
+
+About an hour a corpus on a quiet core; runs that are finished stay in the folder of `suite.WORK`.
+"""
 
 import json
 import tarfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +16,7 @@ import comparisons
 from infonoise_core.errors import InputError
 from infonoise_core.training.record.metrics import read_lines
 from report import Cell, Goal, Section, Table
-from suite import WORK, Tick
+from suite import WORK, Suite, Tick
 
 BOOKS = Path("../shared/data/text/gutenberg-books/gutenberg-books.tar.xz")
 SHAKESPEARE = Path("../shared/data/text/tinyshakespeare")
@@ -29,27 +35,24 @@ UPDATES = ("--steps", "400", "--batch-size", "32", "--length", "64", "--eval-eve
 QUICK = ("--steps", "20", "--batch-size", "4", "--length", "16")
 
 
-def networks(quick: bool, seed: int, tick: Tick) -> Section:
-    """Bits per byte and generated text of equal updates on the same trunk."""
-    tables, goals = [], []
-    for name in CORPORA[:1] if quick else CORPORA:
-        data = str(_corpus(name, tick))
-        runs = {
-            model: _trained(f"{name}-{model}", data, options, quick, seed, tick)
-            for model, options in MODELS.items()
-        }
-        first, *others = runs.values()
-        tick(f"{name}, evaluate")
-        few = ("--windows", "8") if quick else ("--windows", "128")
-        beside = ("--split", "val", "--samples", "0", "--beside", *map(str, others))
-        found = _evaluated(first, "beside", tick, *few, *beside)
-        rows = found["tables"][0]["rows"]
-        costs = {row["name"]: row["values"]["bits per byte"] for row in rows}
-        tables.append(_costs(name, rows, runs))
-        made = {model: _generated(runs[model], quick, tick) for model in ("bits", "linear-patch")}
-        tables.append(_samples(name, made))
-        goals += _goals(name, costs, made)
-    return Section("Networks of bits beside others, at equal updates", tables, goals)
+def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
+    """Bits per byte and generated text of equal updates on the same trunk, for one corpus."""
+    data = str(_corpus(name, tick))
+    runs = {
+        model: _trained(f"{name}-{model}", data, options, quick, seed, tick)
+        for model, options in MODELS.items()
+    }
+    first, *others = runs.values()
+    tick(f"{name}, evaluate")
+    few = ("--windows", "8") if quick else ("--windows", "128")
+    beside = ("--split", "val", "--samples", "0", "--beside", *map(str, others))
+    found = _evaluated(first, "beside", tick, *few, *beside)
+    rows = found["tables"][0]["rows"]
+    costs = {row["name"]: row["values"]["bits per byte"] for row in rows}
+    made = {model: _generated(runs[model], quick, tick) for model in ("bits", "linear-patch")}
+    tables = [_costs(name, rows, runs), _samples(name, made)]
+    title = f"Networks of bits beside others, {name}"
+    return Section(title, tables, _goals(name, costs, made))
 
 
 def _corpus(name: str, tick: Tick) -> Path:
@@ -185,3 +188,13 @@ def _goals(
         )
     )  # fmt: skip
     return goals
+
+
+SUITE = Suite(
+    "text-networks",
+    "Networks of bits beside masked and autoregressive models",
+    {name: partial(networks, name) for name in CORPORA},
+)
+
+if __name__ == "__main__":
+    SUITE.main()
