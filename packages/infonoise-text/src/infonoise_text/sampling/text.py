@@ -35,8 +35,8 @@ class Generated(NamedTuple):
 
     Attributes:
         ids: (n, L) int64.
-        invalid: (n, L) bool, where the bits were no token's code; `ids` holds the likeliest token or
-            the unknown id.
+        invalid: (n, L) bool, where the bits were no token's code; `ids` holds the likeliest token,
+            or the unknown id.
         nfe: Network evaluations that were made for each example.
     """
 
