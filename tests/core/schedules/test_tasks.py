@@ -1,6 +1,7 @@
 """Several tasks at once: shares by closed forms, and linear-Gaussian tasks that are learned."""
 
 import math
+import pickle
 from dataclasses import dataclass
 
 import pytest
@@ -155,6 +156,35 @@ def test_state_goes_on_bit_for_bit() -> None:
         assert torch.equal(one, other)
     with pytest.raises(InputError, match="is of tasks"):
         InfoNoise(CHANNEL, tasks=("a", "c"), dim=8).load_state_dict(whole.state_dict())
+
+
+@pytest.mark.parametrize("tasks", [(), ("a", "b")])
+def test_a_pickled_schedule_goes_on_as_the_other(tasks: tuple[str, ...]) -> None:
+    """Views of tables are views again."""
+    schedule = InfoNoise(CHANNEL, tasks=tasks, warmup_steps=10, refresh_every=7, dim=8)
+    other = pickle.loads(pickle.dumps(schedule))
+    sources = [BinarySource(8, -0.3, 0.3), BinarySource(8, -3.0, 3.0)]
+    for one in (schedule, other):
+        if tasks:
+            feed(one, sources, 24)
+            continue
+        rng = torch.Generator().manual_seed(0)
+        for _ in range(24):
+            u = one.sample(500, generator=rng)
+            x0 = sources[0].sample(500, rng)
+            x = x0 + u[:, None] * torch.randn(x0.shape, generator=rng)
+            one.observe(u, (sources[0].denoise(x, u) - x0).square().sum(1))
+            one.step()
+    assert other.status() == schedule.status()
+    draws = [
+        one.sample(64, generator=torch.Generator().manual_seed(1)) for one in (schedule, other)
+    ]
+    if tasks:
+        assert all(torch.equal(a, b) for a, b in zip(*draws, strict=True))
+    else:
+        assert torch.equal(*draws)
+    centre = torch.tensor([0.3])
+    assert torch.equal(schedule.density(centre), other.density(centre))
 
 
 def test_mistakes_name_the_task() -> None:

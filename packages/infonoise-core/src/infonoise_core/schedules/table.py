@@ -98,6 +98,8 @@ class TableLaw:
         self._density = density.clone()
         self._drawn.copy_(density)
         self._lines.copy_(self._inverse(density))
+        # A view, which a pickle does not keep as one.
+        self._starts = self._lines[0, 1:]
 
     def _inverse(self, density: Tensor) -> Tensor:
         """(3, K) of each bin, for inverting the cdf.

@@ -227,6 +227,11 @@ class _SharedSums(RateEstimator):
         self._increment = torch.cat([part._increment for part in parts], 1)
         self._hand_out()
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Unpickled, columns are copies: they are made the parts' own again."""
+        self.__dict__.update(state)
+        self._hand_out()
+
     def _hand_out(self) -> None:
         """Each part reads, and empties, its own columns."""
         for part, own in zip(self._parts, self._increment.chunk(len(self._parts), 1), strict=True):
