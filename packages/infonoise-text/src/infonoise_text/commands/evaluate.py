@@ -116,11 +116,12 @@ def _bits_per_byte(
                 )
             )
     length = runs[0].method.objective.length
+    mark = "" if corpus.split(split).lossless else f" ({NOT_COMPARABLE})"
     for order, name in _TOKEN_MODELS.items():
         found = token_reference(corpus.split(split), model, order, length, command.options.windows)
         rows.append(
             Row(
-                f"token {name}",
+                f"token {name}{mark}",
                 {column: found[key] for column, key in _COLUMNS.items()},
                 {column: found[f"{key}_stderr"] for column, key in _COLUMNS.items()},
                 "lower",
@@ -130,7 +131,9 @@ def _bits_per_byte(
         )
     for order, bits in enumerate(byte_references(corpus, split, _ORDER), start=1):
         explanation = f"The exact cost under a model of {order} bytes, from counts of train."
-        rows.append(Row(f"byte {order}-gram", {"bits per byte": bits}, {}, "lower", explanation))
+        rows.append(
+            Row(f"byte {order}-gram{mark}", {"bits per byte": bits}, {}, "lower", explanation)
+        )
     changed = corpus.manifest.changed
     settings = {"windows": command.options.windows, "split": command.split, "lossy": changed}
     note = ""

@@ -40,7 +40,8 @@ def whole_text(
         nats = torch.from_numpy(model.nats(text.ids.numpy(), order))
         bound = per_unit(nats, torch.ones(len(nats)))
         about = f"The exact cost under a {name} model of tokens, from counts of train."
-        rows.append(_row(f"token {name}", text, bound, about, with_errors=False))
+        mark = "" if text.lossless else f" ({NOT_COMPARABLE})"
+        rows.append(_row(f"token {name}{mark}", text, bound, about, with_errors=False))
     bytes_of_text = byte_ids(content)
     letters = byte_model(corpus, _ORDER)
     for order in range(1, _ORDER + 1):
