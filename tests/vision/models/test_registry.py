@@ -15,7 +15,8 @@ from infonoise_core.processes.denoiser import EDMDenoiser
 from infonoise_core.sampling.guidance import guided
 from infonoise_vision.models.blocks import SelfAttention, halve
 from infonoise_vision.models.dit import DiT, patchify, positions, unpatchify
-from infonoise_vision.models.edm_unet import ADM, DDPMPP, Block, EDMUNet
+from infonoise_vision.models.edm_form import ADM, ADM_1, DDPMPP
+from infonoise_vision.models.edm_unet import Block, EDMUNet
 from infonoise_vision.models.registry import NETWORKS, Inputs, make_network
 from infonoise_vision.models.unet import UNet
 
@@ -236,7 +237,7 @@ def test_a_fresh_block_is_its_shortcut(form, scale):
     assert isinstance(down.shortcut, nn.Conv2d) == form.projected
 
 
-@pytest.mark.parametrize("form", [DDPMPP, ADM])
+@pytest.mark.parametrize("form", [DDPMPP, ADM_1])
 @pytest.mark.parametrize("resample", [None, "down", "up"])
 def test_a_block_against_plain_formulas(form, resample):
     torch.manual_seed(0)
@@ -253,7 +254,7 @@ def test_a_block_against_plain_formulas(form, resample):
 
     given = block.modulation(embedding)[:, :, None, None]
     h = block.conv_in(sized(silu(block.norm_in(x))))
-    if form is ADM:
+    if form is ADM_1:
         h = block.norm_out(h) * (1 + given[:, :12]) + given[:, 12:]
     else:
         h = block.norm_out(h + given)

@@ -1,4 +1,4 @@
-"""infonoise-vision: the verbs of every domain, and prepare, inpaint and upscale."""
+"""infonoise-vision: the verbs of every domain, and prepare, import, inpaint and upscale."""
 
 import sys
 

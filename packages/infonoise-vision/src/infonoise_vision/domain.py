@@ -1,6 +1,7 @@
 """Images as a domain: what core's verbs need to know of them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,16 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         return evaluation_of(options.objective, data.train, data.held_out)
 
     def as_today(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Runs from before the option --held-out was there held a fifth out."""
-        objective = {"held_out": SHARE, **settings["objective"]}
+        """Runs from before --held-out held a fifth out; before --network-format that was 1."""
+        objective = {"held_out": SHARE, "network_format": 1, **settings["objective"]}
         return {**settings, "objective": objective}
+
+    def going_on(self, options: ImageOptions, begun: Mapping[str, Any]) -> ImageOptions:
+        """A run of format 1 goes on in it."""
+        objective = begun.get("objective", {"network_format": 2})
+        if not isinstance(objective, dict) or "network_format" in objective:
+            return options
+        return replace(options, objective=replace(options.objective, network_format=1))
 
     def rebuild(self, settings: Mapping[str, Any], folder: Path) -> nn.Module:
         """The network for images of the run's shape and number of classes."""
@@ -150,8 +158,9 @@ class ImageDomain(Domain[Parts, ImageOptions]):
     def card(self, settings: Mapping[str, Any]) -> dict[str, str]:
         """Images, network, classes and condition."""
         images, objective = settings[self.summary_key], settings["objective"]
+        shape = "x".join(map(str, images["shape"]))
         rows = {
-            "images": f"{images['train']:,}, {'x'.join(map(str, images['shape']))}",
+            "images": f"{number:,}, {shape}" if (number := images.get("train")) else shape,
             "network": objective["network"],
         }
         if objective["conditional"]:

@@ -34,6 +34,20 @@ class Prepare:
 
 
 @dataclass(frozen=True)
+class Import:
+    """Make a model that was trained elsewhere one of ours; nothing in its file is run."""
+
+    source: Positional[Path]
+    """network-snapshot-*.pkl of NVlabs/edm: DDPM++, NCSN++ or ADM"""
+    out: Positional[Path]
+    """folder to write, which every other command takes in place of a run"""
+    data: str | None = None
+    """images to measure the model's profile on, as for train"""
+    overwrite: bool = False
+    """replace what an earlier import left there"""
+
+
+@dataclass(frozen=True)
 class Inpaint:
     """Fill in a part of pictures."""
 

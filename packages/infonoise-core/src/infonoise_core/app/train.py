@@ -114,7 +114,7 @@ def _prepared(
         task=domain.task(data, options, config.seed),
         schedule=domain.schedules(data, options)(command.schedule, config.steps),
         evaluation=domain.evaluation(data, options),
-        settings=_settings(domain, command, summary, domain.model_settings(data, options)),
+        settings=settings_of_run(domain, command, summary, domain.model_settings(data, options)),
         about=domain.about(data),
         save_assets=lambda folder: domain.save_assets(data, options, folder),
         samples=lambda denoiser: domain.samples(denoiser, data, options),
@@ -130,7 +130,7 @@ def _same(run: Run, command: TrainCommand) -> dict[str, Any]:
     return {**run.settings, "engine": engine, "versions": versions}
 
 
-def _settings(
+def settings_of_run(
     domain: Domain[Data, Options],
     command: TrainOptions,
     summary: Mapping[str, Any],

@@ -150,6 +150,7 @@ def denoiser_of(
         classes=classes if objective.conditional else 0,
         augment=augment.AUGMENT_DIM if objective.augment else 0,
         dropout=objective.dropout,
+        network_format=objective.network_format,
     )
     condition = condition_of(objective, shape, classes)
     if condition is not None:

@@ -50,8 +50,10 @@ class Objective:
     """where the data have no test images: share (below 1) or number of those to hold out; default a
     fifth, at most 10,000"""
     network: str = "small"
-    """tiny, small, ddpmpp-small, ddpmpp-cifar10, ddpmpp-ffhq64, adm-imagenet64, dit-tiny or
-    dit-small"""
+    """tiny, small, ddpmpp-small, ddpmpp-cifar10, ddpmpp-ffhq64, adm-imagenet64, dit-tiny, dit-small,
+    or sizes as in ddpmpp:128:2-2-2:4:16 (ncsnpp, adm)"""
+    network_format: int = 2
+    """2: ddpmpp and adm have EDM's own numbers; 1: those of runs before that"""
     dropout: float | None = None
     """inside the network, instead of its preset's"""
     conditional: bool = False
@@ -86,6 +88,8 @@ class Objective:
         check_noise(self.condition_noise)
         check_held_out(self.held_out)
         check_network(self.network)
+        if self.network_format not in (1, 2):
+            raise InputError(f"--network-format {self.network_format}: give 1 or 2")
         for option, name, names in (
             ("weight", self.weight, WEIGHTS), ("head", self.head, HEADS),
             ("favour", self.favour, VALUES),

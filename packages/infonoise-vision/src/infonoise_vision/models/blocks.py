@@ -17,10 +17,11 @@ def level_sides(shape: tuple[int, int, int], levels: int) -> list[int]:
     return [-(-max(shape[1:]) // 2**level) for level in range(levels)]
 
 
-def group_norm(channels: int) -> nn.GroupNorm:
+def group_norm(channels: int, eps: float = 1e-5) -> nn.GroupNorm:
     """Group norm of at most 32 groups, with 4 channels or more in each where that is possible."""
     most = max(1, min(32, channels // 4))
-    return nn.GroupNorm(next(g for g in range(most, 0, -1) if channels % g == 0), channels)
+    groups = next(g for g in range(most, 0, -1) if channels % g == 0)
+    return nn.GroupNorm(groups, channels, eps)
 
 
 def halve(x: Tensor) -> Tensor:
@@ -31,6 +32,24 @@ def halve(x: Tensor) -> Tensor:
 def enlarge(x: Tensor, size: Sequence[int]) -> Tensor:
     """Repeat each pixel twice and cut at `size` (h, w), which is what `halve` was given."""
     return functional.interpolate(x, size=tuple(size), mode="nearest")
+
+
+def filtered_half(x: Tensor, padding: int = 1) -> Tensor:
+    """(n, c, h, w) -> half the side, by the filter (1, 3, 3, 1) / 8 along rows and columns."""
+    kernel = _filter(x)
+    return functional.conv2d(x, kernel, stride=2, padding=padding, groups=x.shape[1])
+
+
+def filtered_double(x: Tensor, size: Sequence[int]) -> Tensor:
+    """(n, c, h, w) -> twice the side by the same filter, cut at `size` (h, w)."""
+    kernel = 4 * _filter(x)
+    doubled = functional.conv_transpose2d(x, kernel, stride=2, padding=1, groups=x.shape[1])
+    return doubled[..., : size[0], : size[1]]
+
+
+def _filter(x: Tensor) -> Tensor:
+    row = x.new_tensor([1.0, 3.0, 3.0, 1.0])
+    return (row[:, None] * row / 64).expand(x.shape[1], 1, 4, 4)
 
 
 def refuse_unknown(
@@ -89,11 +108,11 @@ class NoiseEmbedding(nn.Module):
 class SelfAttention(nn.Module):
     """Every pixel attends to every other: (n, c, h, w) -> (n, c, h, w), the input added."""
 
-    def __init__(self, channels: int, head_channels: int = 64) -> None:
+    def __init__(self, channels: int, head_channels: int = 64, eps: float = 1e-5) -> None:
         super().__init__()
         most = max(1, channels // head_channels)
         self.heads = next(h for h in range(most, 0, -1) if channels % h == 0)
-        self.norm = group_norm(channels)
+        self.norm = group_norm(channels, eps)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.out = nn.Conv2d(channels, channels, 1)
 

@@ -1,13 +1,12 @@
-"""The two U-Nets of Karras et al. 2022 (EDM, arXiv 2206.00364, appendix F): DDPM++ and ADM.
+"""The U-Nets of Karras et al. 2022 (EDM, 2206.00364, appendix F): DDPM++, NCSN++ and ADM.
 
-DDPM++ is the network of Song et al. 2021 (arXiv 2011.13456), ADM that of Dhariwal & Nichol 2021
-(arXiv 2105.05233). Both halve the image between levels, keep every block's output for the way back
+DDPM++ and NCSN++ are of Song et al. 2021 (arXiv 2011.13456), ADM is of Dhariwal & Nichol 2021
+(arXiv 2105.05233). All halve the image between levels, keep every block's output for the way back
 up, and attend at the given resolutions. What sets them apart is in `Form`.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -18,96 +17,17 @@ from torch.nn import functional
 from infonoise_vision.models.blocks import (
     SelfAttention,
     enlarge,
+    filtered_double,
+    filtered_half,
     group_norm,
     halve,
     level_sides,
-    refuse_unknown,
     with_given,
 )
+from infonoise_vision.models.edm_form import Conditioning, Form
 from infonoise_vision.models.unet import check_sizes
 
-
-@dataclass(frozen=True)
-class Form:
-    """What sets DDPM++ and ADM apart.
-
-    Attributes:
-        modulated: The embedding scales and shifts inside a block; else it only shifts.
-        residual_scale: Of every sum of a block with its shortcut.
-        projected: The shortcut has a 1x1 convolution wherever the block resamples.
-        head_channels: Channels of an attention head; None means one head.
-        all_attend: On the way up every block of an attending level attends; else only the last.
-        label_after: A label is added after the embedding's linear layers; else before.
-    """
-
-    modulated: bool
-    residual_scale: float
-    projected: bool
-    head_channels: int | None
-    all_attend: bool
-    label_after: bool
-
-
-DDPMPP = Form(
-    modulated=False, residual_scale=math.sqrt(0.5), projected=True, head_channels=None,
-    all_attend=False, label_after=False,
-)  # fmt: skip
-ADM = Form(
-    modulated=True, residual_scale=1.0, projected=False, head_channels=64,
-    all_attend=True, label_after=True,
-)  # fmt: skip
-
 Resample = Literal["down", "up"]
-
-
-class LabelVectors(nn.Module):
-    """label (n,) int64 -> (n, channels); zero for the null label `classes`.
-
-    Without a bias: the linear layer that follows in DDPM++ has one.
-    """
-
-    def __init__(self, classes: int, channels: int) -> None:
-        super().__init__()
-        self.classes = classes
-        self.weight = nn.Parameter(torch.randn(classes, channels))
-
-    def forward(self, label: Tensor) -> Tensor:
-        """As a product with one-hot rows, so that no value is looked at."""
-        indices = torch.arange(self.classes, device=label.device)
-        return (label[:, None] == indices).to(self.weight.dtype) @ self.weight
-
-
-class Conditioning(nn.Module):
-    """c_noise (n,), label (n,) or None, augment (n, a) or None -> (n, 4 width)."""
-
-    frequencies: Tensor
-
-    def __init__(self, width: int, classes: int, augment: int, label_after: bool) -> None:
-        super().__init__()
-        frequencies = torch.logspace(0, -4, width // 2)
-        self.register_buffer("frequencies", frequencies, persistent=False)
-        self.label_after = label_after
-        self.first = nn.Linear(2 * len(frequencies), 4 * width)
-        self.second = nn.Linear(4 * width, 4 * width)
-        channels = 4 * width if label_after else 2 * len(frequencies)
-        self.label = LabelVectors(classes, channels) if classes else None
-        self.augment = nn.Linear(augment, 2 * len(frequencies), bias=False) if augment else None
-
-    def forward(self, c_noise: Tensor, label: Tensor | None, augment: Tensor | None) -> Tensor:
-        """Compute the angles in float32 whatever the weights are in."""
-        refuse_unknown(label, augment, self.label is not None, self.augment is not None)
-        angles = c_noise.to(torch.float32)[:, None] * self.frequencies.to(torch.float32)
-        dtype = self.first.weight.dtype
-        h = torch.cat([angles.sin(), angles.cos()], dim=1).to(dtype)
-        if self.augment is not None and augment is not None:
-            h = h + self.augment(augment.to(dtype))
-        given = self.label(label) if self.label is not None and label is not None else None
-        if given is not None and not self.label_after:
-            h = h + given
-        h = self.second(functional.silu(self.first(h)))
-        if given is not None and self.label_after:
-            h = h + given
-        return functional.silu(h)
 
 
 class Block(nn.Module):
@@ -130,25 +50,28 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.form, self.resample = form, resample
-        self.norm_in = group_norm(inputs)
+        self.norm_in = group_norm(inputs, form.eps)
         self.conv_in = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.modulation = nn.Linear(embedding, 2 * outputs if form.modulated else outputs)
-        self.norm_out = group_norm(outputs)
+        self.norm_out = group_norm(outputs, form.eps)
         self.dropout = nn.Dropout(dropout)
         self.conv_out = nn.Conv2d(outputs, outputs, 3, padding=1)
         projected = inputs != outputs or (form.projected and resample is not None)
         self.shortcut = nn.Conv2d(inputs, outputs, 1) if projected else nn.Identity()
         self.attention: SelfAttention | None = None
-        if attention:
-            self.attention = SelfAttention(outputs, form.head_channels or outputs)
+        if attention and form.attends(outputs):
+            heads = form.head_channels or outputs
+            self.attention = SelfAttention(outputs, heads, form.eps)
 
     def forward(self, x: Tensor, embedding: Tensor, size: Sequence[int]) -> Tensor:
         """`size` (h, w): what a block that doubles the side brings its output to."""
         h = functional.silu(self.norm_in(x))
         if self.resample == "down":
-            x, h = halve(x), halve(h)
+            down = filtered_half if self.form.residual else halve
+            x, h = down(x), down(h)
         elif self.resample == "up":
-            x, h = enlarge(x, size), enlarge(h, size)
+            up = filtered_double if self.form.residual else enlarge
+            x, h = up(x, size), up(h, size)
         h = self.conv_in(h)
         modulation = self.modulation(embedding)[:, :, None, None]
         if self.form.modulated:
@@ -163,13 +86,27 @@ class Block(nn.Module):
         return out
 
 
+class Shrunk(nn.Module):
+    """A convolution, then the filter of 4x4 at half the side: (n, c, h, w) -> (n, o, h/2, w/2)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As one step, the padding of both at once."""
+        h = functional.conv2d(x, self.conv.weight, padding=2)
+        bias: Tensor = self.conv.bias  # type: ignore[assignment]
+        return filtered_half(h, padding=0) + bias[:, None, None]
+
+
 class EDMUNet(nn.Module):
     """Raw network F(x, c_noise, label, augment, given) -> x's shape; zero before training.
 
     Args:
-        form: DDPMPP or ADM.  The other arguments are those of `model.UNet`; `blocks` is the
+        form: DDPMPP, NCSNPP or ADM.  The other arguments are those of `model.UNet`; `blocks` is the
             number on the way down, and there is one more per level on the way up. Besides the
-            resolutions in `attention`, one block at the bottom attends, in both forms.
+            resolutions in `attention`, one block at the bottom attends.
     """
 
     def __init__(
@@ -193,15 +130,21 @@ class EDMUNet(nn.Module):
         attends = [side in attention for side in level_sides(shape, len(widths))]
         block = partial(Block, embedding=4 * width, form=form, dropout=dropout)
 
-        self.embedding = Conditioning(width, classes, augment, form.label_after)
+        self.embedding = Conditioning(width, classes, augment, form)
         channels = widths[0] if form.modulated else width
         self.stem = nn.Conv2d(shape[0] + given, channels, 3, padding=1)
         skips = [channels]
         self.encoder = nn.ModuleList()
+        # NCSN++: the image again, at each level below the first.
+        self.again = nn.ModuleList()
+        source = shape[0] + given
         for level, wide in enumerate(widths):
             if level > 0:
                 self.encoder.append(block(channels, channels, resample="down"))
                 skips.append(channels)
+                if form.residual:
+                    self.again.append(Shrunk(source, channels))
+                    source = channels
             for _ in range(blocks):
                 self.encoder.append(block(channels, wide, attention=attends[level]))
                 channels = wide
@@ -220,7 +163,7 @@ class EDMUNet(nn.Module):
                 self.decoder.append(block(channels + skips.pop(), wide, attention=here))
                 self.doubles.append(False)
                 channels = wide
-        self.norm = group_norm(channels)
+        self.norm = group_norm(channels, form.eps)
         self.out = nn.Conv2d(channels, shape[0] if outputs is None else outputs, 3, padding=1)
         if not form.modulated:
             self.apply(spread_evenly)
@@ -248,8 +191,11 @@ class EDMUNet(nn.Module):
         embedding = self.embedding(c_noise, label, augment)
         h = self.stem(x.to(self.stem.weight.dtype)).contiguous(memory_format=torch.channels_last)
         skips = [h]
+        image, again = x.to(h.dtype), iter(self.again)
         for block in self.encoder:
             h = block(h, embedding, h.shape[2:])
+            if self.again and block.resample == "down":
+                h = image = (h + next(again)(image)) * math.sqrt(0.5)
             skips.append(h)
         for block in self.middle:
             h = block(h, embedding, h.shape[2:])

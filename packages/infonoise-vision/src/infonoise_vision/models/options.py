@@ -1,6 +1,8 @@
 """Names of networks and conditions, to check options by; imports neither torch nor numpy."""
 
 import math
+import re
+from dataclasses import dataclass
 
 from infonoise_core.errors import InputError
 
@@ -10,12 +12,56 @@ NETWORKS = (
     *("dit-tiny", "dit-small"),
 )
 CONDITIONS = ("hidden-half", "hidden-box", "superres", "label")
+# Forms of networks that may be given with sizes of their own.
+FORMS = ("ddpmpp", "ncsnpp", "adm")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """A U-Net of EDM of any size, as in `ddpmpp:128:2-2-2:4:16`.
+
+    Attributes:
+        form: One of FORMS.
+        width: Channels that all others are multiples of.
+        multipliers: Of each level.
+        blocks: Of each level.
+        attention: Sides of the levels that attend.
+    """
+
+    form: str
+    width: int
+    multipliers: tuple[int, ...]
+    blocks: int
+    attention: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """As --network has it."""
+        attention = "-".join(map(str, self.attention)) or "0"
+        multipliers = "-".join(map(str, self.multipliers))
+        return f"{self.form}:{self.width}:{multipliers}:{self.blocks}:{attention}"
+
+
+def parse_sizes(name: str) -> Sizes | None:
+    """The sizes in a network's name; None where it has none."""
+    numbers = r"\d{1,5}(?:-\d{1,5}){0,9}"
+    found = re.fullmatch(
+        rf"({'|'.join(FORMS)}):(\d{{1,5}}):({numbers}):(\d{{1,3}}):({numbers})", name
+    )
+    if found is None:
+        return None
+    multipliers, attention = (tuple(map(int, found[i].split("-"))) for i in (3, 5))
+    attention = tuple(side for side in attention if side)
+    return Sizes(found[1], int(found[2]), multipliers, int(found[4]), attention)
 
 
 def check_network(name: str) -> None:
     """InputError for a name that no network has."""
-    if name not in NETWORKS:
-        raise InputError(f"--network {name}: no such network; give one of {', '.join(NETWORKS)}")
+    if name not in NETWORKS and parse_sizes(name) is None:
+        raise InputError(
+            f"--network {name}: no such network; give one of {', '.join(NETWORKS)}, or sizes as in"
+            " ddpmpp:128:2-2-2:4:16 (also ncsnpp, adm)"
+        )
 
 
 def check_condition(kind: str | None) -> None:

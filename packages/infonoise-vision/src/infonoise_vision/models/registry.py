@@ -8,8 +8,9 @@ from torch import nn
 
 from infonoise_vision.models.blocks import level_sides
 from infonoise_vision.models.dit import DiT
-from infonoise_vision.models.edm_unet import ADM, DDPMPP, EDMUNet, Form
-from infonoise_vision.models.options import check_network
+from infonoise_vision.models.edm_form import ADM, ADM_1, DDPMPP, DDPMPP_1, NCSNPP, Form
+from infonoise_vision.models.edm_unet import EDMUNet
+from infonoise_vision.models.options import check_network, parse_sizes
 from infonoise_vision.models.unet import UNet, preset
 
 Shape = tuple[int, int, int]
@@ -26,6 +27,7 @@ class Inputs:
         dropout: None for the preset's own.
         given: Channels of the condition, 0 for none.
         outputs: Channels of the result, None for those of the image.
+        network_format: 1 for EDM's networks as runs before format 2 have them.
     """
 
     shape: Shape
@@ -34,6 +36,12 @@ class Inputs:
     dropout: float | None = None
     given: int = 0
     outputs: int | None = None
+    network_format: int = 2
+
+
+# Forms by name, and as runs of format 1 have them.
+_FORMS = {"ddpmpp": DDPMPP, "ncsnpp": NCSNPP, "adm": ADM}
+_OLD = {"ddpmpp": DDPMPP_1, "adm": ADM_1}
 
 
 def small(given: Inputs, narrower: int = 1) -> nn.Module:
@@ -52,7 +60,7 @@ def small(given: Inputs, narrower: int = 1) -> nn.Module:
 
 
 def edm(
-    form: Form, width: int, multipliers: tuple[int, ...], blocks: int, dropout: float
+    name: str, width: int, multipliers: tuple[int, ...], blocks: int, dropout: float
 ) -> Callable[[Inputs], nn.Module]:
     """An EDM U-Net.
 
@@ -61,6 +69,7 @@ def edm(
     """
 
     def make(given: Inputs) -> nn.Module:
+        form = _form(name, given)
         sides = level_sides(given.shape, len(multipliers))
         attention = [side for side in sides if side <= 32]
         if not form.all_attend:
@@ -95,19 +104,31 @@ NETWORKS: dict[str, Callable[[Inputs], nn.Module]] = {
     # 2 M: two CPU cores, slowly.
     "dit-tiny": dit(128, 6, 4),
     # 7 M: a desktop GPU.
-    "ddpmpp-small": edm(DDPMPP, 64, (1, 2, 2), 2, 0.1),
+    "ddpmpp-small": edm("ddpmpp", 64, (1, 2, 2), 2, 0.1),
     # 33 M: DiT-S/2 of the paper.
     "dit-small": dit(384, 12, 6),
     # 55.7 M: EDM's for CIFAR-10.
-    "ddpmpp-cifar10": edm(DDPMPP, 128, (2, 2, 2), 4, 0.13),
+    "ddpmpp-cifar10": edm("ddpmpp", 128, (2, 2, 2), 4, 0.13),
     # 61.8 M: EDM's for FFHQ at 64x64.
-    "ddpmpp-ffhq64": edm(DDPMPP, 128, (1, 2, 2, 2), 4, 0.05),
+    "ddpmpp-ffhq64": edm("ddpmpp", 128, (1, 2, 2, 2), 4, 0.05),
     # 295.9 M: EDM's for ImageNet at 64x64.
-    "adm-imagenet64": edm(ADM, 192, (1, 2, 3, 4), 3, 0.1),
+    "adm-imagenet64": edm("adm", 192, (1, 2, 3, 4), 3, 0.1),
 }
 
 
 def make_network(name: str, given: Inputs) -> nn.Module:
     """A fresh network of that name, with torch's global generator; InputError for unknown names."""
     check_network(name)
-    return NETWORKS[name](given)
+    sizes = parse_sizes(name)
+    if sizes is None:
+        return NETWORKS[name](given)
+    return EDMUNet(
+        given.shape, _form(sizes.form, given), sizes.width, sizes.multipliers, sizes.blocks,
+        sizes.attention, given.dropout or 0.0, given.classes, given.augment, given.given,
+        given.outputs,
+    )  # fmt: skip
+
+
+def _form(name: str, given: Inputs) -> Form:
+    old = given.network_format < 2 and name in _OLD
+    return _OLD[name] if old else _FORMS[name]

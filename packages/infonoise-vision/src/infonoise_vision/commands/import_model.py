@@ -1,0 +1,84 @@
+"""`infonoise-vision import`: models that others trained, as folders that every verb takes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from infonoise_core.app.imported import write_imported
+from infonoise_core.errors import InputError
+from infonoise_core.profiles.measured import measure_profile
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.training.artifact import check_out
+from infonoise_vision.domain import DOMAIN
+from infonoise_vision.methods.diffusion import channel_of, load
+from infonoise_vision.methods.options import ImageOptions, Objective
+from infonoise_vision.models.edm_pickle import Imported, import_edm
+from infonoise_vision.options import Import
+
+# Of the profile.
+_BINS, _DRAWS, _CHUNK = 64, 128, 64
+# Share of augmented images that EDM trained with.
+_AUGMENT = 0.12
+
+
+def run_import(config: Import) -> None:
+    """Write config.out and say what is in it."""
+    check_out(config.out, overwrite=config.overwrite)
+    model = _model(config.source)
+    objective = _objective(model)
+    profile = None if config.data is None else _measured(model, objective, config.data)
+    classes = [str(i) for i in range(model.classes)]
+    summary = {"name": config.source.stem, "shape": list(model.shape), "classes": classes}
+    source = f"NVlabs/edm, {config.source.name}"
+    write_imported(
+        DOMAIN, config.out, ImageOptions(objective), summary, model.denoiser, source,
+        profile=profile, overwrite=config.overwrite,
+    )  # fmt: skip
+    size = sum(p.numel() for p in model.denoiser.parameters())
+    shape = "x".join(map(str, model.shape))
+    known = f", {model.classes} classes" if model.classes else ""
+    print(f"{config.out}: {model.network}, {size:,} parameters, images {shape}{known}")
+    if profile is None:
+        print("without a profile: give --data IMAGES to measure it")
+
+
+def _model(source: Path) -> Imported:
+    if source.is_dir():
+        raise InputError(
+            f"{source}: is a folder; give a network-snapshot-*.pkl of NVlabs/edm (a folder of"
+            " Diffusers gets levels from infonoise_core.integrations.diffusers)"
+        )
+    if not source.exists():
+        raise InputError(f"{source}: no such file; give a network-snapshot-*.pkl of NVlabs/edm")
+    return import_edm(source)
+
+
+def _objective(model: Imported) -> Objective:
+    return Objective(
+        sigma_min=model.sigma_min, sigma_max=model.sigma_max, sigma_data=model.sigma_data,
+        network=model.network, dropout=model.dropout, conditional=bool(model.classes),
+        augment=_AUGMENT if model.augment else 0.0,
+    )  # fmt: skip
+
+
+def _measured(model: Imported, objective: Objective, data: str) -> EntropyRateProfile:
+    """The profile on held-out images of the user's."""
+    parts = load(replace(objective, size=model.shape[1]), data)
+    images = parts.held_out if len(parts.held_out) else parts.train
+    if images.shape != model.shape:
+        raise InputError(
+            f"{data}: images of {images.shape[0]} channels, and the model has {model.shape[0]};"
+            " give images as it was trained on"
+        )
+    x0 = images.x0(slice(0, min(len(images), _BINS * _DRAWS)))
+    given = {}
+    if model.classes:
+        # The null label, where the classes are not the model's.
+        given["label"] = torch.full((len(x0),), model.classes)
+        if images.labels is not None and len(images.classes) == model.classes:
+            given["label"] = torch.from_numpy(images.labels[: len(x0)])
+    rng = torch.Generator().manual_seed(0)
+    return measure_profile(
+        model.denoiser.eval(), x0, channel_of(objective), _BINS, _DRAWS, given, rng, chunk=_CHUNK
+    )
