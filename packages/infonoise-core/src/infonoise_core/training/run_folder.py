@@ -109,7 +109,9 @@ def open_run(
         kind: Dataclass of the settings: those that an older version wrote are read under the
             names that its fields have now, and fields that came since had their defaults.
     """
-    going_on = check_run(out, settings, overwrite=overwrite, finished=finished, kind=kind)
+    going_on = check_run(
+        out, settings, overwrite=overwrite, finished=finished, kind=kind, today=today
+    )
     if not going_on:
         out.mkdir(parents=True, exist_ok=True)
         marker = marker_of(out)
