@@ -35,6 +35,7 @@ INTERFACE = Interface(
     splits=("test", "val", "valid"),
     own={
         "prepare": (options.Prepare, "infonoise_text.commands.prepare:run_prepare"),
+        "import": (options.Import, "infonoise_text.commands.import_model:run_import"),
         "complete": (options.Complete, "infonoise_text.commands.complete:run_complete"),
         "infill": (options.Infill, "infonoise_text.commands.complete:run_infill"),
     },

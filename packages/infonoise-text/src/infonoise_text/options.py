@@ -82,6 +82,26 @@ class ProfileExtras:
 
 
 @dataclass(frozen=True)
+class Import:
+    """Make a release of CoBit one of ours."""
+
+    source: Positional[Path]
+    """its .pt or .safetensors, such as cobit_s_lm1b.pt"""
+    out: Positional[Path]
+    """folder to write, which every other command takes in place of a run"""
+    tokenizer: str
+    """that it was trained with: a folder, a tokenizer.json, or a name on the hub"""
+    length: int = 128
+    """tokens of a window"""
+    heads: int | None = None
+    """of attention, where they are not of 64 channels each"""
+    profile: Path | None = None
+    """a profile of the model, for grids that follow one"""
+    overwrite: bool = False
+    """replace what an earlier import left there"""
+
+
+@dataclass(frozen=True)
 class Complete:
     """Go on behind a prompt."""
 

@@ -23,6 +23,7 @@ from infonoise_text.methods.options import Objective
 from infonoise_text.methods.task import TextTask, bit_profile, weighting
 from infonoise_text.models.config import preset
 from infonoise_text.models.denoiser import SIGMA_LAST, BitDenoiser, make_denoiser
+from infonoise_text.models.sdt import make_sdt
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated, Own, generate_ids
 
@@ -44,6 +45,8 @@ class Bits:
         self._trunk = preset(objective.network, objective.dropout)
 
     def network(self, seed: int) -> BitDenoiser:
+        if self._trunk.sdt is not None:
+            return make_sdt(self.codes.bits, self._trunk, seed)
         return make_denoiser(self.codes.bits, self._trunk, seed, self.objective.reading)
 
     def task(self, split: Split, network: BitDenoiser) -> TextTask:

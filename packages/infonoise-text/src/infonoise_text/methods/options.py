@@ -27,8 +27,8 @@ class Objective:
     codes: Literal["binary", "semantic"] | None = None
     """how tokens become bits; by default semantic, for linear patches and cobit binary"""
     network: str = "tiny"
-    """size of the transformer: tiny or small; cobit-s and cobit-m, in their published form; for
-    comparison linear-patch and linear-patch-small, tiny and small in that form"""
+    """size of the transformer: tiny or small; cobit-s and cobit-m, CoBit's sizes, or sdt, its
+    network as released; for comparison linear-patch and linear-patch-small"""
     tuples: int = 8
     """of tiny and small: overlapping tuples of bits that a token is read by"""
     tuple_bits: int = 5
@@ -105,6 +105,12 @@ class TextOptions:
         if self.clusters is not None and self.method != "bits":
             raise InputError(
                 f"--clusters {self.clusters} with --method {self.method}: only bits have clusters"
+            )
+        plain = self.method == "bits" and self.clusters is None
+        if preset(self.objective.network).sdt is not None and not plain:
+            raise InputError(
+                f"--network {self.objective.network}: is a network of bits alone; leave --clusters"
+                " and other methods out"
             )
 
     @property

@@ -20,7 +20,7 @@ from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import random_spans
 from infonoise_text.data.windows import Windows
 from infonoise_text.methods.options import Objective
-from infonoise_text.models.denoiser import SIGMA_DATA
+from infonoise_text.models.denoiser import CENTRE, SIGMA_DATA
 from infonoise_text.models.groups import Groups
 
 # Tokens that are counted at a time.
@@ -93,6 +93,7 @@ class TextTask:
         self.dim = self.length * book.bits
         self._weight = weighting(objective)
         self._groups: Groups | None = getattr(denoiser, "groups", None)
+        self._no_belief: float = getattr(denoiser, "no_belief", CENTRE)
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -141,9 +142,9 @@ class TextTask:
     def _first_pass(
         self, denoiser: Denoiser, x: Tensor, sigma: Tensor, condition: dict[str, Tensor]
     ) -> Tensor:
-        """(n, L, m) beliefs: of a first pass for a share of the examples, 1/2 for the others."""
+        """(n, L, m) beliefs: of a first pass for a share of the examples, none for the others."""
         n, share = len(x), self.objective.self_cond
-        previous = torch.full_like(x, 0.5)
+        previous = torch.full_like(x, self._no_belief)
         if share == 0:
             return previous
         # A number of examples, not a mask, so that nothing waits for the device; on average right.

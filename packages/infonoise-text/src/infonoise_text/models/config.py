@@ -1,5 +1,6 @@
 """Sizes of the networks, by name."""
 
+import re
 from dataclasses import dataclass, replace
 
 from infonoise_core.errors import InputError
@@ -24,6 +25,8 @@ class TrunkConfig:
         convolutions: Before attention and SwiGLU, each position takes up its neighbours.
         tuples: Of networks of bits: tokens are read by tuples of bits, and bits answered in groups
             (`models.tuples`); without, by one linear patch, and each bit alone.
+        sdt: The network of CoBit's releases (`models.sdt`): width of its SwiGLU, numbers that a bit
+            is read as, and width of its head.
     """
 
     width: int
@@ -34,6 +37,7 @@ class TrunkConfig:
     causal: bool = False
     convolutions: bool = False
     tuples: bool = False
+    sdt: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         if min(self.width, self.blocks, self.heads) < 1:
@@ -87,13 +91,30 @@ PRESETS = {
     "linear-patch": TrunkConfig(width=96, blocks=3, heads=4),
     "linear-patch-small": TrunkConfig(width=128, blocks=4, heads=4),
 }
+# The network of CoBit's smaller releases, as published: wider heads, biases, its own null belief.
+PRESETS["sdt"] = TrunkConfig(768, 12, 12, shared=False, sdt=(2048, 64, 128))
 # What the first releases called the sizes of their networks -> their name today.
 FORMERLY = {"tiny": "linear-patch", "small": "linear-patch-small"}
 
 
 def preset(name: str, dropout: float | None = None) -> TrunkConfig:
     """The sizes of that name, with another dropout if one is given."""
-    if name not in PRESETS:
+    sizes = PRESETS.get(name) or _sdt(name)
+    if sizes is None:
         raise InputError(f"--network {name}: no such size; give one of {', '.join(PRESETS)}")
-    sizes = PRESETS[name]
     return sizes if dropout is None else replace(sizes, dropout=dropout)
+
+
+def sdt_name(sizes: TrunkConfig) -> str:
+    """As --network has it: sdt:WIDTH:BLOCKS:HEADS:SWIGLU:CONTENT:HEAD."""
+    return ":".join(map(str, ("sdt", sizes.width, sizes.blocks, sizes.heads, *(sizes.sdt or ()))))
+
+
+def _sdt(name: str) -> TrunkConfig | None:
+    """The sizes in such a name; None where it is none."""
+    found = re.fullmatch(r"sdt((?::\d{1,5}){6})", name)
+    if found is None:
+        return None
+    width, blocks, heads, *rest = (int(part) for part in found[1].split(":")[1:])
+    hidden, content, head = rest
+    return TrunkConfig(width, blocks, heads, shared=False, sdt=(hidden, content, head))

@@ -51,6 +51,9 @@ class BitDenoiser(nn.Module):
     they. Tokens that are not `known` are unknown, so `known` all False is no condition at all.
     """
 
+    # What stands for no belief where some of a batch have one.
+    no_belief = CENTRE
+
     def __init__(self, network: BitTransformer | TupleTransformer) -> None:
         super().__init__()
         self.network = network
