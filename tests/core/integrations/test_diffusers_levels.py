@@ -1,6 +1,7 @@
 """Diffusers' models as denoisers, and lists put into its schedulers, by the real library."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from tests.conftest import DATA
 from infonoise_core import DiscreteDDPM, InputError, RectifiedFlow, VarianceExploding, solve
 from infonoise_core.analytic.mixture import MixtureSource
 from infonoise_core.integrations import diffusers as ours
-from infonoise_core.integrations.diffusers_levels import held, noise_of, stock_lists
+from infonoise_core.integrations.diffusers_levels import held, noise_of
+from infonoise_core.integrations.diffusers_schedulers import stock_lists
 
 diffusers = pytest.importorskip("diffusers")
 # The library asks numpy for copies in a way that numpy is giving up.
@@ -76,7 +78,7 @@ class Predictor(torch.nn.Module):
                 self.kind
             ]
         out = out.reshape(x.shape).to(x.dtype)
-        return (out,) if not return_dict else diffusers.models.unets.unet_2d.UNet2DOutput(out)
+        return (out,) if not return_dict else SimpleNamespace(sample=out)
 
 
 @pytest.fixture(scope="module")

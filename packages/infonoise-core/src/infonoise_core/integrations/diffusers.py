@@ -20,10 +20,9 @@ from infonoise_core.integrations.diffusers_levels import (
     kind_of,
     levels_of,
     noise_of,
-    scheduler_for,
-    stock_lists,
     table_levels,
 )
+from infonoise_core.integrations.diffusers_schedulers import scheduler_for, stock_lists
 from infonoise_core.processes.channel import Channel, RectifiedFlow, VarianceExploding
 from infonoise_core.processes.denoiser import EDMDenoiser
 from infonoise_core.processes.discrete import DiscreteDDPM

@@ -41,7 +41,7 @@ def import_release(
         overwrite: Replace what an earlier import left.
     """
     denoiser = load_release(source, heads)
-    config: SDTConfig = denoiser.network.config  # type: ignore[assignment,union-attr]
+    config: SDTConfig = denoiser.network.config  # type: ignore[assignment]
     found = load_tokenizer(tokenizer)
     book = binary_codes(found.size, found.unknown)
     if book.bits != config.bits:

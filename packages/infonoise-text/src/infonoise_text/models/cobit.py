@@ -25,6 +25,11 @@ _NAMES = {
     "head.mixer.0": "head_mix", "head.mixer.3": "head_out",
 }  # fmt: skip
 _PREFIX = re.compile(r"^(?:_orig_mod\.|module\.)+")
+# What torch, pickle and zip raise for files of another kind.
+_DAMAGE = (
+    *(pickle.UnpicklingError, OSError, RuntimeError, ValueError, KeyError, EOFError),
+    *(AttributeError, TypeError, ImportError, IndexError),
+)
 # Channels of a head in every release.
 _HEAD = 64
 
@@ -94,8 +99,7 @@ def _state(path: Path) -> Mapping[str, Any]:
 
         found = read(path, map_location="cpu", weights_only=True)
     # A file of another kind can raise nearly anything, of torch, pickle and zip.
-    except (pickle.UnpicklingError, OSError, RuntimeError, ValueError, KeyError, EOFError, AttributeError, TypeError,
-            ImportError, IndexError) as error:  # fmt: skip
+    except _DAMAGE as error:
         reason = " ".join(str(error).split())[:120]
         raise InputError(f"{path}: cannot be read as weights ({reason}); get it again") from None
     match found:

@@ -207,7 +207,7 @@ class SDTDenoiser(BitDenoiser):
             belief = torch.where(known[..., None], bits, belief)
         level = self._per_bit(sigma.to(torch.float32))
         scale = (level.square() + SIGMA_DATA**2).rsqrt()
-        said = self.network(
+        said: Tensor = self.network(
             scale * (x - CENTRE), scale * (belief - CENTRE), sigma.to(torch.float32).log()
         )
         log_odds = said.to(torch.float32) + evidence(x, level)
