@@ -5,7 +5,7 @@ from infonoise_core.app.interface import Interface
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_vision.evaluation.options import EvaluateExtras, ProfileExtras
 from infonoise_vision.methods.options import ImageOptions
-from infonoise_vision.options import Import, Inpaint, Prepare, Upscale
+from infonoise_vision.options import Export, Import, Inpaint, Prepare, Upscale
 from infonoise_vision.presets import TRAIN_PRESETS
 from infonoise_vision.sampling.options import SampleExtras
 
@@ -29,6 +29,7 @@ INTERFACE = Interface(
     profile=ProfileExtras,
     own={
         "prepare": (Prepare, f"{_COMMANDS}.prepare:run_prepare"),
+        "export": (Export, f"{_COMMANDS}.export:run_export"),
         "import": (Import, f"{_COMMANDS}.import_model:run_import"),
         "inpaint": (Inpaint, f"{_COMMANDS}.inpaint:run_inpaint"),
         "upscale": (Upscale, f"{_COMMANDS}.inpaint:run_upscale"),

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_vision.sampling.options import Filling
 
 
@@ -34,11 +36,26 @@ class Prepare:
 
 
 @dataclass(frozen=True)
+class Export:
+    """Write a run as a folder that Hugging Face Diffusers opens."""
+
+    run: Positional[Path]
+    """the --out of a train command, of a pull or of an import"""
+    out: Positional[Path]
+    """folder to write"""
+    to: Literal["diffusers"] = "diffusers"
+    """whose form it has"""
+    sampler: OmitArgPrefixes[SamplerConfig] = field(
+        default_factory=lambda: SamplerConfig(grid="karras")
+    )
+
+
+@dataclass(frozen=True)
 class Import:
     """Make a model that was trained elsewhere one of ours; nothing in its file is run."""
 
     source: Positional[Path]
-    """network-snapshot-*.pkl of NVlabs/edm: DDPM++, NCSN++ or ADM"""
+    """network-snapshot-*.pkl of NVlabs/edm (DDPM++, NCSN++ or ADM), or what export wrote"""
     out: Positional[Path]
     """folder to write, which every other command takes in place of a run"""
     data: str | None = None

@@ -2,13 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from infonoise_core.app.imported import write_imported
+from infonoise_core.config.tree import from_plain
 from infonoise_core.errors import InputError
+from infonoise_core.extras import require
+from infonoise_core.files import read_json
 from infonoise_core.profiles.measured import measure_profile
 from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.training.allocation import within
 from infonoise_core.training.artifact import check_out
 from infonoise_vision.domain import DOMAIN
 from infonoise_vision.methods.diffusion import channel_of, load
@@ -25,6 +30,9 @@ _AUGMENT = 0.12
 def run_import(config: Import) -> None:
     """Write config.out and say what is in it."""
     check_out(config.out, overwrite=config.overwrite)
+    if config.source.is_dir():
+        _from_pipeline(config)
+        return
     model = _model(config.source)
     objective = _objective(model)
     profile = None if config.data is None else _measured(model, objective, config.data)
@@ -43,12 +51,36 @@ def run_import(config: Import) -> None:
         print("without a profile: give --data IMAGES to measure it")
 
 
-def _model(source: Path) -> Imported:
-    if source.is_dir():
+def _from_pipeline(config: Import) -> None:
+    """A folder that `export --to diffusers` wrote, as a run again."""
+    index = config.source / "model_index.json"
+    known = read_json(index, "give what export wrote") if index.is_file() else {}
+    if known.get("network") != ["infonoise_vision.models.diffusers_pipeline", "Network"]:
         raise InputError(
-            f"{source}: is a folder; give a network-snapshot-*.pkl of NVlabs/edm (a folder of"
-            " Diffusers gets levels from infonoise_core.integrations.diffusers)"
+            f"{config.source}: is no folder that infonoise-vision export wrote; other folders of"
+            " Diffusers get levels from infonoise_core.integrations.diffusers"
         )
+    require("diffusers", "infonoise-vision[diffusers]", f"{config.source}: a folder of Diffusers")
+    from infonoise_vision.models.diffusers_pipeline import Network
+
+    weights = config.source / "network" / "diffusion_pytorch_model.safetensors"
+    with within(weights, config.source):
+        network = Network.from_pretrained(config.source / "network", low_cpu_mem_usage=False)
+    about = network.config
+    kind: Any = Objective
+    objective: Objective = from_plain(kind, dict(about.objective))
+    summary = {
+        "name": config.source.resolve().name, "shape": list(about.shape),
+        "classes": list(about.classes),
+    }  # fmt: skip
+    write_imported(
+        DOMAIN, config.out, ImageOptions(objective), summary, network.denoiser,
+        f"infonoise-vision export, {config.source.resolve().name}", overwrite=config.overwrite,
+    )  # fmt: skip
+    print(f"{config.out}: {objective.network}, images {'x'.join(map(str, about.shape))}")
+
+
+def _model(source: Path) -> Imported:
     if not source.exists():
         raise InputError(f"{source}: no such file; give a network-snapshot-*.pkl of NVlabs/edm")
     return import_edm(source)
