@@ -168,7 +168,7 @@ def table_levels(scheduler: Any) -> Tensor | None:
 
 
 def held(scheduler: Any, sigmas: Tensor) -> Any:
-    """A copy of a scheduler with these levels, which it keeps whatever steps are asked for."""
+    """A copy of a scheduler with levels (n,), which it keeps whatever steps are asked for."""
     mine = copy.deepcopy(scheduler)
     levels = sigmas.clone()
     take = mine.set_timesteps

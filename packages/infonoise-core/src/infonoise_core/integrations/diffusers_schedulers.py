@@ -63,7 +63,7 @@ def scheduler_for(scheduler: Any, solver: str) -> Any:
 def stock_lists(scheduler: Any, target: Any, n: int) -> dict[str, Tensor]:
     """What a model has without us: the pipeline's own list, and those of the target scheduler.
 
-    Of at most n levels, by name; those that a scheduler cannot make are left out.
+    Of at most n levels (n,), by name; those that a scheduler cannot make are left out.
     """
     found: dict[str, Tensor] = {}
     kind = kind_of(target)

@@ -63,6 +63,12 @@ def start_levels(
     """Lowest levels above which no more than each tolerance of nats remains, ascending.
 
     None above sigma_max, which is the last of them whatever remains above it.
+
+    Args:
+        profile: Of the denoiser.
+        x0: (n, ...) examples.
+        sigma_max: The highest level.
+        tolerances: In nats.
     """
     fine = torch.logspace(
         math.log10(float(profile.edges[0])), math.log10(sigma_max), 400, dtype=torch.float64

@@ -43,7 +43,7 @@ class History:
         return bool(self.seen)
 
     def add(self, value: Tensor, sigma: float, lower: float) -> None:
-        """A call at sigma, of a step that ends at `lower`."""
+        """A call at sigma that gave a value (n, ...), of a step that ends at `lower`."""
         self.seen = [Seen(value, sigma), *self.seen][: self._length]
         self._reached = lower
 

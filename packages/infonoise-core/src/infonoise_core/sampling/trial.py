@@ -42,11 +42,11 @@ class Trial:
         self._fine = self._noise
 
     def given(self, x: Tensor, sigma: Tensor, **_: Any) -> Tensor:
-        """The denoiser with the conditions of the first rows."""
+        """The denoiser, given the first rows' conditions: x (n, ...), sigma (n,) -> (n, ...)."""
         return self._denoiser(x, sigma, **{k: v[: len(x)] for k, v in self._condition.items()})
 
     def noisy(self, sigma: float) -> Tensor:
-        """A few noisy examples at a level."""
+        """A few noisy examples (n, ...) at a level."""
         few = self._quarter
         return self._x0[self._rows[:few]] + sigma * self._noise[:few]
 
@@ -55,11 +55,11 @@ class Trial:
         return max(LEAST, len(self._noise) // 4)
 
     def refer(self, sigmas: Tensor) -> None:
-        """The fine solve that all are held against."""
+        """The fine solve, by levels (k,), that all are held against."""
         self._fine = self._solved(sigmas, "heun", len(self._noise))
 
     def error(self, sigmas: Tensor, small: bool = False) -> float:
-        """Distance of a list's samples from the fine ones."""
+        """Distance of the samples of a list (k,) from the fine ones."""
         made = self.made(sigmas, small)
         return _distance(made, self._fine[: len(made)], self._measure)
 
@@ -72,7 +72,7 @@ class Trial:
         return self._kept[key]
 
     def is_better(self, sigmas: Tensor, than: Tensor) -> bool:
-        """Whether by more than a margin and more than the error of the difference (jackknife)."""
+        """Whether a list (k,) wins over another by a margin, and by the jackknife's error."""
         made, other = self.made(sigmas), self.made(than)
         whole = self._won(made, other, self._fine)
         if not whole > _MARGIN * _distance(other, self._fine, self._measure):

@@ -23,7 +23,7 @@ def run_export(config: Export) -> None:
     from infonoise_vision.models.diffusers_pipeline import InfoNoisePipeline, Network
 
     objective = {**run.settings["objective"], "network_format": run.objective.network_format}
-    network = Network(objective, list(run.shape), list(run.classes))
+    network = Network(objective, list(run.shape), list(run.classes), run.levels)
     network.denoiser.load_state_dict(run.denoiser.state_dict())
     sigmas = run.sampling(config.sampler).sigmas
     pipeline: Any = InfoNoisePipeline(network, sigmas.tolist(), config.sampler.solver)

@@ -71,7 +71,7 @@ def _from_pipeline(config: Import) -> None:
     objective: Objective = from_plain(kind, dict(about.objective))
     summary = {
         "name": config.source.resolve().name, "shape": list(about.shape),
-        "classes": list(about.classes),
+        "classes": list(about.classes), "levels": about.levels,
     }  # fmt: skip
     write_imported(
         DOMAIN, config.out, ImageOptions(objective), summary, network.denoiser,
@@ -89,7 +89,8 @@ def _model(source: Path) -> Imported:
 def _objective(model: Imported) -> Objective:
     return Objective(
         sigma_min=model.sigma_min, sigma_max=model.sigma_max, sigma_data=model.sigma_data,
-        network=model.network, dropout=model.dropout, conditional=bool(model.classes),
+        noise_unit=1.0, head="edm", weight="edm", network=model.network, dropout=model.dropout,
+        conditional=bool(model.classes),
         augment=_AUGMENT if model.augment else 0.0,
     )  # fmt: skip
 

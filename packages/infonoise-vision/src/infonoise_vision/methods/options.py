@@ -50,8 +50,8 @@ class Objective:
     """where the data have no test images: share (below 1) or number of those to hold out; default a
     fifth, at most 10,000"""
     network: str = "small"
-    """tiny, small, ddpmpp-small, ddpmpp-cifar10, ddpmpp-ffhq64, adm-imagenet64, dit-tiny, dit-small,
-    or sizes as in ddpmpp:128:2-2-2:4:16 (ncsnpp, adm)"""
+    """tiny, small, ddpmpp-small, ddpmpp-cifar10, ddpmpp-ffhq64, adm-imagenet64, dit-tiny or
+    dit-small, or sizes as in ddpmpp:128:2-2-2:4:16 (ncsnpp, adm)"""
     network_format: int = 2
     """2: ddpmpp and adm have EDM's own numbers; 1: those of runs before that"""
     dropout: float | None = None

@@ -34,17 +34,22 @@ class Network(ModelMixin, ConfigMixin):
         objective: Of the run's config.json.
         shape: (c, h, w) of an image.
         classes: Their names.
+        levels: Grey levels of the images, for a head of symbols.
     """
 
     @register_to_config
     def __init__(
-        self, objective: Mapping[str, Any], shape: Sequence[int], classes: Sequence[str] = ()
+        self,
+        objective: Mapping[str, Any],
+        shape: Sequence[int],
+        classes: Sequence[str] = (),
+        levels: int | None = None,
     ) -> None:
         super().__init__()
         kind: Any = Objective
         settings: Objective = from_plain(kind, dict(objective))
         c, h, w = shape
-        self.denoiser = denoiser_of(settings, (c, h, w), len(classes), seed=0)
+        self.denoiser = denoiser_of(settings, (c, h, w), len(classes), 0, levels)
 
     def forward(self, sample: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
         """x0 (n, c, h, w) of noisy images and levels (n,)."""

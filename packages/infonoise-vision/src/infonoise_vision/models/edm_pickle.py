@@ -142,7 +142,7 @@ def our_weights(
     """EDM's weights under our names.
 
     Args:
-        theirs: Of the inner network, by EDM's names.
+        theirs: Of the inner network, by EDM's names; of any shape, (outputs, inputs, ...).
         sizes: Of it.
         classes: How many it knows.
     """
