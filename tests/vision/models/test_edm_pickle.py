@@ -171,7 +171,7 @@ def test_an_imported_model_is_a_run_to_every_verb(tmp_path, capsys):
 @pytest.mark.data
 def test_what_is_no_model_is_refused(tmp_path, capsys):
     for source, words in (
-        (tmp_path, "is a folder"),
+        (tmp_path, "is no folder that infonoise-vision export wrote"),
         (tmp_path / "none.pkl", "no such file"),
         (FOLDER / "README.md", "is no whole pickle|it uses"),
     ):
