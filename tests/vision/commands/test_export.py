@@ -23,13 +23,13 @@ def run(tmp_path_factory):
 
 
 def test_the_pipeline_makes_the_run_s_images_and_so_does_the_run_again(run, tmp_path, capsys):
-    from infonoise_vision.models.diffusers_pipeline import InfoNoisePipeline
+    from infonoise_vision.sampling.diffusers_pipeline import InfoNoisePipeline
 
     folder, again = tmp_path / "exported", tmp_path / "again"
     assert main(["export", str(run), str(folder), "--steps", "3"]) == 0
     assert "3 levels, heun" in capsys.readouterr().out
     index = json.loads((folder / "model_index.json").read_text())
-    assert index["network"] == ["infonoise_vision.models.diffusers_pipeline", "Network"]
+    assert index["network"] == ["infonoise_vision.sampling.diffusers_pipeline", "Network"]
     pipeline = InfoNoisePipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
     label = torch.tensor([3, 7])

@@ -1,7 +1,6 @@
 """`infonoise-text import`: a release of CoBit as a folder that every verb takes."""
 
 from infonoise_core.training.artifact import check_out
-from infonoise_text.domain import TextDomain
 from infonoise_text.interface import INTERFACE
 from infonoise_text.methods.imported import import_release
 from infonoise_text.options import Import
@@ -11,7 +10,7 @@ def run_import(config: Import) -> None:
     """Write config.out and say what is in it."""
     check_out(config.out, overwrite=config.overwrite)
     denoiser = import_release(
-        TextDomain(INTERFACE), config.source, config.out, config.tokenizer, config.length,
+        INTERFACE.load(), config.source, config.out, config.tokenizer, config.length,
         config.heads, config.profile, overwrite=config.overwrite,
     )  # fmt: skip
     size = sum(parameter.numel() for parameter in denoiser.parameters())

@@ -20,7 +20,7 @@ def run_export(config: Export) -> None:
             " of Diffusers take none; give a run without"
         )
     require("diffusers", "infonoise-vision[diffusers]", "export --to diffusers")
-    from infonoise_vision.models.diffusers_pipeline import InfoNoisePipeline, Network
+    from infonoise_vision.sampling.diffusers_pipeline import InfoNoisePipeline, Network
 
     objective = {**run.settings["objective"], "network_format": run.objective.network_format}
     network = Network(objective, list(run.shape), list(run.classes), run.levels)
@@ -31,7 +31,7 @@ def run_export(config: Export) -> None:
         pipeline.save_pretrained(folder)
         (folder / "README.md").write_text(_PAGE.format(run=run.path.name), encoding="utf-8")
     print(f"{config.out}: {len(sigmas)} levels, {config.sampler.solver}; open it with")
-    print("  from infonoise_vision.models.diffusers_pipeline import InfoNoisePipeline")
+    print("  from infonoise_vision.sampling.diffusers_pipeline import InfoNoisePipeline")
     print(f"  pipeline = InfoNoisePipeline.from_pretrained({str(config.out)!r})")
 
 
@@ -45,6 +45,6 @@ tags: [infonoise, diffusion, images]
 A model of images trained with [infonoise-vision](https://pypi.org/project/infonoise-vision/), as a
 pipeline of Diffusers. No code lies here; `pip install infonoise-vision[diffusers]`, then
 
-    from infonoise_vision.models.diffusers_pipeline import InfoNoisePipeline
+    from infonoise_vision.sampling.diffusers_pipeline import InfoNoisePipeline
     images = InfoNoisePipeline.from_pretrained("this folder")(batch_size=4).images
 """

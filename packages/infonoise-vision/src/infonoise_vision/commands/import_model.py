@@ -55,13 +55,13 @@ def _from_pipeline(config: Import) -> None:
     """A folder that `export --to diffusers` wrote, as a run again."""
     index = config.source / "model_index.json"
     known = read_json(index, "give what export wrote") if index.is_file() else {}
-    if known.get("network") != ["infonoise_vision.models.diffusers_pipeline", "Network"]:
+    if known.get("network") != ["infonoise_vision.sampling.diffusers_pipeline", "Network"]:
         raise InputError(
             f"{config.source}: is no folder that infonoise-vision export wrote; other folders of"
             " Diffusers get levels from infonoise_core.integrations.diffusers"
         )
     require("diffusers", "infonoise-vision[diffusers]", f"{config.source}: a folder of Diffusers")
-    from infonoise_vision.models.diffusers_pipeline import Network
+    from infonoise_vision.sampling.diffusers_pipeline import Network
 
     weights = config.source / "network" / "diffusion_pytorch_model.safetensors"
     with within(weights, config.source):
