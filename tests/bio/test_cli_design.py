@@ -98,3 +98,11 @@ def test_iupac_letters_of_a_template_constrain(trained, tmp_path, few, run):
     assert run("infill", trained, template, "--out", out, "--each", 8, *few)[0] == 0
     for text in sequences(out):
         assert re.fullmatch("ACGT[AG]{6}[ACGT]{2}[CT]{6}[ACGT]{2}ACGT", text)
+
+
+def test_an_activity_that_training_never_saw_is_said(trained, tmp_path, few, run):
+    for value, said in ((1, ""), (1e9, "standard deviations from the mean of training")):
+        code, told, _ = run("sample", trained, "--out", tmp_path / f"{value}.fa", "--samples", 2,
+                            "--activity", f"act={value}", *few)  # fmt: skip
+        assert code == 0
+        assert (said in told) if said else ("note:" not in told)

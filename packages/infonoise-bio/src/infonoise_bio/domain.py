@@ -25,7 +25,13 @@ from infonoise_bio.methods.registry import BASELINES, DIFFUSION
 from infonoise_bio.methods.towards import generate_towards
 from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
 from infonoise_bio.sampling.options import SampleExtras
-from infonoise_bio.sampling.sequences import Condition, Sampling, design, write_designs
+from infonoise_bio.sampling.sequences import (
+    Condition,
+    Sampling,
+    design,
+    far_from_training,
+    write_designs,
+)
 from infonoise_core.app.domain import Domain, Samples
 from infonoise_core.app.options import (
     EvaluateOptions,
@@ -156,6 +162,8 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
         condition = Condition(extras.condition.label, extras.condition.numbers())
         trained = trained_of(run)
         condition.rows(trained.denoiser)  # refused before anything is drawn
+        for line in far_from_training(condition, trained.denoiser):
+            print(line)
         if extras.wishes:
             if method is not DIFFUSION:
                 raise InputError(f"{run.path}: --oracle, --place and --gc are for runs of train")

@@ -106,7 +106,8 @@ def evaluate_run(
             f" {n}"
         )
     rows += evidence(anchors, scanners, windows)
-    tables = [*likelihood, _checks(rows, anchors)]
+    named = "" if options.designs is None else f"; generated: {options.designs.name}"
+    tables = [*likelihood, _checks(rows, anchors, named)]
     return found.Evaluated(tables, _about(subject, options), notes)
 
 
@@ -172,10 +173,10 @@ def _cnn(anchors: Anchors) -> Row:
     return Row("discriminator AUC, CNN", about, None, generated, markov, real)
 
 
-def _checks(rows: Sequence[Row], anchors: Anchors) -> found.Table:
+def _checks(rows: Sequence[Row], anchors: Anchors, named: str) -> found.Table:
     n = len(anchors.generated)
     return found.Table(
-        "checks", f"{n:,} sequences of each kind", COLUMNS,
+        "checks", f"{n:,} sequences of each kind{named}", COLUMNS,
         [
             found.Row(row.name, row.values, better=row.better, explanation=row.explanation)
             for row in rows

@@ -73,6 +73,26 @@ class Condition:
         return rows
 
 
+# Standard deviations from the mean of training beyond which a number is hardly known to a model.
+_FAR = 3.0
+
+
+def far_from_training(condition: Condition, denoiser: BaseDenoiser) -> list[str]:
+    """A line for each number that lies beyond what the model was trained with."""
+    known = denoiser.config.conditions
+    lines = []
+    for name, value in condition.activity.items():
+        i = known.activities.index(name)
+        mean, std = known.mean[i], known.std[i]
+        if abs(value - mean) > _FAR * std:
+            lines.append(
+                f"note: --activity {name}={value:g} lies {abs(value - mean) / std:.3g} standard"
+                f" deviations from the mean of training ({mean:.4g} ± {std:.3g}); the model knows"
+                " little of it"
+            )
+    return lines
+
+
 def design(
     denoiser: BaseDenoiser,
     n: int,
