@@ -14,7 +14,7 @@ from infonoise_core.sampling.grids import karras_grid
 from infonoise_vision.cli import main
 from infonoise_vision.data.images import to_bytes
 from infonoise_vision.domain import open_run
-from infonoise_vision.sampling.images import generate_seeds, png
+from infonoise_vision.sampling.images import generate_each, png
 from infonoise_vision.sampling.labels import class_index
 from infonoise_vision.sampling.options import parse_seeds
 
@@ -49,8 +49,8 @@ def halving(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("churned", [False, True])
 def test_an_image_is_that_of_its_seed_whatever_stands_beside(churned: bool) -> None:
     def drawn(seeds: list[int], chunk: int) -> torch.Tensor:
-        parts = generate_seeds(
-            halving, (1, 4, 4), seeds, GRID, solver="heun",
+        parts = generate_each(
+            halving, (1, 4, 4), [(seed, 0) for seed in seeds], GRID, solver="heun",
             churn=constant_churn(0.2) if churned else None, s_noise=1.0, chunk=chunk,
             condition={}, device=CPU,
         )  # fmt: skip

@@ -1,6 +1,6 @@
 """Images as a domain: what core's verbs need to know of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from infonoise_core.app.options import (
 from infonoise_core.app.trained import TrainedRun, open_trained, options_of, refuse_others
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.schema import Evaluated
+from infonoise_core.schedules.fixed import Schedule
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_vision.data.fingerprint import alike, describe, fingerprint
 from infonoise_vision.data.images import Parts, class_words
 from infonoise_vision.data.options import SHARE
 from infonoise_vision.evaluation.held_out import ImageEvaluation, evaluation_of
-from infonoise_vision.evaluation.profile import check_picture, show_gap, show_groups
+from infonoise_vision.evaluation.profile import check_picture, show_births, show_gap, show_groups
 from infonoise_vision.evaluation.tables import check_cache, evaluate
 from infonoise_vision.interface import INTERFACE
 from infonoise_vision.methods.diffusion import (
@@ -34,6 +35,7 @@ from infonoise_vision.methods.diffusion import (
 )
 from infonoise_vision.methods.options import ImageOptions
 from infonoise_vision.methods.settled import settled
+from infonoise_vision.methods.staged import in_stages, make_staged_task
 from infonoise_vision.sampling.examples import examples, page_examples, real_examples
 from infonoise_vision.sampling.images import check_out
 from infonoise_vision.sampling.trained import ImageRun
@@ -82,8 +84,17 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         """EDM's channel and weight, with the priors of pixels and of cosine coefficients."""
         return schedule_context(options.objective, steps, data.train)
 
+    def schedules(self, data: Parts, options: ImageOptions) -> Callable[[str, int], Schedule]:
+        """By name and number of steps; of a run in stages, with its shares of them."""
+        make = super().schedules(data, options)
+        if not options.objective.staged:
+            return make
+        return lambda name, steps: in_stages(make(name, steps), options.objective, data.train)
+
     def task(self, data: Parts, options: ImageOptions, seed: int) -> ImageTask:
         """The training images with a fresh network."""
+        if options.objective.staged:
+            return make_staged_task(options.objective, data.train, seed)
         return make_task(options.objective, data.train, seed)
 
     def evaluation(self, data: Parts, options: ImageOptions) -> ImageEvaluation:
@@ -139,8 +150,9 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         return evaluate(ImageRun.of(run), data.train, data.held_out, command)
 
     def measures_profile(self, command: ProfileOptions) -> bool:
-        """With --by and with --gap."""
-        if command.options.by is None and not command.options.gap:
+        """With --by, --births and --gap."""
+        extras = command.options
+        if extras.by is None and not (extras.gap or extras.births):
             return False
         check_picture(command)
         return True
@@ -149,6 +161,7 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         """The error by bands or channels, or what the condition takes away of it."""
         images = ImageRun.of(run)
         show = show_gap if command.options.gap else show_groups
+        show = show_births if command.options.births else show
         show(images, images_of(images, command.options.data).held_out, command)
 
     def report_samples(self, run: Run, data: Parts, command: ReportOptions) -> dict[str, Samples]:

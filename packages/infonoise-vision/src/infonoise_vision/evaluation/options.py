@@ -46,15 +46,18 @@ class ProfileExtras:
     by: By | None = None
     """measure the network's error on held-out images, split by Haar band or by channel; --out may
     then be a profile (.json), too"""
+    births: bool = False
+    """of a run with --stages: nats that are lost where details are born"""
     gap: bool = False
     """measure what the run's condition or class says of the image, in nats"""
     data: str | None = None
-    """--by, --gap: the images, if they have moved since training"""
+    """--by, --births, --gap: the images, if they have moved since training"""
     draws: int = 256
-    """--by, --gap: noisy images for each noise level"""
+    """--by, --births, --gap: noisy images for each noise level"""
 
     def __post_init__(self) -> None:
-        if self.by is not None and self.gap:
-            raise InputError("--by and --gap: give one of them")
+        asked = [name for name in ("by", "births", "gap") if getattr(self, name)]
+        if len(asked) > 1:
+            raise InputError(f"{' and '.join(f'--{name}' for name in asked)}: give one of them")
         if self.draws < 2:
             raise InputError(f"--draws {self.draws}: give at least 2, to know the error")

@@ -16,8 +16,10 @@ from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.profiles.readout import Information, information_gap
 from infonoise_core.training.progress import progress
 from infonoise_vision.data.images import ImageSet
+from infonoise_vision.evaluation.births import birth_costs
 from infonoise_vision.evaluation.groups import BINS, grouped_profile
 from infonoise_vision.evaluation.options import By
+from infonoise_vision.models.staged import StagedDenoiser
 from infonoise_vision.sampling.trained import ImageRun
 
 
@@ -118,6 +120,20 @@ def show_gap(run: ImageRun, held_out: ImageSet, command: ProfileOptions) -> None
         draw_profiles(ax, {"without": free, "with": conditional})
         save_figure(fig, command.out, overwrite=command.overwrite)
         print(f"{command.out}: written")
+
+
+def show_births(run: ImageRun, held_out: ImageSet, command: ProfileOptions) -> None:
+    """Print what each birth of details costs; InputError for a run without stages."""
+    if not isinstance(run.denoiser, StagedDenoiser):
+        raise InputError(f"{run.path}: was trained without --stages, and has no births")
+    if command.out is not None:
+        raise InputError("--births draws no picture; leave --out out")
+    costs = birth_costs(run.denoiser, held_out, command.options.draws)
+    print("pixels  born at  details' rms  nats lost per image, held out")
+    for cost in costs:
+        nats = f"{cost.nats:.2f} ± {cost.stderr:.2f}"
+        print(f"{cost.side:6}  {cost.level:7.3g}  {cost.rms:12.3g}  {nats}")
+    print(f"all births: {sum(cost.nats for cost in costs):.2f} nats")
 
 
 def check_picture(command: ProfileOptions) -> None:

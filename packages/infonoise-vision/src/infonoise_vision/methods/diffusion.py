@@ -29,7 +29,9 @@ from infonoise_vision.models.conditions import (
     ConditionedSymbols,
     make_condition,
 )
+from infonoise_vision.models.haar import stages_of
 from infonoise_vision.models.registry import Inputs, make_network
+from infonoise_vision.models.staged import StagedDenoiser
 from infonoise_vision.models.symbols import SymbolDenoiser, outputs, symbol_losses
 
 
@@ -157,6 +159,9 @@ def denoiser_of(
         # One plane more says where the condition is given.
         inputs = replace(inputs, given=condition.channels + 1)
     std, unit, noise = objective.std, objective.unit, objective.condition_noise
+    if objective.staged:
+        network = seeded_network(objective.network, inputs, seed)
+        return StagedDenoiser(network, shape, stages_of(objective.stages, shape), unit)
     if not objective.symbols:
         network = seeded_network(objective.network, inputs, seed)
         if condition is None:

@@ -70,6 +70,11 @@ class Objective:
     """share of examples whose condition is withheld, for guidance and the information gap"""
     factor: int = 4
     """superres: side of the cells whose means are known"""
+    stages: str = "none"
+    """work at half the side where noise has destroyed the finest details, so often: none, a number,
+    or auto, down to 8 pixels"""
+    birth_nats: float = 4.0
+    """--stages: what the birth of a band of details may cost at most, by the images' covariances"""
 
     def __post_init__(self) -> None:
         self._check_range()
@@ -84,6 +89,7 @@ class Objective:
             raise InputError(f"--dropout {self.dropout:g}: give a share from 0 to below 1")
         if not 0 < self.scale < math.inf:
             raise InputError(f"--scale {self.scale:g}: give a factor above 0")
+        self._check_stages()
         check_condition(self.condition)
         check_noise(self.condition_noise)
         check_held_out(self.held_out)
@@ -140,6 +146,31 @@ class Objective:
     def edm_weighted(self) -> bool:
         """Whether low noise counts for more in the loss."""
         return self.weight == "edm" or (self.weight is None and not self.symbols)
+
+    def _check_stages(self) -> None:
+        if self.stages not in ("none", "auto") and not self.stages.isdecimal():
+            raise InputError(f"--stages {self.stages}: give none, auto or a number of halvings")
+        if not 0 < self.birth_nats < math.inf:
+            raise InputError(f"--birth-nats {self.birth_nats:g}: give a number above 0")
+        if not self.staged:
+            return
+        if self.condition is not None:
+            raise InputError(
+                f"--stages {self.stages} --condition {self.condition}: a condition is not learned"
+                " in stages yet; leave one of them out (inpaint and upscale do without)"
+            )
+        if self.weight not in (None, "edm"):
+            raise InputError(f"--weight {self.weight}: with --stages the weight is edm's")
+        if self.symbols:
+            raise InputError(
+                f"--stages {self.stages} --head symbols: grey levels are not told apart in stages;"
+                " leave one of them out"
+            )
+
+    @property
+    def staged(self) -> bool:
+        """Whether there is more than one stage."""
+        return self.stages not in ("none", "0")
 
 
 @dataclass(frozen=True)

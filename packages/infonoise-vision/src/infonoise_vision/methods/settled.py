@@ -28,7 +28,7 @@ def settled(
         own: dict[str, Any] = {name: begun.get(name) for name in left_out}
         return replace(objective, **own)
     if objective.head is None:
-        few = images.levels is not None and images.levels <= SYMBOLS
+        few = images.levels is not None and images.levels <= SYMBOLS and not objective.staged
         objective = replace(objective, head="symbols" if few else "edm")
     if objective.noise_unit is None:
         objective = replace(objective, noise_unit=unit_of(images))

@@ -2,7 +2,8 @@
 
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from infonoise_core.rng import Stream, generator
 from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.solvers import Sample, solve
 from infonoise_vision.data.images import to_bytes
+from infonoise_vision.models.staged import StagedDenoiser
+from infonoise_vision.sampling.staged import StagedLevels, solve_staged
 
 # Solver and levels of the images that are drawn at every evaluation: cheap ones.
 SOLVER, LEVELS = "dpmpp-2m", 12
@@ -26,11 +29,11 @@ SHOWN = 64
 _OTHERS = frozenset({".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".svg", ".pdf"})
 
 
-def generate_seeds(
+def generate_each(
     denoiser: Denoiser,
     shape: tuple[int, ...],
-    seeds: list[int],
-    sigmas: Tensor,
+    draws: Sequence[tuple[int, int]],
+    sigmas: Tensor | StagedLevels,
     *,
     solver: str,
     churn: Churn | None,
@@ -39,27 +42,42 @@ def generate_seeds(
     condition: Mapping[str, Tensor],
     device: torch.device,
     progress: Callable[[int, int], None] | None = None,
+    model: StagedDenoiser | None = None,
 ) -> Iterator[Sample]:
-    """One image of `shape` per seed, in chunks on the CPU, whatever seeds stand beside it.
+    """One image of `shape` per draw, in chunks on the CPU, whatever stands beside it.
 
     Args:
-        sigmas: (k,) descending.
-        condition: Keyword arguments of the denoiser, a row for each seed.
+        draws: (n,) seed and place of each image, which its noise is a function of.
+        sigmas: (k,) descending, or those of stages.
+        condition: Keyword arguments of the denoiser, a row for each draw.
         device: Where the denoiser is.
         progress: Called with (images just done, all).
+        model: In stages, what the denoiser is made of.
     """
-    for start in range(0, len(seeds), chunk):
-        rows = slice(start, min(start + chunk, len(seeds)))
-        rngs = [generator(seed, Stream.SAMPLE, 0) for seed in seeds[rows]]
-        noise = torch.stack([torch.randn(shape, generator=rng) for rng in rngs])
-        sample = solve(
-            denoiser, (float(sigmas[0]) * noise).to(device), sigmas, solver,
-            churn=churn, s_noise=s_noise, generator=rngs,
-            condition={k: v[rows].to(device) for k, v in condition.items()},
-        )  # fmt: skip
+    for start in range(0, len(draws), chunk):
+        rows = slice(start, min(start + chunk, len(draws)))
+        rngs = [generator(seed, Stream.SAMPLE, place) for seed, place in draws[rows]]
+        given = {k: v[rows].to(device) for k, v in condition.items()}
+        if isinstance(sigmas, StagedLevels) and model is not None:
+            sample = solve_staged(
+                denoiser, model, sigmas, partial(_noise, rngs), solver=solver, churn=churn,
+                s_noise=s_noise, condition=given, device=device,
+            )  # fmt: skip
+        else:
+            levels = sigmas.all if isinstance(sigmas, StagedLevels) else sigmas
+            start_noise = float(levels[0]) * _noise(rngs, shape)
+            sample = solve(
+                denoiser, start_noise.to(device), levels, solver,
+                churn=churn, s_noise=s_noise, generator=rngs, condition=given,
+            )  # fmt: skip
         yield Sample(sample.x.cpu(), sample.nfe)
         if progress is not None:
-            progress(rows.stop - start, len(seeds))
+            progress(rows.stop - start, len(draws))
+
+
+def _noise(rngs: Sequence[torch.Generator], shape: tuple[int, ...]) -> Tensor:
+    """(n, *shape) unit noise, a generator for each image."""
+    return torch.stack([torch.randn(shape, generator=rng) for rng in rngs])
 
 
 def check_out(out: Path, overwrite: bool) -> None:

@@ -1,7 +1,7 @@
 """A finished run: its settings, its averaged network and what it takes to use them."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.sampling.churn import Churn
-from infonoise_core.sampling.generate import generate_chunks, sampler_churn, sampler_levels
+from infonoise_core.sampling.generate import sampler_churn, sampler_levels
 from infonoise_core.sampling.guidance import guided
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import Sample
@@ -27,7 +27,13 @@ from infonoise_vision.methods.diffusion import (
 )
 from infonoise_vision.methods.options import ImageOptions, Objective
 from infonoise_vision.models.conditions import Condition, null_space, renoised, replaced
+from infonoise_vision.models.staged import StagedDenoiser
+from infonoise_vision.sampling.images import generate_each
 from infonoise_vision.sampling.options import check_method
+from infonoise_vision.sampling.staged import StagedLevels, staged_levels
+
+# Images at a time: more leave the caches of a processor and take longer.
+_CPU_CHUNK = 64
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,15 @@ class Sampling:
     Attributes:
         sigmas: (k,) descending.
         churn: Relative increase of noise at a level; None for none.
+        stages: The levels of a run in stages; None for others.
+        model: Of such a run.
     """
 
     config: SamplerConfig
     sigmas: Tensor
     churn: Churn | None
+    stages: StagedLevels | None = None
+    model: StagedDenoiser | None = None
 
     def chunks(
         self,
@@ -54,16 +64,34 @@ class Sampling:
     ) -> Iterator[Sample]:
         """n images of `shape` in chunks on the CPU; InputError where they are not finite.
 
+        An image depends on the seed and its place alone. What is to be completed, of which parts
+        are given, is drawn at its full side in runs with stages, too.
+
         Args:
             condition: Keyword arguments of the denoiser, (n, ...) each.
             device: Where the denoiser is.
             progress: Called with (images just done, n).
         """
-        config = self.config
-        for part in generate_chunks(
-            denoiser, shape, n, self.sigmas, solver=config.solver, churn=self.churn,
-            s_noise=config.s_noise, seed=config.seed, chunk=config.chunk,
-            condition=condition, progress=progress, device=device,
+        draws = [(self.config.seed, place) for place in range(n)]
+        return self.each(denoiser, shape, draws, condition, device, progress)
+
+    def each(
+        self,
+        denoiser: Denoiser,
+        shape: tuple[int, int, int],
+        draws: Sequence[tuple[int, int]],
+        condition: Mapping[str, Tensor],
+        device: torch.device,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Iterator[Sample]:
+        """The same, one image for each seed and place of `draws` (n,)."""
+        config, staged = self.config, "given" not in condition
+        # What is drawn does not depend on it.
+        chunk = min(config.chunk, _CPU_CHUNK) if device.type == "cpu" else config.chunk
+        for part in generate_each(
+            denoiser, shape, draws, (self.stages if staged else None) or self.sigmas,
+            solver=config.solver, churn=self.churn, s_noise=config.s_noise, chunk=chunk,
+            condition=condition, progress=progress, device=device, model=self.model,
         ):  # fmt: skip
             yield refuse_nan(part)
 
@@ -121,8 +149,18 @@ class ImageRun:
 
     def sampling(self, config: SamplerConfig) -> Sampling:
         """The options of a command, for this run's noise levels and profile."""
-        sigmas = sampler_levels(config, *self.objective.span, self.profile)
-        return Sampling(config, sigmas, sampler_churn(config, self.profile))
+        low, high = self.objective.span
+        sigmas = sampler_levels(config, low, high, self.profile)
+        churn = sampler_churn(config, self.profile)
+        if not isinstance(self.denoiser, StagedDenoiser):
+            return Sampling(config, sigmas, churn)
+
+        def grid(n: int, low: float, high: float) -> Tensor:
+            return sampler_levels(replace(config, steps=n), low, high, self.profile)
+
+        births: list[float] = self.denoiser.births.tolist()
+        stages = staged_levels(config.steps, low, high, births, grid)
+        return Sampling(config, sigmas, churn, stages, self.denoiser)
 
     def condition(self) -> Condition | None:
         """What is known of an image, as the run was trained."""

@@ -11,10 +11,10 @@ from infonoise_core.errors import InputError
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import Sample
 from infonoise_core.training.progress import Reporter, progress
-from infonoise_vision.sampling.images import generate_seeds, write_folder, write_grid
+from infonoise_vision.sampling.images import write_folder, write_grid
 from infonoise_vision.sampling.labels import labels
 from infonoise_vision.sampling.options import SampleExtras, parse_seeds
-from infonoise_vision.sampling.trained import ImageRun, refuse_nan
+from infonoise_vision.sampling.trained import ImageRun
 
 
 def write_samples(run: ImageRun, command: SampleOptions) -> str:
@@ -70,13 +70,9 @@ def _chunks(
     for start in range(0, n, 1 if alone else n):
         rows = slice(start, start + 1 if alone else n)
         denoiser = run.guided_denoiser(sampler.guidance, seeds[start], run.null())
-        parts = generate_seeds(
-            denoiser, run.shape, seeds[rows], sampling.sigmas, solver=sampler.solver,
-            churn=sampling.churn, s_noise=sampler.s_noise, chunk=sampler.chunk,
-            condition={k: v[rows] for k, v in condition.items()}, device=run.device,
-            progress=advance,
-        )  # fmt: skip
-        yield from map(refuse_nan, parts)
+        given = {k: v[rows] for k, v in condition.items()}
+        draws = [(seed, 0) for seed in seeds[rows]]
+        yield from sampling.each(denoiser, run.shape, draws, given, run.device, advance)
 
 
 def _named(

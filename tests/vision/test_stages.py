@@ -1,0 +1,195 @@
+"""A run in stages, by every verb."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from infonoise_core.sampling.options import SamplerConfig
+from infonoise_vision.cli import main
+from infonoise_vision.data.images import Parts, load_split
+from infonoise_vision.domain import DOMAIN, open_run
+from infonoise_vision.methods.options import ImageOptions, Objective
+from infonoise_vision.methods.staged import MeasuringStagedSchedule, StagedSchedule
+from infonoise_vision.models.staged import StagedDenoiser
+
+SIDE = 16
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Blobs of two classes, the sort of thing that has coarse and fine parts."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:SIDE, :SIDE]
+    centre, width = rng.uniform(4, 12, (96, 2)), rng.uniform(2, 5, 96)
+    square = (y - centre[:, :1, None]) ** 2 + (x - centre[:, 1:, None]) ** 2
+    images = 255 * np.exp(-square / (2 * width[:, None, None] ** 2))
+    path = tmp_path_factory.mktemp("blobs") / "blobs.npz"
+    labels = (width > 3.5).astype(np.int64)
+    np.savez(path, images=images.astype(np.uint8), labels=labels)
+    return path
+
+
+OPTIONS = [
+    "--stages", "auto", "--steps", "12", "--batch-size", "16", "--eval-every", "0",
+    "--save-every", "6", "--log-every", "6", "--device", "cpu", "--conditional",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("staged") / "run"
+    assert main(["train", str(data), "--out", str(out), *OPTIONS]) == 0
+    return out
+
+
+def test_a_run_in_stages_keeps_what_it_measured_of_the_images(run: Path) -> None:
+    denoiser = open_run(run, "cpu").denoiser
+    assert isinstance(denoiser, StagedDenoiser)
+    assert denoiser.stages == 1
+    births = denoiser.births.tolist()
+    rms = float(denoiser.detail_rms[0].square().mean().sqrt())
+    assert births[0] >= 0.99 * 6 * rms
+    assert float(denoiser.filters.abs().max()) > 0
+
+
+@pytest.mark.parametrize("solver", ["heun", pytest.param("dpmpp-2m", marks=pytest.mark.slow)])
+def test_sample(run: Path, tmp_path: Path, solver: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--steps", "6", "--solver", solver, "--device", "cpu", "--label", "1"]
+    out, one = tmp_path / "images", tmp_path / "one"
+    more = ["--guidance", "2", "--churn", "0.1", "--churn-gate", "constant"]
+    assert main(["sample", str(run), "--out", str(out), "--seeds", "3-5", *options, *more]) == 0
+    assert main(["sample", str(run), "--out", str(one), "--seeds", "4", *options, *more]) == 0
+    pixels = [np.asarray(Image.open(folder / "000004.png")) for folder in (out, one)]
+    assert pixels[0].shape == (SIDE, SIDE)
+    # Of other images beside it, convolutions may round in another order.
+    assert np.abs(pixels[0].astype(int) - pixels[1]).max() <= 1
+
+
+@pytest.mark.slow
+def test_images_do_not_depend_on_how_many_there_are(run: Path) -> None:
+    opened = open_run(run, "cpu")
+    label = {"label": torch.zeros(5, dtype=torch.int64)}
+
+    def made(n: int, chunk: int) -> torch.Tensor:
+        sampling = opened.sampling(SamplerConfig(steps=4, grid="karras", seed=7, chunk=chunk))
+        given = {name: value[:n] for name, value in label.items()}
+        parts = sampling.chunks(opened.denoiser, opened.shape, n, given, opened.device)
+        return torch.cat([part.x for part in parts])
+
+    # Convolutions of other numbers of images round in another order, from noise of size 80 on.
+    torch.testing.assert_close(made(5, 2), made(5, 5), rtol=0, atol=2e-3)
+    torch.testing.assert_close(made(3, 3), made(5, 5)[:3], rtol=0, atol=2e-3)
+
+
+@pytest.mark.slow
+def test_evaluate_and_profile(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--samples", "8", "--steps", "4", "--device", "cpu", "--no-classifier"]
+    assert main(["evaluate", str(run), *options]) == 0
+    assert "bits_per_dim" in json.dumps(json.loads((run / "evaluation.json").read_text()))
+    capsys.readouterr()
+    assert main(["profile", str(run), "--births"]) == 0
+    shown = capsys.readouterr().out
+    assert "born at" in shown
+    assert "all births" in shown
+    assert main(["profile", str(run), "--by", "haar", "--draws", "4"]) == 0
+    assert main(["profile", str(run)]) == 0
+
+
+@pytest.mark.slow
+def test_complete(run: Path, data: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    Image.fromarray(np.load(data)["images"][0]).save(picture)
+    out = tmp_path / "filled"
+    options = ["--steps", "4", "--device", "cpu"]
+    assert main(["inpaint", str(run), str(picture), "--out", str(out), *options]) == 0
+    filled = np.asarray(Image.open(out / "picture.png"))
+    assert np.array_equal(filled[: SIDE // 2], np.load(data)["images"][0][: SIDE // 2])
+    small = tmp_path / "small.png"
+    Image.fromarray(np.load(data)["images"][0][::4, ::4]).save(small)
+    assert main(["upscale", str(run), str(small), "--out", str(tmp_path / "large"), *options]) == 0
+
+
+@pytest.mark.slow
+def test_it_goes_on_as_if_it_had_not_stopped(run: Path, data: Path, tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    shutil.copytree(run, half)
+    (half / "done.json").unlink()
+    newest = max((half / "checkpoints").iterdir())
+    shutil.rmtree(newest)
+    assert main(["train", str(data), "--out", str(half), *OPTIONS]) == 0
+    whole, again = (open_run(path, "cpu").denoiser.state_dict() for path in (run, half))
+    assert all(torch.equal(value, again[name]) for name, value in whole.items())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--stages", "some"], "give none, auto or a number"),
+        (["--stages", "3"], "can be halved 2 times"),
+        (["--stages", "1", "--condition", "superres"], "not learned in stages yet"),
+        (["--stages", "1", "--sigma-max", "0.5"], "would be born at noise"),
+        (["--stages", "1", "--birth-nats", "0"], "--birth-nats 0"),
+        (["--stages", "1", "--weight", "unit"], "--weight unit"),
+    ],
+)
+def test_what_cannot_be(
+    data: Path, tmp_path: Path, options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", str(data), "--out", str(tmp_path / "run"), *options]) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_births_of_a_run_without_stages(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    options = ["--steps", "2", "--batch-size", "8", "--eval-every", "0", "--device", "cpu"]
+    assert main(["train", str(data), "--out", str(out), *options]) == 0
+    assert main(["profile", str(out), "--births"]) == 2
+    assert "without --stages" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("edm", StagedSchedule), ("infonoise", MeasuringStagedSchedule)]
+)
+def test_shares_of_stages(data: Path, name: str, kind: type) -> None:
+    train, held_out = load_split(data)
+    parts, options = Parts(train, held_out, False), ImageOptions(Objective(stages="2"))
+    schedule = DOMAIN.schedules(parts, options)(name, 100)
+    task = DOMAIN.task(parts, options, 0)
+    assert type(schedule) is kind
+    u = schedule.sample(7000, generator=torch.Generator().manual_seed(0))
+    counts = torch.bincount(task.denoiser.stage_of(u), minlength=3)
+    # Strata: a draw more or less at each end of a stage.
+    assert (counts - torch.tensor([1000, 2000, 4000])).abs().max() <= 2
+    grid = torch.logspace(np.log10(0.002), np.log10(80), 200_000, dtype=torch.float64)
+    assert float(torch.trapezoid(schedule.density(grid), grid.log())) == pytest.approx(1, abs=0.01)
+    # What it reports is the base's own.
+    assert (
+        schedule.state_dict().keys()
+        == DOMAIN.schedules(parts, ImageOptions())(name, 100).state_dict().keys()
+    )
+
+
+def test_the_error_of_stages_is_that_of_their_coarse_images(data: Path) -> None:
+    """Of a network that says nothing, which shrinks every band as its size wants."""
+    train, held_out = load_split(data)
+    parts, options = Parts(train, held_out, False), ImageOptions(Objective(stages="1"))
+    task = DOMAIN.task(parts, options, 0)
+    batch = task.batch(np.arange(32))
+    level = float(task.denoiser.births[0])
+    for sigma, side in ((0.5 * level, SIDE), (2 * level, SIDE // 2)):
+        levels = torch.full((32,), sigma)
+        losses = task.losses(task.denoiser, batch, levels, torch.zeros_like(batch.x0))
+        assert losses.squared_error is not None
+        # Without noise an error is what shrinking takes: less than the image, more than nothing.
+        whole = batch.x0.square().sum((1, 2, 3))
+        assert bool((losses.squared_error <= whole + 1e-4).all())
+        assert bool((losses.loss > 0).all())
+        assert side in (SIDE, SIDE // 2)
