@@ -1,5 +1,6 @@
 """Examples from a trained denoiser, chunk by chunk."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
@@ -17,11 +18,10 @@ from infonoise_core.sampling.grids import (
     log_uniform_grid,
     rescaled_entropic_grid,
 )
-from infonoise_core.sampling.options import SamplerConfig
+from infonoise_core.sampling.options import MAX_GAMMA, SamplerConfig
 from infonoise_core.sampling.solvers import Sample, Solver, solve
 
 _PLAIN: Mapping[str, Callable[[int, float, float], Tensor]] = {
-    "karras": karras_grid,
     "log-uniform": log_uniform_grid,
 }
 _BY_PROFILE: Mapping[str, Callable[[EntropyRateProfile, int, float, float], Tensor]] = {
@@ -44,6 +44,15 @@ def sampler_levels(
     Raises:
         InputError: Where the grid needs a profile and there is none: no other takes its place.
     """
+    sigma_min = sigma_min if sampler.sigma_min is None else sampler.sigma_min
+    sigma_max = sigma_max if sampler.sigma_max is None else sampler.sigma_max
+    if not sigma_min < sigma_max:
+        raise InputError(
+            f"noise levels from {sigma_max:g} down to {sigma_min:g}: give a --sigma-min below"
+            " --sigma-max"
+        )
+    if sampler.grid == "karras":
+        return karras_grid(sampler.steps, sigma_min, sigma_max, sampler.rho)
     if sampler.grid in _PLAIN:
         return _PLAIN[sampler.grid](sampler.steps, sigma_min, sigma_max)
     if profile is None:
@@ -61,10 +70,14 @@ def sampler_churn(sampler: SamplerConfig, profile: EntropyRateProfile | None) ->
     Raises:
         InputError: Where it follows a profile and there is none.
     """
+    most = math.inf if sampler.s_max is None else sampler.s_max
+    if sampler.s_churn:
+        gamma = min(sampler.s_churn / sampler.steps, MAX_GAMMA)
+        return constant_churn(gamma, sampler.s_min, most)
     if sampler.churn == 0:
         return None
     if sampler.churn_gate == "constant":
-        return constant_churn(sampler.churn)
+        return constant_churn(sampler.churn, sampler.s_min, most)
     if profile is None:
         raise InputError(
             f"--churn-gate {sampler.churn_gate} needs a profile and there is none: give --churn 0"

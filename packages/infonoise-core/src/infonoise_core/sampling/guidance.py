@@ -9,7 +9,14 @@ from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import Denoiser
 
 
-def guided(denoiser: Denoiser, scale: float, **null: Any) -> Denoiser:
+def guided(
+    denoiser: Denoiser,
+    scale: float,
+    /,
+    *,
+    between: tuple[float, float] = (0.0, math.inf),
+    **null: Any,
+) -> Denoiser:
     """D_null + scale (D_condition - D_null) (Ho & Salimans 2022, eq. 6 with scale = 1 + w).
 
     Args:
@@ -18,6 +25,8 @@ def guided(denoiser: Denoiser, scale: float, **null: Any) -> Denoiser:
             example.
         scale: 1 is the denoiser itself and costs one call; 0 ignores the condition; more than 1
             sharpens it, at two calls.
+        between: Lowest and highest noise level of guidance (Kynkäänniemi et al. 2024); beyond them
+            the condition counts as it is. All examples of a call have one level there.
     """
     if not math.isfinite(scale):
         raise InputError(f"guidance scale {scale}: give a finite number, 1 for none")
@@ -28,7 +37,12 @@ def guided(denoiser: Denoiser, scale: float, **null: Any) -> Denoiser:
     if scale == 1:
         return denoiser
 
+    low, high = between
+    everywhere = low <= 0 and high == math.inf
+
     def denoise(x: Tensor, sigma: Tensor, **condition: Any) -> Tensor:
+        if not everywhere and not low <= float(sigma[0]) <= high:
+            return denoiser(x, sigma, **condition)
         without = {k: _for_each(v, len(x)) for k, v in null.items()}
         free = denoiser(x, sigma, **{**condition, **without})
         if scale == 0:

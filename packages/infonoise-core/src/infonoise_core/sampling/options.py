@@ -35,8 +35,24 @@ class SamplerConfig:
     proportion to the rate"""
     s_noise: float = 1.003
     """factor of the fresh noise"""
+    s_churn: float = 0.0
+    """EDM's S_churn, in place of --churn: this much over all steps, at constant size"""
+    s_min: float = 0.0
+    """--s-churn and constant --churn: none below this noise level"""
+    s_max: float | None = None
+    """--s-churn and constant --churn: none above this noise level"""
+    rho: float = 7.0
+    """--grid karras: exponent; more of the levels are low with a higher one"""
+    sigma_min: float | None = None
+    """lowest noise level; left out, that of the training"""
+    sigma_max: float | None = None
+    """highest noise level; left out, that of the training"""
     guidance: float = 1.0
     """strength of the condition: 1 for none beyond it, 0 to ignore it"""
+    guidance_min: float = 0.0
+    """no guidance below this noise level"""
+    guidance_max: float | None = None
+    """no guidance above this noise level"""
     seed: int = 0
     """of the starting noise"""
     chunk: int = 256
@@ -56,6 +72,35 @@ class SamplerConfig:
             )
         if not 0 <= self.churn <= MAX_GAMMA:
             raise InputError(f"--churn {self.churn:g}: give 0 to {MAX_GAMMA:.4f}")
+        self._check_edm()
+
+    def _check_edm(self) -> None:
+        """Options by the names of Karras et al. 2022."""
+        if not 0 <= self.s_churn < math.inf:
+            raise InputError(f"--s-churn {self.s_churn:g}: give 0 or more, such as 40")
+        if self.s_churn and self.churn:
+            raise InputError(f"--s-churn {self.s_churn:g} and --churn {self.churn:g}: give one")
+        if not 0 < self.rho < math.inf:
+            raise InputError(f"--rho {self.rho:g}: give a positive exponent, 7 as a rule")
+        for low, high, least, most in (
+            ("s-min", "s-max", self.s_min, self.s_max),
+            ("sigma-min", "sigma-max", self.sigma_min, self.sigma_max),
+            ("guidance-min", "guidance-max", self.guidance_min, self.guidance_max),
+        ):
+            if (least is not None and not least >= 0) or (
+                most is not None and not (least or 0.0) < most
+            ):
+                raise InputError(
+                    f"--{low} {least if least is not None else '-'} and --{high}"
+                    f" {most if most is not None else '-'}: give noise levels, the lower first"
+                )
+        if self.sigma_min == 0:
+            raise InputError("--sigma-min 0: give a noise level above 0; 0 follows the last one")
+
+    @property
+    def guided_between(self) -> tuple[float, float]:
+        """Noise levels between which the condition is guided."""
+        return self.guidance_min, math.inf if self.guidance_max is None else self.guidance_max
 
     @property
     def needs_profile(self) -> bool:

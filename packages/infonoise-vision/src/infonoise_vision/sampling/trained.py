@@ -1,5 +1,6 @@
 """A finished run: its settings, its averaged network and what it takes to use them."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -155,10 +156,19 @@ class ImageRun:
         if not isinstance(self.denoiser, StagedDenoiser):
             return Sampling(config, sigmas, churn)
 
-        def grid(n: int, low: float, high: float) -> Tensor:
-            return sampler_levels(replace(config, steps=n), low, high, self.profile)
+        plain = replace(config, sigma_min=None, sigma_max=None)
 
+        def grid(n: int, low: float, high: float) -> Tensor:
+            return sampler_levels(replace(plain, steps=n), low, high, self.profile)
+
+        low, high = float(sigmas[-1]), float(sigmas[0])
         births: list[float] = self.denoiser.births.tolist()
+        if not low < births[0] <= births[-1] < high:
+            raise InputError(
+                f"noise levels from {high:g} to {low:g} do not hold all births of {self.path}"
+                f" ({', '.join(f'{level:.3g}' for level in births)}); leave out --sigma-min and"
+                " --sigma-max"
+            )
         stages = staged_levels(config.steps, low, high, births, grid)
         return Sampling(config, sigmas, churn, stages, self.denoiser)
 
@@ -170,11 +180,18 @@ class ImageRun:
         """What the denoiser is given beside the images at `rows` (n,); see `conditioning_of`."""
         return conditioning_of(self.objective, images, rows, seed)
 
-    def guided_denoiser(self, scale: float, seed: int, null: Mapping[str, Tensor]) -> Denoiser:
+    def guided_denoiser(
+        self,
+        scale: float,
+        seed: int,
+        null: Mapping[str, Tensor],
+        between: tuple[float, float] = (0.0, math.inf),
+    ) -> Denoiser:
         """The run's denoiser under guidance, its condition noised anew at every call.
 
         Args:
             null: What stands for "no condition", one row (1, ...) of each argument.
+            between: Noise levels of guidance.
 
         Raises:
             InputError: For a scale other than 1 where there is none.
@@ -187,7 +204,7 @@ class ImageRun:
                 f"--guidance {scale:g}: {self.path} has nothing to be guided by; train with"
                 " --conditional or --condition, and a share without it"
             )
-        return guided(denoiser, scale, **null)
+        return guided(denoiser, scale, between=between, **null)
 
     def null(self) -> dict[str, Tensor]:
         """No class, and no condition, as far as the run was trained to go without.
@@ -211,13 +228,17 @@ class ImageRun:
                 raise InputError(
                     f"{self.path}: was trained without --condition; give --method ddnm"
                 )
-            return self.guided_denoiser(config.guidance, config.seed, self.null())
+            return self.guided_denoiser(
+                config.guidance, config.seed, self.null(), config.guided_between
+            )
         if self.objective.condition is not None:
             raise InputError(
                 f"{self.path}: was trained with --condition {self.objective.condition}, and"
                 f" --method {method} is for runs without; leave it out"
             )
-        free = self.guided_denoiser(config.guidance, config.seed, self.null())
+        free = self.guided_denoiser(
+            config.guidance, config.seed, self.null(), config.guided_between
+        )
         if method == "ddnm":
             return null_space(free, condition)
         return replaced(free, condition, config.seed)

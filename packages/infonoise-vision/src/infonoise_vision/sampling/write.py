@@ -62,14 +62,18 @@ def _chunks(
         reporter.advance(done)
 
     if seeds is None:
-        denoiser = run.guided_denoiser(sampler.guidance, sampler.seed, run.null())
+        denoiser = run.guided_denoiser(
+            sampler.guidance, sampler.seed, run.null(), sampler.guided_between
+        )
         yield from sampling.chunks(denoiser, run.shape, n, condition, run.device, advance)
         return
     # The noise of a condition is an image's own as well.
     alone = run.objective.condition_noise > 0
     for start in range(0, n, 1 if alone else n):
         rows = slice(start, start + 1 if alone else n)
-        denoiser = run.guided_denoiser(sampler.guidance, seeds[start], run.null())
+        denoiser = run.guided_denoiser(
+            sampler.guidance, seeds[start], run.null(), sampler.guided_between
+        )
         given = {k: v[rows] for k, v in condition.items()}
         draws = [(seed, 0) for seed in seeds[rows]]
         yield from sampling.each(denoiser, run.shape, draws, given, run.device, advance)
