@@ -12,9 +12,8 @@ from infonoise_core.processes.denoiser import Denoiser
 def guided(
     denoiser: Denoiser,
     scale: float,
-    /,
-    *,
     between: tuple[float, float] = (0.0, math.inf),
+    /,
     **null: Any,
 ) -> Denoiser:
     """D_null + scale (D_condition - D_null) (Ho & Salimans 2022, eq. 6 with scale = 1 + w).

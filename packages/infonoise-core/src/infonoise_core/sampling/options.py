@@ -49,10 +49,6 @@ class SamplerConfig:
     """highest noise level; left out, that of the training"""
     guidance: float = 1.0
     """strength of the condition: 1 for none beyond it, 0 to ignore it"""
-    guidance_min: float = 0.0
-    """no guidance below this noise level"""
-    guidance_max: float | None = None
-    """no guidance above this noise level"""
     seed: int = 0
     """of the starting noise"""
     chunk: int = 256
@@ -85,7 +81,6 @@ class SamplerConfig:
         for low, high, least, most in (
             ("s-min", "s-max", self.s_min, self.s_max),
             ("sigma-min", "sigma-max", self.sigma_min, self.sigma_max),
-            ("guidance-min", "guidance-max", self.guidance_min, self.guidance_max),
         ):
             if (least is not None and not least >= 0) or (
                 most is not None and not (least or 0.0) < most
@@ -96,11 +91,6 @@ class SamplerConfig:
                 )
         if self.sigma_min == 0:
             raise InputError("--sigma-min 0: give a noise level above 0; 0 follows the last one")
-
-    @property
-    def guided_between(self) -> tuple[float, float]:
-        """Noise levels between which the condition is guided."""
-        return self.guidance_min, math.inf if self.guidance_max is None else self.guidance_max
 
     @property
     def needs_profile(self) -> bool:

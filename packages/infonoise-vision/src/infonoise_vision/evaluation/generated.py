@@ -199,9 +199,7 @@ def _inputs(
 ) -> tuple[dict[str, Tensor], Denoiser]:
     inputs = run.conditioning(part, rows, config.seed)
     if condition is None:
-        return inputs, run.guided_denoiser(
-            config.guidance, config.seed, run.null(), config.guided_between
-        )
+        return inputs, run.guided_denoiser(config.guidance, config.seed, run.null())
     if run.objective.condition is None:
         label = None if part.labels is None else torch.from_numpy(part.labels[rows])
         rng = torch.Generator().manual_seed(config.seed)

@@ -1,5 +1,6 @@
 """Options of sampling; imports neither torch nor numpy."""
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -26,8 +27,23 @@ class SampleExtras:
     """one image for each of these, such as 0-63,100, in place of --samples and --seed"""
     label: Annotated[str | None, formerly("class")] = None
     """name or number of a class, or none for no class; left out, each class in turn"""
+    guidance_min: float = 0.0
+    """no guidance below this noise level"""
+    guidance_max: float | None = None
+    """no guidance above this noise level"""
+
+    @property
+    def guided_between(self) -> tuple[float, float]:
+        """Noise levels between which the class is guided."""
+        return self.guidance_min, math.inf if self.guidance_max is None else self.guidance_max
 
     def __post_init__(self) -> None:
+        low, high = self.guided_between
+        if not 0 <= low < high:
+            raise InputError(
+                f"--guidance-min {low:g} and --guidance-max {high:g}: give noise levels, the lower"
+                " first"
+            )
         if self.seeds is not None:
             parse_seeds(self.seeds)
 

@@ -204,7 +204,7 @@ class ImageRun:
                 f"--guidance {scale:g}: {self.path} has nothing to be guided by; train with"
                 " --conditional or --condition, and a share without it"
             )
-        return guided(denoiser, scale, between=between, **null)
+        return guided(denoiser, scale, between, **null)
 
     def null(self) -> dict[str, Tensor]:
         """No class, and no condition, as far as the run was trained to go without.
@@ -228,17 +228,13 @@ class ImageRun:
                 raise InputError(
                     f"{self.path}: was trained without --condition; give --method ddnm"
                 )
-            return self.guided_denoiser(
-                config.guidance, config.seed, self.null(), config.guided_between
-            )
+            return self.guided_denoiser(config.guidance, config.seed, self.null())
         if self.objective.condition is not None:
             raise InputError(
                 f"{self.path}: was trained with --condition {self.objective.condition}, and"
                 f" --method {method} is for runs without; leave it out"
             )
-        free = self.guided_denoiser(
-            config.guidance, config.seed, self.null(), config.guided_between
-        )
+        free = self.guided_denoiser(config.guidance, config.seed, self.null())
         if method == "ddnm":
             return null_space(free, condition)
         return replaced(free, condition, config.seed)
