@@ -20,6 +20,7 @@ NAMES = [
     "EmpiricalBayesDenoiser",
     "EntropyRateProfile",
     "FixedLaw",
+    "FunctionChannel",
     "InfoNoise",
     "InputError",
     "Laplace",

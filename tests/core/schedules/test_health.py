@@ -227,3 +227,21 @@ def test_counting_waits_for_no_device() -> None:
         schedule = InfoNoise(channel)
         with FakeTensorMode(allow_non_fake_inputs=True):
             schedule.observe(schedule.sample(8), torch.ones(8))
+
+
+def test_the_log_is_numbers_by_level_and_a_text() -> None:
+    schedule = InfoNoise(VE, dim=DIM, refresh_every=20, warmup_steps=40)
+    record = schedule.log(levels=4)
+    even = 1 / math.log(1e4)  # of log-uniform draws, in four bands of a decade each
+    assert record == {
+        "status": schedule.status(),
+        **{f"density/sigma {s}": pytest.approx(even) for s in ("0.032", "0.32", "3.2", "32")},
+    }  # fmt: skip
+    schedule = train(VE, SOURCES["bits"], lambda u, sigma, error: (u, error))
+    record = schedule.log(levels=4)
+    assert all(isinstance(value, float) for name, value in record.items() if name != "status")
+    assert record["nats"] == pytest.approx(DIM * math.log(2), rel=0.03)
+    # Beyond sigma 10 a bit is unknown: its error is its variance.
+    assert record["error/sigma 32"] == pytest.approx(DIM, rel=0.02)
+    assert record["error/sigma 0.032"] == pytest.approx(0, abs=1e-6)
+    assert record["density/sigma 0.32"] > record["density/sigma 32"]  # type: ignore[operator]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from infonoise_core.processes.channel import Channel, RectifiedFlow, VarianceExploding
     from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
     from infonoise_core.processes.discrete import DiscreteDDPM
+    from infonoise_core.processes.functions import FunctionChannel
     from infonoise_core.processes.variance_preserving import (
         CosineCurve,
         LinearBetaCurve,
@@ -84,6 +85,7 @@ __all__ = [
     "EmpiricalBayesDenoiser",
     "EntropyRateProfile",
     "FixedLaw",
+    "FunctionChannel",
     "InfoNoise",
     "InputError",
     "Laplace",
@@ -144,6 +146,7 @@ _HOMES = {
     "processes.channel": "Channel RectifiedFlow VarianceExploding",
     "processes.denoiser": "Denoiser EDMDenoiser",
     "processes.discrete": "DiscreteDDPM",
+    "processes.functions": "FunctionChannel",
     "processes.variance_preserving": "CosineCurve LinearBetaCurve VariancePreserving",
     "processes.weighting": (
         "edm_weight min_snr_weight p2_weight prediction_weight sigmoid_weight unit_weight"

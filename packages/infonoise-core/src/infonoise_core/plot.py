@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from torch import Tensor
+
 from infonoise_core.errors import InputError
 from infonoise_core.files import check_output, whole_file
 from infonoise_core.profiles.profile import EntropyRateProfile
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
 # Formats of a saved figure, and what they call the date, which would make every file differ.
 FORMATS = ("svg", "png", "pdf")
 _DATE = {"svg": "Date", "pdf": "CreationDate"}
+
+# Space above the tallest curve, as a factor; and how far above it a ceiling may lie to be drawn, so
+# that it does not press all curves down.
+_ROOM, _NEAR = 1.05, 2.5
 
 # Points of a density over sigma, both (k,).
 Curve = tuple[Sequence[float], Sequence[float]]
@@ -35,27 +42,58 @@ def figure(width: float = 6.4, height: float = 3.6) -> "tuple[Figure, Axes]":
 
 
 def draw_profile(
-    ax: "Axes", profile: EntropyRateProfile, label: str = "entropy rate", color: str = "0.15"
+    ax: "Axes",
+    profile: EntropyRateProfile,
+    label: str = "entropy rate",
+    color: str = "0.15",
+    gated: Tensor | None = None,
 ) -> None:
-    """Rate with a band of one standard error, in nats per unit log sigma and example."""
+    """Rate with a band of one standard error, in nats per unit log sigma and example.
+
+    The axis holds the tallest rate that has been drawn on it, whole.
+
+    Args:
+        gated: (K,) the part of the rate that a gate believes, filled. With it, what the losses
+            showed without any bound is dotted, up to the top of the axis, and the ceiling of one
+            nat per dimension is a line: a network's own weakness at low noise shows in both.
+    """
     sigma, rate = profile.sigma.numpy(), profile.rate.numpy()
     seen = profile.stderr.isfinite().numpy()
     ax.plot(sigma, rate, color=color, linewidth=1.8, label=label)
     error = profile.stderr.numpy()[seen]
     low, high = rate[seen] - error, rate[seen] + error
     ax.fill_between(sigma[seen], low, high, color=color, alpha=0.2, linewidth=0)
-    ax.set(
-        xscale="log", xlabel="noise level sigma", ylabel="nats per unit log sigma", ylim=(0, None)
-    )
+    top = max(float(np.max(np.asarray(line.get_ydata()))) for line in ax.lines)
+    if gated is not None:
+        ax.fill_between(sigma, 0, gated.numpy(), color=color, alpha=0.12, linewidth=0)
+        if profile.dim is not None and profile.dim <= _NEAR * top:
+            top = max(top, float(profile.dim))
+            ceiling = np.full(len(sigma), float(profile.dim))
+            ax.plot(sigma, ceiling, color=color, linewidth=0.8, linestyle="--")
+        if profile.raw is not None:
+            raw = profile.raw.clamp_max(_ROOM * top).numpy()
+            ax.plot(sigma, raw, color=color, linewidth=1.0, linestyle=":")
+    ax.set(xscale="log", xlabel="noise level sigma", ylabel="nats per unit log sigma")
+    ax.set_ylim(0, _ROOM * top if top > 0 else None)
 
 
-def draw_profiles(ax: "Axes", profiles: Mapping[str, EntropyRateProfile]) -> None:
-    """Several rates in one picture, named if there is more than one."""
+def draw_profiles(
+    ax: "Axes",
+    profiles: Mapping[str, EntropyRateProfile],
+    gated: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Several rates in one picture, named if there is more than one.
+
+    Args:
+        gated: Name -> (K,) the part that a gate believes.
+    """
+    gated = gated or {}
     if len(profiles) == 1:
-        draw_profile(ax, next(iter(profiles.values())))
+        (name,) = profiles
+        draw_profile(ax, profiles[name], gated=gated.get(name))
         return
     for i, (name, profile) in enumerate(profiles.items()):
-        draw_profile(ax, profile, name, f"C{i % 10}")
+        draw_profile(ax, profile, name, f"C{i % 10}", gated.get(name))
     ax.legend(frameon=False, fontsize="small")
 
 

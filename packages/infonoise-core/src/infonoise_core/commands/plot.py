@@ -8,6 +8,7 @@ from infonoise_core.commands.profiles import load_profiles
 from infonoise_core.errors import InputError
 from infonoise_core.folders.names import METRICS_FILE
 from infonoise_core.plot import draw_history, draw_profiles, figure, save_figure
+from infonoise_core.schedules.gates import slope_gate
 from infonoise_core.training.record.metrics import read_lines
 
 
@@ -21,7 +22,8 @@ def run_plot(config: Plot) -> None:
         return
     profiles = load_profiles(config.files)
     fig, ax = figure()
-    draw_profiles(ax, profiles)
+    gate = slope_gate()
+    draw_profiles(ax, profiles, {name: gate(p) * p.rate for name, p in profiles.items()})
     save_figure(fig, config.out, overwrite=config.overwrite)
     print(f"{config.out}: written")
 

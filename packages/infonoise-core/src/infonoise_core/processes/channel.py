@@ -115,6 +115,10 @@ class Channel(ABC):
         inside = (sigma >= self.sigma_min / _MARGIN) & (sigma <= self.sigma_max * _MARGIN)
         return torch.where(inside, sigma, math.nan)
 
+    def velocity_factor(self, u: Tensor) -> Tensor:
+        """The error of x0 over that of a flow's velocity; any shape."""
+        return self.noise(u) / (self.signal(u) + self.noise(u))
+
     def edges(self, bins: int) -> Tensor:
         """(K+1,) sigma edges of at most `bins` bins over the span, float64 on the CPU.
 
@@ -159,7 +163,7 @@ class Channel(ABC):
             case "v":
                 factor = b / (a.square() + b.square())
             case "velocity":
-                factor = b / (a + b)
+                factor = self.velocity_factor(u)
             case "score":
                 factor = b.square() / a
             case "F":

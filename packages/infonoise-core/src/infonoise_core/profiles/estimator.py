@@ -139,6 +139,11 @@ class RateEstimator:
         return bool((self._history[_COUNT] > 0).any())
 
     @property
+    def examples(self) -> int:
+        """Observations merged so far."""
+        return int(self._count.sum())
+
+    @property
     def effective_count(self) -> Tensor:
         """(K,) Kish's effective sample size of each bin's weighted mean."""
         return self._history[_COUNT].square() / self._weight_squares.clamp_min(1e-300)

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from infonoise_core.processes.channel import Channel
 from infonoise_core.profiles.estimator import RateEstimator
+from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.schedules.knowledge import most
 
 # Reports that are left out, in the order of their counts.
 _LEFT_OUT = ("not finite", "negative", "outside the channel's span")
@@ -65,14 +67,17 @@ class Health:
         self._total += counts.to("cpu", torch.float64)
         self._increment.zero_()
 
-    def judge(self, estimator: RateEstimator, new: Tensor, expected: float | None) -> None:
+    def judge(
+        self, estimator: RateEstimator, new: Tensor, *bounds: EntropyRateProfile | None
+    ) -> None:
         """Look for what cannot be, and warn of it once; a collective under torch.distributed.
 
         Args:
             estimator: After a merge.
             new: (3, K) that the merge gave.
-            expected: The largest rate that the data may have: of a prior or ceiling, or `dim`.
+            bounds: A prior and a ceiling, which know better than `dim` what a rate may come to.
         """
+        expected = most(estimator.dim, *bounds)
         self._merge()
         self._recent = self._recent * math.exp(-float(new[0].sum()) / _MEMORY) + new
         broken = self._falling(estimator.edges)

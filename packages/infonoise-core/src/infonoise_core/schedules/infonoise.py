@@ -22,6 +22,7 @@ from infonoise_core.schedules.checks import (
     checked_dim,
     checked_weight,
 )
+from infonoise_core.schedules.few import Warmup
 from infonoise_core.schedules.fixed import FixedLaw, LogNormal, LogUniform, Schedule, uniforms
 from infonoise_core.schedules.gates import (
     Gate,
@@ -33,14 +34,7 @@ from infonoise_core.schedules.gates import (
     training_density,
 )
 from infonoise_core.schedules.health import Health
-from infonoise_core.schedules.knowledge import (
-    RETURNS_INPUT,
-    around_scale,
-    completed,
-    filled_enough,
-    is_input,
-    most,
-)
+from infonoise_core.schedules.knowledge import RETURNS_INPUT, around_scale, completed, is_input
 from infonoise_core.schedules.law import Law, law_of
 from infonoise_core.schedules.reports import Reports
 from infonoise_core.schedules.status import stage_of_life
@@ -71,6 +65,7 @@ class InfoNoise(TableLaw):
         refresh_every: Optimizer steps between refreshes; a refresh is a collective under
             torch.distributed.
         warmup_steps, transition: Optimizer steps.
+        warmup_examples: The warm-up's length in examples instead, for runs of some hundred steps.
         bins: Cells of the log-sigma grid.
         horizon: Observations after which a bin's past weighs 1/e.
         min_count: Effective observations that make a bin count as filled.
@@ -123,6 +118,7 @@ class InfoNoise(TableLaw):
         prediction: Prediction | str | None = None,
         sigma_data: float | None = None,
         tasks: Sequence[str] = (),
+        warmup_examples: int | None = None,
     ) -> None:
         check_channel(channel)
         check_numbers(floor, refresh_every, bins)
@@ -152,6 +148,9 @@ class InfoNoise(TableLaw):
                 raise InputError("the prior gives no usable density: check its gate and grid")
             self._set_density(self._explore(known))
         self._start = self._density.clone()
+        self._warm = Warmup(
+            warmup_steps, warmup_examples, min_count, self._start, self.edges, prior is None
+        )
 
     def observe(
         self, u: Tensor, squared_error: Tensor, implied_error: Tensor | None = None
@@ -221,7 +220,7 @@ class InfoNoise(TableLaw):
         words = stage_of_life(*at, prior, f"{filled} of {len(self._width)} bins filled", distance)
         notes = {"by the plain rate": self._plain, "held": self._held}
         words += "".join(f"; {name}: {note}" for name, note in notes.items() if note)
-        return words + self._health.words()
+        return words + self._health.words() + self._warm.words(self._steps, self.estimator)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a resume needs to go on bit for bit; copies."""
@@ -230,6 +229,7 @@ class InfoNoise(TableLaw):
             "steps": self._steps,
             "adapting_since": self._adapting_since,
             "held": self._held,
+            "pools": self._warm.pools,
             "plain": self._plain,
             "channel": channel_state(self.channel),
             "worth": None if self._worth is None else self._worth.clone(),
@@ -252,15 +252,14 @@ class InfoNoise(TableLaw):
         self._held, self._plain = str(state["held"]), str(state.get("plain", ""))
         worth = state.get("worth")
         self._worth = None if worth is None else worth.to("cpu", torch.float64, copy=True)
+        self._warm.pools = bool(state.get("pools"))  # not in the first releases
         self._set_density(state["density"].to("cpu", torch.float64))
 
     def _refresh(self) -> None:
-        new, expected = self.estimator.merge(), most(self.estimator.dim, self.prior, self.ceiling)
-        self._health.judge(self.estimator, new, expected)
-        count, drawn = self.estimator.effective_count, self._start * self._width
-        ready = self._steps >= self.warmup_steps and filled_enough(count, drawn, self.min_count)
-        if self._adapting_since is None and not ready:
+        self._health.judge(self.estimator, self.estimator.merge(), self.prior, self.ceiling)
+        if self._adapting_since is None and not self._warm.over(self._steps, self.estimator):
             return
+        count = self.estimator.effective_count
         known = completed(self.profile(), count, self.prior, self.ceiling, self.min_count)
         if is_input(known, self.estimator.dim):
             self._held = RETURNS_INPUT
@@ -274,7 +273,8 @@ class InfoNoise(TableLaw):
             self._adapting_since = self._steps
         elapsed = self._steps - self._adapting_since + self.refresh_every
         share = 1.0 if self.transition <= 0 else min(1.0, elapsed / self.transition)
-        self._set_density(share * self._explore(learned) + (1 - share) * self._start)
+        density = share * self._explore(learned) + (1 - share) * self._start
+        self._set_density(self._warm.led(density, self.estimator))
 
     def _hold(self, known: EntropyRateProfile) -> None:
         """Nothing was learned of where information is lost; yet the error tells the data's scale.

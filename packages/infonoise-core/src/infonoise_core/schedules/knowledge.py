@@ -11,7 +11,7 @@ from infonoise_core.schedules.gates import scale_bump
 
 # Share of the warm-up's draws that filled bins must carry before the profile is used: a bin at
 # the end of a tail that is hardly ever drawn must not hold everything up.
-_FILLED = 0.95
+FILLED = 0.95
 RETURNS_INPUT = (
     "the losses are those of a denoiser that returns its input; if it does not, the data are wider"
     " than sigma_max"
@@ -70,7 +70,7 @@ def filled_enough(count: Tensor, drawn: Tensor, min_count: float) -> bool:
     Args:
         drawn: Share of the draws that falls into each bin.
     """
-    return float(drawn[count >= min_count].sum()) >= _FILLED
+    return float(drawn[count >= min_count].sum()) >= FILLED
 
 
 def around_scale(known: EntropyRateProfile, dim: int) -> tuple[EntropyRateProfile, float]:

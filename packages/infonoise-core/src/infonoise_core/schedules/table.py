@@ -9,6 +9,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.fixed import FixedLaw, uniforms
+from infonoise_core.schedules.log import log_of
 
 # Of the states that schedules save.
 VERSION = 1
@@ -85,6 +86,13 @@ class TableLaw:
         sigma = sigma.clamp(self.channel.sigma_min, self.channel.sigma_max)
         bins = torch.bucketize(sigma.log(), self._log_edges[1:-1], right=True)
         return (self.base.density(sigma) / self._drawn[bins]).to(torch.float32)
+
+    def log(self, levels: int = 8) -> dict[str, float | str]:
+        """Density and, once measured, errors of x0 by noise level, and the status; for any logger.
+
+        Numbers by name and one text, `status`; reads values, so call it where you log.
+        """
+        return log_of(self, self.edges, self._density, levels)
 
     def _on_our_grid(self, profile: EntropyRateProfile) -> EntropyRateProfile:
         """The profile read at the centres of our bins, if its own are others."""
