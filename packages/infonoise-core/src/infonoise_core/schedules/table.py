@@ -9,7 +9,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.fixed import FixedLaw, uniforms
-from infonoise_core.schedules.log import log_of
+from infonoise_core.schedules.status import log_of
 
 # Of the states that schedules save.
 VERSION = 1
