@@ -84,7 +84,12 @@ def birth_costs(
 
 
 def newborn_mean(model: StagedDenoiser, noisy: Tensor, level: int) -> Tensor:
-    """An image whose details are the posterior mean of the newborn Gaussian, given noisy ones."""
+    """(n, c, h, w) whose details are the newborn Gaussian's posterior mean, given `noisy` ones.
+
+    Args:
+        noisy: (n, c, h, w) at the level of the birth.
+        level: How often they are halved already.
+    """
     rough, details = split(noisy)
     silent = torch.zeros(len(noisy), details.shape[1] * details.shape[2], *details.shape[3:])
     _, mean = split(model.born(rough, level, silent.to(noisy)))

@@ -27,7 +27,7 @@ def split(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def join(coarse: Tensor, details: Tensor) -> Tensor:
-    """The inverse of `split`."""
+    """The inverse of `split`: (n, c, h, w), (n, 3, c, h, w) -> (n, c, 2 h, 2 w)."""
     columns, rows, both = details.unbind(-4)
     a, b = coarse + columns + rows + both, coarse - columns + rows - both
     c, d = coarse + columns - rows - both, coarse - columns - rows + both
@@ -36,7 +36,7 @@ def join(coarse: Tensor, details: Tensor) -> Tensor:
 
 
 def coarse(x: Tensor, times: int) -> Tensor:
-    """The coarse part after so many halvings, (n, c, h/2^times, w/2^times)."""
+    """(n, c, h, w) -> the coarse part after so many halvings, (n, c, h/2^times, w/2^times)."""
     for _ in range(times):
         x, _ = split(x)
     return x
