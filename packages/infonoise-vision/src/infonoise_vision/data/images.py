@@ -23,17 +23,14 @@ from infonoise_vision.data.formats.source import (
     Progress,
     Rows,
     Source,
-    chunks,
     in_memory,
 )
 from infonoise_vision.data.open import open_source
 from infonoise_vision.data.options import MIN_IMAGES, Reading, check_held_out
 from infonoise_vision.data.split import divide
+from infonoise_vision.data.thresholds import COLOURS, thresholded
 
 Index = int | slice | Sequence[int] | NDArray[np.int64] | Tensor
-_COLOURS = 3
-# ITU-R BT.601, as Pillow's convert("L") has it.
-_LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,8 +239,8 @@ def image_set(source: Source, reading: Reading, new: NewArray = in_memory) -> Im
         pixels, levels, rows = source.read(rows, reading.size, new, reading.progress, bad)
     if len(rows) < MIN_IMAGES and bad.limit:
         raise InputError(f"{source.name}: {len(rows)} images can be read; {MIN_IMAGES} are needed")
-    if reading.binarize is not None and (levels != 2 or pixels.shape[1] == _COLOURS):
-        pixels, levels = _thresholded(source.name, pixels, levels, reading.binarize, new), 2
+    if reading.binarize is not None and (levels != 2 or pixels.shape[1] == COLOURS):
+        pixels, levels = thresholded(source.name, pixels, levels, reading.binarize, new), 2
     labels = None if source.labels is None else source.labels[rows]
     classes = source.classes
     if reading.lone_class and labels is None and (lone := getattr(source, "lone", None)):
@@ -280,28 +277,3 @@ def refuse_unlike(train: ImageSet, test: ImageSet) -> None:
                 f"{train.name}: the {what} of training images is {one}, of test images {other};"
                 " bring them together with --size or --binarize, or name one of the two parts"
             )
-
-
-def _thresholded(
-    name: str, pixels: Pixels, levels: int | None, share: float, new: NewArray
-) -> NDArray[np.uint8]:
-    """(n, 1, h, w) of grey or colours, (n, c, h, w) of any other number of channels."""
-    if levels is None or pixels.dtype != np.uint8:
-        raise InputError(f"{name}: holds real numbers, for which --binarize has no scale")
-    grey = np.asanyarray(pixels, np.uint8)
-    if not grey.flags.writeable:
-        raise InputError(f"{name}: is prepared already; prepare it again with --binarize")
-    if grey.shape[1] == _COLOURS:
-        grey = _luma(grey, new)
-    for part in chunks(grey):
-        part[...] = part > share * (levels - 1)
-    return grey
-
-
-def _luma(colours: NDArray[np.uint8], new: NewArray) -> NDArray[np.uint8]:
-    """(n, 3, h, w) -> (n, 1, h, w): the brightness of ITU-R BT.601, rounded."""
-    n, _, height, width = colours.shape
-    grey = new((n, 1, height, width))
-    for part, image in zip(chunks(grey), chunks(colours), strict=True):
-        part[:, 0] = np.rint(np.tensordot(image, _LUMA, (1, 0)))
-    return grey
