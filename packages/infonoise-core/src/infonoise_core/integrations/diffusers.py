@@ -26,7 +26,7 @@ from infonoise_core.integrations.diffusers_schedulers import scheduler_for, stoc
 from infonoise_core.processes.channel import Channel, RectifiedFlow, VarianceExploding
 from infonoise_core.processes.denoiser import EDMDenoiser
 from infonoise_core.processes.discrete import DiscreteDDPM
-from infonoise_core.processes.wrapped import NetworkDenoiser, Target
+from infonoise_core.processes.wrapped import NetworkDenoiser
 from infonoise_core.sampling.choose import choose_levels, levels_in
 
 __all__ = [
@@ -39,7 +39,7 @@ __all__ = [
     "scheduler_for",
 ]
 
-_TARGETS: Mapping[str, Target] = {"epsilon": "epsilon", "v_prediction": "v", "sample": "x0"}
+_TARGETS = ("epsilon", "v_prediction", "sample")
 # What other libraries call the condition that Diffusers calls differently.
 _NAMES = {"label": "class_labels"}
 
@@ -69,7 +69,7 @@ def denoiser(network: nn.Module, scheduler: Any, **fixed: Any) -> nn.Module:
             f" {', '.join(_TARGETS)} can be read"
         )
     return NetworkDenoiser(
-        call, scheduler.alphas_cumprod, _TARGETS[config.prediction_type], clip=clip, fixed=fixed
+        call, scheduler.alphas_cumprod, config.prediction_type, clip=clip, fixed=fixed
     )
 
 

@@ -1,7 +1,7 @@
 """Networks that predict something else than x0, under another coordinate, as denoisers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.processes.discrete import DiscreteDDPM
+from infonoise_core.processes.prediction import Prediction, named_prediction
 
 # (x_t, time, **condition) -> a prediction of x_t's shape, of twice its channels, or an object or a
 # tuple that holds it.
 Network = Callable[..., Any]
-Target = Literal["epsilon", "v", "x0", "flow"]
 # Steps that a level of the table's own may be off by rounding alone: float32 tables keep 1 - a^2 to
 # about 1e-3 of itself where it is least.
 _WHOLE = 2e-2
@@ -50,7 +50,7 @@ class NetworkDenoiser(nn.Module):
     Args:
         network: Called with x_t (n, ...) and times (n,), and the condition by keyword.
         alphas_cumprod: (T,) a^2 of each step; not for flow.
-        prediction: What the network says.
+        prediction: What the network says, by our name or a library's.
         time_scale: Of the time that a flow network sees: 1000 s in Diffusers.
         whole_steps: Give the nearest step, for a network that knows no others.
         clip: The largest value of x0, where the model's sampler clips it.
@@ -61,7 +61,7 @@ class NetworkDenoiser(nn.Module):
         self,
         network: Network,
         alphas_cumprod: Tensor | Sequence[float] | None = None,
-        prediction: Target = "epsilon",
+        prediction: Prediction | str = "epsilon",
         *,
         time_scale: float = 1.0,
         whole_steps: bool = False,
@@ -69,14 +69,17 @@ class NetworkDenoiser(nn.Module):
         fixed: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if prediction not in ("epsilon", "v", "x0", "flow"):
-            raise InputError(f"prediction {prediction!r} is not known: give epsilon, v, x0 or flow")
-        if (alphas_cumprod is None) != (prediction == "flow"):
+        self.prediction = named_prediction(prediction)
+        if self.prediction in ("score", "F"):
+            raise InputError(
+                f"prediction {prediction!r} is not known here: give epsilon, v, x0 or flow"
+            )
+        if (alphas_cumprod is None) != (self.prediction == "velocity"):
             raise InputError(
                 "a flow network has no alphas_cumprod, all others need it: give one of them"
             )
         self.network = network
-        self.prediction, self.time_scale, self.clip = prediction, time_scale, clip
+        self.time_scale, self.clip = time_scale, clip
         self.whole_steps = whole_steps
         self.fixed = dict(fixed or {})
         self.table = None if alphas_cumprod is None else StepTable(alphas_cumprod)
