@@ -184,8 +184,9 @@ def refused(
         assert main(argv) == 2
         captured = capsys.readouterr()
         assert captured.out == ""
-        assert captured.err.startswith("error: ")
-        assert captured.err.count("\n") == 1
+        notes = [line for line in captured.err.splitlines() if line.startswith("note: ")]
+        assert captured.err.startswith("error: ", len("".join(f"{line}\n" for line in notes)))
+        assert captured.err.count("\n") == len(notes) + 1
         for word in words:
             assert word in captured.err
         assert snapshot(world) == before

@@ -114,7 +114,7 @@ SOLVER = {
     },
     f"{_CORE}/sampling/options.py": {
         'SOLVERS = ("euler", "heun",': 'SOLVERS = ("euler", "heun", "midpoint",',
-        '"""euler, heun, dpmpp-2m or': '"""euler, heun, midpoint, dpmpp-2m or',
+        '"""euler, heun,': '"""euler, heun, midpoint,',
     },
 }
 

@@ -49,6 +49,7 @@ STATED = {
         "1.41 times the error",  # the square root of 2
         "55.7 million",
     ],
+    "docs/trainers.md": ["SD 1.5 and SDXL", "a total variation below 0.1"],
     "docs/text.md": ["Churn (0.1 to 0.3)"],
     "docs/dna.md": ["0.5 means that the classifier"],
     "docs/tutorials/own-loop.md": [

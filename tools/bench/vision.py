@@ -8,7 +8,7 @@ from functools import partial
 
 import comparisons
 from comparisons import Aim, Comparison, Outcome
-from of_images import image_throughput, picture_samplers, restoration, schedule_pictures, stages
+from of_images import image_throughput, picture_samplers, restoration, schedule_pictures
 from of_images.vision_runs import DATA, SIZE
 from suite import Suite
 
@@ -109,7 +109,6 @@ SUITE = Suite(
         "samplers": picture_samplers.section,
         "conditions": restoration.section,
         "throughput": image_throughput.section,
-        "stages": stages.section,
     },
 )
 

@@ -91,7 +91,10 @@ def test_a_loss_that_is_not_finite_stops_with_a_reason(tmp_path: Path) -> None:
     task = TwoPoints()
     with torch.no_grad():
         next(task.denoiser.parameters()).fill_(torch.nan)
-    with pytest.raises(InputError, match="lower --lr"):
+    with (
+        pytest.warns(UserWarning, match="were not finite"),
+        pytest.raises(InputError, match="lower --lr"),
+    ):
         train(task, schedule(), CONFIG, tmp_path)
 
 

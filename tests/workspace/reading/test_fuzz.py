@@ -52,6 +52,7 @@ FOUND: list[tuple[str, bytes]] = [
     ("profile", b'{"edges": [' + b"9" * 400 + b"]}"),
     ("card", b"[" * 200_000),
     ("metrics", b"[" * 200_000 + b"\n"),
+    ("listing", b'{"labels": [["0.png", null], ["1.png", []]]}'),
     ("checkpoint", _manifest(files=[])),
     ("checkpoint", _manifest(parts=[])),
     # Biopython's reader of 2bit asks for what the numbers say, or for as many records.

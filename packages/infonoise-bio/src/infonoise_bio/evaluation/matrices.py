@@ -73,7 +73,7 @@ def _blocks(text: str, path: Path) -> Iterator[Matrix]:
     for block in text.lstrip()[1:].split("\n>"):
         header, _, body = block.partition("\n")
         lines = [line for line in body.splitlines() if line.strip() and line.strip() != "//"]
-        number, _, title = header.strip().partition("\t" if "\t" in header else " ")
+        number, *words = header.strip().split("\t" if "\t" in header else None, maxsplit=1) or [""]
         name = number.strip() or "(no name)"
         where = f"{path}: motif '{name}'"
         labelled = [line.split()[0].strip(":|").upper() for line in lines]
@@ -84,7 +84,8 @@ def _blocks(text: str, path: Path) -> Iterator[Matrix]:
             if lines and labelled[0] in ("POS", "PO"):  # CIS-BP numbers its positions
                 lines = [line.split(maxsplit=1)[1] for line in lines[1:] if len(line.split()) > 1]
             table = _by_base(_numbers(lines, where), where)
-        yield _matrix(name, title.strip(), np.array(table, dtype=np.float64).T, where)
+        title = words[0].partition("\t")[0].strip() if words else ""
+        yield _matrix(name, title, np.array(table, dtype=np.float64).T, where)
 
 
 def _numbers(lines: Sequence[str], where: str, skip: int = 0) -> Rows:

@@ -79,7 +79,9 @@ class DiscreteDDPM(Channel):
         steps = self._table(u).sigma
         whole = u.to(torch.int64)
         inside = (whole == u) & (whole >= 0) & (whole < len(steps))
-        sigma = super().reported_sigma(whole.clamp(0, len(steps) - 1))
+        whole = whole.clamp(0, len(steps) - 1)
+        # A last step of pure noise is a level of the table, which tells nothing.
+        sigma = torch.where(steps[whole].isinf(), torch.inf, super().reported_sigma(whole))
         return torch.where(inside, sigma, torch.nan)
 
     def coordinate(self, sigma: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ def _clean_archive(path: Path) -> io.BytesIO:
     try:
         with zipfile.ZipFile(path) as archive:
             return _rewritten(archive)
-    except InputError:
+    except (InputError, FileNotFoundError):
         raise
     except ZIP_DAMAGE:
         raise InputError(

@@ -244,7 +244,7 @@ def _zip_errors(where: str) -> Iterator[None]:
     """What zipfile raises as one line."""
     try:
         yield
-    except InputError:
+    except (InputError, FileNotFoundError, PermissionError):
         raise
     except ZIP_DAMAGE as error:
         if "encrypted" in str(error):

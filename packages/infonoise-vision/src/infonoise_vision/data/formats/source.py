@@ -150,10 +150,10 @@ def index_labels(
     """
     try:
         stored = np.asarray(stored)
-    except OverflowError:
+    except (OverflowError, ValueError):  # too large, or lists among labels
         stored = np.asarray(None)
     if stored.dtype.kind not in "iubUST" or stored.ndim == 0:
-        raise InputError(f"{where}: has labels that are no numbers of 64 bits; give smaller ones")
+        raise InputError(f"{where}: has labels that are no names or numbers of 64 bits; give such")
     if stored.dtype.kind == "i" and len(stored) and stored.min() < 0:
         if (stored == -1).all():
             return None, ()
