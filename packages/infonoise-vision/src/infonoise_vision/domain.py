@@ -104,15 +104,17 @@ class ImageDomain(Domain[Parts, ImageOptions]):
 
     def as_today(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Runs from before --held-out held a fifth out; before --network-format that was 1."""
-        objective = {"held_out": SHARE, "network_format": 1, **settings["objective"]}
-        return {**settings, "objective": objective}
+        return {**settings, "objective": {**_formerly(settings), **settings["objective"]}}
 
     def going_on(self, options: ImageOptions, begun: Mapping[str, Any]) -> ImageOptions:
-        """A run of format 1 goes on in it."""
-        objective = begun.get("objective", {"network_format": 2})
-        if not isinstance(objective, dict) or "network_format" in objective:
+        """An older run goes on with what was the default then."""
+        objective = begun.get("objective")
+        if not isinstance(objective, dict):
             return options
-        return replace(options, objective=replace(options.objective, network_format=1))
+        missing = {k: v for k, v in _formerly(begun).items() if k not in objective}
+        if options.objective.held_out is not None:
+            missing.pop("held_out", None)
+        return replace(options, objective=replace(options.objective, **missing))
 
     def rebuild(self, settings: Mapping[str, Any], folder: Path) -> nn.Module:
         """The network for images of the run's shape and number of classes."""
@@ -197,3 +199,14 @@ def images_of(run: ImageRun, source: str | None = None) -> Parts:
     data = load(run.objective, source)
     refuse_others(DOMAIN, run.settings[ImageDomain.summary_key], data, source, run.path)
     return data
+
+
+def _formerly(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that older runs do not say: a fifth held out, where data had no test images."""
+    images = settings.get("images")
+    counts = images if isinstance(images, dict) else {}
+    train, held_out = (counts.get(key) for key in ("train", "held_out"))
+    own = False
+    if isinstance(train, int) and isinstance(held_out, int):
+        own = abs(held_out - SHARE * (train + held_out)) > 1
+    return {"held_out": None if own else SHARE, "network_format": 1}
