@@ -28,7 +28,7 @@ def paths_of(source: str | Path) -> list[Path]:
     """The files that a text names.
 
     Args:
-        source: A file, a folder (its files of sequences by name), a pattern such as peaks/*.fa,
+        source: A file, a folder (its files of sequences by name), a pattern such as ``peaks/*.fa``,
             several of these separated by commas, or - for standard input.
     """
     text = str(source)

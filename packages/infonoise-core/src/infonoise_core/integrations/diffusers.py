@@ -45,7 +45,7 @@ _NAMES = {"label": "class_labels"}
 
 
 def denoiser(network: nn.Module, scheduler: Any, **fixed: Any) -> nn.Module:
-    """D(x, sigma, **condition) of a U-Net or transformer under the scheduler it was trained with.
+    """D(x, sigma, condition) of a U-Net or transformer under the scheduler it was trained with.
 
     Args:
         network: UNet2DModel, UNet2DConditionModel, DiTTransformer2DModel and others of their kind.

@@ -112,7 +112,7 @@ class FunctionChannel(Channel):
         return torch.where(inside, super().reported_sigma(u), torch.nan)
 
     def velocity_factor(self, u: Tensor) -> Tensor:
-        """b / |a' b - a b'|, the error of x0 over that of a' x0 + b' eps; any shape."""
+        """b over the size of a' b - a b': error of x0 over that of a' x0 + b' eps; any shape."""
         with torch.inference_mode(False), torch.enable_grad():
             t = u.detach().clone().requires_grad_()
             da, db = _slope(self._signal(t), t), _slope(self._noise(t), t)

@@ -40,7 +40,7 @@ class StepTable:
 
 
 class NetworkDenoiser(nn.Module):
-    """D(x, sigma, **condition) of someone's network: epsilon, v, x0 or flow.
+    """D(x, sigma, condition) of someone's network: epsilon, v, x0 or flow.
 
     x = x0 + sigma eps. A network of a table of steps sees a x, a = (1 + sigma^2)^(-1/2), at the
     step of that level, a fraction between two; then D is x - sigma out (epsilon), a^2 x - a sigma

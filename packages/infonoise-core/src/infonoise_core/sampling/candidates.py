@@ -25,8 +25,8 @@ TOLERANCES = (1.0, 0.3, 0.1, 0.03, 0.01)
 def nats_above(profile: EntropyRateProfile, sigma: Tensor, x0: Tensor) -> Tensor:
     """Nats that a start from pure noise at sigma leaves out; sigma's shape, float64.
 
-    That is KL(p_sigma || N(0, sigma^2 I)) where it is small, or rather a bound on it: the integral
-    of the rate above sigma, which is what x still says of x0, and the share |mean|^2 / (2 sigma^2)
+    That is KL(p_sigma, N(0, sigma^2 I)) where it is small, or rather a bound on it: the integral
+    of the rate above sigma, which is what x still says of x0, and the share mean^2 / (2 sigma^2)
     of the mean, which pure noise does not have.
 
     A network's own error is no measure where it exceeds what no network at all leaves: the rate is

@@ -127,7 +127,7 @@ def choose_levels(
     by more than chance; else the answer is to keep stock.
 
     Args:
-        denoiser: Of the model, D(x, sigma, **condition).
+        denoiser: Of the model, D(x, sigma, condition).
         x0: (n, ...) examples of the data, some hundred.
         channel: Of the model, for its span.
         calls: Of the denoiser, in each of the samples to make.

@@ -90,7 +90,7 @@ class CodeLaw(nn.Module):
         """(n, L) float64: its integral of squared error / sigma^2 over log sigma, up to sigma_max.
 
         The bound is exact for it: what a token costs, but for the divergence at sigma_max of its
-        noisy bits from those of all tokens, |x0 - mean|^2 / (2 sigma_max^2), whose next term is
+        noisy bits from those of all tokens, (x0 - mean)^2 / (2 sigma_max^2), whose next term is
         smaller by another sigma_max^2. Below the lowest level that is charged, bits are certain.
 
         Args:

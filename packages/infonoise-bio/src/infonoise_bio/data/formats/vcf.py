@@ -37,7 +37,7 @@ class Variant:
 def read_vcf(path: Path, counts: Counts) -> Iterator[Variant]:
     """Every alternative allele that is spelled out, in the order of the file.
 
-    Those that are not (<DEL>, *, breakends), and lines without any (.), are counted.
+    Those that are not (``<DEL>``, ``*``, breakends), and lines without any (.), are counted.
 
     Raises:
         InputError: Names the line that cannot be read.
