@@ -15,7 +15,7 @@ from infonoise_core.app.push import Shareable, pull_model, push_model
 from infonoise_core.files import write_json
 from infonoise_core.hub.options import Pull, Push
 from infonoise_core.training import checkpoint
-from infonoise_core.training.loop import load_denoiser
+from infonoise_core.training.record.weights import load_denoiser
 
 SECRET = "/home/somebody/secret"
 MODEL_FILES = {

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from infonoise_core.training.loop import load_denoiser
+from infonoise_core.training.record.weights import load_denoiser
 from infonoise_vision.cli import main
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.held_out import evaluation_of

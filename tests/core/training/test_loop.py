@@ -13,7 +13,8 @@ from infonoise_core import EDMDenoiser, LogUniform, VarianceExploding
 from infonoise_core.errors import InputError
 from infonoise_core.training import checkpoint
 from infonoise_core.training.engines.torch import TorchEngine
-from infonoise_core.training.loop import load_denoiser, train
+from infonoise_core.training.loop import train
+from infonoise_core.training.record.weights import load_denoiser
 from infonoise_core.training.step.rate import learning_rate
 from infonoise_core.training.task import Batch
 

@@ -9,7 +9,7 @@ import comparisons
 from infonoise_core.app.results import with_error
 from infonoise_core.sampling.generate import generate
 from infonoise_core.sampling.grids import karras_grid
-from infonoise_core.training.loop import load_denoiser
+from infonoise_core.training.record.weights import load_denoiser
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.fid import frechet_distance, kernel_distance
 from infonoise_vision.evaluation.generated import count, features

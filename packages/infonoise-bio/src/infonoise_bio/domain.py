@@ -50,8 +50,8 @@ from infonoise_core.sampling.grids import karras_grid
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.data.fingerprint import fingerprint
 from infonoise_core.training.engines.ranks import pick_device
-from infonoise_core.training.loop import load_denoiser
 from infonoise_core.training.progress import progress
+from infonoise_core.training.record.weights import load_denoiser
 from infonoise_core.training.run_folder import read_run
 from infonoise_core.training.task import Task
 

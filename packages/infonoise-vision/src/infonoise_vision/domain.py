@@ -116,6 +116,11 @@ class ImageDomain(Domain[Parts, ImageOptions]):
             missing.pop("held_out", None)
         return replace(options, objective=replace(options.objective, **missing))
 
+    def check_begins(self, source: Run, data: Parts, options: ImageOptions) -> None:
+        """InputError for a run in stages, whose levels are those of its own images."""
+        if options.objective.staged:
+            refuse_others(self, source.settings[self.summary_key], data, "--from", source.path)
+
     def rebuild(self, settings: Mapping[str, Any], folder: Path) -> nn.Module:
         """The network for images of the run's shape and number of classes."""
         images = settings[self.summary_key]

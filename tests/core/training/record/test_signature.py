@@ -11,8 +11,9 @@ from torch import nn
 from infonoise_core.errors import InputError
 from infonoise_core.training import checkpoint
 from infonoise_core.training.config import TrainConfig
-from infonoise_core.training.loop import load_denoiser, train
+from infonoise_core.training.loop import train
 from infonoise_core.training.record.metrics import read_lines
+from infonoise_core.training.record.weights import load_denoiser
 from infonoise_core.training.run_folder import note_assets, open_run, read_run_of
 from infonoise_core.training.run_profile import profile_if_any
 

@@ -167,6 +167,12 @@ class Domain(ABC, Generic[Data, Options]):
         """
         return options
 
+    def check_begins(self, source: TrainedRun[Options], data: Data, options: Options) -> None:
+        """InputError where the weights of `source`, which fit, mean something else for these data.
+
+        Called where `train` begins with them, as --from says.
+        """
+
     @abstractmethod
     def rebuild(self, settings: Mapping[str, Any], folder: Path) -> nn.Module:
         """The network of a run by its config.json and assets, without its weights."""

@@ -8,12 +8,15 @@ from typing import Any
 
 from infonoise_core.app.domain import Data, Domain, Options
 from infonoise_core.app.options import EvaluateOptions
-from infonoise_core.app.table import print_tables
 from infonoise_core.app.trained import TrainedRun, data_of, open_trained
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.schema import to_record
+from infonoise_core.evaluation.table import print_tables
 from infonoise_core.files import check_output, read_json, write_json
 from infonoise_core.hub.push import versions_with
+
+# What a file of measures is of, beside the run.
+_OF = ("split", "step", "weights", "samples")
 
 
 def run_evaluate(domain: Domain[Data, Options], command: EvaluateOptions) -> None:
@@ -25,7 +28,9 @@ def run_evaluate(domain: Domain[Data, Options], command: EvaluateOptions) -> Non
     if command.out is not None:
         check_output(command.out, command.overwrite)
     domain.check_evaluate(command)
-    run = open_trained(domain, command.run, command.sampler.device)
+    run = open_trained(
+        domain, command.run, command.sampler.device, command.checkpoint, command.weights
+    )
     data = data_of(domain, run, command.data)
     found = domain.evaluate(run, data, command)
     for note in found.notes:
@@ -48,6 +53,7 @@ def _head(
         "versions": versions_with({interface.program: interface.version}),
         "run": Path(command.run).resolve().name,
         "step": run.step,
+        **({"weights": command.weights} if command.weights != "averaged" else {}),
         "schedule": run.settings["schedule"],
         "data": run.settings[domain.summary_key],
         "split": command.split,
@@ -61,7 +67,7 @@ def _say_replaced(out: Path, head: Mapping[str, Any]) -> None:
         return
     with suppress(InputError):
         there = read_json(out, "")
-        differs = [k for k in ("split", "step", "samples") if there.get(k) != head[k]]
+        differs = [k for k in _OF if there.get(k) != head.get(k)]
         if differs:
             was = ", ".join(f"{name} {there.get(name)}" for name in differs)
             print(f"note: {out} was of {was} and is replaced; --out keeps both", file=sys.stderr)

@@ -6,9 +6,9 @@ holds what a domain adds; `interface` puts the domain's dataclass in its place.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from tyro.conf import OmitArgPrefixes, Positional
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from infonoise_core.config.quantities import parse_duration
 from infonoise_core.config.renamed import formerly
@@ -29,6 +29,9 @@ class TrainOptions:
     """folder for checkpoints, metrics, profile and samples"""
     options: OmitArgPrefixes[Any]
     data: Positional[str] = ""
+    start: Annotated[Path | None, arg(name="from")] = None
+    """a run or a model of the same network: begin with its averaged weights, and its profile as
+    what the schedule knows"""
     schedule: str = "infonoise"
     """how noise levels are drawn: edm, log-uniform, infonoise or another"""
     overwrite: bool = False
@@ -86,7 +89,17 @@ class CompareOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleOptions:
+class WhichWeights:
+    """Of a run that has several."""
+
+    checkpoint: int | None = None
+    """the optimizer step of a checkpoint that was kept, in place of the newest"""
+    weights: Literal["averaged", "raw"] = "averaged"
+    """averaged over training, or as the optimizer left them"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions(WhichWeights):
     """Generate samples from a trained run."""
 
     run: Positional[Path]
@@ -105,7 +118,7 @@ class SampleOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateOptions:
+class EvaluateOptions(WhichWeights):
     """Measure a trained run on data it did not see; writes evaluation.json, prints a table."""
 
     run: Positional[Path]

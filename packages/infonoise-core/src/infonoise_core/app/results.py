@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from infonoise_core.app.table import print_rows
 from infonoise_core.evaluation.measures import Measure
+from infonoise_core.evaluation.table import print_rows
 
 FORMAT = "infonoise-results"
 VERSION = 1

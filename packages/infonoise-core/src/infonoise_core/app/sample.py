@@ -9,5 +9,7 @@ def run_sample(domain: Domain[Data, Options], command: SampleOptions) -> None:
     """Open the run and let the domain write samples, all or none."""
     domain.check_out(command)
     path, device = command.run, command.sampler.device
-    run = domain.other_model(path, device) or open_trained(domain, path, device)
+    run = domain.other_model(path, device) or open_trained(
+        domain, path, device, command.checkpoint, command.weights
+    )
     print(domain.generate(run, command))

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import infonoise_core
+from infonoise_core.app.begin import begin_from, paced, source_of, words_of_length
 from infonoise_core.app.domain import Data, Domain, Options, Samples
 from infonoise_core.app.options import TrainOptions
 from infonoise_core.app.trained import recorded
@@ -54,6 +55,7 @@ class Run:
         kind: Dataclass of the settings, by which those of an older version are understood; the
             command's by default.
         today: Settings that an older version wrote -> as this one would write them.
+        notes: Said before it begins.
     """
 
     task: Task
@@ -65,6 +67,7 @@ class Run:
     samples: Callable[[nn.Module], Samples] | None = None
     kind: type[Any] | None = None
     today: AsToday | None = None
+    notes: tuple[str, ...] = ()
 
 
 class TrainCommand(Protocol):
@@ -91,7 +94,8 @@ def run_train(domain: Domain[Data, Options], command: TrainOptions) -> None:
     """The verb `train` of every domain: train, evaluate, and leave a run in command.out."""
     engine = make_engine(command.engine)
     begun = {} if command.overwrite else begun_run(command.out)
-    command = replace(command, options=domain.going_on(command.options, begun))
+    options: Options = domain.going_on(command.options, begun)
+    command = replace(command, options=options, train=paced(command.train, begun))
     with others_alive(engine.world):
         run = engine.agree(
             lambda: _prepared(domain, command, begun), lambda run: _same(run, command)
@@ -103,16 +107,24 @@ def _prepared(
     domain: Domain[Data, Options], command: TrainOptions, begun: Mapping[str, Any]
 ) -> Run:
     """The data, network and schedule that a command asks for."""
+    source = source_of(domain, command)
     data = domain.load(command.data, command.options)
     config = command.train
-    options: Options = domain.settled(command.options, data, begun)
+    kept = begun or ({} if source is None else source.settings)
+    options: Options = domain.settled(command.options, data, kept)
     command = replace(command, options=options)
     known = begun.get(domain.summary_key, {})
     known = known if isinstance(known, dict) else {}
     summary = recorded(domain, known, data, command.data, command.out)
+    task = domain.task(data, options, config.seed)
+    schedule = domain.schedules(data, options)(command.schedule, config.pace)
+    notes = [words_of_length(config, begun)]
+    if source is not None:
+        domain.check_begins(source, data, options)
+        notes.append(f"beginning with {begin_from(source, task, schedule, options)}")
     return Run(
-        task=domain.task(data, options, config.seed),
-        schedule=domain.schedules(data, options)(command.schedule, config.steps),
+        task=task,
+        schedule=schedule,
         evaluation=domain.evaluation(data, options),
         settings=settings_of_run(domain, command, summary, domain.model_settings(data, options)),
         about=domain.about(data),
@@ -120,6 +132,7 @@ def _prepared(
         samples=lambda denoiser: domain.samples(denoiser, data, options),
         kind=domain.interface.options,
         today=domain.as_today,
+        notes=tuple(filter(None, notes)),
     )
 
 
@@ -193,6 +206,8 @@ def _train(run: Run, options: TrainCommand, engine: Engine, going_on: bool) -> N
     first = engine.rank == 0
     if first:
         size = count_parameters(run.task.denoiser.parameters())
+        for note in run.notes:
+            print(f"note: {note}", file=sys.stderr)
         processes = f", {engine.world} processes" if engine.world > 1 else ""
         print(
             f"{'going on with' if going_on else 'training'} {size:,} parameters on {run.about}"

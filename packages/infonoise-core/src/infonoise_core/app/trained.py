@@ -19,7 +19,7 @@ from infonoise_core.training import checkpoint
 from infonoise_core.training.allocation import within
 from infonoise_core.training.artifact import WEIGHTS_FILE, is_artefact
 from infonoise_core.training.engines.ranks import pick_device
-from infonoise_core.training.loop import load_denoiser
+from infonoise_core.training.record.weights import Which, load_denoiser
 from infonoise_core.training.run_folder import read_run_of
 from infonoise_core.training.run_profile import profile_if_any
 
@@ -33,7 +33,7 @@ class TrainedRun(Generic[Options]):
     Attributes:
         settings: Its config.json.
         options: What the domain adds to `train`, as the run was given it.
-        denoiser: The averaged weights, in evaluation mode, on their device.
+        denoiser: The weights, averaged unless others were asked for, in evaluation mode.
         profile: As measured in training; None where there is none.
         step: Optimizer steps of the weights.
     """
@@ -59,12 +59,23 @@ def options_of(domain: Domain[Data, Options], settings: Mapping[str, Any]) -> Op
 
 
 def open_trained(
-    domain: Domain[Data, Options], path: Path, device: str = "auto"
+    domain: Domain[Data, Options],
+    path: Path,
+    device: str = "auto",
+    step: int | None = None,
+    which: Which = "averaged",
 ) -> TrainedRun[Options]:
     """The run in a folder.
 
+    Args:
+        domain: Of the run.
+        path: The folder.
+        device: Where its network goes.
+        step: Of its checkpoint; the newest whole one by default.
+        which: Averaged over training, or as the optimizer left them.
+
     Raises:
-        InputError: Where there is none of this domain, or no checkpoint yet.
+        InputError: Where there is none of this domain, no checkpoint yet, or none of that step.
     """
     settings = read_run_of(domain.interface.command, path)
     try:
@@ -79,7 +90,7 @@ def open_trained(
             f" {domain.interface.version} ({type(error).__name__}: {str(error)[:200]}); use the"
             " release that wrote it"
         ) from None
-    step = load_denoiser(path, denoiser)
+    step = load_denoiser(path, denoiser, step, which)
     denoiser.to(pick_device(device)).eval()
     return TrainedRun(path, settings, options, denoiser, profile_if_any(path, step=step), step)
 

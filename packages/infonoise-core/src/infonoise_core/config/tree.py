@@ -269,4 +269,6 @@ def _leaves(
             yield from _leaves(hint, here, option, omitted)
         else:
             old = tuple(n for mark in marks if isinstance(mark, Formerly) for n in mark.names)
-            yield _Leaf(here, (*prefix, field.name), hint, old)
+            # tyro's own mark, where an option's name could not be a field's.
+            own = next((m.name for m in marks if getattr(m, "name", None)), field.name)
+            yield _Leaf(here, (*prefix, own), hint, old)

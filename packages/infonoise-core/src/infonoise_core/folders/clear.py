@@ -16,7 +16,7 @@ _OWN = (
     MARKER_FILE, LOCK_FILE, "config.json", "config.yaml", "done.json", "metrics.jsonl",
     "profile*.json", "checkpoints", "samples", "tensorboard", "wandb", "wandb-id.txt",
     "updates.json", "results.json", "report.html", "runs", "evaluation*", "baselines.json",
-    "groups*", "report*",
+    "groups*", "report*", "earlier",
 )  # fmt: skip
 # What a file system or its browser leaves in a folder that is as good as empty.
 _NOTHING = (LOCK_FILE, "lost+found", ".DS_Store")

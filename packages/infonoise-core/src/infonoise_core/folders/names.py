@@ -2,3 +2,5 @@
 
 CONFIG_FILE, DONE_FILE, METRICS_FILE = "config.json", "done.json", "metrics.jsonl"
 PROFILE_FILE, CHECKPOINTS = "profile.json", "checkpoints"
+# What config.json said before the run was lengthened.
+EARLIER = "earlier"

@@ -24,9 +24,8 @@ class Warmup:
     Args:
         steps, examples: Its length in optimizer steps, or in examples where those are given.
         min_count: Effective observations that make a bin count as filled.
-        start: (K,) density that it draws by.
+        start: (K,) density that it draws by, until it is led by another.
         edges: (K+1,) of the bins.
-        pools: Whether neighbouring bins count together until they are filled.
     """
 
     def __init__(
@@ -36,13 +35,18 @@ class Warmup:
         min_count: float,
         start: Tensor,
         edges: Tensor,
-        pools: bool,
     ) -> None:
-        self.steps, self.examples, self.min_count, self.pools = steps, examples, min_count, pools
-        self._start, self._width = start, edges.log().diff()
+        self.steps, self.examples, self.min_count = steps, examples, min_count
+        # Whether neighbouring bins count together until they are filled.
+        self.pools = True
+        self.start, self._width = start.clone(), edges.log().diff()
         log_sigma = (edges[:-1] * edges[1:]).log() / 2
         near = (log_sigma[:, None] - log_sigma[None, :]).abs() <= _POOL
         self._near = near.to(torch.float64)
+
+    def lead_by(self, density: Tensor) -> None:
+        """Let a prior's density (K,) be what it draws by; each bin fills by itself then."""
+        self.start, self.pools = density.clone(), False
 
     def over(self, steps: int, seen: RateEstimator) -> bool:
         """Whether it was long enough, and filled the bins that carry nearly all of its draws."""
@@ -55,7 +59,7 @@ class Warmup:
         if not self._few(seen):
             return learned
         count = self._near @ seen.effective_count
-        density = torch.lerp(self._start, learned, count / (count + self.min_count))
+        density = torch.lerp(self.start, learned, count / (count + self.min_count))
         return density / (density * self._width).sum()
 
     def words(self, steps: int, seen: RateEstimator) -> str:
@@ -81,11 +85,11 @@ class Warmup:
         return self.pools and self._carried(together) and not self._filled(seen)
 
     def _carried(self, count: Tensor) -> bool:
-        return filled_enough(count, self._start * self._width, self.min_count)
+        return filled_enough(count, self.start * self._width, self.min_count)
 
     def _needed(self) -> int:
         """How many draws fill the bins that carry nearly all of them."""
-        shares = (self._start * self._width).sort(descending=True).values
+        shares = (self.start * self._width).sort(descending=True).values
         last = int((shares.cumsum(0) < FILLED * shares.sum()).sum())
         least = max(float(shares[min(last, len(shares) - 1)]), 1e-12)
         return math.ceil(self.min_count / least - 1e-6)

@@ -34,11 +34,16 @@ from infonoise_core.schedules.gates import (
     training_density,
 )
 from infonoise_core.schedules.health import Health
-from infonoise_core.schedules.knowledge import RETURNS_INPUT, around_scale, completed, is_input
+from infonoise_core.schedules.knowledge import (
+    RETURNS_INPUT,
+    around_scale,
+    completed,
+    is_input,
+    of_rate,
+)
 from infonoise_core.schedules.law import Law, law_of
-from infonoise_core.schedules.reports import Reports
+from infonoise_core.schedules.reports import Observing, Reports
 from infonoise_core.schedules.status import stage_of_life
-from infonoise_core.schedules.table import TableLaw
 from infonoise_core.schedules.tasks import TaskSchedule, left, of_tasks
 
 __all__ = ["FixedLaw", "InfoNoise", "LogNormal", "LogUniform", "Schedule", "uniforms"]
@@ -46,7 +51,7 @@ __all__ = ["FixedLaw", "InfoNoise", "LogNormal", "LogUniform", "Schedule", "unif
 VERSION = 1
 
 
-class InfoNoise(TableLaw):
+class InfoNoise(Observing):
     """Draws noise levels by the entropy-rate profile that losses reveal (Raya et al. 2026).
 
     Starts under `warmup`, or under the density of `prior`. From the first refresh at or after
@@ -137,57 +142,32 @@ class InfoNoise(TableLaw):
         self.min_count = min_count
         self._sums = RateEstimator(self.edges, horizon, self._reports.dim, groups)
         self._health = Health(channel, len(self._width), self._reports.prediction is not None)
-        self.prior = None if prior is None else self._on_our_grid(prior)
+        self.prior: EntropyRateProfile | None = None
         self.ceiling = None if ceiling is None else self._on_our_grid(ceiling)
         self._steps = 0
         self._adapting_since: int | None = None
         self._held = self._plain = ""
         self._worth: Tensor | None = None
-        if self.prior is not None:
-            if (known := self._allocate(self.prior)) is None:
-                raise InputError("the prior gives no usable density: check its gate and grid")
-            self._set_density(self._explore(known))
-        self._start = self._density.clone()
-        self._warm = Warmup(
-            warmup_steps, warmup_examples, min_count, self._start, self.edges, prior is None
-        )
+        self._warm = Warmup(warmup_steps, warmup_examples, min_count, self._density, self.edges)
+        self._measured: Tensor | None = None
+        if prior is not None:
+            self._lead_by(self._on_our_grid(prior))
 
-    def observe(
-        self, u: Tensor, squared_error: Tensor, implied_error: Tensor | None = None
-    ) -> None:
-        """Report the errors made at levels u (n,), which `sample` drew.
+    def start_from(self, prior: EntropyRateProfile) -> None:
+        """Take a profile measured before as the prior, below the ceiling; before the first step.
 
-        Training losses only: held-out losses belong to a profile of their own. Those that are not
-        finite, negative or at no level of the channel are left out and counted.
-
-        Args:
-            squared_error: Where `prediction` is given, the network's output minus its target, with
-                the shape of an example (n, ...), before any weight: it is squared in float32,
-                summed, turned into the error of x0 and detached here. Otherwise (n,) squared
-                x0-errors, or (n, G) split over groups: summed over an example's dimensions,
-                unweighted; other predictions converted by `channel.x0_squared_error`.
-            implied_error: (n,) posterior variance by the denoiser, for `calibration_gate`.
+        Unlike one given at construction it stands in the state, so that a resume needs no file.
         """
-        if implied_error is not None or not self._reports.keep(u, squared_error):
-            self._take(u, squared_error, implied_error)
+        bounds = (self._on_our_grid(prior), self.ceiling)
+        self._measured = torch.stack([p.rate for p in bounds if p is not None]).amin(0)
+        self._lead_by(of_rate(self.edges, self._measured, prior.dim))
 
-    def _take(self, u: Tensor, error: Tensor, implied: Tensor | None = None) -> None:
-        sigma, squared = self.read(u, error)
-        self.estimator.observe(sigma, squared, implied)
-        self._health.count(sigma, squared)
-
-    @property
-    def estimator(self) -> RateEstimator:
-        """The sums over all that was reported."""
-        if (kept := self._reports.kept()) is not None:
-            self._take(*kept)
-        return self._sums
-
-    def read(self, u: Tensor, squared_error: Tensor) -> tuple[Tensor, Tensor]:
-        """Sigma and squared x0-errors, both (n,), of a report; arguments as in `observe`."""
-        read = self._reports.read(u, squared_error)
-        self._sums.dim = self._reports.dim
-        return read
+    def _lead_by(self, prior: EntropyRateProfile) -> None:
+        self.prior = prior
+        if (known := self._allocate(prior)) is None:
+            raise InputError("the prior gives no usable density: check its gate and grid")
+        self._set_density(self._explore(known))
+        self._warm.lead_by(self._density)
 
     def step(self) -> None:
         """Count an optimizer step; refresh the density every `refresh_every` steps.
@@ -233,6 +213,7 @@ class InfoNoise(TableLaw):
             "plain": self._plain,
             "channel": channel_state(self.channel),
             "worth": None if self._worth is None else self._worth.clone(),
+            "prior": None if self._measured is None else self._measured.clone(),
             "density": self._density.clone(),
             "estimator": self.estimator.state_dict(),
             "health": self._health.state_dict(),
@@ -243,6 +224,8 @@ class InfoNoise(TableLaw):
         check_version(state, VERSION)
         check_channel_state(state.get("channel"), self.channel)
         self._reports.kept()
+        if (prior := state.get("prior")) is not None:  # not in the first releases
+            self.start_from(of_rate(self.edges, prior.to("cpu", torch.float64), None))
         self.estimator.load_state_dict(state["estimator"])
         self._health.load_state_dict(state.get("health"))
         self._reports.dim = self.estimator.dim
@@ -273,7 +256,7 @@ class InfoNoise(TableLaw):
             self._adapting_since = self._steps
         elapsed = self._steps - self._adapting_since + self.refresh_every
         share = 1.0 if self.transition <= 0 else min(1.0, elapsed / self.transition)
-        density = share * self._explore(learned) + (1 - share) * self._start
+        density = share * self._explore(learned) + (1 - share) * self._warm.start
         self._set_density(self._warm.led(density, self.estimator))
 
     def _hold(self, known: EntropyRateProfile) -> None:

@@ -53,6 +53,12 @@ def completed(
     return known
 
 
+def of_rate(edges: Tensor, rate: Tensor, dim: int | None) -> EntropyRateProfile:
+    """A profile of which nothing but its rate (K,) is known."""
+    zero = torch.zeros_like(rate)
+    return EntropyRateProfile(edges.clone(), rate, zero, zero, dim)
+
+
 def is_input(known: EntropyRateProfile, dim: int | None) -> bool:
     """Whether the errors are those of a denoiser that returns its input, at every level."""
     return dim is not None and known.entropy() >= _ALL_LOST * dim * float(known.width.sum())

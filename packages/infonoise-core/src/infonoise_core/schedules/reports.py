@@ -8,6 +8,9 @@ from torch import Tensor
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.processes.prediction import Prediction, named_prediction
+from infonoise_core.profiles.estimator import RateEstimator
+from infonoise_core.schedules.health import Health
+from infonoise_core.schedules.table import TableLaw
 
 # Reports that wait at most until they are read.
 _ROOM = 2**14
@@ -129,3 +132,48 @@ class Reports:
             )
         if self._given is None:
             self.dim = max(dim, self.dim or 1)
+
+
+class Observing(TableLaw):
+    """A table that is made from what `observe` is told."""
+
+    _reports: Reports
+    _sums: RateEstimator
+    _health: Health
+
+    def observe(
+        self, u: Tensor, squared_error: Tensor, implied_error: Tensor | None = None
+    ) -> None:
+        """Report the errors made at levels u (n,), which `sample` drew.
+
+        Training losses only: held-out losses belong to a profile of their own. Those that are not
+        finite, negative or at no level of the channel are left out and counted.
+
+        Args:
+            squared_error: Where `prediction` is given, the network's output minus its target, with
+                the shape of an example (n, ...), before any weight: it is squared in float32,
+                summed, turned into the error of x0 and detached here. Otherwise (n,) squared
+                x0-errors, or (n, G) split over groups: summed over an example's dimensions,
+                unweighted; other predictions converted by `channel.x0_squared_error`.
+            implied_error: (n,) posterior variance by the denoiser, for `calibration_gate`.
+        """
+        if implied_error is not None or not self._reports.keep(u, squared_error):
+            self._take(u, squared_error, implied_error)
+
+    def _take(self, u: Tensor, error: Tensor, implied: Tensor | None = None) -> None:
+        sigma, squared = self.read(u, error)
+        self.estimator.observe(sigma, squared, implied)
+        self._health.count(sigma, squared)
+
+    @property
+    def estimator(self) -> RateEstimator:
+        """The sums over all that was reported."""
+        if (kept := self._reports.kept()) is not None:
+            self._take(*kept)
+        return self._sums
+
+    def read(self, u: Tensor, squared_error: Tensor) -> tuple[Tensor, Tensor]:
+        """Sigma and squared x0-errors, both (n,), of a report; arguments as in `observe`."""
+        read = self._reports.read(u, squared_error)
+        self._sums.dim = self._reports.dim
+        return read

@@ -9,6 +9,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.fixed import FixedLaw, uniforms
+from infonoise_core.schedules.knowledge import of_rate
 from infonoise_core.schedules.status import log_of
 
 # Of the states that schedules save.
@@ -99,8 +100,7 @@ class TableLaw:
         if torch.equal(profile.edges, self.edges):
             return profile
         rate = profile.at((self.edges[:-1] * self.edges[1:]).sqrt())
-        zero = torch.zeros_like(rate)
-        return EntropyRateProfile(self.edges.clone(), rate, zero, zero, profile.dim)
+        return of_rate(self.edges, rate, profile.dim)
 
     def _set_density(self, density: Tensor) -> None:
         self._density = density.clone()

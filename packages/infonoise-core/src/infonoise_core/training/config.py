@@ -45,6 +45,9 @@ class TrainConfig:
     """optimizer steps between checkpoints"""
     keep: int = 2
     """newest checkpoints kept, beside the best"""
+    schedule_steps: int = 0
+    """optimizer steps of the run that a learning schedule's warm-up and refreshes are paced for; 0
+    for --steps, or what a run was begun with"""
     target: str = ""
     """MEASURE=VALUE: stop at the first evaluation whose measure is as low"""
     skip_limit: int = 10
@@ -54,7 +57,7 @@ class TrainConfig:
         for name in ("steps", "batch_size", "log_every", "save_every", "keep", "skip_limit"):
             if getattr(self, name) < 1:
                 raise InputError(f"{self._shown(name)}: give at least 1")
-        for name in ("lr_warmup", "eval_every", "seed"):
+        for name in ("lr_warmup", "eval_every", "seed", "schedule_steps"):
             if getattr(self, name) < 0:
                 raise InputError(f"{self._shown(name)}: give 0 or more")
         if not 0 < self.lr < 1:
@@ -63,6 +66,11 @@ class TrainConfig:
             raise InputError(f"--grad-clip {self.grad_clip:g}: give a gradient norm above 0")
         self._check_average()
         parse_target(self.target)
+
+    @property
+    def pace(self) -> int:
+        """Length of the run that a schedule is made for."""
+        return self.schedule_steps or self.steps
 
     def _shown(self, name: str) -> str:
         return f"--{name.replace('_', '-')} {getattr(self, name)}"

@@ -4,20 +4,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
-from infonoise_core.folders.names import CHECKPOINTS, METRICS_FILE
+from infonoise_core.folders.names import METRICS_FILE
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.rng import Stream, derive_seed, generator, seed_global
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import refresh_every
-from infonoise_core.training import checkpoint
-from infonoise_core.training.artifact import is_artefact, load_weights
 from infonoise_core.training.config import TrainConfig, parse_target
 from infonoise_core.training.data.order import Order, micro_batches
 from infonoise_core.training.data.prefetch import Prefetch
@@ -29,7 +26,7 @@ from infonoise_core.training.loggers import open_loggers
 from infonoise_core.training.meter import Meter
 from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.progress import Reporter, Silent
-from infonoise_core.training.record.signature import check_signed, signatures
+from infonoise_core.training.record.signature import signatures
 from infonoise_core.training.state import RunState, no_space_left
 from infonoise_core.training.step.noise import Noise, noise_of
 from infonoise_core.training.step.rate import learning_rate
@@ -107,7 +104,7 @@ def train(
     average = WeightAverage(model, _keep(config))
     forward = engine.wrap(model, optimizer, config.grad_clip)
     metrics = Metrics(out / METRICS_FILE, engine, config.skip_limit)
-    meter = Meter(schedule, task.dim, refresh_every(config.steps))
+    meter = Meter(schedule, task.dim, refresh_every(config.pace))
     state = RunState(out, config, engine, model, average, schedule, meter, metrics, signatures(out))
 
     with asked_to_stop() as stop, no_space_left(out), ExitStack() as stack:
@@ -155,31 +152,6 @@ def train(
                 raise Stopped(done, config.steps, engine.rank > 0, stop.number)
 
     return RunResult(average.module, schedule, list(metrics.evaluations), meter.profiles())
-
-
-def load_denoiser(run: Path, denoiser: nn.Module) -> int:
-    """Put the averaged weights of a run into `denoiser`.
-
-    They are those of its newest whole checkpoint, or of a model that was pulled.
-
-    Returns:
-        Their step.
-    """
-    if is_artefact(run):
-        return load_weights(run, denoiser)
-
-    def use(manifest: checkpoint.Manifest, parts: dict[str, Any]) -> None:
-        check_signed(run, manifest)
-        try:
-            denoiser.load_state_dict(parts["ema"])
-        except (KeyError, RuntimeError, TypeError, AttributeError):
-            raise checkpoint.DamagedCheckpoint("it is of another network") from None
-
-    found = checkpoint.load_latest(run / CHECKPOINTS, use)
-    if found is None:
-        raise InputError(f"{run}: no checkpoint yet; train for at least --save-every steps")
-    manifest, _ = found
-    return int(manifest["step"])
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from infonoise_core.folders.marker import MARKER_FILE, mark, marker_of
 from infonoise_core.folders.names import CONFIG_FILE
 from infonoise_core.training.artifact import is_artefact, read_card, verify
 from infonoise_core.training.config import TrainConfig
+from infonoise_core.training.record.lengthened import is_longer, lengthen, with_length
 from infonoise_core.training.record.signature import check_as_saved
 
 # Where a run lies and what runs it: it may go on elsewhere and with other processes.
@@ -48,19 +49,42 @@ def check_run(
     elif not (out / CONFIG_FILE).is_file():
         _check_all_ours(out, marker)  # what a kill has left of a beginning, or of a deletion
         return False
-    if (out / finished).exists():
-        raise InputError(f"{out} holds a finished run: give another --out{replace}")
+    longer = _is_unfinished(out, settings, finished, replace)
     known = read_run(out)
     if kind is not None:
         if today is not None and known.get("command") == settings.get("command"):
             known = dict(today(known))
         known = completed(upgraded(known, kind), settings, kind)
-    difference = _difference(known, settings)
+    difference = _difference(_of_today(known, settings, longer), settings)
     if difference:
         raise InputError(
             f"{out} holds a run with other settings ({difference}): give another --out{replace}"
         )
     return True
+
+
+def _is_unfinished(out: Path, settings: Mapping[str, Any], finished: str, replace: str) -> bool:
+    """Whether a run is asked for more than it was begun with; InputError where nothing is left."""
+    if is_artefact(out):
+        raise InputError(
+            f"{out} holds a shared model, which has nothing to go on with: give another --out, and"
+            f" --from {out} to begin with its weights"
+        )
+    longer = is_longer(read_run(out), settings)
+    if (out / finished).exists() and not longer:
+        raise InputError(
+            f"{out} holds a finished run: give more --steps to train it further, or another"
+            f" --out{replace}"
+        )
+    return longer
+
+
+def _of_today(known: dict[str, Any], settings: Mapping[str, Any], longer: bool) -> dict[str, Any]:
+    """With the loop's settings that came since; of a run that is lengthened, its new length."""
+    own, today = known.get("train"), settings.get("train")
+    if isinstance(own, dict) and isinstance(today, dict):
+        known = {**known, "train": completed(own, today, TrainConfig)}
+    return with_length(known, settings) if longer else known
 
 
 def _check_older(out: Path, *, overwrite: bool) -> None:
@@ -98,8 +122,9 @@ def open_run(
 ) -> bool:
     """Make `out` the folder of a run with these settings; True if there is one to go on with.
 
-    A run that was cut short goes on when the settings are the same. Anything else that is already
-    there stays untouched unless `overwrite` is set.
+    A run that was cut short goes on when the settings are the same, and any run when all that
+    differs is that more is asked for. Anything else that is already there stays untouched unless
+    `overwrite` is set.
 
     Args:
         out: The folder.
@@ -119,6 +144,8 @@ def open_run(
             clear(out, marker)
         mark(out, "run", command=settings.get("command"), finished=finished)
         write_json(out / CONFIG_FILE, settings)
+    elif is_longer(read_run(out), settings):
+        lengthen(out, settings, finished)
     return going_on
 
 

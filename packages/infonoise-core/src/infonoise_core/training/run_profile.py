@@ -39,6 +39,7 @@ def profile_if_any(
         step: Of the checkpoint that the weights are from; the newest whole one by default.
     """
     path = run / name
+    older = step is not None and step < max(checkpoint.steps(run / CHECKPOINTS), default=0)
     own = _with_weights(run, name, step)
     if own is None:
         return EntropyRateProfile.load(path) if path.exists() else None
@@ -48,6 +49,8 @@ def profile_if_any(
         reason = "is not the one that was saved with the weights"
     except InputError:
         reason = "is missing or damaged"
+    if older:  # the file is of the newest
+        return own
     print(f"warning: {path} {reason}; the copy in the checkpoint is taken", file=sys.stderr)
     return own
 

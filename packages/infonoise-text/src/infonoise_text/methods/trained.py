@@ -51,7 +51,7 @@ class TextRun:
         """The run in a folder, once core has opened it."""
         assets = assets_of(run.settings, run.path, run.options)
         method = make_method(run.options, assets)
-        profiles = [profile_if_any(run.path, name) for name in method.profile_files]
+        profiles = [profile_if_any(run.path, name, run.step) for name in method.profile_files]
         field = run.options.corpus.field
         return cls(run.path, method, assets.tokenizer, run.denoiser, profiles, field)
 

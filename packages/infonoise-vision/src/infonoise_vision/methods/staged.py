@@ -10,6 +10,7 @@ from infonoise_core.processes.channel import Channel
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.fixed import Schedule, uniforms
+from infonoise_core.schedules.infonoise import InfoNoise
 from infonoise_core.training.meter import Measuring
 from infonoise_core.training.task import Batch, Losses
 from infonoise_vision.data.images import ImageSet
@@ -139,6 +140,12 @@ class StagedSchedule:
         """Of the base."""
         self.base.load_state_dict(state)
         self._refresh()
+
+    def start_from(self, prior: EntropyRateProfile) -> None:
+        """Let a base that learns know a profile before it has measured any."""
+        if isinstance(self.base, InfoNoise):
+            self.base.start_from(prior)
+            self._refresh()
 
     def _refresh(self) -> None:
         mass = self.base.density(self._centres).to("cpu", torch.float64) * self._width

@@ -13,6 +13,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.folders.marker import marker_of
 from infonoise_core.reading import sha256_of
 from infonoise_core.training import checkpoint
+from infonoise_core.training.record.lengthened import was
 
 SIGNED = "signed"
 _CONFIG_FILE, _CHECKPOINTS = "config.json", "checkpoints"
@@ -42,7 +43,10 @@ def changed(run: Path, manifest: Mapping[str, Any]) -> str | None:
         if not parts or PurePosixPath(name).is_absolute() or ".." in parts:
             return str(name)
         path = run / name
-        if not path.is_file() or sha256_of(path) != expected:
+        if not path.is_file():
+            return str(name)
+        as_saved = sha256_of(path) == expected
+        if not as_saved and not (name == _CONFIG_FILE and was(run, str(expected))):
             return str(name)
     return None
 
