@@ -67,8 +67,8 @@ def _is_unfinished(out: Path, settings: Mapping[str, Any], finished: str, replac
     """Whether a run is asked for more than it was begun with; InputError where nothing is left."""
     if is_artefact(out):
         raise InputError(
-            f"{out} holds a shared model, which has nothing to go on with: give another --out, and"
-            f" --from {out} to begin with its weights"
+            f"{out} holds a finished run as it is shared, without its optimizer: give another"
+            f" --out, and --from {out} to begin with its weights"
         )
     longer = is_longer(read_run(out), settings)
     if (out / finished).exists() and not longer:
