@@ -6,7 +6,7 @@ gives tables and progress their colours without letting those of the data throug
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -105,3 +105,24 @@ def _escaped(text: str) -> str:
     # Progress bars of other libraries begin their lines anew.
     begin = "\r" if text.startswith("\r") else ""
     return begin + printable(text[len(begin) :], "\n\t")
+
+
+def print_rows(
+    title: str,
+    header: Sequence[str],
+    body: Sequence[Sequence[str]],
+    to: "Console | None" = None,
+) -> None:
+    """One table; numbers are never broken or cut off, however narrow the terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    # As Text, for a name may hold brackets that rich would take for markup.
+    table = Table(title=Text(title) if title else None)
+    for i, name in enumerate(header):
+        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
+    for row in body:
+        table.add_row(*map(Text, row))
+    to = to or console()
+    table.width = to.measure(table, options=to.options.update(width=1000)).maximum
+    to.print(table, crop=False)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from infonoise_core.evaluation.measures import Measure
-from infonoise_core.evaluation.table import print_rows
+from infonoise_core.terminal import print_rows
 
 FORMAT = "infonoise-results"
 VERSION = 1
