@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from infonoise_core.app.domain import Domain, Samples
@@ -24,7 +23,7 @@ from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.data.fingerprint import fingerprint
 from infonoise_core.training.task import Task
 from infonoise_text.commands import evaluate, profile
-from infonoise_text.data.corpus import SEMANTIC_FILE, SPLITS, Corpus
+from infonoise_text.data.corpus import SPLITS, Corpus
 from infonoise_text.data.open import describe, open_corpus
 from infonoise_text.data.windows import held_out_windows
 from infonoise_text.evaluation.bound import NOT_COMPARABLE
@@ -34,7 +33,7 @@ from infonoise_text.methods.assets import CLUSTERS_FILE, CODES_FILE, TOKENIZER_F
 from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
 from infonoise_text.methods.options import TextOptions
 from infonoise_text.methods.registry import make_method, method_of
-from infonoise_text.methods.trained import TextRun, assets_of
+from infonoise_text.methods.trained import TextRun, assets_of, check_same_tokens
 from infonoise_text.methods.written import RULE, write_continued, write_texts
 from infonoise_text.options import EvaluateExtras
 from infonoise_text.sampling.options import Output, TextSampler
@@ -116,18 +115,7 @@ class TextDomain(Domain[Corpus, TextOptions]):
     def check_begins(
         self, source: TrainedRun[TextOptions], data: Corpus, options: TextOptions
     ) -> None:
-        theirs = assets_of(source.settings, source.path, source.options)
-        own = method_of(options, data).assets
-        if theirs.tokenizer.digest != own.tokenizer.digest:
-            raise InputError(
-                f"--from {source.path}: its tokenizer is another one; prepare the text with"
-                f" --tokenizer {source.path / TOKENIZER_FOLDER}"
-            )
-        if not torch.equal(theirs.book.codes, own.book.codes):
-            raise InputError(
-                f"--from {source.path}: its tokens have other codes than this corpus gives them;"
-                f" copy its {CODES_FILE} over {data.folder / SEMANTIC_FILE}"
-            )
+        check_same_tokens(source, data, options)
 
     def rebuild(self, settings: Mapping[str, Any], folder: Path) -> nn.Module:
         options = options_of(self, settings)

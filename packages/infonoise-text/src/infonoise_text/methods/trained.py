@@ -4,17 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from infonoise_core.app.trained import TrainedRun
 from infonoise_core.errors import InputError
 from infonoise_core.training.run_profile import profile_if_any
 from infonoise_text.codes.book import Codes
+from infonoise_text.data.corpus import SEMANTIC_FILE, Corpus
 from infonoise_text.data.spans import Given
-from infonoise_text.methods.assets import Assets
+from infonoise_text.methods.assets import CODES_FILE, TOKENIZER_FOLDER, Assets
 from infonoise_text.methods.base import Method, Profiles, Progress
 from infonoise_text.methods.options import TextOptions
-from infonoise_text.methods.registry import make_method
+from infonoise_text.methods.registry import make_method, method_of
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated, Own
 from infonoise_text.tokenizers.base import Tokenizer
@@ -27,6 +29,24 @@ def assets_of(settings: Any, folder: Path, options: TextOptions) -> Assets:
         settings: Its config.json.
     """
     return Assets.open(folder, settings["tokens"]["tokenizer"], options.clusters)
+
+
+def check_same_tokens(
+    source: TrainedRun[TextOptions], corpus: Corpus, options: TextOptions
+) -> None:
+    """InputError where a corpus has other tokens than a run, or other codes for them."""
+    theirs = assets_of(source.settings, source.path, source.options)
+    own = method_of(options, corpus).assets
+    if theirs.tokenizer.digest != own.tokenizer.digest:
+        raise InputError(
+            f"--from {source.path}: its tokenizer is another one; prepare the text with"
+            f" --tokenizer {source.path / TOKENIZER_FOLDER}"
+        )
+    if not torch.equal(theirs.book.codes, own.book.codes):
+        raise InputError(
+            f"--from {source.path}: its tokens have other codes than this corpus gives them;"
+            f" copy its {CODES_FILE} over {corpus.folder / SEMANTIC_FILE}"
+        )
 
 
 @dataclass(frozen=True)
