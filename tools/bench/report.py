@@ -72,6 +72,20 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Strip:
+    """A row of small images, for pictures.
+
+    Attributes:
+        shape: (height, width, channels).
+        bytes: Of the pixels, in base64.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    bytes: str
+
+
+@dataclass(frozen=True)
 class Section:
     """One part of the page."""
 
@@ -79,13 +93,15 @@ class Section:
     tables: Sequence[Table]
     goals: Sequence[Goal]
     curves: Sequence[Curve] = ()
+    strips: Sequence[Strip] = ()
 
 
 def to_json(section: Section) -> dict[str, Any]:
     """Plain JSON types, with every goal's verdict."""
     plain = asdict(section)
-    if not section.curves:
-        del plain["curves"]
+    for name in ("curves", "strips"):
+        if not plain[name]:
+            del plain[name]
     for goal, verdict in zip(plain["goals"], section.goals, strict=True):
         goal["met"] = verdict.met
     rounded: dict[str, Any] = _rounded(plain)

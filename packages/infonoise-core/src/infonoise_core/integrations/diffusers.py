@@ -125,7 +125,8 @@ def levels_for(
     network.eval()
     try:
         choice = choose_levels(
-            denoiser(network, scheduler), x0, channel(scheduler), calls, solver,
+            # As the target runs it: that one does not clip where the model's own scheduler may.
+            denoiser(network, target), x0, channel(scheduler), calls, solver,
             stock=stock_lists(scheduler, target, n), allowed=table_levels(target),
             spread=lambda sigma: noise_of(target, sigma), condition=renamed,
             **options,

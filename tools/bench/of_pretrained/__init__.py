@@ -1,0 +1,1 @@
+"""Sections of the bench on models that other libraries trained."""
