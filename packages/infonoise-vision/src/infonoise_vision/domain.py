@@ -36,6 +36,7 @@ from infonoise_vision.methods.diffusion import (
 from infonoise_vision.methods.options import ImageOptions
 from infonoise_vision.methods.settled import settled
 from infonoise_vision.methods.staged import in_stages, make_staged_task
+from infonoise_vision.models import theirs
 from infonoise_vision.sampling.examples import examples, page_examples, real_examples
 from infonoise_vision.sampling.images import check_out
 from infonoise_vision.sampling.trained import ImageRun
@@ -102,6 +103,11 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         data.refuse_void(options.objective.held_out)
         return evaluation_of(options.objective, data.train, data.held_out)
 
+    def model_settings(self, data: Parts, options: ImageOptions) -> dict[str, Any]:
+        """Settings of a network of Diffusers, whose file may go."""
+        name = options.objective.network
+        return {theirs.KEY: theirs.settings_of(name)} if theirs.is_theirs(name) else {}
+
     def as_today(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Runs from before --held-out held a fifth out; before --network-format that was 1."""
         return {**settings, "objective": {**_formerly(settings), **settings["objective"]}}
@@ -127,7 +133,8 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         c, h, w = images["shape"]
         classes = len(images.get("classes", ()))
         objective = options_of(self, settings).objective
-        return denoiser_of(objective, (c, h, w), classes, 0, images.get("levels"))
+        kept = settings.get(theirs.KEY)
+        return denoiser_of(objective, (c, h, w), classes, 0, images.get("levels"), theirs=kept)
 
     def samples(self, denoiser: nn.Module, data: Parts, options: ImageOptions) -> Samples:
         """A grid of generated images, or of held-out ones completed."""

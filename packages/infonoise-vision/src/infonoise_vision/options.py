@@ -55,7 +55,8 @@ class Import:
     """Make a model that was trained elsewhere one of ours; nothing in its file is run."""
 
     source: Positional[Path]
-    """network-snapshot-N.pkl of NVlabs/edm (DDPM++, NCSN++ or ADM), or what export wrote"""
+    """network-snapshot-N.pkl of NVlabs/edm (DDPM++, NCSN++ or ADM), a folder of Diffusers with a
+    UNet2DModel, or what export wrote"""
     out: Positional[Path]
     """folder to write, which every other command takes in place of a run"""
     data: str | None = None

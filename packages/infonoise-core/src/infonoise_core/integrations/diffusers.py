@@ -53,7 +53,7 @@ def denoiser(network: nn.Module, scheduler: Any, **fixed: Any) -> nn.Module:
         fixed: Conditions of every call, such as encoder_hidden_states; a row of one is repeated.
     """
     config, kind = scheduler.config, kind_of(scheduler)
-    call = _Call(network)
+    call = Call(network)
     fixed = {_NAMES.get(name, name): value for name, value in fixed.items()}
     if config.get("thresholding", False):
         raise InputError("thresholding=True clips by quantiles: levels for it are not measured")
@@ -136,7 +136,7 @@ def levels_for(
     return LevelsFor(choice, held(target, choice.sigmas))
 
 
-class _Call(nn.Module):
+class Call(nn.Module):
     """A network of Diffusers by its own names: x first, the time as `timestep`, by keyword."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -156,7 +156,7 @@ class _EDM(EDMDenoiser):
     """EDM's preconditioning around a network of Diffusers; v has the other sign."""
 
     def __init__(
-        self, network: _Call, sigma_data: float, prediction: str, fixed: Mapping[str, Any]
+        self, network: Call, sigma_data: float, prediction: str, fixed: Mapping[str, Any]
     ) -> None:
         if prediction not in ("epsilon", "v_prediction"):
             raise InputError(f"prediction_type {prediction!r} of EDM: give epsilon or v_prediction")
@@ -170,7 +170,7 @@ class _EDM(EDMDenoiser):
 
 
 class _Signed(nn.Module):
-    def __init__(self, network: _Call, sign: float) -> None:
+    def __init__(self, network: Call, sign: float) -> None:
         super().__init__()
         self.network, self.sign = network, sign
 

@@ -1,10 +1,14 @@
 """`infonoise-vision import`: models that others trained, as folders that every verb takes."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
 
 from infonoise_core.app.imported import write_imported
 from infonoise_core.config.tree import from_plain
@@ -16,15 +20,19 @@ from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training.allocation import within
 from infonoise_core.training.artifact import check_out
 from infonoise_vision.domain import DOMAIN
-from infonoise_vision.methods.diffusion import channel_of, load
+from infonoise_vision.methods.diffusion import channel_of, denoiser_of, load
 from infonoise_vision.methods.options import ImageOptions, Objective
+from infonoise_vision.models import theirs
 from infonoise_vision.models.edm_pickle import Imported, import_edm
+from infonoise_vision.models.options import THEIRS
 from infonoise_vision.options import Import
 
 # Of the profile.
 _BINS, _DRAWS, _CHUNK = 64, 128, 64
 # Share of augmented images that EDM trained with.
 _AUGMENT = 0.12
+# Of a network of Diffusers.
+_WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 def run_import(config: Import) -> None:
@@ -34,33 +42,55 @@ def run_import(config: Import) -> None:
         _from_pipeline(config)
         return
     model = _model(config.source)
-    objective = _objective(model)
-    profile = None if config.data is None else _measured(model, objective, config.data)
-    classes = [str(i) for i in range(model.classes)]
-    summary = {"name": config.source.stem, "shape": list(model.shape), "classes": classes}
-    source = f"NVlabs/edm, {config.source.name}"
-    write_imported(
-        DOMAIN, config.out, ImageOptions(objective), summary, model.denoiser, source,
-        profile=profile, overwrite=config.overwrite,
+    _write(
+        config, _objective(model), model.denoiser, model.shape, model.classes,
+        f"NVlabs/edm, {config.source.name}", null=True,
     )  # fmt: skip
-    size = sum(p.numel() for p in model.denoiser.parameters())
-    shape = "x".join(map(str, model.shape))
-    known = f", {model.classes} classes" if model.classes else ""
-    print(f"{config.out}: {model.network}, {size:,} parameters, images {shape}{known}")
+
+
+def _write(
+    config: Import,
+    objective: Objective,
+    denoiser: nn.Module,
+    shape: tuple[int, int, int],
+    classes: int,
+    source: str,
+    *,
+    null: bool,
+    kept: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the model with its profile, and say what it is.
+
+    Args:
+        null: Whether the network has a class for none.
+        kept: More for config.json.
+    """
+    profile = None
+    if config.data is not None:
+        model = Model(denoiser, shape, classes, null)
+        profile = _measured(model, objective, config.data)
+    names = [str(i) for i in range(classes)]
+    summary = {"name": config.source.resolve().stem, "shape": list(shape), "classes": names}
+    write_imported(
+        DOMAIN, config.out, ImageOptions(objective), summary, denoiser, source,
+        model_settings=kept, profile=profile, overwrite=config.overwrite,
+    )  # fmt: skip
+    size = sum(p.numel() for p in denoiser.parameters())
+    known = f", {classes} classes" if classes else ""
+    words = "x".join(map(str, shape))
+    print(f"{config.out}: {objective.network}, {size:,} parameters, images {words}{known}")
     if profile is None:
         print("without a profile: give --data IMAGES to measure it")
 
 
 def _from_pipeline(config: Import) -> None:
-    """A folder that `export --to diffusers` wrote, as a run again."""
+    """A folder that `export --to diffusers` wrote, as a run again, or one of Diffusers' own."""
     index = config.source / "model_index.json"
     known = read_json(index, "give what export wrote") if index.is_file() else {}
-    if known.get("network") != ["infonoise_vision.sampling.diffusers_pipeline", "Network"]:
-        raise InputError(
-            f"{config.source}: is no folder that infonoise-vision export wrote; other folders of"
-            " Diffusers get levels from infonoise_core.integrations.diffusers"
-        )
     require("diffusers", "infonoise-vision[diffusers]", f"{config.source}: a folder of Diffusers")
+    if known.get("network") != ["infonoise_vision.sampling.diffusers_pipeline", "Network"]:
+        _from_theirs(config)
+        return
     from infonoise_vision.sampling.diffusers_pipeline import Network
 
     weights = config.source / "network" / "diffusion_pytorch_model.safetensors"
@@ -80,6 +110,38 @@ def _from_pipeline(config: Import) -> None:
     print(f"{config.out}: {objective.network}, images {'x'.join(map(str, about.shape))}")
 
 
+def _from_theirs(config: Import) -> None:
+    """A U-Net of Diffusers and the scheduler that it was trained under."""
+    settings = theirs.settings_of_folder(config.source)
+    shape, classes = theirs.shape_of(settings), theirs.classes_of(settings)
+    low, high = theirs.span_of(settings)
+    objective = Objective(
+        sigma_min=low, sigma_max=high, noise_unit=1.0, head="edm", weight="edm",
+        network=f"{THEIRS}{config.source.resolve().name}", conditional=bool(classes),
+        label_dropout=0.0,
+    )  # fmt: skip
+    folder = config.source / theirs.UNET
+    weights = folder / _WEIGHTS
+    if not weights.is_file():
+        raise InputError(
+            f"{weights}: is not there; save the pipeline with safe_serialization=True, as other"
+            " files of weights may run code"
+        )
+    with within(weights, config.source):
+        denoiser = denoiser_of(objective, shape, classes, 0, theirs=settings)
+    try:
+        theirs.unwrapped(denoiser).load_state_dict(load_file(weights))
+    except (SafetensorError, RuntimeError) as error:
+        raise InputError(
+            f"{weights}: holds no weights of that network ({' '.join(str(error).split())[:200]});"
+            " save the pipeline again"
+        ) from None
+    kind = settings[theirs.SCHEDULER]["_class_name"]
+    source = f"Diffusers, {config.source.resolve().name} under {kind}"
+    kept = {theirs.KEY: settings}
+    _write(config, objective, denoiser, shape, classes, source, null=False, kept=kept)
+
+
 def _model(source: Path) -> Imported:
     if not source.exists():
         raise InputError(f"{source}: no such file; give a network-snapshot-*.pkl of NVlabs/edm")
@@ -95,7 +157,17 @@ def _objective(model: Imported) -> Objective:
     )  # fmt: skip
 
 
-def _measured(model: Imported, objective: Objective, data: str) -> EntropyRateProfile:
+@dataclass(frozen=True)
+class Model:
+    """A model to measure; null: whether it has a class for none."""
+
+    denoiser: nn.Module
+    shape: tuple[int, int, int]
+    classes: int
+    null: bool
+
+
+def _measured(model: Model, objective: Objective, data: str) -> EntropyRateProfile:
     """The profile on held-out images of the user's."""
     parts = load(replace(objective, size=model.shape[1]), data)
     images = parts.held_out if len(parts.held_out) else parts.train
@@ -111,6 +183,11 @@ def _measured(model: Imported, objective: Objective, data: str) -> EntropyRatePr
         given["label"] = torch.full((len(x0),), model.classes)
         if images.labels is not None and len(images.classes) == model.classes:
             given["label"] = torch.from_numpy(images.labels[: len(x0)])
+        elif not model.null:
+            raise InputError(
+                f"{data}: has {len(images.classes) or 'no'} classes, and the model knows"
+                f" {model.classes} and none without a class; give images with its classes"
+            )
     rng = torch.Generator().manual_seed(0)
     return measure_profile(
         model.denoiser.eval(), x0, channel_of(objective), _BINS, _DRAWS, given, rng, chunk=_CHUNK

@@ -1,6 +1,8 @@
 """Images as a denoising task: what core's loop trains on, made from an `Objective`."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +35,7 @@ from infonoise_vision.models.haar import stages_of
 from infonoise_vision.models.registry import Inputs, make_network
 from infonoise_vision.models.staged import StagedDenoiser
 from infonoise_vision.models.symbols import SymbolDenoiser, outputs, symbol_losses
+from infonoise_vision.models.theirs import SCHEDULER, Scheduled, is_theirs, settings_of
 
 
 def load(objective: Objective, data: str) -> Parts:
@@ -140,19 +143,25 @@ def denoiser_of(
     seed: int,
     levels: int | None = None,
     frequencies: Tensor | None = None,
+    theirs: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """A fresh denoiser of images of `shape` (c, h, w) with that many classes, used or not.
 
     Args:
         levels: Grey levels of the images, for a head of symbols.
         frequencies: (c, h, w, levels) its prior, where it does not come with weights.
+        theirs: Settings of a network of Diffusers, where a run has kept them.
     """
+    if is_theirs(objective.network):
+        theirs = theirs or settings_of(objective.network)
+        _check_theirs(objective, theirs)
     inputs = Inputs(
         shape,
         classes=classes if objective.conditional else 0,
         augment=augment.AUGMENT_DIM if objective.augment else 0,
         dropout=objective.dropout,
         network_format=objective.network_format,
+        theirs=theirs,
     )
     condition = condition_of(objective, shape, classes)
     if condition is not None:
@@ -164,6 +173,8 @@ def denoiser_of(
         return StagedDenoiser(network, shape, stages_of(objective.stages, shape), unit)
     if not objective.symbols:
         network = seeded_network(objective.network, inputs, seed)
+        if theirs is not None and theirs.get(SCHEDULER):
+            return Scheduled(network, theirs)
         if condition is None:
             return EDMDenoiser(network, std, unit)
         return ConditionedDenoiser(network, std, noise, unit)
@@ -175,6 +186,25 @@ def denoiser_of(
     if condition is None:
         return SymbolDenoiser(network, shape, levels, frequencies, **scales)
     return ConditionedSymbols(network, shape, levels, frequencies, noise=noise, **scales)
+
+
+def _check_theirs(objective: Objective, theirs: Mapping[str, Any]) -> None:
+    """InputError for options that a network of Diffusers does not take."""
+    refused = {
+        "--condition": objective.condition is not None, "--head symbols": objective.symbols,
+        "--stages": objective.staged, "--augment": objective.augment > 0,
+    }  # fmt: skip
+    found = [option for option, given in refused.items() if given]
+    if found:
+        raise InputError(
+            f"--network {objective.network}: a network of Diffusers takes no {found[0]}; leave one"
+            " of them out"
+        )
+    if theirs.get(SCHEDULER) and objective.conditional and objective.label_dropout:
+        raise InputError(
+            f"--network {objective.network}: its network has no class for none, so labels cannot be"
+            " withheld; give --label-dropout 0"
+        )
 
 
 def seeded_network(name: str, inputs: Inputs, seed: int) -> nn.Module:

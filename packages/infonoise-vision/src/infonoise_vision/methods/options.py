@@ -51,7 +51,8 @@ class Objective:
     fifth, at most 10,000"""
     network: str = "small"
     """tiny, small, ddpmpp-small, ddpmpp-cifar10, ddpmpp-ffhq64, adm-imagenet64, dit-tiny or
-    dit-small, or sizes as in ddpmpp:128:2-2-2:4:16 (ncsnpp, adm)"""
+    dit-small, sizes as in ddpmpp:128:2-2-2:4:16 (ncsnpp, adm), or diffusers:config.json for one of
+    Diffusers by its settings (or a pipeline's folder, with its scheduler)"""
     network_format: int = 2
     """2: ddpmpp and adm have EDM's own numbers; 1: those of runs before that"""
     dropout: float | None = None

@@ -7,6 +7,7 @@ from typing import Any
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.data.priors import deviation
 from infonoise_vision.methods.options import SETTLED, SIGMA_DATA, Objective
+from infonoise_vision.models.theirs import SCHEDULER, is_theirs, settings_of, span_of
 
 # Images of at most so many grey levels get a head of symbols (docs/decisions.md).
 SYMBOLS = 2
@@ -27,12 +28,27 @@ def settled(
         left_out = [name for name in SETTLED if getattr(objective, name) is None]
         own: dict[str, Any] = {name: begun.get(name) for name in left_out}
         return replace(objective, **own)
+    if is_theirs(objective.network):
+        objective = _as_theirs(objective)
     if objective.head is None:
         few = images.levels is not None and images.levels <= SYMBOLS and not objective.staged
         objective = replace(objective, head="symbols" if few else "edm")
     if objective.noise_unit is None:
         objective = replace(objective, noise_unit=unit_of(images))
     return objective
+
+
+def _as_theirs(objective: Objective) -> Objective:
+    """EDM's head; the levels of a network that has a scheduler are the scheduler's."""
+    objective = replace(objective, head=objective.head or "edm")
+    known = settings_of(objective.network)
+    if known[SCHEDULER] is None:
+        return objective
+    low, high = span_of(known)
+    return replace(
+        objective, noise_unit=objective.noise_unit or 1.0,
+        sigma_min=objective.sigma_min or low, sigma_max=objective.sigma_max or high,
+    )  # fmt: skip
 
 
 def unit_of(images: ImageSet) -> float:

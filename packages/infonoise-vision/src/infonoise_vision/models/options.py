@@ -14,6 +14,8 @@ NETWORKS = (
 CONDITIONS = ("hidden-half", "hidden-box", "superres", "label")
 # Forms of networks that may be given with sizes of their own.
 FORMS = ("ddpmpp", "ncsnpp", "adm")
+# What names of networks of Diffusers begin with; a path follows.
+THEIRS = "diffusers:"
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,12 @@ def parse_sizes(name: str) -> Sizes | None:
 
 def check_network(name: str) -> None:
     """InputError for a name that no network has."""
+    if name.startswith(THEIRS) and name != THEIRS:
+        return
     if name not in NETWORKS and parse_sizes(name) is None:
         raise InputError(
             f"--network {name}: no such network; give one of {', '.join(NETWORKS)}, or sizes as in"
-            " ddpmpp:128:2-2-2:4:16 (also ncsnpp, adm)"
+            " ddpmpp:128:2-2-2:4:16 (also ncsnpp, adm), or diffusers:config.json"
         )
 
 

@@ -1,8 +1,9 @@
 """Networks by name, from a laptop's to EDM's: one table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -11,6 +12,7 @@ from infonoise_vision.models.dit import DiT
 from infonoise_vision.models.edm_form import ADM, ADM_1, DDPMPP, DDPMPP_1, NCSNPP, Form
 from infonoise_vision.models.edm_unet import EDMUNet
 from infonoise_vision.models.options import check_network, parse_sizes
+from infonoise_vision.models.theirs import is_theirs, settings_of, their_network
 from infonoise_vision.models.unet import UNet, preset
 
 Shape = tuple[int, int, int]
@@ -28,6 +30,7 @@ class Inputs:
         given: Channels of the condition, 0 for none.
         outputs: Channels of the result, None for those of the image.
         network_format: 1 for EDM's networks as runs before format 2 have them.
+        theirs: Settings of a network of Diffusers, None for those in the file of its name.
     """
 
     shape: Shape
@@ -37,6 +40,7 @@ class Inputs:
     given: int = 0
     outputs: int | None = None
     network_format: int = 2
+    theirs: Mapping[str, Any] | None = None
 
 
 # Forms by name, and as runs of format 1 have them.
@@ -119,6 +123,9 @@ NETWORKS: dict[str, Callable[[Inputs], nn.Module]] = {
 def make_network(name: str, given: Inputs) -> nn.Module:
     """A fresh network of that name, with torch's global generator; InputError for unknown names."""
     check_network(name)
+    if is_theirs(name):
+        settings = given.theirs or settings_of(name)
+        return their_network(settings, given.shape, given.classes, given.dropout)
     sizes = parse_sizes(name)
     if sizes is None:
         return NETWORKS[name](given)

@@ -35,6 +35,7 @@ class Network(ModelMixin, ConfigMixin):
         shape: (c, h, w) of an image.
         classes: Their names.
         levels: Grey levels of the images, for a head of symbols.
+        theirs: Settings of a network of Diffusers.
     """
 
     @register_to_config
@@ -44,12 +45,13 @@ class Network(ModelMixin, ConfigMixin):
         shape: Sequence[int],
         classes: Sequence[str] = (),
         levels: int | None = None,
+        theirs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         kind: Any = Objective
         settings: Objective = from_plain(kind, dict(objective))
         c, h, w = shape
-        self.denoiser = denoiser_of(settings, (c, h, w), len(classes), 0, levels)
+        self.denoiser = denoiser_of(settings, (c, h, w), len(classes), 0, levels, theirs=theirs)
 
     def forward(self, sample: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
         """x0 (n, c, h, w) of noisy images and levels (n,)."""
