@@ -96,7 +96,7 @@ def _train(model: Model, scheduler: Any, train: ImageSet, seconds: float, tick: 
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / 100) * min(1.0, 2 * (1 - share) + 0.02)
         loss = _loss(model, network, scheduler, train.x0(rng.integers(len(train), size=BATCH)))
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
         average.step(network.parameters())

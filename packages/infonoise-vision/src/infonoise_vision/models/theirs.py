@@ -5,6 +5,7 @@ preconditioning; `--network diffusers:FOLDER` a pipeline's folder, whose schedul
 network predicts. Weights are read where a folder is imported, and nothing of it is run.
 """
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -107,9 +108,7 @@ def their_network(
     One with a scheduler is as it was saved; another is brought to images of `shape` (c, h, w) and
     gets a class more than there are, for none.
     """
-    require("diffusers", _NEEDS, "--network diffusers")
-    import diffusers
-
+    library = _library("--network diffusers")
     config = {k: v for k, v in settings[NETWORK].items() if not k.startswith("_")}
     c, h, w = shape
     if settings.get(SCHEDULER) is None:
@@ -119,7 +118,7 @@ def their_network(
     else:
         _check_as_saved(settings, c, classes)
     try:
-        network = diffusers.UNet2DModel(**config)
+        network = library.UNet2DModel(**config)
         with torch.no_grad():
             given = {"class_labels": torch.zeros(1, dtype=torch.int64)} if classes else {}
             network.eval()(torch.zeros(1, c, h, w), torch.zeros(1), **given)
@@ -146,12 +145,10 @@ def _check_as_saved(settings: Mapping[str, Any], channels: int, classes: int) ->
 
 def scheduler_of(settings: Mapping[str, Any]) -> Any:
     """The scheduler by its settings, of a class that Diffusers has."""
-    require("diffusers", _NEEDS, "a scheduler of Diffusers")
-    import diffusers
-
+    library = _library("a scheduler of Diffusers")
     known = dict(settings[SCHEDULER])
     name = str(known.get("_class_name"))
-    kind = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
+    kind = getattr(library, name, None) if name.endswith("Scheduler") else None
     if kind is None:
         raise InputError(f"Diffusers has no scheduler {name!r}: get the folder again")
     return kind.from_config({k: v for k, v in known.items() if k != "_class_name"})
@@ -161,6 +158,12 @@ def span_of(settings: Mapping[str, Any]) -> tuple[float, float]:
     """Lowest and highest noise level of a network's scheduler."""
     channel = integration.channel(scheduler_of(settings))
     return channel.sigma_min, channel.sigma_max
+
+
+def _library(what: str) -> Any:
+    """Diffusers, which says little of its types."""
+    require("diffusers", _NEEDS, what)
+    return importlib.import_module("diffusers")
 
 
 class Plain(integration.Call):
