@@ -1,17 +1,14 @@
 """`infonoise-vision export`: a run as a folder that Hugging Face Diffusers opens."""
 
-import importlib
 from typing import Any
 
 from infonoise_core.errors import InputError
 from infonoise_core.extras import require
 from infonoise_core.files import whole_folder
-from infonoise_core.integrations.diffusers_levels import kind_of
 from infonoise_vision.domain import open_run
 from infonoise_vision.models import theirs
-from infonoise_vision.models.theirs import unwrapped
 from infonoise_vision.options import Export
-from infonoise_vision.sampling.trained import ImageRun
+from infonoise_vision.sampling.stock import STOCK_PAGE, stock_pipeline
 
 
 def run_export(config: Export) -> None:
@@ -25,10 +22,12 @@ def run_export(config: Export) -> None:
             " of Diffusers take none; give a run without"
         )
     require("diffusers", "infonoise-vision[diffusers]", "export --to diffusers")
-    if (stock := _stock(run)) is not None:
+    if (stock := stock_pipeline(run)) is not None:
         with whole_folder(config.out) as folder:
             stock.save_pretrained(folder)
-            (folder / "README.md").write_text(_STOCK.format(run=run.path.name), encoding="utf-8")
+            (folder / "README.md").write_text(
+                STOCK_PAGE.format(run=run.path.name), encoding="utf-8"
+            )
         print(f"{config.out}: {type(stock).__name__} of Diffusers; open it with")
         print(f"  pipeline = diffusers.DiffusionPipeline.from_pretrained({str(config.out)!r})")
         return
@@ -48,42 +47,6 @@ def run_export(config: Export) -> None:
     print(f"  pipeline = InfoNoisePipeline.from_pretrained({str(config.out)!r})")
 
 
-def _stock(run: ImageRun) -> Any:
-    """A pipeline of Diffusers' own classes, where they make the run's images; else None."""
-    settings, objective = run.settings.get(theirs.KEY), run.objective
-    if settings is None or objective.scale != 1:
-        return None
-    library: Any = importlib.import_module("diffusers")
-    network = unwrapped(run.denoiser)
-    if settings.get(theirs.SCHEDULER) is None:
-        if objective.unit != 1:
-            # Its scheduler tells the network of log(sigma) / 4 in no other unit.
-            return None
-        low, high = objective.span
-        scheduler = library.EDMEulerScheduler(
-            sigma_min=low, sigma_max=high, sigma_data=objective.std
-        )
-        return library.ConsistencyModelPipeline(unet=network, scheduler=scheduler)
-    scheduler = theirs.scheduler_of(settings)
-    kinds = {"ddpm": "DDPMPipeline", "edm": "ConsistencyModelPipeline"}
-    name = kinds.get(kind_of(scheduler))
-    if name is None or (name == "DDPMPipeline" and objective.conditional):
-        return None
-    return getattr(library, name)(unet=network, scheduler=scheduler)
-
-
-_STOCK = """---
-library_name: diffusers
-tags: [infonoise, diffusion, images]
----
-
-# {run}
-
-A model of images trained with [infonoise-vision](https://pypi.org/project/infonoise-vision/) on a
-network of Diffusers, in classes of its own: `pip install diffusers`, then
-
-    pipeline = diffusers.DiffusionPipeline.from_pretrained("this folder")
-"""
 _PAGE = """---
 library_name: diffusers
 tags: [infonoise, diffusion, images]

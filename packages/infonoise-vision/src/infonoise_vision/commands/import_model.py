@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from infonoise_core.app.imported import write_imported
@@ -20,19 +18,17 @@ from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training.allocation import within
 from infonoise_core.training.artifact import check_out
 from infonoise_vision.domain import DOMAIN
-from infonoise_vision.methods.diffusion import channel_of, denoiser_of, load
+from infonoise_vision.methods.diffusion import channel_of, load
+from infonoise_vision.methods.imported import imported_folder
 from infonoise_vision.methods.options import ImageOptions, Objective
 from infonoise_vision.models import theirs
 from infonoise_vision.models.edm_pickle import Imported, import_edm
-from infonoise_vision.models.options import THEIRS
 from infonoise_vision.options import Import
 
 # Of the profile.
 _BINS, _DRAWS, _CHUNK = 64, 128, 64
 # Share of augmented images that EDM trained with.
 _AUGMENT = 0.12
-# Of a network of Diffusers.
-_WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 def run_import(config: Import) -> None:
@@ -112,34 +108,13 @@ def _from_pipeline(config: Import) -> None:
 
 def _from_theirs(config: Import) -> None:
     """A U-Net of Diffusers and the scheduler that it was trained under."""
-    settings = theirs.settings_of_folder(config.source)
-    shape, classes = theirs.shape_of(settings), theirs.classes_of(settings)
-    low, high = theirs.span_of(settings)
-    objective = Objective(
-        sigma_min=low, sigma_max=high, noise_unit=1.0, head="edm", weight="edm",
-        network=f"{THEIRS}{config.source.resolve().name}", conditional=bool(classes),
-        label_dropout=0.0,
+    found = imported_folder(config.source)
+    kind = found.settings[theirs.SCHEDULER]["_class_name"]
+    _write(
+        config, found.objective, found.denoiser, found.shape, found.classes,
+        f"Diffusers, {config.source.resolve().name} under {kind}", null=False,
+        kept={theirs.KEY: found.settings},
     )  # fmt: skip
-    folder = config.source / theirs.UNET
-    weights = folder / _WEIGHTS
-    if not weights.is_file():
-        raise InputError(
-            f"{weights}: is not there; save the pipeline with safe_serialization=True, as other"
-            " files of weights may run code"
-        )
-    with within(weights, config.source):
-        denoiser = denoiser_of(objective, shape, classes, 0, theirs=settings)
-    try:
-        theirs.unwrapped(denoiser).load_state_dict(load_file(weights))
-    except (SafetensorError, RuntimeError) as error:
-        raise InputError(
-            f"{weights}: holds no weights of that network ({' '.join(str(error).split())[:200]});"
-            " save the pipeline again"
-        ) from None
-    kind = settings[theirs.SCHEDULER]["_class_name"]
-    source = f"Diffusers, {config.source.resolve().name} under {kind}"
-    kept = {theirs.KEY: settings}
-    _write(config, objective, denoiser, shape, classes, source, null=False, kept=kept)
 
 
 def _model(source: Path) -> Imported:
