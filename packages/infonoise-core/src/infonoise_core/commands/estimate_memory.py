@@ -1,6 +1,7 @@
 """The estimate of memory as `infonoise estimate-memory` prints it."""
 
 import math
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,8 @@ def run_estimate_memory(config: EstimateMemory) -> None:
             config.activations, config.gpu,
         )
     )  # fmt: skip
+    if not config.activations:
+        print("activations: not given; of a micro-batch, --activations adds them", file=sys.stderr)
 
 
 def memory_table(
@@ -52,7 +55,7 @@ def memory_table(
     Raises:
         InputError: For what is neither.
     """
-    number = _in_run(Path(parameters)) if Path(parameters).is_dir() else parse_count(parameters)
+    number = parameters_of(parameters, Path(parameters))
     kept_back = parse_size(activations, "--activations") if activations else 0
     limit = parse_size(gpu, "--gpu") if gpu else None
     unit = "GiB" if 4 * number >= 2**28 else "MiB"
@@ -69,6 +72,11 @@ def memory_table(
         fits = () if limit is None else ("yes" if memory.peak <= limit else "no",)
         table.add_row(name, *(f"{value / scale:.2f}" for value in _cells(memory)), *fits)
     return table
+
+
+def parameters_of(text: str, run: Path) -> int:
+    """A number such as 133.5M, or that of the weights in a run's folder; InputError for neither."""
+    return _in_run(run) if run.is_dir() else parse_count(text)
 
 
 def _engines(precision: Literal["fp32", "bf16"], grad_accum: int) -> dict[str, EngineConfig]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional
 
 from infonoise_core.config.renamed import formerly
+from infonoise_core.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -84,3 +85,33 @@ class EstimateMemory:
     """of one micro-batch, such as 1.5GiB: what its forward pass leaves for the gradients"""
     gpu: str = ""
     """memory of one GPU, such as 24GiB: does it fit?"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which engine, stage, micro-batch and accumulation fit on so many GPUs, and what each costs.
+
+    From the formulas of estimate-memory; in the order of cost: a second forward pass, bytes that
+    a process sends per step, micro-batches. A tenth of each GPU is left to what is not counted.
+    """
+
+    model: Positional[str]
+    """parameters, such as 133.5M, or the folder of a run"""
+    gpus: int = 1
+    """all machines together; a process each"""
+    memory: str = "80GiB"
+    """of one GPU"""
+    batch_size: int = 128
+    """examples per optimizer step, all processes together"""
+    precision: Literal["fp32", "bf16"] = "bf16"
+    """of the network's arithmetic"""
+    activations: str = ""
+    """of one example, such as 74MiB: what its forward pass leaves for the gradients"""
+    checkpointed: str = ""
+    """the same with --activation-checkpointing"""
+
+    def __post_init__(self) -> None:
+        for name in ("gpus", "batch_size"):
+            if getattr(self, name) < 1:
+                shown = name.replace("_", "-")
+                raise InputError(f"--{shown} {getattr(self, name)}: give at least 1")
