@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from infonoise_core.app.plan import Need, Way, ways
 from infonoise_core.commands.estimate_memory import parameters_of
 from infonoise_core.commands.options import Plan
+from infonoise_core.commands.ways import Need, Way, ways
 from infonoise_core.config.quantities import SIZES, parse_size
 from infonoise_core.terminal import print_rows
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from infonoise_core.app.memory import estimate
-from infonoise_core.app.plan import Need, exchanged, ways
 from infonoise_core.commands import cli
+from infonoise_core.commands.ways import Need, exchanged, ways
 from infonoise_core.errors import InputError
 from infonoise_core.training.config import EngineConfig
 
