@@ -1,11 +1,9 @@
 """`infonoise-vision import`: models that others trained, as folders that every verb takes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from infonoise_core.app.imported import write_imported
@@ -13,20 +11,15 @@ from infonoise_core.config.tree import from_plain
 from infonoise_core.errors import InputError
 from infonoise_core.extras import require
 from infonoise_core.files import read_json
-from infonoise_core.profiles.measured import measure_profile
-from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training.allocation import within
 from infonoise_core.training.artifact import check_out
 from infonoise_vision.domain import DOMAIN
-from infonoise_vision.methods.diffusion import channel_of, load
-from infonoise_vision.methods.imported import imported_folder
+from infonoise_vision.methods.imported import Measured, imported_folder, measured
 from infonoise_vision.methods.options import ImageOptions, Objective
 from infonoise_vision.models import theirs
 from infonoise_vision.models.edm_pickle import Imported, import_edm
 from infonoise_vision.options import Import
 
-# Of the profile.
-_BINS, _DRAWS, _CHUNK = 64, 128, 64
 # Share of augmented images that EDM trained with.
 _AUGMENT = 0.12
 
@@ -63,8 +56,8 @@ def _write(
     """
     profile = None
     if config.data is not None:
-        model = Model(denoiser, shape, classes, null)
-        profile = _measured(model, objective, config.data)
+        model = Measured(denoiser, shape, classes, null)
+        profile = measured(model, objective, config.data)
     names = [str(i) for i in range(classes)]
     summary = {"name": config.source.resolve().stem, "shape": list(shape), "classes": names}
     write_imported(
@@ -130,40 +123,3 @@ def _objective(model: Imported) -> Objective:
         conditional=bool(model.classes),
         augment=_AUGMENT if model.augment else 0.0,
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model to measure; null: whether it has a class for none."""
-
-    denoiser: nn.Module
-    shape: tuple[int, int, int]
-    classes: int
-    null: bool
-
-
-def _measured(model: Model, objective: Objective, data: str) -> EntropyRateProfile:
-    """The profile on held-out images of the user's."""
-    parts = load(replace(objective, size=model.shape[1]), data)
-    images = parts.held_out if len(parts.held_out) else parts.train
-    if images.shape != model.shape:
-        raise InputError(
-            f"{data}: images of {images.shape[0]} channels, and the model has {model.shape[0]};"
-            " give images as it was trained on"
-        )
-    x0 = images.x0(slice(0, min(len(images), _BINS * _DRAWS)))
-    given = {}
-    if model.classes:
-        # The null label, where the classes are not the model's.
-        given["label"] = torch.full((len(x0),), model.classes)
-        if images.labels is not None and len(images.classes) == model.classes:
-            given["label"] = torch.from_numpy(images.labels[: len(x0)])
-        elif not model.null:
-            raise InputError(
-                f"{data}: has {len(images.classes) or 'no'} classes, and the model knows"
-                f" {model.classes} and none without a class; give images with its classes"
-            )
-    rng = torch.Generator().manual_seed(0)
-    return measure_profile(
-        model.denoiser.eval(), x0, channel_of(objective), _BINS, _DRAWS, given, rng, chunk=_CHUNK
-    )
