@@ -15,14 +15,10 @@ from torch import Tensor
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.schema import Table, cells
 from infonoise_vision.cli import main
+from infonoise_vision.data.cache import cache_folder
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation import classifier as classifiers
-from infonoise_vision.evaluation.classifier import (
-    Classifier,
-    cache_folder,
-    fingerprint,
-    trained_classifier,
-)
+from infonoise_vision.evaluation.classifier import Classifier, fingerprint, trained_classifier
 from infonoise_vision.evaluation.energy import energy_distance
 from infonoise_vision.evaluation.fid import Inception, as_bytes
 from infonoise_vision.evaluation.generated import Drawn, count

@@ -142,7 +142,7 @@ class ImageDomain(Domain[Parts, ImageOptions]):
 
     def held_out_examples(self, data: Parts, options: ImageOptions) -> Samples:
         """A grid of held-out images."""
-        return real_examples(data.held_out)
+        return real_examples(data.held_out, options.objective)
 
     def check_out(self, command: SampleOptions) -> None:
         """InputError for an --out that is neither a new PNG nor a new folder."""

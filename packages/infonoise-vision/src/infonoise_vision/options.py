@@ -27,6 +27,8 @@ class Prepare:
     held_out: float | None = None
     """where the data have no test images: share (below 1) or number of those to hold out; default a
     fifth, at most 10,000"""
+    latents: Path | None = None
+    """encode them by this autoencoder of Diffusers too, for train --latents"""
     bad_limit: int = 0
     """image files that may be unreadable or of another size; they are named and left out"""
     allow_large: bool = False

@@ -21,6 +21,11 @@ def run_export(config: Export) -> None:
             f"{config.run}: was trained with --condition {run.objective.condition}, and pipelines"
             " of Diffusers take none; give a run without"
         )
+    if run.objective.latents is not None:
+        raise InputError(
+            f"{config.run}: was trained on latents, which the pipeline would show as images; only"
+            " runs on images are exported"
+        )
     require("diffusers", "infonoise-vision[diffusers]", "export --to diffusers")
     if (stock := stock_pipeline(run)) is not None:
         with whole_folder(config.out) as folder:

@@ -4,7 +4,8 @@ from contextlib import ExitStack
 
 from infonoise_core.training.data.records import BadRecords
 from infonoise_core.training.progress import progress
-from infonoise_vision.data.images import class_words
+from infonoise_vision.data.images import Parts, class_words
+from infonoise_vision.data.latents import in_latents
 from infonoise_vision.data.options import Reading
 from infonoise_vision.data.prepare import prepare
 from infonoise_vision.options import Prepare
@@ -26,6 +27,10 @@ def run_prepare(config: Prepare) -> None:
         train, held_out = prepare(
             config.data, config.out, reading, held_out=config.held_out, overwrite=config.overwrite
         )
+    if config.latents is not None:
+        both = Parts(train, held_out, own_test=True)
+        parts = in_latents(both, config.latents, str(config.out))
+        print(f"latents of {'x'.join(map(str, parts.train.shape))} are kept with them")
     print(
         f"{config.out}: {len(train)} images {'x'.join(map(str, train.shape))} of {train.name} and"
         f" {len(held_out)} held out, {train.levels or 'real-valued'}"

@@ -17,6 +17,7 @@ _APART = 0.25
 
 def describe(images: ImageSet, held_out: ImageSet) -> dict[str, Any]:
     """What was trained on, as plain values: for the settings of a run and for results."""
+    code = {} if images.code is None else {"latents": vars(images.code)}
     return {
         "name": images.name,
         "shape": list(images.shape),
@@ -24,6 +25,7 @@ def describe(images: ImageSet, held_out: ImageSet) -> dict[str, Any]:
         "train": len(images),
         "held_out": len(held_out),
         "classes": list(images.classes),
+        **code,
     }
 
 

@@ -33,6 +33,25 @@ from infonoise_vision.data.thresholds import COLOURS, thresholded
 Index = int | slice | Sequence[int] | NDArray[np.int64] | Tensor
 
 
+@dataclass(frozen=True)
+class LatentCode:
+    """How latents were made of images: (z - shift) * scale of an autoencoder's z.
+
+    Attributes:
+        digest: Of the autoencoder.
+        grey: Whether the images are grey, and the autoencoder is for colours.
+    """
+
+    digest: str
+    shift: float
+    scale: float
+    grey: bool
+
+    def raw(self, x0: Tensor) -> Tensor:
+        """The autoencoder's z (n, ...) of latents."""
+        return x0 / self.scale + self.shift
+
+
 @dataclass(frozen=True, eq=False)
 class ImageSet:
     """Images as grey levels or as real numbers, in memory or mapped from a prepared file.
@@ -45,6 +64,7 @@ class ImageSet:
         labels: (n,) int64 class index, or None.
         classes: Class names; empty without labels.
         scale: What the model's values are multiplied with.
+        code: Of latents, how they were made; None for images.
     """
 
     name: str
@@ -53,6 +73,7 @@ class ImageSet:
     labels: Labels = None
     classes: tuple[str, ...] = ()
     scale: float = 1.0
+    code: LatentCode | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 4:

@@ -6,7 +6,6 @@ and how it is trained.
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,6 @@ from infonoise_core.training.progress import progress
 from infonoise_vision.data.formats.source import CHUNK
 from infonoise_vision.data.images import ImageSet
 
-CACHE_VARIABLE = "INFONOISE_CACHE"
 # Part of the hash: a change trains anew.
 RECIPE = {"version": 1, "epochs": 3, "least_steps": 400, "batch": 128, "lr": 2e-3, "seed": 0}
 FEATURES = 64
@@ -70,14 +68,6 @@ class Classifier(nn.Module):
         device = self.head.weight.device
         found = [self(part.to(device)).argmax(1).cpu() for part in torch.split(x, CHUNK)]
         return float((torch.cat(found) == label).float().mean())
-
-
-def cache_folder(given: Path | None = None) -> Path:
-    """`given`, else what the environment variable INFONOISE_CACHE says, else the user's own."""
-    if given is not None:
-        return given
-    named = os.environ.get(CACHE_VARIABLE)
-    return Path(named) if named else Path.home() / ".cache" / "infonoise"
 
 
 def trained_classifier(images: ImageSet, cache: Path, device: torch.device) -> Classifier:

@@ -9,9 +9,10 @@ from infonoise_core.errors import InputError
 from infonoise_core.evaluation.schema import Evaluated, Row, Table
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.progress import progress
+from infonoise_vision.data.cache import cache_folder
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.bound import bound_of_many, fixed_part
-from infonoise_vision.evaluation.classifier import Classifier, cache_folder, trained_classifier
+from infonoise_vision.evaluation.classifier import Classifier, trained_classifier
 from infonoise_vision.evaluation.fid import NEED, Inception, has_metrics
 from infonoise_vision.evaluation.generated import Drawn, Plan, Split, count, draw_plan, plan
 from infonoise_vision.evaluation.measures import (

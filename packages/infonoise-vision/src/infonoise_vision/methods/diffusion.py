@@ -15,6 +15,7 @@ from infonoise_core.processes.weighting import Weight, edm_weight, unit_weight
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 from infonoise_vision.data.images import ImageSet, Parts, load_parts
+from infonoise_vision.data.latents import in_latents
 from infonoise_vision.data.options import Reading
 from infonoise_vision.data.priors import (
     FEW_LEVELS,
@@ -43,6 +44,8 @@ def load(objective: Objective, data: str) -> Parts:
     lone = objective.conditional
     reading = Reading(objective.size, binarize=objective.binarize, lone_class=lone)
     parts = load_parts(data, reading, objective.held_out)
+    if objective.latents is not None:
+        parts = in_latents(parts, objective.latents, data)
     train, held_out = (replace(p, scale=objective.scale) for p in (parts.train, parts.held_out))
     return replace(parts, train=train, held_out=held_out)
 
@@ -194,12 +197,9 @@ def _check_theirs(objective: Objective, theirs: Mapping[str, Any]) -> None:
         "--condition": objective.condition is not None, "--head symbols": objective.symbols,
         "--stages": objective.staged, "--augment": objective.augment > 0,
     }  # fmt: skip
-    found = [option for option, given in refused.items() if given]
-    if found:
-        raise InputError(
-            f"--network {objective.network}: a network of Diffusers takes no {found[0]}; leave one"
-            " of them out"
-        )
+    if any(refused.values()):
+        option = next(name for name, given in refused.items() if given)
+        raise InputError(f"--network {objective.network}: takes no {option}; leave one of them out")
     if theirs.get(SCHEDULER) and objective.conditional and objective.label_dropout:
         raise InputError(
             f"--network {objective.network}: its network has no class for none, so labels cannot be"

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes
 
@@ -71,6 +72,9 @@ class Objective:
     """share of examples whose condition is withheld, for guidance and the information gap"""
     factor: int = 4
     """superres: side of the cells whose means are known"""
+    latents: Path | None = None
+    """learn the latents of this autoencoder of Diffusers, such as a pipeline's vae folder; they are
+    encoded once and kept"""
     stages: str = "none"
     """work at half the side where noise has destroyed the finest details, so often: none, a number,
     or auto, down to 8 pixels"""
@@ -91,6 +95,11 @@ class Objective:
         if not 0 < self.scale < math.inf:
             raise InputError(f"--scale {self.scale:g}: give a factor above 0")
         self._check_stages()
+        if self.latents is not None and self.augment:
+            raise InputError(
+                f"--augment {self.augment:g} --latents: latents of a turned image are no turned"
+                " latents; leave --augment out"
+            )
         check_condition(self.condition)
         check_noise(self.condition_noise)
         check_held_out(self.held_out)

@@ -9,6 +9,7 @@ from infonoise_core.sampling.grids import karras_grid
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.progress import progress
 from infonoise_vision.data.images import ImageSet
+from infonoise_vision.data.latents import decoded
 from infonoise_vision.methods.diffusion import conditioning_of
 from infonoise_vision.methods.options import Objective
 from infonoise_vision.sampling.images import LEVELS, SHOWN, SOLVER, png_grid
@@ -30,12 +31,20 @@ def examples(objective: Objective, held_out: ImageSet, classes: int, denoiser: n
     elif objective.conditional:
         inputs = {"label": torch.arange(SHOWN) % classes}
     x0 = generate(denoiser, held_out.shape, SHOWN, sigmas, solver=SOLVER, condition=inputs).x
-    return png_grid(x0 / held_out.scale)
+    return png_grid(_pictures(x0, held_out, objective))
 
 
-def real_examples(held_out: ImageSet) -> bytes:
+def real_examples(held_out: ImageSet, objective: Objective) -> bytes:
     """The first held-out images."""
-    return png_grid(held_out.x0(slice(SHOWN)) / held_out.scale)
+    return png_grid(_pictures(held_out.x0(slice(SHOWN)), held_out, objective))
+
+
+def _pictures(x0: Tensor, images: ImageSet, objective: Objective) -> Tensor:
+    """Of scale 1, and latents decoded."""
+    x0 = x0 / images.scale
+    if images.code is None or objective.latents is None:
+        return x0
+    return decoded(x0, images.code, objective.latents)
 
 
 def page_examples(run: ImageRun, held_out: ImageSet, sampler: SamplerConfig) -> dict[str, bytes]:
@@ -58,6 +67,6 @@ def page_examples(run: ImageRun, held_out: ImageSet, sampler: SamplerConfig) -> 
         )  # fmt: skip
     x0 = torch.cat([part.x for part in parts])
     return {
-        "held-out images": real_examples(held_out),
-        f"{caption}, {parts[-1].nfe} denoiser calls each": png_grid(x0 / run.objective.scale),
+        "held-out images": real_examples(held_out, run.objective),
+        f"{caption}, {parts[-1].nfe} denoiser calls each": png_grid(run.pictures(x0)),
     }

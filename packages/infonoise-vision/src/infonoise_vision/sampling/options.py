@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes
@@ -27,6 +28,8 @@ class SampleExtras:
     """one image for each of these, such as 0-63,100, in place of --samples and --seed"""
     label: Annotated[str | None, formerly("class")] = None
     """name or number of a class, or none for no class; left out, each class in turn"""
+    latents: Path | None = None
+    """where the autoencoder of a run on latents is now, if it has moved"""
     guidance_min: float = 0.0
     """no guidance below this noise level"""
     guidance_max: float | None = None

@@ -20,7 +20,8 @@ from infonoise_core.sampling.guidance import guided
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import Sample
 from infonoise_vision.data.formats.source import Rows
-from infonoise_vision.data.images import ImageSet
+from infonoise_vision.data.images import ImageSet, LatentCode
+from infonoise_vision.data.latents import decoded
 from infonoise_vision.methods.diffusion import (
     channel_of,
     condition_of,
@@ -132,6 +133,19 @@ class ImageRun:
         """Grey levels of the images; None for real numbers."""
         levels: int | None = self.settings["images"].get("levels")
         return levels
+
+    def pictures(self, x0: Tensor, autoencoder: Path | None = None) -> Tensor:
+        """What the run makes (n, ...), as images of scale 1: latents are decoded.
+
+        Args:
+            autoencoder: Where its folder is now.
+        """
+        x0 = x0 / self.objective.scale
+        code = self.settings["images"].get("latents")
+        folder = autoencoder or self.objective.latents
+        if code is None or folder is None:
+            return x0
+        return decoded(x0, LatentCode(**code), folder)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """New images of a run, of a class where it knows classes: in one PNG or a folder of them."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -35,16 +36,16 @@ def write_samples(run: ImageRun, command: SampleOptions) -> str:
     seeds = None if extras.seeds is None else parse_seeds(extras.seeds)
     n = command.samples if seeds is None else len(seeds)
     condition = labels(run, extras.label, range(n) if seeds is None else seeds)
-    scale = run.objective.scale
+    shown = partial(run.pictures, autoencoder=extras.latents)
     with progress(n, "sample") as reporter:
         chunks = _chunks(run, command.sampler, seeds, n, condition, reporter, extras.guided_between)
         first = next(chunks)
         if command.out.suffix.lower() == ".png":
             images = torch.cat([first.x, *(part.x for part in chunks)])
-            write_grid(command.out, images / scale, levels=run.levels)
+            write_grid(command.out, shown(images), levels=run.levels)
         else:
             names = (f"{number:06d}" for number in seeds or range(n))
-            write_folder(command.out, _named(names, first, chunks, scale), run.levels)
+            write_folder(command.out, _named(names, first, chunks, shown), run.levels)
     return f"{command.out}: {n} images, {first.nfe} denoiser calls each"
 
 
@@ -77,8 +78,8 @@ def _chunks(
 
 
 def _named(
-    names: Iterator[str], first: Sample, rest: Iterator[Sample], scale: float
+    names: Iterator[str], first: Sample, rest: Iterator[Sample], shown: Callable[[Tensor], Tensor]
 ) -> Iterator[tuple[str, Tensor]]:
     for part in itertools.chain([first], rest):
-        for image in part.x / scale:
+        for image in shown(part.x):
             yield next(names), image
