@@ -76,7 +76,8 @@ def read_sources(
         for record in read_source(path, reading, own):
             here.add(record.id)
             if record.id in taken:
-                record = replace(record, id=f"{record.id}|{stem_of(path)[0]}")
+                name = f"{record.id}|{stem_of(path)[0]}"
+                record = replace(record, id=name, origin=record.where)
             yield _of_file(record, path) if label == FILE else record
         taken |= here
         counts.add(own)
@@ -89,7 +90,7 @@ def kind_of(source: str | Path) -> str:
 
 
 def _of_file(record: Record, path: Path) -> Record:
-    return replace(record, fields={FILE: stem_of(path)[0], **record.fields})
+    return replace(record, said={FILE: stem_of(path)[0], **record.fields})
 
 
 @cache

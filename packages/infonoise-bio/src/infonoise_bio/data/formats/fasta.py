@@ -6,17 +6,20 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from infonoise_bio.alphabet import PAD
+import numpy as np
+
+from infonoise_bio.alphabet import ALLOWED, BASES, PAD, only_bases, rna_to_dna
 from infonoise_bio.data.formats.counts import Counts
-from infonoise_bio.data.formats.header import HeaderFields, header_text
+from infonoise_bio.data.formats.header import header_text
 from infonoise_bio.data.formats.record import Record, make_record
-from infonoise_bio.data.formats.textfile import open_binary, stem_of
+from infonoise_bio.data.formats.textfile import Place, open_binary, stem_of
 from infonoise_core.errors import InputError
 from infonoise_core.files import check_output, whole_file
 from infonoise_core.shown import printable
 
 _WRAP = 80
-_BLOCK = 1 << 20
+# Fits into a processor's cache: larger ones took up to four times as long.
+_BLOCK = 1 << 16
 _SPACE = b" \t\n\r\v\f"
 # Endings that are read as other formats.
 _OTHERS = (
@@ -31,22 +34,69 @@ def read_fasta(path: Path, counts: Counts) -> Iterator[Record]:
     Lines that start with `;` or `#` are comments wherever they stand: they are skipped and counted.
     """
     with open_binary(path) as (stream, place):
-        for number, chunk in enumerate(_chunks(stream, path, counts), 1):
-            header, _, body = chunk.partition(b"\n")
-            words = header.decode().split(None, 1)
-            if not words:
-                raise InputError(f"{path}: record {number} has no id; write one after its '>'")
-            fields = HeaderFields(words[1]) if len(words) > 1 else {}
-            letters = body.replace(b"\n", b"")
-            yield make_record(words[0], letters, fields, place, counts, ignored=_SPACE)
+        for chunks in _blocks(stream, path, counts):
+            block = _plain_block(chunks, place, counts)
+            yield from _one_by_one(chunks, place, counts) if block is None else block
     if not counts.records:
         raise InputError(f"{path}: holds no sequence; give FASTA with at least one record")
 
 
-def _chunks(stream: BinaryIO, path: Path, counts: Counts) -> Iterator[bytes]:
-    """What stands between a '>' at a line's start and the next, without comments.
+def _plain_block(chunks: list[bytes], place: Place, counts: Counts) -> list[Record] | None:
+    """The records of a block at once, or None where one of them may be at fault.
 
-    By blocks and not by lines: a file of many short records takes a third of the time.
+    Letters are checked and counted over the whole block, which is several times faster than record
+    by record.
+    """
+    parts = [chunk.partition(b"\n") for chunk in chunks]
+    letters = [body.replace(b"\n", b"") for _, _, body in parts]
+    together = letters[0] if len(letters) == 1 else b"".join(letters)
+    other = b"" if only_bases(together) else together.translate(None, BASES.encode())
+    plain = other.translate(None, _SPACE)
+    if plain.translate(None, ALLOWED):
+        return None
+    try:
+        headers = b"\n".join([header for header, _, _ in parts]).decode().split("\n")
+    except UnicodeDecodeError:
+        return None
+    if len(plain) < len(other):
+        letters = [text.translate(None, _SPACE) for text in letters]
+    words = [header.split(None, 1) for header in headers]
+    if not all(letters) or not all(words):
+        return None
+    if plain:
+        counts.letters(plain)
+        if b"U" in plain or b"u" in plain:
+            letters = [rna_to_dna(text) for text in letters]
+    path = place.path
+    found = [
+        Record(word[0], text, word[-1] if len(word) > 1 else "", path)
+        for word, text in zip(words, letters, strict=True)
+    ]
+    counts.records += len(found)
+    counts.bases += sum(map(len, letters))
+    if found:
+        place.move(found[-1].id, counts.records)
+    return found
+
+
+def _one_by_one(chunks: list[bytes], place: Place, counts: Counts) -> Iterator[Record]:
+    """The records before one that is at fault, and the error that names it."""
+    for chunk in chunks:
+        header, _, body = chunk.partition(b"\n")
+        words = header.decode().split(None, 1)
+        if not words:
+            raise InputError(
+                f"{place.path}: record {counts.records + 1} has no id; write one after its '>'"
+            )
+        said = words[1] if len(words) > 1 else ""
+        letters = body.replace(b"\n", b"")
+        yield make_record(words[0], letters, said, place, counts, ignored=_SPACE)
+
+
+def _blocks(stream: BinaryIO, path: Path, counts: Counts) -> Iterator[list[bytes]]:
+    """What stands between a '>' at a line's start and the next, without comments, block by block.
+
+    Not by lines: a file of many short records takes a third of the time.
     """
     waiting = [b"\n"]
     while block := _piece(stream):
@@ -62,9 +112,9 @@ def _chunks(stream: BinaryIO, path: Path, counts: Counts) -> Iterator[bytes]:
             continue
         waiting.append(block[: max(0, cut - 1)])
         whole = b"".join(waiting)
-        yield from _split(whole if cut else whole[:-1], path, counts)
+        yield _split(whole if cut else whole[:-1], path, counts)
         waiting = [block[cut - 1 :] if cut else b"\n" + block]
-    yield from _split(b"".join(waiting), path, counts)
+    yield _split(b"".join(waiting), path, counts)
 
 
 def _piece(stream: BinaryIO) -> bytes:
@@ -74,14 +124,24 @@ def _piece(stream: BinaryIO) -> bytes:
 
 def _split(text: bytes, path: Path, counts: Counts) -> list[bytes]:
     """The records of a text that begins at a record, or at the start of the file."""
-    if b"\n;" in text or b"\n#" in text:
+    # One byte is found many times as fast as two.
+    if (b";" in text and b"\n;" in text) or (b"#" in text and b"\n#" in text):
         lines = text.split(b"\n")
         kept = [line for line in lines if not line.startswith((b";", b"#"))]
         counts.comments += len(lines) - len(kept)
         text = b"\n".join(kept)
-    before, *chunks = text.split(b"\n>")
+    if _within_lines(text):
+        before, *chunks = text.split(b"\n>")
+    else:
+        before, *chunks = text.split(b">")
     _check_start(before, path)
     return chunks
+
+
+def _within_lines(text: bytes) -> bool:
+    """Whether a '>' stands anywhere but at a line's start."""
+    row = np.frombuffer(text, np.uint8)
+    return bool(((row[1:] == ord(">")) & (row[:-1] != ord("\n"))).any())
 
 
 def _check_start(text: bytes, path: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from Bio.SeqIO.QualityIO import FastqGeneralIterator
 
 from infonoise_bio.data.formats.counts import Counts
-from infonoise_bio.data.formats.header import HeaderFields
 from infonoise_bio.data.formats.record import Record, make_record
 from infonoise_bio.data.formats.textfile import open_text
 from infonoise_core.errors import InputError
@@ -31,7 +30,7 @@ def read_fastq(path: Path, counts: Counts) -> Iterator[Record]:
             words = title.split(None, 1)
             if not words:
                 raise InputError(f"{place}: the next record has no id; write one after its '@'")
-            fields = HeaderFields(words[1]) if len(words) > 1 else {}
-            yield make_record(words[0], text, fields, place, counts)
+            said = words[1] if len(words) > 1 else ""
+            yield make_record(words[0], text, said, place, counts)
     if not counts.records:
         raise InputError(f"{path}: holds no sequence; give FASTQ with at least one record")

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from infonoise_bio.alphabet import BASES, foreign_letter, rna_to_dna
 from infonoise_bio.data.formats.counts import Counts
+from infonoise_bio.data.formats.header import header_fields
 from infonoise_bio.data.formats.regions import Region
 from infonoise_bio.data.formats.textfile import Place
 from infonoise_core.errors import InputError
@@ -19,9 +21,8 @@ class Record:
 
     Attributes:
         letters: IUPAC nucleotide letters in either case, or alphabet.PAD.
-        fields: What the file says of it: columns of a table, key=value words of a FASTA header,
-            qualifiers of a feature.
-        where: How error messages call it.
+        said: What the file says of it, as `fields` or as the text of a header.
+        origin: How error messages call it, or the file in which its id names it.
         circular: Whether it goes on across its end.
         chromosome: The record it was cut from, "" where it is not known to be a piece of one.
         regions: The features that are looked for, of a GenBank record.
@@ -29,8 +30,8 @@ class Record:
 
     id: str
     letters: bytes
-    fields: Mapping[str, str]
-    where: str
+    said: Mapping[str, str] | str
+    origin: str | Path
     circular: bool = False
     chromosome: str = ""
     regions: tuple[Region, ...] = field(default=(), repr=False)
@@ -38,11 +39,28 @@ class Record:
     def __len__(self) -> int:
         return len(self.letters)
 
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """Columns of a table, key=value words of a header, or qualifiers of a feature.
+
+        A header is read when it is asked for: most of a file's are not.
+        """
+        if isinstance(self.said, str):
+            self.said = header_fields(self.said)
+        return self.said
+
+    @property
+    def where(self) -> str:
+        """How error messages call it; put in words only where one is needed."""
+        if isinstance(self.origin, str):
+            return self.origin
+        return f"{self.origin}: record '{self.id}'"
+
 
 def make_record(
     name: str,
     text: str | bytes,
-    fields: Mapping[str, str],
+    said: Mapping[str, str] | str,
     place: Place,
     counts: Counts,
     circular: bool = False,
@@ -54,7 +72,7 @@ def make_record(
     Args:
         name: The record's id.
         text: Its letters, perhaps RNA.
-        fields: What the file says of it.
+        said: What the file says of it.
         place: Where the reader is; it is moved on.
         counts: What was met so far; it is added to.
         circular: Whether the record goes on across its end.
@@ -64,21 +82,21 @@ def make_record(
     Raises:
         InputError: For a record without letters, and for a letter that is no nucleotide's.
     """
-    where = f"{place.path}: record '{name}'"
     letters = text if isinstance(text, bytes) else text.encode()
     clear = not letters.translate(None, _CLEAR)
     if not clear and ignored:
         letters = letters.translate(None, ignored)
+    found = Record(name, letters, said, place.path, circular, "", regions)
     if not letters:
-        raise InputError(f"{where}: is empty; give it a sequence or take it out")
+        raise InputError(f"{found.where}: is empty; give it a sequence or take it out")
     counts.records += 1
     counts.bases += len(letters)
     place.move(name, counts.records)
-    if clear:
-        return Record(name, letters, fields, where, circular, "", regions)
-    check_letters(letters, where)
-    counts.letters(letters)
-    return Record(name, rna_to_dna(letters), fields, where, circular, "", regions)
+    if not clear:
+        check_letters(letters, found.where)
+        counts.letters(letters)
+        found.letters = rna_to_dna(letters)
+    return found
 
 
 def check_letters(letters: bytes, where: str) -> None:
