@@ -38,10 +38,10 @@ def discriminator_auc(real: Codes, generated: Codes, *, by_position: bool, seed:
             bases and the base at each position.
         seed: Of the five folds.
     """
-    features = _features(np.concatenate([real, generated]), by_position)
+    found = features(np.concatenate([real, generated]), by_position)
 
     def score(target: Floats, train: NDArray[np.int64], test: NDArray[np.int64]) -> Floats:
-        return _logistic(features[train], target[train], features[test])
+        return _logistic(found[train], target[train], found[test])
 
     return mean_auc(len(real), len(generated), FOLDS, seed, score)
 
@@ -100,7 +100,8 @@ def _folds(
         yield np.flatnonzero(fold != i), np.flatnonzero(fold == i)
 
 
-def _features(codes: Codes, by_position: bool) -> NDArray[np.float32]:
+def features(codes: Codes, by_position: bool) -> NDArray[np.float32]:
+    """(n, k) counts of 4-mers; `by_position` as in `discriminator_auc`."""
     words, known = kmers(codes, _K)
     stretches = np.zeros(words.shape[1], np.int64)
     if by_position:

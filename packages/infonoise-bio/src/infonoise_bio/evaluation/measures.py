@@ -24,6 +24,7 @@ from infonoise_bio.evaluation.motifs import (
     placed,
     read_scanners,
 )
+from infonoise_bio.evaluation.obeyed import obedience
 from infonoise_bio.evaluation.options import EvaluateExtras
 from infonoise_bio.evaluation.oracles.oracle import Oracle, frechet_distance
 from infonoise_bio.evaluation.planted import exact_bits, planted_rows
@@ -97,7 +98,8 @@ def evaluate_run(
     rows = _planted(training, held_out, generated, anchors.order)
     if oracle is not None:
         rows += oracle_rows(oracle, anchors)
-    notes = []
+    obeyed, notes = obedience(training, held_out, generated)
+    rows += obeyed
     if n >= LEAST:
         rows.append(_cnn(anchors))
     else:

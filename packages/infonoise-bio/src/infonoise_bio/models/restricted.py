@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.models.encoding import Encoding, probabilities
+from infonoise_bio.models.guided import Guided
 
 
 class Restricted(nn.Module):
@@ -14,10 +15,10 @@ class Restricted(nn.Module):
     base that is Bayes' rule; what it means for the others the network works out at lower noise.
 
     Args:
-        denoiser: The trained one.
+        denoiser: The trained one, perhaps guided.
     """
 
-    def __init__(self, denoiser: BaseDenoiser) -> None:
+    def __init__(self, denoiser: BaseDenoiser | Guided) -> None:
         super().__init__()
         self.denoiser = denoiser
 

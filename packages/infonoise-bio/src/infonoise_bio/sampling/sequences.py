@@ -13,12 +13,12 @@ from infonoise_bio.alphabet import MASKED, Codes, letters_of
 from infonoise_bio.data.formats.fasta import write_fasta
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.models.denoiser import BaseDenoiser
+from infonoise_bio.models.guided import Guided
 from infonoise_bio.models.restricted import Restricted
 from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.generate import generate_chunks
-from infonoise_core.sampling.guidance import guided
 
 Progress = Callable[[int, int], None]
 
@@ -186,18 +186,15 @@ def design_each(
         raise InputError(f"--samples {n}: give at least 1")
     null = {k: v for k, v in denoiser.config.conditions.null().items() if k in condition}
     device = next(denoiser.parameters()).device
-    conditioned: Denoiser = denoiser.eval()
-    allowed = condition.get("allowed")
-    if allowed is not None:
-        conditioned = Restricted(denoiser)
+    posterior: BaseDenoiser | Guided = denoiser.eval()
     if sampling.guidance != 1:
         if not null:
             raise InputError(
                 f"--guidance {sampling.guidance:g} without a condition: give a label or an activity"
             )
-        conditioned = guided(
-            conditioned, sampling.guidance, **{k: v.to(device) for k, v in null.items()}
-        )
+        posterior = Guided(denoiser, sampling.guidance, null)
+    allowed = condition.get("allowed")
+    conditioned: Denoiser = posterior if allowed is None else Restricted(posterior)
     encoding, start = denoiser.encoding, 0
     shape = (encoding.channels, denoiser.config.length)
     for part in generate_chunks(
