@@ -30,7 +30,8 @@ from infonoise_text.evaluation.bound import LikelihoodBound, SecondPass, TextEva
 from infonoise_text.methods.assets import Assets
 from infonoise_text.methods.bits import Bits
 from infonoise_text.methods.options import Objective
-from infonoise_text.methods.task import TextTask, bit_profile, weighting
+from infonoise_text.methods.prior import bit_profile
+from infonoise_text.methods.task import TextTask, weighting
 from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.denoiser import make_denoiser
 
@@ -218,38 +219,6 @@ def test_every_parameter_learns() -> None:
 
 
 # What schedules are made for
-
-
-def test_bits_alone_hold_their_own_entropy() -> None:
-    """Each place in the code with its own frequency, for each token of a window."""
-    ids = torch.randint(0, 5, (4000,), generator=torch.Generator().manual_seed(0)) % 4
-    channel = VarianceExploding(0.002, 80.0)
-    profile = bit_profile(split_of(ids), BOOK, L, channel)
-    ones = BOOK.encode(ids).double().mean(0)
-    entropy = -(torch.xlogy(ones, ones) + torch.xlogy(1 - ones, 1 - ones)).sum()
-    # One token's worth of doubt, and the 2e-5 nats a bit above sigma 80.
-    assert profile.entropy() == pytest.approx(L * float(entropy), rel=2e-3)
-    assert profile.dim == L * 3
-    twice = bit_profile(split_of(ids), BOOK, 2 * L, channel)
-    torch.testing.assert_close(twice.rate, 2 * profile.rate)
-
-
-def test_no_text_exceeds_the_profile_of_its_bits() -> None:
-    """The exact denoiser of a Markov source errs less at every level, by far in the middle."""
-    rng = torch.Generator().manual_seed(0)
-    ids = CHAIN.sample(4000, L, rng)
-    book, channel = binary_codes(4), VarianceExploding(0.002, 80.0)
-    profile = bit_profile(split_of(ids), book, L, channel)
-    denoiser, x0 = MarkovDenoiser(CHAIN, book), book.encode(ids).double()
-    for level in (0.15, 0.3, 0.6, 1.2, 3.0):
-        sigma = torch.full((4000,), level, dtype=torch.float64)
-        x = x0 + level * torch.randn(x0.shape, generator=rng, dtype=torch.float64)
-        rate = (denoiser(x, sigma) - x0).square().flatten(1).sum(1) / level**2
-        bound = float(profile.at(sigma[:1]))
-        # Between two bins' centres the profile is a line: 2 % where it bends most.
-        assert float(rate.mean()) < 1.02 * bound + 4 * float(rate.std()) / math.sqrt(4000)
-        if level == 0.6:
-            assert float(rate.mean()) < 0.6 * bound
 
 
 @pytest.fixture(scope="module")

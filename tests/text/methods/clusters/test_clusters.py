@@ -29,7 +29,7 @@ from infonoise_text.methods.clusters.path import equal_path
 from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE, BothSchedules
 from infonoise_text.methods.clusters.task import ClusterTask, make_schedules
 from infonoise_text.methods.options import Objective
-from infonoise_text.methods.task import bit_profile
+from infonoise_text.methods.prior import bit_profile
 from infonoise_text.models.config import TrunkConfig
 
 from .chain import BOOK, CHAIN

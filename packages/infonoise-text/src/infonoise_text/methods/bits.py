@@ -20,9 +20,11 @@ from infonoise_text.evaluation.whole import TextCost
 from infonoise_text.methods.assets import Assets
 from infonoise_text.methods.base import Profiles, Progress, Schedules, from_context, refuse_lead
 from infonoise_text.methods.options import Objective
-from infonoise_text.methods.task import TextTask, bit_profile, weighting
+from infonoise_text.methods.prior import bit_profile, group_profile
+from infonoise_text.methods.task import TextTask, weighting
 from infonoise_text.models.config import preset
 from infonoise_text.models.denoiser import SIGMA_LAST, BitDenoiser, make_denoiser
+from infonoise_text.models.groups import group_bits
 from infonoise_text.models.sdt import make_sdt
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated, Own, generate_ids
@@ -55,7 +57,10 @@ class Bits:
     def schedule_context(self, split: Split, steps: int) -> ScheduleContext:
         objective = self.objective
         channel = VarianceExploding(objective.sigma_min, objective.sigma_max)
-        symbols = bit_profile(split, self.codes, objective.length, channel)
+        at = (split, self.codes, objective.length, channel)
+        # What is answered together knows more of itself than single bits do.
+        width = group_bits(self.codes.bits, objective.group_bits)
+        symbols = group_profile(*at, width) if self._trunk.tuples else bit_profile(*at)
         dim = objective.length * self.codes.bits
         return ScheduleContext(channel, weighting(objective), steps, dim, symbols)
 

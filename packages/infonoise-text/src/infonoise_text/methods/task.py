@@ -9,11 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from infonoise_core.analytic.priors import independent_symbol_profile
-from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.processes.weighting import Weight, edm_weight, unit_weight
-from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training.task import Batch, Losses
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
@@ -23,35 +20,10 @@ from infonoise_text.methods.options import Objective
 from infonoise_text.models.denoiser import CENTRE, SIGMA_DATA
 from infonoise_text.models.groups import Groups
 
-# Tokens that are counted at a time.
-_CHUNK = 2**22
-_ALL = slice(None)
-
 
 def weighting(objective: Objective) -> Weight:
     """Of the squared error in the loss; cross entropy has none."""
     return edm_weight(SIGMA_DATA) if objective.cost == "edm" else unit_weight()
-
-
-def bit_profile(
-    split: Split, book: Codes, length: int, channel: VarianceExploding, part: slice = _ALL
-) -> EntropyRateProfile:
-    """The profile of bits that know nothing of each other.
-
-    Each place in the code has its own frequency of ones; those places count that `part` leaves.
-    An upper bound on the text's own: the other bits can only help, and a denoiser that knows the
-    frequencies is never worse than one that takes the bits for fair.
-    """
-    counts = torch.zeros(book.size, dtype=torch.int64)
-    for start in range(0, len(split), _CHUNK):
-        ids = torch.from_numpy(split.ids[start : start + _CHUNK].astype(np.int64))
-        counts += torch.bincount(ids, minlength=book.size)
-    bits = book.encode(torch.arange(book.size))[:, part].to(torch.float64)
-    # One token's worth of doubt, so that no bit is certain.
-    ones = (counts.to(torch.float64) @ bits + 0.5) / (counts.sum() + 1)
-    table = torch.stack([1 - ones, ones], dim=1).repeat(length, 1)
-    values = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
-    return independent_symbol_profile(channel, table, values)
 
 
 @dataclass(frozen=True)

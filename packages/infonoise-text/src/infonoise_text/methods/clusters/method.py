@@ -28,7 +28,8 @@ from infonoise_text.methods.clusters.path import (
 from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
 from infonoise_text.methods.clusters.task import ClusterTask, make_schedules
 from infonoise_text.methods.options import Objective
-from infonoise_text.methods.task import bit_profile, weighting
+from infonoise_text.methods.prior import bit_profile
+from infonoise_text.methods.task import weighting
 from infonoise_text.models.config import preset
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated, Own

@@ -10,7 +10,8 @@ from infonoise_text.codes.clusters import ClusterBook, per_bit, per_kind
 from infonoise_text.data.corpus import Split
 from infonoise_text.methods.clusters.schedule import BothSchedules
 from infonoise_text.methods.options import Objective
-from infonoise_text.methods.task import TextTask, bit_profile, weighting
+from infonoise_text.methods.prior import bit_profile
+from infonoise_text.methods.task import TextTask, weighting
 
 
 class ClusterTask(TextTask):
