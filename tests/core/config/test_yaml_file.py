@@ -382,7 +382,7 @@ def test_presets_show_only_where_they_differ(capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     assert "prog train --preset NAME" in out
     assert "large" in out
-    assert "loop.steps" in out
+    assert "steps 10" in out
     assert "causal" not in out
 
 

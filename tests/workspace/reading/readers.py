@@ -312,6 +312,7 @@ for _reader in (
     Reader("tokenizer.json", b'{"version": "1.0", "model": {"type": "BPE",'
            b' "vocab": {"a": 0, "b": 1}, "merges": []}}', load_tokenizer, JSON_WORDS),
     Reader("tokenizer.model", _TOKENIZER.read_bytes(), load_tokenizer),
+    Reader("characters.json", b'{"characters": "abc"}', load_tokenizer, JSON_WORDS),
     Reader("p.png", _photo(), _photos, (b"IDAT", b"tEXt", b"\xff" * 4, b"iCCP", b"eXIf")),
     Reader("p.jpg", _photo("JPEG"), _photos, (b"\xff\xd9", b"\xff\xe1", b"Exif", b"\xff" * 4)),
     Reader("train_32x32.mat", _svhn(), _images, (b"\xff" * 4, b"miMATRIX")),

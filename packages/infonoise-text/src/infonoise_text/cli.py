@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from infonoise_core.app.interface import run_program
 from infonoise_text.interface import INTERFACE
-from infonoise_text.presets import TRAIN_PRESETS
+from infonoise_text.presets import PREPARE_PRESETS, TRAIN_PRESETS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `infonoise-text`; returns its exit code."""
-    return run_program(replace(INTERFACE, presets={"train": TRAIN_PRESETS}), argv)
+    presets = {"prepare": PREPARE_PRESETS, "train": TRAIN_PRESETS}
+    return run_program(replace(INTERFACE, presets=presets), argv)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Published recipes as functions that return a command's dataclass, and what tells them apart."""
 
 import difflib
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -32,17 +33,27 @@ def differences(kind: type, presets: Presets) -> dict[str, list[str]]:
 def print_presets(
     program: str, commands: Mapping[str, type], presets: Mapping[str, Presets]
 ) -> None:
-    """One table per command that has presets: only where they differ."""
-    from rich.table import Table
+    """Each preset with its first sentence and the settings in which it is not as by default."""
+    from rich.padding import Padding
+    from rich.text import Text
 
-    for name, offered in presets.items():
-        table = Table(title=f"{program} {name} --preset NAME", title_justify="left")
-        table.add_column("setting")
-        for column in ("default", *offered):
-            table.add_column(column, justify="right", overflow="fold")
-        for setting, cells in differences(commands[name], offered).items():
-            table.add_row(setting, *cells)
-        terminal.console().print(table)
+    screen = terminal.console()
+    for command, offered in presets.items():
+        screen.print(Text(f"{program} {command} --preset NAME\n", "bold"))
+        for name, make in offered.items():
+            found = differences(commands[command], {name: make})
+            settings = [f"{_last(key)} {value}" for key, (_, value) in found.items()]
+            screen.print(Text.assemble((name, "bold"), f": {_first_line(make)}"))
+            screen.print(Padding(Text(", ".join(settings)), (0, 0, 1, 4)))
+
+
+def _first_line(make: Callable[[], Any]) -> str:
+    return (inspect.getdoc(make) or "").partition("\n")[0]
+
+
+def _last(key: str) -> str:
+    """The name of a setting as --set takes it where no other ends alike."""
+    return key.rpartition(".")[2]
 
 
 def _unequal(rows: Mapping[FieldPath, list[Any]]) -> dict[FieldPath, list[Any]]:

@@ -2,25 +2,16 @@
 
 import sys
 
-from infonoise_text.data.open import documents_of, notes
-from infonoise_text.data.prepare import prepare
+from infonoise_text.data.open import documents_of, notes, prepared
 from infonoise_text.options import Prepare
-from infonoise_text.tokenizers.load import load_tokenizer
 
 
 def run_prepare(config: Prepare) -> None:
     """Prepare a corpus and print what it holds."""
     options = config.options
     documents = documents_of(config.corpus, options)
-    tokenizer = None if options.tokenizer is None else load_tokenizer(options.tokenizer)
-    corpus = prepare(
-        documents,
-        config.out,
-        tokenizer=tokenizer,
-        vocab_size=options.vocab_size,
-        pair_bits=options.pair_bits,
-        semantic=config.semantic,
-        overwrite=config.overwrite,
+    corpus = prepared(
+        documents, config.out, options, semantic=config.semantic, overwrite=config.overwrite
     )
     manifest = corpus.manifest
     print(f"{corpus.folder}: {manifest.source}, tokenizer {corpus.tokenizer.name}")

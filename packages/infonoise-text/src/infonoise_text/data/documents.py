@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from infonoise_text.data.detokenize import DETOKENIZERS
 from infonoise_text.data.files import files_of, read_files
 from infonoise_text.data.formats import huggingface, stdin
 from infonoise_text.data.options import EMBEDDED
@@ -48,6 +49,7 @@ def open_documents(
     *,
     val: str | None = None,
     test: str | None = None,
+    detokenize: str | None = None,
     skip_bad: int = 0,
 ) -> Documents:
     """The documents of `source`; reading them raises InputError at what cannot be read.
@@ -63,17 +65,22 @@ def open_documents(
             for what is piped in, text or JSON lines; or several of them.
         field: Of records, where the text is.
         val, test: Sources of held-out documents.
+        detokenize: Which of `DETOKENIZERS` makes text of them, if one has to.
         skip_bad: How many files or records may be left out because they cannot be read.
     """
     sources = [source] if isinstance(source, str) else list(source)
     sources = [str(stdin.spooled()) if name == stdin.NAME else name for name in sources]
     given = [([s], split) for s, split in ((val, "valid"), (test, "test")) if s]
 
-    def read(reading: Reading) -> Iterator[Document]:
+    def as_they_are(reading: Reading) -> Iterator[Document]:
         yield from _read(sources, reading)
         for held_out, split in given:
             for document in _read(held_out, reading):
                 yield Document(document.text, split)
+
+    def read(reading: Reading) -> Iterator[Document]:
+        documents = as_they_are(reading)
+        return documents if detokenize is None else DETOKENIZERS[detokenize](documents)
 
     # What is not there is said at once.
     for name in [*sources, *(s for held_out, _ in given for s in held_out)]:

@@ -13,6 +13,8 @@ from infonoise_text.data.corpus import MANIFEST_FILE, SEMANTIC_FILE, SPLITS, VER
 from infonoise_text.data.documents import Documents, open_documents
 from infonoise_text.data.options import CorpusOptions
 from infonoise_text.data.prepare import prepare
+from infonoise_text.tokenizers.base import Tokenizer
+from infonoise_text.tokenizers.characters import CHARACTERS, Characters
 from infonoise_text.tokenizers.load import load_tokenizer
 from infonoise_text.tokenizers.pairs import PairTokenizer
 
@@ -43,22 +45,32 @@ def open_corpus(data: str, options: CorpusOptions, *, semantic: bool = False) ->
             f"{data}: several processes cannot prepare one corpus; run infonoise-text prepare"
             " first and give its --out"
         )
-    tokenizer = None if options.tokenizer is None else load_tokenizer(options.tokenizer)
-    corpus = prepare(
-        documents, folder, tokenizer=tokenizer, vocab_size=options.vocab_size,
-        pair_bits=options.pair_bits, semantic=semantic, overwrite=folder.exists(),
-    )  # fmt: skip
+    corpus = prepared(documents, folder, options, semantic=semantic, overwrite=folder.exists())
     print(f"{documents.name}: prepared in {folder}", file=sys.stderr)
     for note in notes(documents, corpus):
         print(note, file=sys.stderr)
     return corpus
 
 
+def prepared(
+    documents: Documents, out: Path, options: CorpusOptions, *, semantic: bool, overwrite: bool
+) -> Corpus:
+    """The corpus that `prepare` makes of documents, with the tokenizer that the options name."""
+    characters = options.tokenizer == CHARACTERS
+    named = options.tokenizer if not characters else None
+    return prepare(
+        documents, out, tokenizer=None if named is None else load_tokenizer(named),
+        characters=characters, vocab_size=options.vocab_size, pair_bits=options.pair_bits,
+        semantic=semantic, overwrite=overwrite,
+    )  # fmt: skip
+
+
 def documents_of(data: str | Sequence[str], options: CorpusOptions) -> Documents:
     """The documents of `data` and of the held-out text that the options name."""
     return open_documents(
-        data, options.field, val=options.val, test=options.test, skip_bad=options.skip_bad or 0
-    )
+        data, options.field, val=options.val, test=options.test, detokenize=options.detokenize,
+        skip_bad=options.skip_bad or 0,
+    )  # fmt: skip
 
 
 def notes(documents: Documents, corpus: Corpus) -> list[str]:
@@ -138,17 +150,19 @@ def _checked(folder: Path, options: CorpusOptions) -> Corpus:
             f"--pair-bits {options.pair_bits}: {folder} was prepared with {tokenizer.size} codes;"
             f" {fix}"
         )
-    if options.tokenizer is not None and not _same(options.tokenizer, base.name, base.digest):
+    if options.tokenizer is not None and not _same(options.tokenizer, base):
         raise InputError(
             f"--tokenizer {options.tokenizer}: {folder} was prepared with {base.name!r}; {fix}"
         )
     return corpus
 
 
-def _same(source: str, name: str, digest: str) -> bool:
+def _same(source: str, known: Tokenizer) -> bool:
+    if source == CHARACTERS:
+        return isinstance(known, Characters)
     # A name on the hub is known by its name, so that a prepared corpus needs no network.
     if not Path(source).exists():
-        return source == name
+        return source == known.name
     given = load_tokenizer(source)
     base = given.base if isinstance(given, PairTokenizer) else given
-    return base.digest == digest
+    return base.digest == known.digest

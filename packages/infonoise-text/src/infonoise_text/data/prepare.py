@@ -29,6 +29,7 @@ from infonoise_text.data.corpus import (
 from infonoise_text.data.documents import Documents
 from infonoise_text.data.split import Division
 from infonoise_text.tokenizers.base import Tokenizer
+from infonoise_text.tokenizers.characters import Characters
 from infonoise_text.tokenizers.pairs import PairCoder, PairTokenizer
 from infonoise_text.tokenizers.sentencepiece import VocabularyError, train_sentencepiece
 
@@ -45,6 +46,7 @@ def prepare(
     out: Path,
     *,
     tokenizer: Tokenizer | None = None,
+    characters: bool = False,
     vocab_size: int | None = None,
     pair_bits: int | None = None,
     semantic: bool = False,
@@ -54,6 +56,7 @@ def prepare(
 
     Args:
         tokenizer: What to use; by default sentencepiece, trained on the train split.
+        characters: One token for each character of the train split instead.
         vocab_size: Of that training; by default 4096, or the largest power of two below that the
             corpus supports.
         pair_bits: Learn pairs of tokens on top until there are 2^pair_bits.
@@ -64,13 +67,15 @@ def prepare(
         InputError: For what is wrong with the documents, the settings or `out`; then, and after an
             interruption, `out` is as it was.
     """
-    if tokenizer is not None and vocab_size is not None:
+    if (characters or tokenizer is not None) and vocab_size is not None:
         raise InputError(
             "--vocab-size and --tokenizer together: a given tokenizer has its own size"
         )
     _refuse(out, overwrite)
     division = Division.of(documents, said=_counting())
-    if tokenizer is None:
+    if characters:
+        tokenizer = Characters.of(_training_texts(documents, division, 1.0), documents.name)
+    elif tokenizer is None:
         tokenizer = _trained(documents, division, vocab_size)
     with whole_folder(out) as draft:
         manifest = _tokenise(documents, division, tokenizer, draft)
@@ -100,21 +105,15 @@ def _counting(seconds: float = 5.0) -> Callable[[int], None]:
 
 
 def _trained(documents: Documents, division: Division, vocab_size: int | None) -> Tokenizer:
-    share, chance = min(1.0, _SAMPLE / division.total), random.Random(0)
+    def trained(size: int) -> Tokenizer:
+        share = min(1.0, _SAMPLE / division.total)
+        texts = _training_texts(documents, division, share)
+        return train_sentencepiece(texts, size, input_name=documents.name)
 
-    def texts() -> Iterator[str]:
-        with progress(division.total, "bytes read for the tokenizer") as reporter:
-            for document in documents:
-                for split, piece in division.pieces(document):
-                    if split == "train":
-                        yield _thinned(piece, share, chance)
-                reporter.advance(len(document.text.encode()))
-
-    name = documents.name
     if vocab_size is not None:
-        return train_sentencepiece(texts(), vocab_size, input_name=name)
+        return trained(vocab_size)
     try:
-        return train_sentencepiece(texts(), DEFAULT_VOCABULARY, input_name=name)
+        return trained(DEFAULT_VOCABULARY)
     except VocabularyError as error:
         if error.limit is None:
             raise
@@ -123,9 +122,20 @@ def _trained(documents: Documents, division: Division, vocab_size: int | None) -
     below = 1 << limit.bit_length() - 1
     size = below if limit < DEFAULT_VOCABULARY else below * 2
     try:
-        return train_sentencepiece(texts(), size, input_name=name)
+        return trained(size)
     except VocabularyError:
-        return train_sentencepiece(texts(), limit, input_name=name)
+        return trained(limit)
+
+
+def _training_texts(documents: Documents, division: Division, share: float) -> Iterator[str]:
+    """What the train split holds, with a share of its lines by chance."""
+    chance = random.Random(0)
+    with progress(division.total, "bytes read for the tokenizer") as reporter:
+        for document in documents:
+            for split, piece in division.pieces(document):
+                if split == "train":
+                    yield _thinned(piece, share, chance)
+            reporter.advance(len(document.text.encode()))
 
 
 def _thinned(text: str, share: float, chance: random.Random) -> str:

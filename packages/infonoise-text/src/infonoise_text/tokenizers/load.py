@@ -6,6 +6,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.extras import require
 from infonoise_core.reading import read_bytes
 from infonoise_text.tokenizers.base import Tokenizer
+from infonoise_text.tokenizers.characters import CHARACTERS_FILE, Characters
 from infonoise_text.tokenizers.huggingface import JSON_FILE, HuggingFace
 from infonoise_text.tokenizers.pairs import FILLED, PAIRS_FILE, PairTokenizer
 from infonoise_text.tokenizers.sentencepiece import MODEL_FILE, SentencePiece
@@ -18,9 +19,9 @@ def load_tokenizer(source: str | Path, name: str | None = None) -> Tokenizer:
     """The tokenizer at `source`.
 
     Args:
-        source: A sentencepiece .model file, a Hugging Face tokenizer.json, a folder that holds one
-            of the two (with `pairs.safetensors` beside it, the pairs learnt on top), or the name
-            of a tokenizer on the Hugging Face hub.
+        source: A sentencepiece .model file, a Hugging Face tokenizer.json, our characters.json, a
+            folder that holds one of them (with `pairs.safetensors` beside it, the pairs learnt on
+            top), or the name of a tokenizer on the Hugging Face hub.
         name: For people; from the source by default.
 
     Raises:
@@ -34,6 +35,8 @@ def load_tokenizer(source: str | Path, name: str | None = None) -> Tokenizer:
             raise InputError(f"{source}: no tokenizer here; give a .model file or a tokenizer.json")
         return _load_from_hub(str(source), name or str(source))
     content = read_bytes(path, _TOKENIZER_BYTES)
+    if path.name == CHARACTERS_FILE:
+        return Characters.load(path)
     if path.suffix != ".json":
         return SentencePiece(content, name or path.stem)
     try:
@@ -45,13 +48,15 @@ def load_tokenizer(source: str | Path, name: str | None = None) -> Tokenizer:
 def _load_folder(folder: Path, name: str) -> Tokenizer:
     # With pairs, `name` is that of both together.
     name = name.partition(FILLED)[0]
-    for file in (folder / MODEL_FILE, folder / JSON_FILE):
+    for file in (folder / MODEL_FILE, folder / JSON_FILE, folder / CHARACTERS_FILE):
         if file.is_file():
             tokenizer = load_tokenizer(file, name)
             if (folder / PAIRS_FILE).is_file():
                 return PairTokenizer.load(tokenizer, folder / PAIRS_FILE)
             return tokenizer
-    raise InputError(f"{folder}: no tokenizer here; neither {MODEL_FILE} nor {JSON_FILE} is there")
+    raise InputError(
+        f"{folder}: no tokenizer here; {MODEL_FILE}, {JSON_FILE} or {CHARACTERS_FILE} is missing"
+    )
 
 
 def _load_from_hub(source: str, name: str) -> Tokenizer:
