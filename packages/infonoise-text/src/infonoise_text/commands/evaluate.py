@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from infonoise_core.app.domain import Domain
 from infonoise_core.app.options import EvaluateOptions
@@ -11,13 +10,13 @@ from infonoise_core.app.trained import TrainedRun, open_trained
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.schema import Evaluated, Row, Table
 from infonoise_core.files import check_output
-from infonoise_core.plot import figure, save_figure
 from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.progress import progress
 from infonoise_text.data.corpus import Corpus
 from infonoise_text.data.windows import held_out_windows
 from infonoise_text.evaluation.bound import NOT_COMPARABLE
 from infonoise_text.evaluation.external import language_model, mauve
+from infonoise_text.evaluation.frontier import PERPLEXITY, draw_frontier
 from infonoise_text.evaluation.ngram import NGram
 from infonoise_text.evaluation.quality import Judge, Quality, TextMeasure, texts_of
 from infonoise_text.evaluation.reference import byte_references, token_model, token_reference
@@ -32,7 +31,7 @@ _TOKEN_MODELS = {1: "unigram", 2: "bigram"}
 # What the splits of a corpus are called where the options say otherwise.
 _SPLITS = {"val": "valid"}
 _COLUMNS = {"bits per byte": "bits_per_byte", "nats per token": "nats_per_token"}
-_PERPLEXITY, _ENTROPY = "perplexity by n-grams", "entropy"
+_ENTROPY = "entropy"
 
 
 def check(command: EvaluateOptions) -> None:
@@ -71,7 +70,7 @@ def evaluated(
         qualities = _qualities(command, text, corpus, judge, samplers)
         tables.append(_generated(qualities, command))
         if command.options.plot is not None:
-            _draw(qualities, command.options.plot, command.overwrite)
+            draw_frontier(qualities, command.options.plot, command.overwrite)
             print(f"{command.options.plot}: written")
     return Evaluated(tables)
 
@@ -190,27 +189,10 @@ def _generated(qualities: Mapping[str, Quality], command: EvaluateOptions) -> Ta
 def _columns(quality: Quality) -> dict[str, float | None]:
     distinct = {f"distinct-{n}": share for n, share in enumerate(quality.distinct, start=1)}
     return {
-        _PERPLEXITY: quality.perplexity,
+        PERPLEXITY: quality.perplexity,
         _ENTROPY: quality.entropy,
         **distinct,
         "share without a token": quality.invalid,
         "calls": float(quality.nfe),
         **quality.others,
     }
-
-
-def _draw(qualities: Mapping[str, Quality], out: Path, overwrite: bool) -> None:
-    """Perplexity over entropy: text that repeats itself lies to the left."""
-    data, *made = qualities.items()
-    fig, ax = figure()
-    ax.plot(
-        [q.entropy for _, q in made], [q.perplexity for _, q in made], "o-", color="0.15",
-        linewidth=1.4,
-    )  # fmt: skip
-    for name, q in made:
-        place: Any = (q.entropy, q.perplexity)
-        ax.annotate(name, place, xytext=(4, 4), textcoords="offset points", fontsize="x-small")
-    ax.plot([data[1].entropy], [data[1].perplexity], "*", color="C3", markersize=11, label=data[0])
-    ax.set(xlabel="entropy of the tokens of a window, nats", ylabel=_PERPLEXITY, yscale="log")
-    ax.legend(frameon=False, fontsize="small")
-    save_figure(fig, out, overwrite=overwrite)
