@@ -47,5 +47,10 @@ class HuggingFace:
         kept = [int(i) for i in ids if i != self.end]
         return str(self._tokenizer.decode(kept, skip_special_tokens=False))
 
-    def save(self, folder: Path) -> None:
-        (folder / JSON_FILE).write_bytes(self._definition.encode())
+    def special(self) -> list[tuple[str, int]]:
+        """Added tokens, which stand for no text, and their ids."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        return [(token.content, id) for id, token in added.items()]
+
+    def save(self, folder: Path, name: str = JSON_FILE) -> None:
+        (folder / name).write_bytes(self._definition.encode())

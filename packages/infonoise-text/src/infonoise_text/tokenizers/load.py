@@ -10,6 +10,7 @@ from infonoise_text.tokenizers.characters import CHARACTERS_FILE, Characters
 from infonoise_text.tokenizers.huggingface import JSON_FILE, HuggingFace
 from infonoise_text.tokenizers.pairs import FILLED, PAIRS_FILE, PairTokenizer
 from infonoise_text.tokenizers.sentencepiece import MODEL_FILE, SentencePiece
+from infonoise_text.tokenizers.stages import BASE_FILE, UPON, TwoStages
 
 # The largest in use have 20 MB.
 _TOKENIZER_BYTES = 256 << 20
@@ -21,7 +22,8 @@ def load_tokenizer(source: str | Path, name: str | None = None) -> Tokenizer:
     Args:
         source: A sentencepiece .model file, a Hugging Face tokenizer.json, our characters.json, a
             folder that holds one of them (with `pairs.safetensors` beside it, the pairs learnt on
-            top), or the name of a tokenizer on the Hugging Face hub.
+            top), the name of a tokenizer on the Hugging Face hub, or BASE+CODES: a tokenizer.json
+            of codes over the ids of another of Hugging Face, such as gpt2+codes.json.
         name: For people; from the source by default.
 
     Raises:
@@ -31,6 +33,9 @@ def load_tokenizer(source: str | Path, name: str | None = None) -> Tokenizer:
     if path.is_dir():
         return _load_folder(path, name or path.resolve().name)
     if not path.exists():
+        base, upon, codes = str(source).rpartition(UPON)
+        if upon and base and Path(codes).is_file():
+            return _two_stages(load_tokenizer(base), Path(codes), name or f"{base}{UPON}{codes}")
         if path.suffix == ".model" or path.suffix == ".json" or path.is_absolute():
             raise InputError(f"{source}: no tokenizer here; give a .model file or a tokenizer.json")
         return _load_from_hub(str(source), name or str(source))
@@ -39,15 +44,29 @@ def load_tokenizer(source: str | Path, name: str | None = None) -> Tokenizer:
         return Characters.load(path)
     if path.suffix != ".json":
         return SentencePiece(content, name or path.stem)
+    return HuggingFace(_text(content, path), name or path.stem)
+
+
+def _text(content: bytes, path: Path) -> str:
     try:
-        return HuggingFace(content.decode(), name or path.stem)
+        return content.decode()
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8") from error
+
+
+def _two_stages(base: Tokenizer, codes: Path, name: str) -> TwoStages:
+    if not isinstance(base, HuggingFace):
+        raise InputError(
+            f"{base.name}: codes are over the ids of a tokenizer.json of Hugging Face; give one"
+        )
+    return TwoStages(base, _text(read_bytes(codes, _TOKENIZER_BYTES), codes), name)
 
 
 def _load_folder(folder: Path, name: str) -> Tokenizer:
     # With pairs, `name` is that of both together.
     name = name.partition(FILLED)[0]
+    if (folder / BASE_FILE).is_file() and (folder / JSON_FILE).is_file():
+        return _two_stages(load_tokenizer(folder / BASE_FILE), folder / JSON_FILE, name)
     for file in (folder / MODEL_FILE, folder / JSON_FILE, folder / CHARACTERS_FILE):
         if file.is_file():
             tokenizer = load_tokenizer(file, name)
