@@ -90,8 +90,8 @@ class Import:
     out: Positional[Path]
     """folder to write, which every other command takes in place of a run"""
     tokenizer: str
-    """that it was trained with: a folder, a tokenizer.json, a name on the hub, or two of these for codes
-    over ids, as in gpt2+codes.json"""
+    """that it was trained with: a folder, a tokenizer.json, a name on the hub, or two of these
+    for codes over ids, as in gpt2+codes.json"""
     length: int = 128
     """tokens of a window"""
     heads: int | None = None
