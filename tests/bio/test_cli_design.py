@@ -106,3 +106,25 @@ def test_an_activity_that_training_never_saw_is_said(trained, tmp_path, few, run
                             "--activity", f"act={value}", *few)  # fmt: skip
         assert code == 0
         assert (said in told) if said else ("note:" not in told)
+
+
+def test_products_and_temperatures_from_the_command_line(run, refused, trained, few, tmp_path):
+    out = tmp_path / "both.fa"
+    powers = ["--power", "x=1", "--power", "y=1", "--power", "=-1"]
+    ask = ["sample", trained, "--samples", 5, "--out", out, "--particles", 8, *few]
+    code, said, _ = run(*ask, *powers)
+    assert code == 0
+    assert "effective sample size" in said
+    assert out.read_text().count(">") == 5
+    cold = ["--label", "x", "--activity", "act=0.5", "--temperature", 0.5, "--overwrite"]
+    code, said, _ = run(*ask, *cold)
+    assert code == 0
+    assert "label=x" in out.read_text()
+    other = ["sample", trained, "--samples", 5, "--out", tmp_path / "no.fa", *few]
+    refused("sum to 0", *other, "--power", "x=1", "--power", "y=-1")
+    refused("'z' was not seen", *other, "--power", "z=1")
+    refused("give each class once", *other, "--power", "x")
+    refused("give --power x=1", *other, "--power", "y=1", "--label", "x")
+    refused("leave one out", *other, "--temperature", 2, "--place", "TATA@3")
+    refused("leave out one of them", *other, "--temperature", 2, "--guidance", 2, "--label", "x")
+    refused("--temperature 0: give a positive", *other, "--temperature", 0)

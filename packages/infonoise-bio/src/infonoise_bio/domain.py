@@ -166,7 +166,10 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
             print(line)
         if extras.wishes:
             if method is not DIFFUSION:
-                raise InputError(f"{run.path}: --oracle, --place and --gc are for runs of train")
+                raise InputError(
+                    f"{run.path}: --oracle, --place, --gc, --power and --temperature"
+                    " are for runs of train"
+                )
             return generate_towards(trained, condition, command)
         with progress(command.samples, "sample") as reporter:
             chunks = method.sample(

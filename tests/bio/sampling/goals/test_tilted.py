@@ -12,7 +12,8 @@ from infonoise_bio.models.encoding import Encoding, make_encoding
 from infonoise_bio.models.options import NetworkConfig
 from infonoise_bio.sampling.constraints import allowed_by
 from infonoise_bio.sampling.goals.goal import Goal
-from infonoise_bio.sampling.goals.tilted import Tilt, systematic, tilted
+from infonoise_bio.sampling.goals.tilted import Tilt, tilted
+from infonoise_bio.sampling.goals.weights import systematic
 from infonoise_bio.synthetic import Planted, PlantedDna
 from infonoise_core import InputError
 from infonoise_core.sampling.grids import log_uniform_grid

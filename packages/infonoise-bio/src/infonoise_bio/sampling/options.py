@@ -71,22 +71,60 @@ class SampleExtras:
     strength: float = 1.0
     """--oracle: the law is the model's times exp(strength * score)"""
     particles: int = 256
-    """--oracle: sequences that compete with each other; more are nearer to that law"""
+    """--oracle, --power, --temperature: sequences that compete with each other; more are nearer to
+    that law"""
     gradients: bool = True
     """--oracle: let its gradients lead the way, where it has any; the law is the same"""
     place: UseAppendAction[tuple[str, ...]] = ()
     """letters at a position from 0, such as TATAWR@30 (W: A or T, R: A or G); may be repeated"""
+    power: UseAppendAction[tuple[str, ...]] = ()
+    """CLASS=POWER: the product of the laws of classes, each to a power; =POWER is the law of all
+    classes together, so a=1, b=1 and =-1 are sequences of both; may be repeated"""
+    temperature: float = 1.0
+    """the law to the power of 1 / temperature: below 1 for more probable sequences"""
     gc: str | None = None
     """share of G and C from one to another, such as 0.4-0.6; others are drawn again"""
 
     @property
     def wishes(self) -> bool:
         """Whether sequences shall have something beyond their condition."""
-        return self.oracle is not None or bool(self.place) or self.gc is not None
+        plain = self.oracle is None and not self.place and self.gc is None
+        return not plain or self.is_product
+
+    @property
+    def is_product(self) -> bool:
+        """Whether it is a product of laws or a power of one that is drawn from."""
+        return bool(self.power) or self.temperature != 1
+
+    def powers(self) -> dict[str, float]:
+        """Of each class, "" for all together; InputError for what is no power."""
+        found: dict[str, float] = {}
+        for text in self.power:
+            name, sign, value = text.rpartition("=")
+            try:
+                power = float(value)
+            except ValueError:
+                power = math.nan
+            if not sign or not math.isfinite(power) or name in found:
+                raise InputError(
+                    f"--power {text}: give each class once, and a number, as in K562=1"
+                )
+            found[name] = power
+        return found
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.strength):
             raise InputError(f"--strength {self.strength}: give a finite number")
+        if not 0 < self.temperature < math.inf:
+            raise InputError(f"--temperature {self.temperature:g}: give a positive number")
+        if self.is_product and (self.oracle is not None or self.place):
+            raise InputError(
+                "--power and --temperature do not go with --oracle and --place: leave one out"
+            )
+        if self.powers() and self.condition.label is not None:
+            raise InputError(
+                f"--label with --power: give --power {self.condition.label}=1 in its place"
+            )
         if self.particles < 2:
             raise InputError(f"--particles {self.particles}: give at least 2")
         if self.oracle is None and self.maximise != "0":

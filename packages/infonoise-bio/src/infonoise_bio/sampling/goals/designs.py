@@ -11,7 +11,8 @@ from torch import Tensor
 from infonoise_bio.alphabet import Codes
 from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.sampling.constraints import within_gc
-from infonoise_bio.sampling.goals.tilted import Tilt, tilted
+from infonoise_bio.sampling.goals.product import Factor, product
+from infonoise_bio.sampling.goals.tilted import Population, Tilt, tilted
 from infonoise_bio.sampling.sequences import Condition, Progress, Sampling, design_each
 from infonoise_core.errors import InputError
 from infonoise_core.rng import Stream, generator
@@ -32,11 +33,13 @@ class Wish:
         tilt: A goal and letters; letters alone go without populations.
         particles: Of a population, where there is a goal.
         gc: Ends of the share of G and C, or None.
+        factors: Laws that are multiplied, in place of a tilt.
     """
 
     tilt: Tilt
     particles: int = 256
     gc: tuple[float, float] | None = None
+    factors: tuple[Factor, ...] = ()
 
 
 @dataclass(eq=False)
@@ -60,16 +63,19 @@ class Outcome:
     def lines(self) -> list[str]:
         """One for each thing there is to say."""
         lines = []
+        if self.scores:
+            lines.append(
+                f"score {np.mean(self.scores):.4g} on average, {np.max(self.scores):.4g} at most"
+            )
         if self.sizes:
             lines += [
-                f"score {np.mean(self.scores):.4g} on average, {np.max(self.scores):.4g} at most",
                 f"effective sample size {np.min(self.sizes):.0f} of {self.particles} at the lowest,"
                 f" {np.mean(self.sizes):.0f} on average over {len(self.sizes)} populations;"
                 f" {np.mean(self.families):.0f} families in each",
             ]
             if np.min(self.sizes) < 0.05 * self.particles:
                 lines.append("warning: few particles carry the weight; give more --particles, or"
-                             " less --strength")  # fmt: skip
+                             " a law that is nearer to the model's")  # fmt: skip
         if self.drawn > self.kept:
             lines.append(f"{self.kept:,} of {self.drawn:,} sequences were within --gc")
         return lines
@@ -91,6 +97,7 @@ def designs(
     """
     rows = condition.rows(denoiser)
     rounds = _populations if wish.tilt.goal is not None else _chunks
+    rounds = _products if wish.factors else rounds
     outcome.particles = wish.particles
     number, seed = 0, sampling.seed
     while number < n:
@@ -132,6 +139,17 @@ def _chunks(
         yield codes, None
 
 
+def _products(
+    denoiser: BaseDenoiser, n: int, sampling: Sampling, rows: Mapping[str, Tensor], wish: Wish,
+    outcome: Outcome,
+) -> Iterator[tuple[Codes, Scores | None]]:  # fmt: skip
+    factors = [Factor({**rows, **factor.condition}, factor.power) for factor in wish.factors]
+    for start in range(0, n, wish.particles):
+        rng = generator(sampling.seed, Stream.SAMPLE, start)
+        found = product(denoiser, sampling.sigmas, wish.particles, factors, rng)
+        yield found.codes[_drawn(found, n - start, outcome, rng)].numpy(), None
+
+
 def _populations(
     denoiser: BaseDenoiser, n: int, sampling: Sampling, rows: Mapping[str, Tensor], wish: Wish,
     outcome: Outcome,
@@ -139,8 +157,12 @@ def _populations(
     for start in range(0, n, wish.particles):
         rng = generator(sampling.seed, Stream.SAMPLE, start)
         found = tilted(denoiser, sampling.sigmas, wish.particles, wish.tilt, rows, rng)
-        outcome.sizes.append(min(found.sizes))
-        outcome.families.append(found.families)
-        # Copies of one particle lie side by side: a part of the population is drawn from all of it.
-        order = torch.randperm(wish.particles, generator=rng)[: n - start]
+        order = _drawn(found, n - start, outcome, rng)
         yield found.codes[order].numpy(), found.scores[order].numpy()
+
+
+def _drawn(found: Population, n: int, outcome: Outcome, rng: torch.Generator) -> Tensor:
+    """Which n of a population, or fewer: copies of one particle lie side by side."""
+    outcome.sizes.append(min(found.sizes))
+    outcome.families.append(found.families)
+    return torch.randperm(len(found.codes), generator=rng)[:n]

@@ -23,10 +23,9 @@ from torch import Tensor, nn
 from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.models.encoding import Encoding, probabilities
 from infonoise_bio.sampling.goals.goal import Goal
+from infonoise_bio.sampling.goals.weights import Weights
 from infonoise_core.errors import InputError
 
-# A population of which fewer carry the weight is drawn again.
-_LEAST = 0.5
 # A gradient moves the mean of a base by at most this many distances of a point from the origin.
 _REACH = 1.0
 
@@ -100,9 +99,7 @@ class _Walk:
         }
         self.encoding: Encoding = denoiser.encoding
         self.allowed = None if tilt.allowed is None else tilt.allowed.to(self.device)
-        self.weights = torch.zeros(n, dtype=torch.float64)
-        self.family = torch.arange(n)
-        self.sizes: list[float] = []
+        self.weights = Weights(n, generator)
 
     def down(self, levels: list[float]) -> Population:
         shape = (self.n, self.encoding.channels, self.denoiser.config.length)
@@ -111,13 +108,13 @@ class _Walk:
         for i, (sigma, lower) in enumerate(pairwise([*levels, 0.0])):
             part = (i + 1) / len(levels)
             found, own, moved, probs = self._look(x, sigma, part)
-            self.weights += found - twist
-            order = self._thinned()
+            self.weights.add(found - twist)
+            order = self.weights.thinned()
             x, own, moved, probs, found = (t[order] for t in (x, own, moved, probs, found))
             if lower == 0:
                 return self._end(probs, found)
             x, ratio = self._step(x, own, moved, sigma, lower)
-            self.weights += ratio
+            self.weights.add(ratio)
             twist = found
         raise InputError("no noise levels: give at least one")
 
@@ -177,32 +174,13 @@ class _Walk:
         # What letters cost was in the twist, and is the ratio of both draws: it stays.
         with torch.no_grad():
             relaxed = self._score(probs, smooth=False).cpu()
-        self.weights += self.tilt.strength * (scores - relaxed)
-        order = self._thinned(all_of_them=True)
-        families = len(torch.unique(self.family))
-        return Population(drawn[order].to(torch.uint8), scores[order], self.sizes, families)
-
-    def _thinned(self, *, all_of_them: bool = False) -> Tensor:
-        """Which particles go on; their weights are equal where some were drawn again."""
-        probs = torch.softmax(self.weights, 0)
-        size = float(1 / probs.square().sum())
-        self.sizes.append(size)
-        if size >= _LEAST * self.n and not all_of_them:
-            return torch.arange(self.n)
-        order = systematic(probs, self.generator)
-        self.weights = torch.zeros_like(self.weights)
-        self.family = self.family[order]
-        return order
+        self.weights.add(self.tilt.strength * (scores - relaxed))
+        order = self.weights.thinned(all_of_them=True)
+        codes = drawn[order].to(torch.uint8)
+        return Population(codes, scores[order], self.weights.sizes, self.weights.families)
 
     def _noise(self, shape: tuple[int, ...]) -> Tensor:
         return torch.randn(shape, generator=self.generator).to(self.device)
-
-
-def systematic(probs: Tensor, generator: torch.Generator | None) -> Tensor:
-    """(n,) indices, each i as often as n probs[i] rounded up or down (Carpenter et al. 1999)."""
-    n = len(probs)
-    points = (torch.arange(n) + torch.rand(1, generator=generator, dtype=torch.float64)) / n
-    return torch.searchsorted(probs.cumsum(0), points).clamp_max(n - 1)
 
 
 def one_hot(codes: Tensor, like: Tensor) -> Tensor:
