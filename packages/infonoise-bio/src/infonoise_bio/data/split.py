@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from infonoise_bio.alphabet import Codes
+from infonoise_bio.alphabet import MASKED, Codes
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.kmers import similarity_clusters, two_strand_digests
 from infonoise_bio.data.options import Splitting
@@ -42,6 +42,8 @@ def split_by_similarity(codes: Codes, splitting: Splitting) -> tuple[Split, str]
     k = splitting.cluster_k or default_k(codes.shape[1])
     cluster = similarity_clusters(codes, k)
     digests = two_strand_digests(codes)
+    if splitting.val or splitting.test:
+        _check_different(codes, digests)
     least = np.full(len(codes), np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(least, cluster, digests)
     names, group = np.unique(cluster, return_inverse=True)
@@ -52,6 +54,18 @@ def split_by_similarity(codes: Codes, splitting: Splitting) -> tuple[Split, str]
     if largest > _MOST * len(codes):
         note += f" (warning: {largest:,} in one, for training; --split region divides them)"
     return split, note
+
+
+def _check_different(codes: Codes, digests: NDArray[np.uint64]) -> None:
+    """InputError for sequences of which no two parts can be made, whatever the rule."""
+    if len(codes) < 2 or (digests != digests[0]).any():
+        return
+    if (codes == MASKED).all():
+        raise InputError(f"none of {len(codes):,} sequences holds a base A C G T; give others")
+    raise InputError(
+        f"all {len(codes):,} sequences are the same, on either strand: nothing can be learned of"
+        " them; give different ones"
+    )
 
 
 def _fix(k: int, n: int) -> str:

@@ -16,6 +16,7 @@ _WORDS = {
     "no_summit": "intervals without a summit, cut around their middle",
     "other_summit": "intervals with a summit, not used: --around summit cuts there",
     "partial": "features left out: their end lies beyond the record",
+    "remote": "features left out: they lie partly in other records",
     "pseudo": "features left out: of pseudogenes",
     "outside": "windows dropped: they leave their record",
     "repeated": "windows dropped: the same place again",
@@ -51,6 +52,7 @@ class Counts:
     no_summit: int = 0
     other_summit: int = 0
     partial: int = 0
+    remote: int = 0
     pseudo: int = 0
     outside: int = 0
     repeated: int = 0

@@ -112,7 +112,7 @@ def _regions(entry: Any, kind: str, path: Path, counts: Counts) -> tuple[Region,
         if feature.location is None:
             raise InputError(f"{where}: its position is not known; take it out of the file")
         if any(p.ref for p in feature.location.parts):  # a piece of it lies in another record
-            counts.outside += 1
+            counts.remote += 1
             continue
         said = {k: feature.qualifiers[k][0] for k in _QUALIFIERS if k in feature.qualifiers}
         first, last = feature.location.parts[0], feature.location.parts[-1]

@@ -35,7 +35,7 @@ class Factor:
     """A law under a condition, to a power.
 
     Attributes:
-        condition: Of the denoiser, one row each.
+        condition: Of the denoiser, one row each, (1, ...).
         power: Any number; negative to keep away from it.
     """
 
