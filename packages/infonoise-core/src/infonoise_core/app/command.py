@@ -17,7 +17,7 @@ from infonoise_core.training.interrupt import ended_by_sigterm
 
 # What a launcher (torchrun, deepspeed) may start several processes of, and what goes on from its
 # last checkpoint after an interruption.
-_SHARED = ("train",)
+_SHARED = ("train", "sample", "evaluate")
 _GOES_ON = ("train", "compare")
 # Of a run, and of the runs of a comparison.
 _CHECKPOINTS = ("checkpoints/step-*", "runs/*/checkpoints/step-*")

@@ -10,7 +10,8 @@ from infonoise_core.app.domain import Data, Domain, Options
 from infonoise_core.app.options import EvaluateOptions
 from infonoise_core.app.trained import TrainedRun, data_of, open_trained
 from infonoise_core.errors import InputError
-from infonoise_core.evaluation.schema import to_record
+from infonoise_core.evaluation.processes import spread
+from infonoise_core.evaluation.schema import Evaluated, to_record
 from infonoise_core.evaluation.table import print_tables
 from infonoise_core.files import check_output, read_json, write_json
 from infonoise_core.hub.push import versions_with
@@ -25,14 +26,37 @@ def run_evaluate(domain: Domain[Data, Options], command: EvaluateOptions) -> Non
     What an earlier evaluation left in the run is replaced; a file of the user's only with
     --overwrite.
     """
+    with spread(command.sampler.device) as ranks:
+        ranks.share(lambda: _check(domain, command))
+        run, data = ranks.agree(
+            lambda: _opened(domain, command), lambda opened: {"step": opened[0].step}
+        )
+        found = domain.evaluate(run, data, command)
+    if ranks.rank == 0:
+        _write(domain, run, command, found)
+
+
+def _check(domain: Domain[Data, Options], command: EvaluateOptions) -> None:
     if command.out is not None:
         check_output(command.out, command.overwrite)
     domain.check_evaluate(command)
+
+
+def _opened(
+    domain: Domain[Data, Options], command: EvaluateOptions
+) -> tuple[TrainedRun[Options], Data]:
     run = open_trained(
         domain, command.run, command.sampler.device, command.checkpoint, command.weights
     )
-    data = data_of(domain, run, command.data)
-    found = domain.evaluate(run, data, command)
+    return run, data_of(domain, run, command.data)
+
+
+def _write(
+    domain: Domain[Data, Options],
+    run: TrainedRun[Options],
+    command: EvaluateOptions,
+    found: Evaluated,
+) -> None:
     for note in found.notes:
         print(note, file=sys.stderr)
     out = command.out or command.run / domain.evaluation_file(command)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from infonoise_core.errors import InputError
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.rng import Stream, generator
+from infonoise_core.together import own_part, summed
 from infonoise_core.training.task import Batch, squared_x0_error
 
 # The fractional part of multiples of the golden ratio: the most even sequence on the unit circle.
@@ -114,17 +116,24 @@ class HeldOutError:
 
     @torch.no_grad()
     def __call__(self, denoiser: nn.Module) -> HeldOut:
-        """Run the denoiser, in evaluation mode, on the whole set; n * levels evaluations."""
+        """Run the denoiser, in evaluation mode, on the whole set; n * levels evaluations.
+
+        Processes that are `together` share them, and have the same result.
+        """
         device = next(denoiser.parameters()).device
         denoiser.eval()
         n, x0 = len(self._batch.x0), self._batch.x0
         rates = torch.zeros(n, dtype=torch.float64)
-        for level, (sigma, span) in enumerate(zip(self._sigma, self._span, strict=True)):
+        chunks = range(0, n, self._chunk)
+        mine = own_part(len(self._sigma) * len(chunks))
+        for level, places in groupby(mine, lambda place: place // len(chunks)):
+            sigma, span = self._sigma[level], self._span[level]
             # One generator per level, on the CPU: the noises are the same on every device.
             eps = torch.randn(
                 x0.shape, generator=generator(self._seed, Stream.EVALUATE, level), dtype=x0.dtype
             )
-            for start in range(0, n, self._chunk):
+            for place in places:
+                start = chunks[place % len(chunks)]
                 rows = slice(start, start + self._chunk)
                 part = Batch(x0[rows], {k: v[rows] for k, v in self._batch.condition.items()})
                 error = squared_x0_error(
@@ -132,4 +141,4 @@ class HeldOutError:
                 )
                 rate = error.cpu().to(torch.float64) / sigma[rows].to(torch.float64).square()
                 rates[rows] += rate * span[rows]
-        return HeldOut(rates / len(self._sigma))
+        return HeldOut(summed(rates) / len(self._sigma))

@@ -20,6 +20,7 @@ from infonoise_core.sampling.grids import (
 )
 from infonoise_core.sampling.options import MAX_GAMMA, SamplerConfig
 from infonoise_core.sampling.solvers import Sample, Solver, solve
+from infonoise_core.together import at_most, in_turn
 
 _PLAIN: Mapping[str, Callable[[int, float, float], Tensor]] = {
     "log-uniform": log_uniform_grid,
@@ -107,6 +108,8 @@ def generate_chunks(
 ) -> Iterator[Sample]:
     """n examples of `shape` in chunks of at most `chunk`, each on the CPU; memory stays flat.
 
+    Processes that are `together` take chunks in turn, and each gets all of them in order.
+
     Args:
         sigmas: (k,) descending noise levels.
         condition: Keyword arguments of the denoiser, each (n, ...), cut like the examples.
@@ -124,12 +127,15 @@ def generate_chunks(
     for name, value in conditions.items():
         if len(value) != n:
             raise InputError(f"condition {name}: {len(value)} rows for {n} examples; give one each")
-    for start in range(0, n, chunk):
-        rows = slice(start, min(start + chunk, n))
+    if own is not None:
+        chunk = at_most(chunk, n)
+
+    def made(k: int) -> Sample:
+        rows = slice(k * chunk, min((k + 1) * chunk, n))
         rng: torch.Generator | list[torch.Generator]
         if own is None:
-            rng = generator(seed, Stream.SAMPLE, start)
-            noise = torch.randn(rows.stop - start, *shape, generator=rng)
+            rng = generator(seed, Stream.SAMPLE, rows.start)
+            noise = torch.randn(rows.stop - rows.start, *shape, generator=rng)
         else:
             rng = [own(i) for i in range(rows.start, rows.stop)]
             noise = torch.stack([torch.randn(shape, generator=g) for g in rng])
@@ -138,9 +144,12 @@ def generate_chunks(
             churn=churn, s_noise=s_noise, generator=rng,
             condition={k: v[rows].to(device) for k, v in conditions.items()},
         )  # fmt: skip
-        yield Sample(sample.x.cpu(), sample.nfe)
+        return Sample(sample.x.cpu(), sample.nfe)
+
+    for sample in in_turn(math.ceil(n / chunk), made):
+        yield sample
         if progress is not None:
-            progress(rows.stop - start, n)
+            progress(len(sample.x), n)
 
 
 def generate(

@@ -17,6 +17,7 @@ from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.rng import Stream, generator
 from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.solvers import Sample, solve
+from infonoise_core.together import at_most, in_turn
 from infonoise_vision.data.images import to_bytes
 from infonoise_vision.models.staged import StagedDenoiser
 from infonoise_vision.sampling.staged import StagedLevels, solve_staged
@@ -54,8 +55,11 @@ def generate_each(
         progress: Called with (images just done, all).
         model: In stages, what the denoiser is made of.
     """
-    for start in range(0, len(draws), chunk):
-        rows = slice(start, min(start + chunk, len(draws)))
+    n = len(draws)
+    chunk = at_most(chunk, n)
+
+    def made(k: int) -> Sample:
+        rows = slice(k * chunk, min((k + 1) * chunk, n))
         rngs = [generator(seed, Stream.SAMPLE, place) for seed, place in draws[rows]]
         given = {k: v[rows].to(device) for k, v in condition.items()}
         if isinstance(sigmas, StagedLevels) and model is not None:
@@ -70,9 +74,12 @@ def generate_each(
                 denoiser, start_noise.to(device), levels, solver,
                 churn=churn, s_noise=s_noise, generator=rngs, condition=given,
             )  # fmt: skip
-        yield Sample(sample.x.cpu(), sample.nfe)
+        return Sample(sample.x.cpu(), sample.nfe)
+
+    for sample in in_turn(math.ceil(n / chunk), made):
+        yield sample
         if progress is not None:
-            progress(rows.stop - start, len(draws))
+            progress(len(sample.x), n)
 
 
 def _noise(rngs: Sequence[torch.Generator], shape: tuple[int, ...]) -> Tensor:
