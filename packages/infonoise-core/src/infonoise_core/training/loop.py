@@ -15,6 +15,7 @@ from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.rng import Stream, derive_seed, generator, seed_global
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import refresh_every
+from infonoise_core.together import together
 from infonoise_core.training.config import TrainConfig, parse_target
 from infonoise_core.training.data.order import Order, micro_batches
 from infonoise_core.training.data.prefetch import Prefetch
@@ -242,8 +243,10 @@ def _evaluate(
     evaluate: Evaluate, show: Show | None, denoiser: nn.Module, engine: Engine, metrics: Metrics,
     done: int,
 ) -> None:  # fmt: skip
-    """Measure on rank 0, write that down, and show samples."""
-    metrics.write(done, {"evaluate": engine.share(lambda: evaluate(denoiser))})
+    """Measure on all ranks together, write that down, and show samples."""
+    with together(engine.rank, engine.world):
+        found = evaluate(denoiser)
+    metrics.write(done, {"evaluate": engine.share(lambda: found)})
     if show is not None:
         metrics.show(done, engine.share(lambda: show(denoiser, done)))
 
