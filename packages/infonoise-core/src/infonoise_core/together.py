@@ -72,7 +72,7 @@ def at_most(chunk: int, n: int) -> int:
 
 
 def summed(part: Tensor) -> Tensor:
-    """The sum over the processes of a tensor on the CPU, the same bits on each."""
+    """The sum over the processes of a tensor (...) on the CPU, the same bits on each."""
     if team().world > 1:
         dist.all_reduce(part)
     return part
