@@ -72,7 +72,11 @@ def at_most(chunk: int, n: int) -> int:
 
 
 def summed(part: Tensor) -> Tensor:
-    """The sum over the processes of a tensor (...) on the CPU, the same bits on each."""
+    """The sum over the processes of a tensor of any shape on the CPU, the same bits on each.
+
+    Returns:
+        Of the same shape.
+    """
     if team().world > 1:
         dist.all_reduce(part)
     return part
