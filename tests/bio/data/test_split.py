@@ -71,14 +71,15 @@ def test_length_of_a_shared_stretch(length, k):
 
 def test_too_few_groups_to_hold_out():
     refused("too few to hold", split_by_similarity, random_codes(2, 60), Splitting())
-    same = np.repeat(random_codes(1, 60), 9, 0)
+    near = np.repeat(random_codes(1, 60), 9, 0)
+    near[np.arange(9), 50 + np.arange(9)] ^= 1
     refused(
         r"9 sequences, each similarity cluster kept whole, make 1, the largest of 9 \(100%\); give",
         split_by_similarity,
-        same,
+        near,
         Splitting(),
     )
-    assert split_by_similarity(same, Splitting(val=0, test=0))[0].tolist() == [0] * 9
+    assert split_by_similarity(near, Splitting(val=0, test=0))[0].tolist() == [0] * 9
     three, _ = split_by_similarity(random_codes(3, 60), Splitting())
     assert sorted(three) == [0, 1, 2]
 
@@ -129,3 +130,13 @@ def test_copies_across_the_files_own_parts_are_told(tmp_path):
 @pytest.mark.parametrize("bad", [{"val": -0.1}, {"val": 0.5, "test": 0.5}, {"cluster_k": 40}])
 def test_splits_that_make_no_sense(bad):
     refused("--val|--cluster-k", Splitting, **bad)
+
+
+def test_what_no_rule_could_divide_is_called_what_it_is():
+    """All the same, on either strand, or nothing known: no advice about clusters helps."""
+    row = random_codes(1, 60)
+    same = np.concatenate([row, reverse_complement_codes(row)] * 20)
+    refused("all 40 sequences are the same", split_by_similarity, same, Splitting())
+    unknown = np.full_like(same, 4)
+    refused("none of 40 sequences holds a base", split_by_similarity, unknown, Splitting())
+    assert not split_by_similarity(same, Splitting(val=0, test=0))[0].any()

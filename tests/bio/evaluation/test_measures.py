@@ -9,8 +9,9 @@ import torch
 
 from infonoise_bio.alphabet import MASKED
 from infonoise_bio.data.sequences import SequenceSet
+from infonoise_bio.evaluation.chains import chain_lines, chains_by_class
 from infonoise_bio.evaluation.markov import markov_bits
-from infonoise_bio.evaluation.measures import Subject, chains_by_class, likelihood_table
+from infonoise_bio.evaluation.measures import Subject, likelihood_table
 from infonoise_bio.evaluation.planted import exact_bits, planted_rows
 from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.registry import DIFFUSION
@@ -36,6 +37,15 @@ def test_chains_are_given_the_class():
     assert given.everywhere[0] == pytest.approx(
         np.mean([markov_bits(p, p).everywhere[0] for p in (data.codes[:200], data.codes[200:])])
     )
+
+
+def test_a_line_names_both_chains():
+    data = labelled()
+    chains = chains_by_class(data, data)
+    (line,) = chain_lines(data, data)
+    assert line.startswith("Markov chains, one for each class: ")
+    assert f"{chains.everywhere[chains.best_order]:.4f} (order {chains.best_order})" in line
+    assert f"{chains.by_position[chains.best_position_order]:.4f} by position" in line
 
 
 def test_planted_rows_hold_for_new_draws():

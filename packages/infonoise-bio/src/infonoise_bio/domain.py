@@ -12,6 +12,7 @@ from infonoise_bio.alphabet import Codes, letters_of
 from infonoise_bio.data.formats.fasta import check_fasta
 from infonoise_bio.data.formats.textfile import stem_of
 from infonoise_bio.data.sequences import SequenceSet, describe
+from infonoise_bio.evaluation.chains import chain_lines
 from infonoise_bio.evaluation.measures import Subject, evaluate_run
 from infonoise_bio.evaluation.options import EvaluateExtras, ProfileExtras
 from infonoise_bio.evaluation.pictures import figures
@@ -111,11 +112,12 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
 
     def evaluation(self, data: SequenceSet, options: DnaOptions) -> Evaluation:
         """Bits per base of at most MEASURED held-out sequences, the same ones for the same data."""
-        training, held_out = parts(data, "val")
-        if len(held_out) > MEASURED:
-            rows = np.random.default_rng(0).permutation(len(held_out))[:MEASURED]
-            held_out = held_out.take(np.sort(rows))
+        training, held_out = _measured(data)
         return DIFFUSION.evaluation(options.objective, training, held_out)
+
+    def beside(self, data: SequenceSet, options: DnaOptions) -> list[str]:
+        """Markov chains on the same held-out sequences."""
+        return chain_lines(*_measured(data))
 
     def model_settings(self, data: SequenceSet, options: DnaOptions) -> dict[str, Any]:
         return {"model": settings_of(model_config(options.objective, parts(data, "val")[0]))}
@@ -258,6 +260,15 @@ def bases_of(denoiser: nn.Module) -> BaseDenoiser:
 def trained_of(run: TrainedRun[DnaOptions]) -> Trained:
     """What sampling takes of a run."""
     return Trained(run.options.objective, bases_of(run.denoiser), run.profile)
+
+
+def _measured(data: SequenceSet) -> tuple[SequenceSet, SequenceSet]:
+    """The training sequences, and those that are measured while training goes on."""
+    training, held_out = parts(data, "val")
+    if len(held_out) > MEASURED:
+        rows = np.random.default_rng(0).permutation(len(held_out))[:MEASURED]
+        held_out = held_out.take(np.sort(rows))
+    return training, held_out
 
 
 def _of_baselines(run: Path) -> bool:

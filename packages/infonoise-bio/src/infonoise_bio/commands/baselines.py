@@ -6,7 +6,7 @@ from rich.table import Table
 
 from infonoise_bio.data.sequences import SequenceSet, describe
 from infonoise_bio.domain import BASELINES_COMMAND
-from infonoise_bio.evaluation.measures import chains_by_class
+from infonoise_bio.evaluation.chains import chains_by_class
 from infonoise_bio.examples import load_examples, parts
 from infonoise_bio.methods.recipe import model_config, schedule_context
 from infonoise_bio.methods.registry import BASELINES

@@ -1,6 +1,5 @@
 """What `evaluate` measures of a run: generated sequences beside real ones and Markov chains."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,10 +11,10 @@ from infonoise_bio.data.batch import example_batch
 from infonoise_bio.data.designs import read_designs
 from infonoise_bio.data.options import PLANTED, Strand
 from infonoise_bio.data.sequences import SequenceSet
+from infonoise_bio.evaluation.chains import chains_by_class
 from infonoise_bio.evaluation.checks import COLUMNS, Anchors, Row, evidence, make_anchors
 from infonoise_bio.evaluation.discriminator import LEAST, cnn_auc
 from infonoise_bio.evaluation.held_out import DnaEvaluation
-from infonoise_bio.evaluation.markov import MarkovBits, markov_bits
 from infonoise_bio.evaluation.motifs import (
     Scanner,
     Window,
@@ -245,26 +244,3 @@ def oracle_rows(oracle: Oracle, anchors: Anchors) -> list[Row]:
         means = zip(*(f.mean(0).tolist() for f in (held_out, generated, markov, real)), strict=True)
         rows += [Row(f"oracle, output {i}", "mean", *four) for i, four in enumerate(means)]
     return rows
-
-
-def chains_by_class(training: SequenceSet, held_out: SequenceSet) -> MarkovBits:
-    """Markov chains that are given what the model is given: one for each class."""
-    if training.labels is None or held_out.labels is None:
-        return markov_bits(training.codes, held_out.codes)
-    found, weights = [], []
-    for label in np.unique(held_out.labels):
-        own = held_out.codes[held_out.labels == label]
-        found.append(markov_bits(training.codes[training.labels == label], own))
-        weights.append(int((own != MASKED).sum()))
-    return MarkovBits(
-        _weighted([f.everywhere for f in found], weights),
-        _weighted([f.by_position for f in found], weights),
-    )
-
-
-def _weighted(tables: list[dict[int, float]], weights: list[int]) -> dict[int, float]:
-    total = math.fsum(weights)
-    return {
-        order: math.fsum(t[order] * w for t, w in zip(tables, weights, strict=True)) / total
-        for order in tables[0]
-    }

@@ -135,6 +135,10 @@ class Domain(ABC, Generic[Data, Options]):
     def evaluation(self, data: Data, options: Options) -> Evaluation:
         """Measures on held-out examples while training goes on."""
 
+    def beside(self, data: Data, options: Options) -> list[str]:
+        """Lines after the last measures of a training: what they stand beside."""
+        return []
+
     def model_settings(self, data: Data, options: Options) -> dict[str, Any]:
         """What `rebuild` needs beyond the options, under their keys in config.json."""
         return {}

@@ -56,6 +56,7 @@ class Run:
             command's by default.
         today: Settings that an older version wrote -> as this one would write them.
         notes: Said before it begins.
+        beside: Lines about what the last measures stand beside.
     """
 
     task: Task
@@ -68,6 +69,7 @@ class Run:
     kind: type[Any] | None = None
     today: AsToday | None = None
     notes: tuple[str, ...] = ()
+    beside: Callable[[], list[str]] | None = None
 
 
 class TrainCommand(Protocol):
@@ -133,6 +135,7 @@ def _prepared(
         kind=domain.interface.options,
         today=domain.as_today,
         notes=tuple(filter(None, notes)),
+        beside=lambda: domain.beside(data, options),
     )
 
 
@@ -225,6 +228,8 @@ def _train(run: Run, options: TrainCommand, engine: Engine, going_on: bool) -> N
         write_json(out / DONE_FILE, final)
         print(run.schedule.status())
         print_measures(run.evaluation, final)
+        for line in run.beside() if run.beside is not None else []:
+            print(line)
 
 
 def _showing(run: Run, out: Path) -> Show | None:
