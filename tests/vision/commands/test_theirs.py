@@ -117,10 +117,29 @@ def test_an_imported_model_is_measured_sampled_trained_and_handed_back(tmp_path,
     x, time = torch.randn(2, 1, 8, 8), torch.tensor([3, 800])
     torch.testing.assert_close(pipeline.unet(x, time).sample, unet(x, time).sample)
     assert pipeline.scheduler.config.prediction_type == "epsilon"
-    train = ["train", "digits", "--out", str(onward), "--network", f"diffusers:{model}", *TRAIN]
-    assert main(train) == 0
-    assert open_run(onward, "cpu").objective.sigma_max == pytest.approx(157.4, rel=1e-3)
-    capsys.readouterr()
+    begin = ["--from", str(model), "--network", opened.objective.network]
+    assert main(["train", "digits", "--out", str(onward), *begin, *TRAIN, "--lr", "1e-9"]) == 0
+    assert "and its profile before any is measured" in capsys.readouterr().err
+    trained = open_run(onward, "cpu")
+    assert trained.objective.sigma_max == pytest.approx(157.4, rel=1e-3)
+    # Two steps of next to no length leave the weights.
+    with torch.no_grad():
+        found = trained.denoiser(x, torch.tensor([0.1, 50.0]))
+        torch.testing.assert_close(
+            found, opened.denoiser(x, torch.tensor([0.1, 50.0])), rtol=1e-4, atol=1e-4
+        )
+
+
+def test_weights_of_one_prediction_are_not_read_as_another(tmp_path, capsys):
+    models = []
+    for kind in ("epsilon", "sample"):
+        source, model = tmp_path / kind, tmp_path / f"{kind}-model"
+        pipeline_folder(source, diffusers.DDPMScheduler(prediction_type=kind))
+        assert main(["import", str(source), str(model)]) == 0
+        models.append(model)
+    begin = ["--from", str(models[0]), "--network", f"diffusers:{models[1]}"]
+    assert main(["train", "digits", "--out", str(tmp_path / "run"), *begin, *TRAIN]) == 2
+    assert f"give --network diffusers:{models[0]}" in capsys.readouterr().err
 
 
 def test_what_is_refused(config, tmp_path, capsys):

@@ -21,6 +21,7 @@ from infonoise_core.schedules.fixed import Schedule
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_vision.data.fingerprint import alike, describe, fingerprint
 from infonoise_vision.data.images import Parts, class_words
+from infonoise_vision.data.latents import refuse_other_code
 from infonoise_vision.data.options import SHARE
 from infonoise_vision.evaluation.held_out import ImageEvaluation, evaluation_of
 from infonoise_vision.evaluation.profile import check_picture, show_births, show_gap, show_groups
@@ -123,7 +124,13 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         return replace(options, objective=replace(options.objective, **missing))
 
     def check_begins(self, source: Run, data: Parts, options: ImageOptions) -> None:
-        """InputError for a run in stages, whose levels are those of its own images."""
+        """InputError for a run in stages, whose levels are those of its own images.
+
+        So for another scheduler of Diffusers, and for latents of another autoencoder.
+        """
+        if theirs.is_theirs(name := options.objective.network):
+            theirs.refuse_other(source.settings.get(theirs.KEY), name, source.path)
+        refuse_other_code(source.settings[self.summary_key], data.train, source.path)
         if options.objective.staged:
             refuse_others(self, source.settings[self.summary_key], data, "--from", source.path)
 

@@ -92,6 +92,8 @@ def begin_from(
         else [Part(PROFILE_FILE, schedule, task.dim)]
     )
     taken = [_lead(part, source) for part in parts]
+    if not any(taken) and "imported" in source.settings:
+        return f"{words}; it has no profile: import it with --data to start from one"
     return words + (", and its profile before any is measured" if any(taken) else "")
 
 

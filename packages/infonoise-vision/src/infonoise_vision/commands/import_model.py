@@ -101,7 +101,7 @@ def _from_pipeline(config: Import) -> None:
 
 def _from_theirs(config: Import) -> None:
     """A U-Net of Diffusers and the scheduler that it was trained under."""
-    found = imported_folder(config.source)
+    found = imported_folder(config.source, config.out)
     kind = found.settings[theirs.SCHEDULER]["_class_name"]
     _write(
         config, found.objective, found.denoiser, found.shape, found.classes,

@@ -7,7 +7,7 @@ training images have the mean 0 and EDM's standard deviation, 0.5.
 import hashlib
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -92,6 +92,23 @@ def decoded(x0: Tensor, code: LatentCode, folder: Path) -> Tensor:
         parts = [vae.decode(code.raw(z)).sample for z in torch.split(x0, _AT_ONCE)]
     images: Tensor = torch.cat(parts).clamp(-1, 1)
     return images.mean(1, keepdim=True) if code.grey else images
+
+
+def refuse_other_code(summary: Mapping[str, Any], images: ImageSet, where: Path) -> None:
+    """InputError where a model was trained on latents and these are others, or images.
+
+    Args:
+        summary: What its config.json says of its images.
+        where: The model.
+    """
+    own = summary.get("latents")
+    own, found = own and own["digest"], images.code and images.code.digest
+    if own != found:
+        raise InputError(
+            f"--from {where}: was trained on {'latents' if own else 'images'}, and these are"
+            f" {'latents of another autoencoder' if own and found else 'others'}; give --latents"
+            " as there"
+        )
 
 
 def digest_of(folder: Path) -> str:

@@ -41,8 +41,12 @@ class ImportedFolder:
     settings: Mapping[str, Any]
 
 
-def imported_folder(folder: Path) -> ImportedFolder:
+def imported_folder(folder: Path, out: Path) -> ImportedFolder:
     """The model in a folder that save_pretrained wrote; nothing in it is run.
+
+    Args:
+        folder: Of a pipeline.
+        out: Where the model will lie, which --network names to go on with it.
 
     Raises:
         InputError: For another kind of network, and for weights that are not there or do not fit.
@@ -52,7 +56,7 @@ def imported_folder(folder: Path) -> ImportedFolder:
     low, high = theirs.span_of(settings)
     objective = Objective(
         sigma_min=low, sigma_max=high, noise_unit=1.0, head="edm", weight="edm",
-        network=f"{THEIRS}{folder.resolve().name}", conditional=bool(classes), label_dropout=0.0,
+        network=f"{THEIRS}{out}", conditional=bool(classes), label_dropout=0.0,
     )  # fmt: skip
     weights = folder / theirs.UNET / _WEIGHTS
     if not weights.is_file():

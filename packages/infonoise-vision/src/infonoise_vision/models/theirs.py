@@ -82,6 +82,21 @@ def _checked(found: dict[str, Any], where: Path) -> dict[str, Any]:
     return {NETWORK: network, SCHEDULER: scheduler if isinstance(scheduler, dict) else None}
 
 
+def refuse_other(kept: Mapping[str, Any] | None, name: str, where: Path) -> None:
+    """InputError where --network would read the weights of a model as another prediction.
+
+    Args:
+        kept: Settings that the model has.
+        name: As in `settings_of`.
+        where: The model.
+    """
+    if (kept or {}).get(SCHEDULER) != settings_of(name)[SCHEDULER]:
+        raise InputError(
+            f"--from {where} --network {name}: they have another scheduler, so the same weights"
+            f" mean something else; give --network {THEIRS}{where}"
+        )
+
+
 def shape_of(settings: Mapping[str, Any]) -> tuple[int, int, int]:
     """(c, h, w) of the images that a network was made for."""
     network = settings[NETWORK]
