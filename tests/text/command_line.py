@@ -32,7 +32,7 @@ def of_first_release(run: Path, copy: Path, leave_out: str = "") -> Path:
     for path in copy.glob("checkpoints/*/manifest.json"):
         manifest = json.loads(path.read_text())
         kept = {k: v for k, v in manifest.items() if k not in ("checksum", SIGNED, PROFILES)}
-        path.write_text(json.dumps({"checksum": checkpoint._digest(kept), **kept}))
+        path.write_text(json.dumps({"checksum": checkpoint.digest(kept), **kept}))
     return copy
 
 

@@ -58,7 +58,7 @@ def forget(run: Path, key: str) -> None:
         manifest = checkpoint.read_manifest(path.parent)
         manifest.pop(key)
         # As `checkpoint.save` does.
-        manifest["checksum"] = checkpoint._digest(manifest)
+        manifest["checksum"] = checkpoint.digest(manifest)
         path.write_text(json.dumps(manifest))
 
 

@@ -158,10 +158,11 @@ def test_estimate_memory_of_a_number(capsys) -> None:
     assert main([*arguments, "--activations", "512MiB"]) == 0
     out = capsys.readouterr().out
     assert "1,000,000,000 parameters, fp32: GiB of each of 4 processes" in out
-    # 4e9 bytes are 3.73 GiB: weights and average whole, two moments, gradients in DDP's buckets.
-    cells = ["3.73", "3.73", "7.45", "3.73", "0.50", "19.13", "no"]
+    # 4e9 bytes are 3.73 GiB: weights, a quarter of the average, two moments, gradients and one
+    # bucket of them of 25 MB.
+    cells = ["3.73", "0.93", "7.45", "3.75", "0.50", "16.36", "no"]
     assert row(out, "torch") == cells
-    assert row(out, "--zero 3")[:3] == ["1.86", "3.73", "1.86"]
+    assert row(out, "--zero 3")[:3] == ["1.86", "0.93", "1.86"]
 
 
 def test_estimate_memory_of_a_run(tmp_path: Path, capsys) -> None:

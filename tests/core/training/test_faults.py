@@ -23,6 +23,7 @@ from infonoise_core.training import checkpoint, interrupt
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.data.order import Order
 from infonoise_core.training.loop import train
+from infonoise_core.training.saving import writing
 from infonoise_core.training.task import Batch
 
 from .training_run import Corners, Job, finish, launch, schedule, told
@@ -133,7 +134,7 @@ def test_a_write_that_fails_keeps_what_was_there(
     def fail(path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "_flush", fail)
+    monkeypatch.setattr(writing, "flush", fail)
     with pytest.raises(OSError, match="No space left"):
         checkpoint.save(tmp_path, 2, {"state": {"a": torch.ones(2)}}, {})
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]

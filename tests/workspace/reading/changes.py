@@ -68,5 +68,5 @@ def restructured(draw: st.DrawFn, sound: bytes) -> bytes:
         else:
             del container[key]
     if signed:
-        value = {"checksum": checkpoint._digest(value), **value}
+        value = {"checksum": checkpoint.digest(value), **value}
     return json.dumps(value).encode()

@@ -91,7 +91,7 @@ def _manifest() -> dict[str, Any]:
 
 def _signed() -> bytes:
     manifest = _manifest()
-    return json.dumps({"checksum": checkpoint._digest(manifest), **manifest}).encode()
+    return json.dumps({"checksum": checkpoint.digest(manifest), **manifest}).encode()
 
 
 def _corpus() -> dict[str, Any]:

@@ -33,7 +33,7 @@ def _manifest(**changes: object) -> bytes:
     """A checkpoint's manifest with other values, and the checksum of these."""
     value = {**json.loads(READERS["checkpoint"].sound), **changes}
     del value["checksum"]
-    return json.dumps({"checksum": checkpoint._digest(value), **value}).encode()
+    return json.dumps({"checksum": checkpoint.digest(value), **value}).encode()
 
 
 # (reader, bytes) that a longer search has found to break one.

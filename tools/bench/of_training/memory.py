@@ -5,12 +5,16 @@
     torchrun --nproc-per-node 2 memory.py '{"engine": "deepspeed", "zero": 3}'
 
 Give each setting of EngineConfig as JSON, with "device": "cuda" on GPUs. There the numbers are
-those of torch's allocator; on the CPU they are the resident pages of the process.
+those of torch's allocator; on the CPU they are the resident pages of the process. LAYERS=58 in the
+environment makes it 61 million parameters instead of 8.5.
 """
 
 import gc
 import json
 import os
+import socket
+import stat
+import struct
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +33,9 @@ from infonoise_core.training.task import Batch
 # Freed memory of 256 KiB and more goes back to the system at once, so that pages tell what is held.
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**18), "MALLOC_TRIM_THRESHOLD_": "0"}
 _INPUTS, _EXAMPLES, _STEPS = 64, 32, 3
+# Of struct tcp_info in linux/tcp.h: tcpi_bytes_received, 64 bits.
+_RECEIVED_AT = 128
+_LAYERS = int(os.environ.get("LAYERS", "8"))
 
 
 class Net(nn.Module):
@@ -50,29 +57,35 @@ class Net(nn.Module):
 
 @dataclass(frozen=True)
 class Measured:
-    """kept, peak: bytes of this process between steps and at most, weights and all."""
+    """kept, peak: bytes of this process between steps and at most, weights and all. received: bytes
+    from others in one step, where they talk over TCP.
+    """
 
     engine: EngineConfig
     processes: int
     parameters: int
     kept: int
     peak: int
+    received: int
     estimated: Memory
 
     def line(self) -> str:
         mib = (f"{value / 2**20:.1f}" for value in (
             self.kept, self.estimated.kept, self.peak, self.estimated.peak))  # fmt: skip
         kept, expected, peak, bound = mib
-        return f"kept {kept} MiB (estimate {expected}), peak {peak} MiB (estimate {bound})"
+        return (
+            f"kept {kept} MiB (estimate {expected}), peak {peak} MiB (estimate {bound}), received"
+            f" {self.received / 2**20:.1f} MiB a step"
+        )
 
 
-def measure(config: EngineConfig, width: int = 1024, layers: int = 8) -> Measured:
+def measure(config: EngineConfig, width: int = 1024, layers: int = _LAYERS) -> Measured:
     """Train a network for a few steps, after a small one that makes torch load what it needs."""
     engine = make_engine(config)
     _train(engine, Net(64, 2))
     meter = _Meter(engine.device)
     model = Net(width, layers)
-    kept, peak, parameters = _train(engine, model, meter)
+    kept, peak, got, parameters = _train(engine, model, meter)
     batch = Batch(torch.empty(_EXAMPLES, _INPUTS))
     # Of a network of its own: DeepSpeed may have taken this one's weights apart.
     fresh = EDMDenoiser(Net(width, layers), sigma_data=1.0)
@@ -80,28 +93,31 @@ def measure(config: EngineConfig, width: int = 1024, layers: int = 8) -> Measure
         recompute_blocks(fresh)
     activations = activation_bytes(fresh, batch, config.precision)
     estimated = estimate(parameters, config, engine.world, activations)
-    return Measured(config, engine.world, parameters, kept, peak, estimated)
+    return Measured(config, engine.world, parameters, kept, peak, got, estimated)
 
 
-def _train(engine: Engine, net: Net, meter: "_Meter | None" = None) -> tuple[int, int, int]:
-    """Bytes kept and at most, and the number of parameters."""
+def _train(engine: Engine, net: Net, meter: "_Meter | None" = None) -> tuple[int, int, int, int]:
+    """Bytes kept, at most and received in the last step, and the number of parameters."""
     model = EDMDenoiser(net, sigma_data=1.0).to(engine.device)
     parameters = count_parameters(model.parameters())
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     average = WeightAverage(model, plain_keep(0.9))
     forward = engine.wrap(model, optimizer, clip=1.0)
-    peak = 0
+    average.follow(engine.shares())
+    peak = got = 0
     for step in range(1, _STEPS + 1):
         if meter is not None:
             meter.restart()
+        before = received()
         for i in range(engine.grad_accum):
             _gradients(engine, forward, last=i == engine.grad_accum - 1)
         engine.step(1e-4)
-        with engine.whole():
-            average.update(step)
+        average.update(step)
         peak = 0 if meter is None else meter.peak()
+        engine.any(False)  # all have sent what they send in a step
+        got = received() - before
     gc.collect()
-    return 0 if meter is None else meter.now(), peak, parameters
+    return 0 if meter is None else meter.now(), peak, got, parameters
 
 
 def _gradients(engine: Engine, forward: nn.Module, last: bool) -> None:
@@ -141,6 +157,22 @@ def _resident(name: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     (kib,) = (line.split()[1] for line in lines if line.startswith(f"{name}:"))
     return int(kib) * 1024
+
+
+def received() -> int:
+    """Bytes that came over the TCP connections that are open now, as the kernel counts them."""
+    total = 0
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if not stat.S_ISSOCK(os.stat(int(name)).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(name))) as connection:
+                info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        except OSError:  # closed meanwhile, or no TCP
+            continue
+        if len(info) >= _RECEIVED_AT + 8:
+            total += int(struct.unpack_from("Q", info, _RECEIVED_AT)[0])
+    return total
 
 
 def main(settings: list[str]) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from infonoise_core.errors import InputError
@@ -22,6 +21,7 @@ from infonoise_core.training.engines.ranks import pooled
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.interrupt import Stopped
 from infonoise_core.training.loop import train
+from infonoise_core.training.saving.tensors import Tensors
 
 from ..training_run import Corners, Job, finish, launch, schedule, told
 
@@ -53,7 +53,7 @@ def rate(out: Path) -> torch.Tensor:
 def weights(out: Path, part: str = "ema", step: int = 50) -> dict[str, torch.Tensor]:
     folder = checkpoint.path_of(out / CHECKPOINTS, step)
     checkpoint.check(folder)
-    return load_file(folder / f"{part}.safetensors")
+    return dict(Tensors(checkpoint.part_files(folder, part)))
 
 
 def assert_same_run(out: Path, other: Path) -> None:

@@ -129,7 +129,7 @@ def test_parts_without_files_and_names_that_are_paths(own: Path) -> None:
         manifest = json.loads((path / "manifest.json").read_text())
         manifest.pop("checksum")
         manifest.update(change)
-        signed = {"checksum": checkpoint._digest(manifest), **manifest}
+        signed = {"checksum": checkpoint.digest(manifest), **manifest}
         (path / "manifest.json").write_text(json.dumps(signed))
         with pytest.raises(checkpoint.DamagedCheckpoint):
             checkpoint.load(path)

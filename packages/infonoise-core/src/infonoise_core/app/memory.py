@@ -14,15 +14,15 @@ from torch.utils._pytree import tree_map_only
 
 from infonoise_core.errors import InputError
 from infonoise_core.training.config import EngineConfig
-from infonoise_core.training.engines.deepspeed import BUCKET
+from infonoise_core.training.engines.deepspeed import bucket
+from infonoise_core.training.engines.exchange import BUCKET
 from infonoise_core.training.task import Batch
 
 __all__ = ["Memory", "activation_bytes", "estimate"]
 
 _FP32, _BF16 = 4, 2
-# Numbers that DeepSpeed holds at once by its own defaults: gradients that are averaged at stage 0;
-# weights that are fetched ahead, and kept for their next use, at stage 3.
-_ALL_REDUCE, _PREFETCH, _LIVE = 500_000_000, 50_000_000, 1_000_000_000
+# Numbers that DeepSpeed averages at once at stage 0, by its own default.
+_ALL_REDUCE = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Memory:
 
     Attributes:
         weights: In fp32, with the part that ZeRO updates.
-        average: Whole on every process.
+        average: Of a process's share.
         optimizer: Adam's two moments.
         buffers: Gradients and buckets that stay allocated.
         backward, update: What comes on top in the backward pass (gradients, buckets, weights
@@ -78,28 +78,24 @@ def estimate(
     whole = _FP32 * parameters
     part = -(-whole // processes)
     if engine.engine == "torch":
-        held = _plain(whole, processes, engine.grad_accum)
+        held = _plain(whole, processes)
     else:
-        held = _deepspeed(whole, part, engine)
+        held = _deepspeed(parameters, whole, part, engine)
     copies = _BF16 * parameters if engine.precision == "bf16" else 0
-    return Memory(average=whole, copies=copies, activations=activations, **held)
+    return Memory(average=part, copies=copies, activations=activations, **held)
 
 
-def _plain(whole: int, processes: int, grad_accum: int) -> dict[str, int]:
-    if processes == 1:
-        backward, buffers = whole, 0
-    else:
-        # Gradients are views of DDP's buckets, but for those that wait for the last micro-batch.
-        backward, buffers = whole if grad_accum > 1 else 0, whole
-    update = 0 if buffers else whole
+def _plain(whole: int, processes: int) -> dict[str, int]:
+    # Beside the gradients one bucket of them, before they are views of it.
+    bucket = min(whole, _FP32 * BUCKET) if processes > 1 else 0
     return {
         "weights": whole, "optimizer": 2 * whole,
-        "buffers": buffers, "backward": backward, "update": update,
+        "buffers": 0, "backward": whole + bucket, "update": whole,
     }  # fmt: skip
 
 
-def _deepspeed(whole: int, part: int, engine: EngineConfig) -> dict[str, int]:
-    bucket = min(whole, _FP32 * BUCKET)
+def _deepspeed(parameters: int, whole: int, part: int, engine: EngineConfig) -> dict[str, int]:
+    size = _FP32 * bucket(parameters)
     # Gradients of earlier micro-batches, where they are split already.
     waiting = part if engine.grad_accum > 1 else 0
     match engine.zero:
@@ -114,24 +110,22 @@ def _deepspeed(whole: int, part: int, engine: EngineConfig) -> dict[str, int]:
                 "weights": whole + part, "optimizer": 2 * part, "buffers": 0,
                 # Gradients stay whole until the update, which has them in buckets, then its part
                 # twice.
-                "backward": whole, "update": max(whole + bucket, 2 * part),
+                "backward": whole, "update": max(whole + size, 2 * part),
             }  # fmt: skip
         case 2:
             # A bucket and the flat copy that is averaged, while the parts of earlier ones wait.
-            exchange = 2 * bucket + part if bucket < whole else max(2 * bucket, bucket + part)
+            exchange = 2 * size + part if size < whole else max(2 * size, size + part)
             return {
                 "weights": whole + part, "optimizer": 2 * part, "buffers": 0,
                 "backward": exchange + waiting, "update": 2 * part,
             }  # fmt: skip
         case 3:
-            gathered = min(whole, _FP32 * _LIVE)
             return {
                 # Of the weights' part there are two: what is gathered, and what is updated.
-                "weights": 2 * part, "optimizer": 2 * part, "buffers": part + bucket,
-                # Weights gathered for one use are kept for the next; while they arrive, twice.
-                "backward": gathered + min(whole, _FP32 * _PREFETCH),
-                # Whole, for the average.
-                "update": whole,
+                "weights": 2 * part, "optimizer": 2 * part, "buffers": part + size,
+                # Weights gathered for one use, and fetched ahead; while they arrive, twice.
+                "backward": 2 * size,
+                "update": part,
             }  # fmt: skip
 
 

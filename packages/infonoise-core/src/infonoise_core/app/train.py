@@ -222,6 +222,7 @@ def _train(run: Run, options: TrainCommand, engine: Engine, going_on: bool) -> N
             run.task, run.schedule, config, out,
             engine=engine, evaluate=run.evaluation, show=_showing(run, out), reporter=reporter,
             workers=options.engine.workers, log_to=options.engine.log_to,
+            save_async=options.engine.save_async,
         )  # fmt: skip
     if first:
         final = trained.evaluations[-1]

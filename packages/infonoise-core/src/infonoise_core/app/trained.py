@@ -95,12 +95,12 @@ def open_trained(
     return TrainedRun(path, settings, options, denoiser, profile_if_any(path, step=step), step)
 
 
-def _weights(path: Path) -> Path:
-    """The file of the weights of a run or a shared model, which may not be there."""
+def _weights(path: Path) -> list[Path]:
+    """The files of the weights of a run or a shared model, which may not be there."""
     steps = checkpoint.steps(path / CHECKPOINTS)
     if is_artefact(path) or not steps:
-        return path / WEIGHTS_FILE
-    return checkpoint.path_of(path / CHECKPOINTS, steps[0]) / "ema.safetensors"
+        return [path / WEIGHTS_FILE]
+    return checkpoint.part_files(checkpoint.path_of(path / CHECKPOINTS, steps[0]), "ema")
 
 
 def data_of(

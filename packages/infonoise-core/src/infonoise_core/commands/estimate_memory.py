@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+import safetensors  # noqa: F401  where it is missing, that shows at once
 from rich.table import Table
-from safetensors import safe_open
 
 from infonoise_core.app.memory import Memory, estimate
 from infonoise_core.commands.options import EstimateMemory
@@ -17,6 +17,7 @@ from infonoise_core.terminal import console
 from infonoise_core.training import checkpoint
 from infonoise_core.training.artifact import WEIGHTS_FILE, is_artefact
 from infonoise_core.training.config import EngineConfig
+from infonoise_core.training.saving.tensors import shapes
 
 
 def run_estimate_memory(config: EstimateMemory) -> None:
@@ -99,12 +100,10 @@ def _cells(memory: Memory) -> tuple[int, ...]:
 def _in_run(run: Path) -> int:
     """Numbers in the weights of a run's newest checkpoint, which are not loaded for that."""
     if is_artefact(run):
-        path = run / WEIGHTS_FILE
+        files = [run / WEIGHTS_FILE]
     else:
         step = checkpoint.newest(run / CHECKPOINTS)
         if step is None:
             raise InputError(f"{run}: no checkpoint here; give the --out of a train command")
-        path = checkpoint.path_of(run / CHECKPOINTS, step) / "model.safetensors"
-    with safe_open(path, framework="pt") as weights:
-        shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118
-    return sum(math.prod(shape) for shape in shapes)
+        files = checkpoint.part_files(checkpoint.path_of(run / CHECKPOINTS, step), "model")
+    return sum(math.prod(shape) for shape in shapes(files).values())

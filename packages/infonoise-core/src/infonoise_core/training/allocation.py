@@ -24,17 +24,19 @@ _FACTORIES = ("aten::empty", "aten::zeros", "aten::ones", "aten::full", "aten::r
 
 
 @contextmanager
-def within(weights: Path, where: Path) -> Iterator[None]:
-    """InputError, before it is allocated, for what takes far more than the file of the weights.
+def within(weights: Path | Sequence[Path], where: Path) -> Iterator[None]:
+    """InputError, before it is allocated, for what takes far more than the files of the weights.
 
     Args:
-        weights: The file; nothing is refused where there is none.
+        weights: One or several; nothing is refused where there is none.
         where: How messages call the model.
     """
-    if not weights.is_file():
+    files = [weights] if isinstance(weights, Path) else weights
+    sizes = [file.stat().st_size for file in files if file.is_file()]
+    if not sizes:
         yield
         return
-    with _Bounded(_FREE + _TIMES * weights.stat().st_size, where):
+    with _Bounded(_FREE + _TIMES * sum(sizes), where):
         yield
 
 

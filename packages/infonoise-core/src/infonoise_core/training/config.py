@@ -113,6 +113,9 @@ class EngineConfig:
     log_to: tuple[str, ...] = ()
     """where else the lines of metrics.jsonl go: tensorboard, wandb"""
 
+    save_async: bool = False
+    """write checkpoints while training goes on, from a copy in the host's memory"""
+
     def __post_init__(self) -> None:
         if self.grad_accum < 1:
             raise InputError(f"--grad-accum {self.grad_accum}: give at least 1")

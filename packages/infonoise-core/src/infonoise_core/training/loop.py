@@ -73,6 +73,7 @@ def train(
     reporter: Reporter | None = None,
     workers: int = 0,
     log_to: tuple[str, ...] = (),
+    save_async: bool = False,
 ) -> RunResult:
     """Train task.denoiser for config.steps optimizer steps, or until config.target is met.
 
@@ -88,6 +89,7 @@ def train(
         show: Called after each evaluation, for samples.
         workers: Threads that call task.batch for the micro-batches to come.
         log_to: See `loggers`.
+        save_async: Checkpoints go to disk while training goes on, one at a time.
     """
     engine = engine or TorchEngine()
     reporter = reporter if reporter and engine.rank == 0 else Silent()
@@ -106,9 +108,12 @@ def train(
     forward = engine.wrap(model, optimizer, config.grad_clip)
     metrics = Metrics(out / METRICS_FILE, engine, config.skip_limit)
     meter = Meter(schedule, task.dim, refresh_every(config.pace))
-    state = RunState(out, config, engine, model, average, schedule, meter, metrics, signatures(out))
+    state = RunState(
+        out, config, engine, average, schedule, meter, metrics, signatures(out), save_async
+    )
 
     with asked_to_stop() as stop, no_space_left(out), ExitStack() as stack:
+        stack.push(state.leave)
         done = state.resume()
         metrics.loggers = stack.enter_context(
             open_loggers(log_to if engine.rank == 0 else (), out, done, settings_of(config))
@@ -128,8 +133,7 @@ def train(
             schedule.step()
             done += 1
             meter.step(done)
-            with engine.whole():
-                average.update(done)
+            average.update(done)
             metrics.add(loss, norm)
 
             last = done == config.steps
@@ -139,20 +143,20 @@ def train(
                 reporter.advance(0, f"{words}, {in_words(pace)}")
             finished = last
             if evaluate is not None and (last or _every(config.eval_every, done)):
-                with speed.aside():
-                    _evaluate(evaluate, show, average.module, engine, metrics, done)
+                with speed.aside(), average.whole() as averaged:
+                    _evaluate(evaluate, show, averaged, engine, metrics, done)
                 finished = last or _reached(config, metrics)
             if last or done % config.save_every == 0:
                 metrics.density(done, schedule)
-            stopping = _asked_to_stop(stop.raised, done, engine)
+            stopping = _asked_to_stop(stop.raised or state.failed, done, engine)
             if finished or stopping or done % config.save_every == 0:
                 with speed.aside():
-                    state.save(done)
+                    state.save(done, last=finished or stopping)
             reporter.advance(1)
             if stopping and not finished:
                 raise Stopped(done, config.steps, engine.rank > 0, stop.number)
 
-    return RunResult(average.module, schedule, list(metrics.evaluations), meter.profiles())
+    return RunResult(average.gather(), schedule, list(metrics.evaluations), meter.profiles())
 
 
 @dataclass(frozen=True)

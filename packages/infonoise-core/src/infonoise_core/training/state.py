@@ -3,7 +3,7 @@
 import errno
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +11,13 @@ from typing import Any
 
 import safetensors  # noqa: F401  where it is missing, that shows before training
 import torch
-from torch import nn
+from torch import Tensor
 
 import infonoise_core
 from infonoise_core.config.tree import settings_of
-from infonoise_core.errors import InputError
+from infonoise_core.errors import InputError, ReportedError
 from infonoise_core.folders.names import CHECKPOINTS
+from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.training import checkpoint
 from infonoise_core.training.config import TrainConfig, parse_target
@@ -27,6 +28,10 @@ from infonoise_core.training.meter import Meter
 from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.record.signature import SIGNED, check_signed
 from infonoise_core.training.run_profile import PROFILES
+from infonoise_core.training.saving.background import Saver
+from infonoise_core.training.saving.contents import Peers
+from infonoise_core.training.saving.tree import Divided
+from infonoise_core.training.saving.writing import Writing
 from infonoise_core.training.step.noise import STREAMS
 
 
@@ -38,33 +43,80 @@ class RunState:
 
     Attributes:
         signed: File that interprets the weights -> its SHA-256 as the run began or went on.
+        save_async: Checkpoints go to disk while training goes on.
         streams: Version of the random streams that the run was begun under.
     """
 
     out: Path
     config: TrainConfig
     engine: Engine
-    model: nn.Module
     average: WeightAverage
     schedule: Schedule
     meter: Meter
     metrics: Metrics
     signed: Mapping[str, str] = field(default_factory=dict)
+    save_async: bool = False
     streams: int = STREAMS
 
-    def save(self, step: int) -> None:
-        """Write a checkpoint and the profile, on rank 0; collective."""
+    def __post_init__(self) -> None:
+        self._shares = self.engine.shares()
+        self.average.follow(self._shares)
+        peers = Peers(self.engine.rank, self.engine.world)
+        self._saver = Saver(peers, apart=self.save_async)
+
+    @property
+    def failed(self) -> bool:
+        """Whether `wait` will raise."""
+        return self._saver.failed
+
+    def save(self, step: int, *, last: bool = False) -> None:
+        """Write a checkpoint and the profile, when the one before is on disk; collective.
+
+        Args:
+            last: No step comes after it, so it is on disk on return.
+
+        Raises:
+            InputError: When either cannot be written.
+        """
+        self.wait()
         if self.engine.rank == 0:
             self.metrics.check_place()
         self.metrics.flush()
         state = {
-            "optimizer": self.engine.save(),
+            "optimizer": self._optimizer(),
             "schedule": self.engine.gather(self.schedule.state_dict()),
             "meter": self.engine.gather(self.meter.state_dict()),
             "metrics": self.metrics.state_dict(),
         }
-        with self.engine.whole():
-            self.engine.share(lambda: self._write(step, state))
+        profiles = self.meter.profiles()
+        best = self._best(step) if self.engine.rank == 0 else None
+
+        def before() -> None:
+            # The checkpoint last: a run killed before it writes the profile once more, not never.
+            for name, profile in profiles.items():
+                _save_profile(profile, self.out / name)
+
+        def finish(tensors: Iterable[Tensor], peers: Peers) -> None:
+            writing.finish(tensors, peers, before=before, keep=self.config.keep, best=best)
+
+        with self._told():
+            writing = Writing(
+                self.out / CHECKPOINTS, step, {**self.average.states(), "state": state},
+                self._info(step, profiles), self._saver.peers,
+            )  # fmt: skip
+            self._saver.start(writing, finish)
+        if last:
+            self.wait()
+
+    def wait(self) -> None:
+        """Until the last checkpoint is on disk; InputError where it cannot be. Collective."""
+        with self._told():
+            self._saver.wait()
+
+    def leave(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Let a checkpoint come to disk when a run ends with an error, but for a second Ctrl-C."""
+        if kind is not KeyboardInterrupt:
+            self._saver.join()
 
     def resume(self) -> int:
         """Take over the newest whole checkpoint; returns the optimizer steps done. Collective."""
@@ -84,10 +136,11 @@ class RunState:
             ) from None
 
     def _take_over(self, step: int) -> int:
-        manifest, parts = checkpoint.load(checkpoint.path_of(self.out / CHECKPOINTS, step))
+        # Checked already, by the first process.
+        manifest, parts = checkpoint.opened(checkpoint.path_of(self.out / CHECKPOINTS, step))
         state = parts["state"]
         self.engine.load(parts["model"], state["optimizer"])
-        self.average.load_state_dict(parts["ema"])
+        self.average.load(parts["ema"])
         self.schedule.load_state_dict(
             pooled(state["schedule"], self.engine.rank, self.engine.world)
         )
@@ -110,14 +163,17 @@ class RunState:
         elif rank == 0:  # the first releases measured under InfoNoise alone
             self.meter.begin_after(step)
 
-    def _write(self, step: int, state: dict[str, Any]) -> None:
-        parts = {
-            "model": self.model.state_dict(),
-            "ema": self.average.state_dict(),
-            "state": state,
+    def _optimizer(self) -> dict[str, dict[str, Any]]:
+        return {
+            name: {
+                key: Divided(self._shares, name, value) if isinstance(value, list) else value
+                for key, value in moments.items()
+            }
+            for name, moments in self.engine.moments(self._shares).items()
         }
-        profiles = self.meter.profiles()
-        info = {
+
+    def _info(self, step: int, profiles: Mapping[str, EntropyRateProfile]) -> dict[str, Any]:
+        return {
             "versions": {"infonoise-core": infonoise_core.__version__, "torch": torch.__version__},
             "revision": _revision(),
             "config": settings_of(self.config),
@@ -127,13 +183,18 @@ class RunState:
             SIGNED: dict(self.signed),
             PROFILES: {name: p.to_dict() for name, p in profiles.items()},
         }
-        with no_space_left(self.out):
-            # The checkpoint last: a run killed before it writes the profile once more, not never.
-            for name, profile in profiles.items():
-                profile.save(self.out / name)
-            checkpoint.save(
-                self.out / CHECKPOINTS, step, parts, info, self.config.keep, self._best(step)
-            )
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turns what a disk says into an InputError, which one process prints."""
+        try:
+            with no_space_left(self.out):
+                yield
+        except (OSError, InputError) as error:
+            words = str(error)
+            if isinstance(error, OSError):
+                words = f"{self.out}: the checkpoint cannot be written ({error.strerror or error})"
+            raise (ReportedError if self.engine.rank else InputError)(words) from None
 
     def _best(self, step: int) -> int | None:
         """Among the steps with a checkpoint, that with the lowest measure.
@@ -148,6 +209,14 @@ class RunState:
         name = target[0] if target else next((k for k in measured[-1] if k != "step"), "step")
         known = [e for e in measured if name in e]
         return int(min(known, key=lambda e: e[name])["step"]) if known else None
+
+
+def _save_profile(profile: EntropyRateProfile, path: Path) -> None:
+    try:
+        profile.save(path)
+    except InputError as error:
+        cause = error.__cause__
+        raise cause if isinstance(cause, OSError) else OSError(errno.EIO, str(error)) from None
 
 
 @contextmanager

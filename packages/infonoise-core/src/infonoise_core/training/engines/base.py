@@ -9,8 +9,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.engines.shares import Share, Shares
 
 T = TypeVar("T")
+# Of a parameter: the optimizer's step, and by key this rank's pieces of what has its shape.
+Moments = Mapping[str, Tensor | list[Tensor]]
 
 
 class Engine(Protocol):
@@ -44,8 +47,8 @@ class Engine(Protocol):
             The scalar gradient norm before clipping. Where it is not finite, nothing is updated.
         """
 
-    def whole(self) -> AbstractContextManager[Any]:
-        """Inside, the model's parameters are whole on every rank, to be read; collective."""
+    def shares(self) -> Shares:
+        """The parts of the weights that this rank updates or averages; collective, after `wrap`."""
 
     def mean(self, value: Tensor) -> Tensor:
         """Mean of a tensor over all ranks; same shape."""
@@ -66,14 +69,14 @@ class Engine(Protocol):
     def share(self, make: Callable[[], T]) -> T:
         """What `make` returns on rank 0, the only one to call it."""
 
-    def save(self) -> dict[str, Any]:
-        """The optimizer's state by parameter name, whole on rank 0; collective.
+    def moments(self, shares: Shares) -> dict[str, Moments]:
+        """What the optimizer keeps of each parameter, the same names on every rank.
 
-        It is the same whatever engine, world size or stage wrote it.
+        It is the same, put together, whatever engine, world size or stage wrote it.
         """
 
-    def load(self, weights: dict[str, Tensor], state: dict[str, Any]) -> None:
-        """Take over the model's weights, by name and of the same shapes, and what `save` gave."""
+    def load(self, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Take over the model's weights, by name and of the same shapes, and whole moments."""
 
     def layout(self) -> dict[str, Any]:
         """Engine, world size and the like, for the manifest."""
@@ -131,19 +134,49 @@ def poisoned(loss: Tensor) -> Tensor:
     return loss * torch.where(loss.detach().isfinite(), 1.0, torch.nan)
 
 
-def optimizer_by_name(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Parameter name -> the optimizer's tensors for it."""
+def moments_by_name(
+    model: nn.Module, optimizer: torch.optim.Optimizer, shares: Shares
+) -> dict[str, Moments]:
+    """The moments of an optimizer that keeps them whole."""
+    mine: dict[str, list[Share]] = {name: [] for name in shares.shapes}
+    for share in shares.mine:
+        mine[share.name].append(share)
     return {
-        name: dict(optimizer.state[p])
+        name: {
+            key: [shares.part_of(share, value) for share in mine[name]] if value.dim() else value
+            for key, value in optimizer.state[p].items()
+        }
         for name, p in model.named_parameters()
         if p.requires_grad and p in optimizer.state
     }
 
 
+@torch.no_grad()
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Take over a state of the same shapes, one tensor at a time; RuntimeError for any other."""
+    own = model.state_dict()
+    check_same_names(own, weights)
+    for name, value in own.items():
+        take(value, weights[name], name)
+
+
+def check_same_names(own: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """RuntimeError where a state has other tensors than a network."""
+    if own.keys() != given.keys():
+        raise RuntimeError(f"other parameters: {sorted(own.keys() ^ given.keys())[:3]}")
+
+
+def take(place: Tensor, value: Tensor, name: str) -> None:
+    """Copy a tensor of the same shape; RuntimeError for one of another."""
+    if place.shape != value.shape:
+        raise RuntimeError(f"{name} is of shape {tuple(value.shape)}")
+    place.copy_(value)
+
+
 def set_optimizer_by_name(
-    model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]
+    model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]
 ) -> None:
-    """The inverse of `optimizer_by_name`, for an optimizer that has not stepped."""
+    """Take over whole moments by name, for an optimizer that has not stepped."""
     for name, p in model.named_parameters():
         if name in state:
             optimizer.state[p] = {k: v.to(p.device, copy=True) for k, v in state[name].items()}

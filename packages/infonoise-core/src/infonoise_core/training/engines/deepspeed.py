@@ -7,7 +7,7 @@ files, which are pickles, is written or read, and a run may go on under any worl
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
@@ -18,20 +18,30 @@ from torch._C._distributed_c10d import HashStore
 
 from infonoise_core.errors import InputError
 from infonoise_core.training.engines.base import (
+    Moments,
+    check_same_names,
     count_parameters,
-    optimizer_by_name,
+    load_weights,
+    moments_by_name,
     poisoned,
     prepare,
     recompute_blocks,
     set_optimizer_by_name,
+    take,
 )
 from infonoise_core.training.engines.ranks import Ranks
+from infonoise_core.training.engines.shares import Share, Shares, divided, shapes_of
 
 # What AdamW keeps of a parameter beside its step.
 _MOMENTS = ("exp_avg", "exp_avg_sq")
-# Most gradients exchanged at once. Its buffer is allocated whole, and DeepSpeed's own size, ten
-# times this, is 2 GB and holds back every gradient of a smaller network until the end.
-BUCKET = 50_000_000
+# Most numbers exchanged or gathered at once, and the fewest where a network has as many. The buffer
+# for them is allocated whole, and DeepSpeed's own sizes are up to 4 GB.
+_MOST, _FEWEST = 50_000_000, 5_000_000
+
+
+def bucket(parameters: int) -> int:
+    """Numbers exchanged at once, and at stage 3 gathered before they are needed: a sixteenth."""
+    return min(parameters, max(_FEWEST, min(parameters // 16, _MOST)))
 
 
 class DeepSpeedEngine(Ranks):
@@ -41,8 +51,7 @@ class DeepSpeedEngine(Ranks):
         precision: With bf16 the network computes under autocast; the weights that ZeRO splits
             stay in fp32.
         zero: stage; 0 is data parallel, 1 splits the optimizer's state, 2 also gradients, 3
-            also weights, which are gathered at each step for their average, whose copy is whole
-            on every process.
+            also weights.
     """
 
     def __init__(
@@ -69,6 +78,7 @@ class DeepSpeedEngine(Ranks):
     def wrap(self, model: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> nn.Module:
         self._model, self._optimizer, self._clip = model, optimizer, clip
         self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self._shapes = shapes_of(model)
         if self.activation_checkpointing:
             recompute_blocks(model)
         prepare(model, self.device, self.precision, self.compile)
@@ -94,47 +104,44 @@ class DeepSpeedEngine(Ranks):
             return self._norm
         return torch.as_tensor(self._engine.get_global_grad_norm(), device=self.device)
 
-    def whole(self) -> AbstractContextManager[Any]:
-        if self.zero < 3:
-            return nullcontext()
-        gathered: AbstractContextManager[Any] = self._deepspeed.zero.GatheredParameters(
-            list(self._model.parameters())
-        )
-        return gathered
-
-    def save(self) -> dict[str, Any]:
+    def shares(self) -> Shares:
         if self.zero == 0:
-            return optimizer_by_name(self._model, self._optimizer)
+            mine = divided(self._model, self.rank, self.world)
+        else:
+            mine = [self._share(name, *place) for name, place in self._places()]
+        return Shares(mine, self._shapes, self.device, self.rank, self.world)
+
+    def moments(self, shares: Shares) -> dict[str, Moments]:
+        if self.zero == 0:
+            return moments_by_name(self._model, self._optimizer, shares)
         step = next((s["step"] for s in self._optimizer.state.values() if "step" in s), None)
         if step is None:
             return {}
-        read = self._deepspeed.utils.safe_get_full_optimizer_state
-        # Gathered on every rank, one parameter at a time; kept on rank 0.
-        state = {}
-        for name, p in self._split():
-            moments = {key: read(p, key) for key in _MOMENTS}
-            if self.rank == 0:
-                state[name] = {"step": step.clone(), **{k: v.cpu() for k, v in moments.items()}}
+        mine = dict(self._places())
+        state: dict[str, Moments] = {}
+        for name in shares.shapes:
+            parts: dict[str, list[Tensor]] = {key: [] for key in _MOMENTS}
+            if name in mine:
+                flat, place, _, size = mine[name]
+                for key, part in parts.items():
+                    part.append(self._optimizer.state[flat][key].narrow(0, place, size))
+            state[name] = {"step": step.clone(), **parts}
         return state
 
-    def load(self, weights: dict[str, Tensor], state: dict[str, Any]) -> None:
-        parameters = list(self._model.parameters())
-        whole = (
-            self._deepspeed.zero.GatheredParameters(parameters, modifier_rank=0)
-            if self.zero == 3
-            else nullcontext()
-        )
-        with whole:
-            self._model.load_state_dict(weights)
+    def load(self, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        if self.zero == 3:
+            self._load_divided(weights)
+        else:
+            load_weights(self._model, weights)
         if self.zero == 0:
             set_optimizer_by_name(self._model, self._optimizer, state)
             return
         if state:
             self._make_moments(next(iter(state.values()))["step"])
-        for name, p in self._split():
-            self._set(p, weights[name], None)
+        for name, (flat, place, start, size) in self._places():
+            self._part(flat, place, weights[name], start, size)
             for key in _MOMENTS if name in state else ():
-                self._set(p, state[name][key], key)
+                self._part(self._optimizer.state[flat][key], place, state[name][key], start, size)
 
     def layout(self) -> dict[str, Any]:
         return {
@@ -146,6 +153,8 @@ class DeepSpeedEngine(Ranks):
         }
 
     def _settings(self) -> dict[str, Any]:
+        parameters = count_parameters(self._parameters)
+        size = bucket(parameters)
         return {
             # The loop divides the batch; these two only have to be there.
             "train_micro_batch_size_per_gpu": 1,
@@ -155,7 +164,13 @@ class DeepSpeedEngine(Ranks):
             "gradient_clipping": self._clip if self.zero else 0.0,
             "zero_optimization": {
                 "stage": self.zero,
-                "reduce_bucket_size": min(BUCKET, count_parameters(self._parameters)),
+                "reduce_bucket_size": size,
+                # Of stage 3: weights that are whole at a time beside those in use, kept for their
+                # next use or fetched before the first; and those too few to be worth dividing.
+                "stage3_max_live_parameters": size,
+                "stage3_max_reuse_distance": size,
+                "stage3_prefetch_bucket_size": size // 2,
+                "stage3_param_persistence_threshold": min(100_000, parameters // 10_000),
             },
             "zero_allow_untested_optimizer": True,
             "zero_force_ds_cpu_optimizer": False,
@@ -167,8 +182,53 @@ class DeepSpeedEngine(Ranks):
         self._norm = nn.utils.clip_grad_norm_(self._parameters, self._clip, foreach=True)
         optimizer.found_inf = (~self._norm.isfinite()).float()  # type: ignore[attr-defined]
 
-    def _split(self) -> Iterator[tuple[str, nn.Parameter]]:
-        return ((n, p) for n, p in self._model.named_parameters() if p.requires_grad)
+    def _places(self) -> Iterator[tuple[str, tuple[Tensor, int, int, int]]]:
+        """Of each parameter that this rank has a part of, where that lies.
+
+        Yields:
+            Its name; a flat fp32 part of the weights, the place in it, the place in the flat
+            parameter, and how many numbers.
+        """
+        optimizer = self._engine.optimizer
+        for name, p in self._model.named_parameters():
+            if not p.requires_grad:
+                continue
+            if self.zero == 3:
+                group, place, padded = optimizer.grad_position[optimizer.get_param_id(p)]
+                start = self.rank * padded
+                size = min(padded, p.ds_numel - start)  # type: ignore[attr-defined]
+                flat = optimizer.fp32_partitioned_groups_flat[group]
+            elif p._hp_mapping is not None:  # type: ignore[attr-defined]
+                mapping = p._hp_mapping  # type: ignore[attr-defined]
+                start, size = mapping.lp_fragment_address.start, mapping.lp_fragment_address.numel
+                place = mapping.hp_fragment_address.start
+                flat = optimizer.single_partition_of_fp32_groups[mapping.param_group_index]
+            else:
+                continue
+            if size > 0:
+                yield name, (flat, place, start, size)
+
+    @staticmethod
+    def _share(name: str, flat: Tensor, place: int, start: int, size: int) -> Share:
+        return Share(name, start, flat.detach().narrow(0, place, size))
+
+    @staticmethod
+    @torch.no_grad()
+    def _part(flat: Tensor, place: int, whole: Tensor, start: int, size: int) -> None:
+        """Put a part of a whole tensor in its place."""
+        flat.narrow(0, place, size).copy_(whole.reshape(-1)[start : start + size])
+
+    @torch.no_grad()
+    def _load_divided(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over weights that no process has whole, one at a time."""
+        gathered = self._deepspeed.zero.GatheredParameters
+        own = dict(self._model.named_parameters(remove_duplicate=False))
+        named = self._model.state_dict()
+        check_same_names(named, weights)
+        for name, value in named.items():
+            p = own.get(name)
+            with nullcontext() if p is None else gathered([p], modifier_rank=0):
+                take(value if p is None else p, weights[name], name)
 
     def _flat(self) -> list[Tensor]:
         """This rank's flat fp32 parts of the weights, by which the optimizer keeps its state."""
@@ -187,26 +247,6 @@ class DeepSpeedEngine(Ranks):
             self._optimizer.state[part] = {"step": step.to(part.device, copy=True), **moments}
         if self.zero < 3:
             self._engine.optimizer._lazy_init_hp_params_optimizer_state()
-
-    def _set(self, p: nn.Parameter, value: Tensor, key: str | None) -> None:
-        """Put this rank's part of a whole fp32 tensor in its place.
-
-        `key` is a moment, or None for the weight itself.
-        """
-        utils = self._deepspeed.utils
-        value = value.to(self.device)
-        if self.zero == 3:
-            size: int = p.partition_numel()  # type: ignore[attr-defined]
-            padded = nn.functional.pad(value.flatten(), (0, size * self.world - value.numel()))
-            part = padded.narrow(0, self.rank * size, size)
-            if key is None:
-                utils.safe_set_local_fp32_param(p, part)
-            else:
-                utils.safe_set_local_optimizer_state(p, part, key)
-        elif key is None:
-            utils.safe_set_full_fp32_param(p, value)
-        else:
-            utils.safe_set_full_optimizer_state(p, value, key)
 
 
 def _import(device: torch.device) -> Any:

@@ -1,25 +1,29 @@
 """Plain PyTorch: one process, or several under torchrun."""
 
-import warnings
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from infonoise_core.training.engines.base import (
-    optimizer_by_name,
+    Moments,
+    load_weights,
+    moments_by_name,
     poisoned,
     prepare,
     recompute_blocks,
     set_optimizer_by_name,
 )
+from infonoise_core.training.engines.exchange import GradientMean
 from infonoise_core.training.engines.ranks import Ranks
+from infonoise_core.training.engines.shares import Shares, divided, shapes_of
 
 
 class TorchEngine(Ranks):
-    """Plain PyTorch: one process, or several under torchrun with DistributedDataParallel."""
+    """Plain PyTorch: one process, or several that each have all weights and exchange gradients."""
 
     def __init__(
         self,
@@ -32,7 +36,7 @@ class TorchEngine(Ranks):
         super().__init__(device)
         self.grad_accum, self.precision, self.compile = grad_accum, precision, compile
         self.activation_checkpointing = activation_checkpointing
-        self._forward: DistributedDataParallel | None = None
+        self._mean: GradientMean | None = None
 
     def wrap(self, model: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> nn.Module:
         self._model, self._optimizer, self._clip = model, optimizer, clip
@@ -40,19 +44,19 @@ class TorchEngine(Ranks):
         if self.activation_checkpointing:
             recompute_blocks(model)
         prepare(model, self.device, self.precision, self.compile)
-        if self.world == 1:
-            return model
-        places = [self.device] if self.device.type == "cuda" else None
-        # A hint about speed, on every rank, for the strides that a 1x1 convolution's gradient has.
-        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-        self._forward = DistributedDataParallel(
-            model, device_ids=places, gradient_as_bucket_view=True
-        )
-        return self._forward
+        if self.world > 1:
+            for p in model.parameters():
+                value = p.detach().contiguous()
+                dist.broadcast(value, 0)
+                p.detach().copy_(value)
+            self._mean = GradientMean(self._parameters, self.world)
+        return model
 
     def micro_batch(self, last: bool) -> AbstractContextManager[Any]:
-        # Gradients are exchanged after the last micro-batch only.
-        return nullcontext() if last or self._forward is None else self._forward.no_sync()
+        if self._mean is not None:
+            # Gradients are exchanged after the last micro-batch only.
+            self._mean.on = last
+        return nullcontext()
 
     def backward(self, loss: Tensor) -> None:
         (poisoned(loss) / self.grad_accum).backward()  # type: ignore[no-untyped-call]
@@ -60,6 +64,8 @@ class TorchEngine(Ranks):
     def step(self, lr: float) -> Tensor:
         for group in self._optimizer.param_groups:
             group["lr"] = lr
+        if self._mean is not None:
+            self._mean.finish()
         norm = nn.utils.clip_grad_norm_(self._parameters, self._clip, foreach=True)
         # The fused kernel reads this on the device and leaves everything as it is.
         self._optimizer.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
@@ -67,14 +73,15 @@ class TorchEngine(Ranks):
         self._optimizer.zero_grad(set_to_none=True)
         return norm
 
-    def whole(self) -> AbstractContextManager[Any]:
-        return nullcontext()
+    def shares(self) -> Shares:
+        mine = divided(self._model, self.rank, self.world)
+        return Shares(mine, shapes_of(self._model), self.device, self.rank, self.world)
 
-    def save(self) -> dict[str, Any]:
-        return optimizer_by_name(self._model, self._optimizer)
+    def moments(self, shares: Shares) -> dict[str, Moments]:
+        return moments_by_name(self._model, self._optimizer, shares)
 
-    def load(self, weights: dict[str, Tensor], state: dict[str, Any]) -> None:
-        self._model.load_state_dict(weights)
+    def load(self, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        load_weights(self._model, weights)
         set_optimizer_by_name(self._model, self._optimizer, state)
 
     def layout(self) -> dict[str, Any]:

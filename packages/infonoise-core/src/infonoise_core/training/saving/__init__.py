@@ -1,0 +1,1 @@
+"""How the tensors of a checkpoint come to disk, from one process or all, and back."""
