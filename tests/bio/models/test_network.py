@@ -8,11 +8,12 @@ from infonoise_bio.models.options import NetworkConfig, preset
 from infonoise_core.errors import InputError
 
 GROUPS, FLAGS, EMBEDDING, LENGTH = 2, 2, 16, 23
-KINDS = ["cnn", "transformer"]
+KINDS = ["cnn", "transformer", "coarse"]
 
 
 def small(kind: str, **more) -> NetworkConfig:
-    return NetworkConfig(kind, width=16, depth=2, heads=2, **more)
+    depth = 3 if kind == "coarse" else 2  # the third block is the one of attention
+    return NetworkConfig(kind, width=16, depth=depth, heads=2, stretch=4, **more)
 
 
 def moved(config: NetworkConfig, dtype: torch.dtype = torch.float64) -> Network:
@@ -95,6 +96,21 @@ def test_the_convolutions_reach_as_far_as_their_dilations_say():
     assert (int(changed.min()), int(changed.max())) == (20 - 14, 20 + 14)
 
 
+def test_coarse_attention_reaches_everywhere_and_is_the_transformer_at_a_stretch_of_one():
+    network = moved(small("coarse", positions=False))
+    features, embedding = inputs(length=61)
+    before = network(features, embedding)
+    features[:, :, 0] += 1
+    changed = (network(features, embedding) != before).any(0).any(0)
+    assert bool(changed.all())
+    fine = NetworkConfig("coarse", width=16, depth=3, heads=2, stretch=1)
+    block = moved(fine).blocks[2]
+    torch.nn.init.dirac_(block.spread.weight)
+    torch.nn.init.zeros_(block.spread.bias)
+    h = torch.randn(5, 16, 9, dtype=torch.float64)
+    torch.testing.assert_close(block(h, embedding), block.inner(h, embedding))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_positions_are_learned_only_where_asked(kind):
     """Without learned positions a constant sequence looks the same far from both ends."""
@@ -116,6 +132,9 @@ def test_positions_are_learned_only_where_asked(kind):
         {"dilations": ()},
         {"dropout": 1.0},
         {"kind": "transformer", "width": 18, "heads": 4},
+        {"kind": "coarse", "width": 18, "heads": 4},
+        {"kind": "coarse", "causal": True},
+        {"stretch": 0},
     ],
 )
 def test_sizes_that_cannot_be_are_refused(wrong):

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from comparisons import QUICK_STEPS
 from infonoise_bio.methods.registry import BASELINES
 from infonoise_core.errors import InputError
 from infonoise_core.training.record.metrics import read_lines
+from of_dna.goals import Rows, hit_goals, planted_goals, promoter_goals, tata_goals
 from report import Cell, Goal, Section, Table
 from suite import WORK, Tick
 
@@ -28,7 +28,6 @@ UPDATES = 3000
 # What the pages' designs were trained with.
 LOSS = ("--loss", "squared-error")
 
-Rows = Mapping[str, Mapping[str, Any]]
 # The goals of a table of evidence, from its rows by name and all of its JSON.
 Judge = Callable[[Rows, Mapping[str, Any]], list[Goal]]
 
@@ -115,72 +114,6 @@ def _row(
         "held_out": held_out, "generated": generated, "markov": markov, "real": real,
         "explanation": explanation,
     }  # fmt: skip
-
-
-def promoter_goals(rows: Rows, found: Mapping[str, Any]) -> list[Goal]:
-    goals = _below_chains(rows)
-    box = next(row for name, row in rows.items() if name.endswith("at 35-41"))
-    goals.append(
-        Goal("-10 box within 3 of position 38: generated minus held-out share",
-             box["generated"] - box["held_out"], "at least", -0.05, "+.3f")
-    )  # fmt: skip
-    return [*goals, *_no_copies_and_not_told(rows)]
-
-
-def hit_goals(rows: Rows, found: Mapping[str, Any], motifs: Sequence[str]) -> list[Goal]:
-    """A hit in three quarters as many designs as real sequences, at least."""
-    goals = _below_chains(rows)
-    for motif in motifs:
-        row = next(row for name, row in rows.items() if f"{motif} hits" in name)
-        goals.append(
-            Goal(f"{motif} hits: generated over held out", row["generated"] / row["held_out"],
-                 "at least", 0.75, ".2f")
-        )  # fmt: skip
-    return [*goals, *_no_copies_and_not_told(rows)]
-
-
-def tata_goals(rows: Rows, found: Mapping[str, Any]) -> list[Goal]:
-    box = next(row for name, row in rows.items() if name.endswith("at 210-230"))
-    goal = Goal("TATA box in its window: generated minus held-out share",
-                box["generated"] - box["held_out"], "at least", -0.1, "+.3f")  # fmt: skip
-    return [*_below_chains(rows), goal, *_no_copies_and_not_told(rows)]
-
-
-def planted_goals(rows: Rows, found: Mapping[str, Any]) -> list[Goal]:
-    exact = rows["bits per base, exact"]
-    motifs = [row for row in rows.values() if "share that holds it there" in row["explanation"]]
-    rates = [float(row["explanation"].rsplit(" ", 1)[1]) for row in motifs]
-    away = [abs(row["generated"] / rate - 1) for row, rate in zip(motifs, rates, strict=True)]
-    return [
-        *_below_chains(rows),
-        Goal("bits per base over the generator's entropy", exact["generated"] / exact["held_out"],
-             "at most", 1.02, ".4f"),
-        Goal("planted motifs: mean deviation from the planted rate", fmean(away), "at most", 0.1,
-             ".1%"),
-        *_no_copies_and_not_told(rows),
-    ]  # fmt: skip
-
-
-def _below_chains(rows: Rows) -> list[Goal]:
-    return [
-        Goal(f"bits per base minus the best Markov chain's, {how}",
-             rows[name]["generated"] - rows[name]["markov"], "at most", 0.0, "+.4f")
-        for name, row in rows.items()
-        if name.startswith("bits per base, Markov")
-        for how in [name.removeprefix("bits per base, Markov ")]
-    ]  # fmt: skip
-
-
-def _no_copies_and_not_told(rows: Rows) -> list[Goal]:
-    found = rows["discriminator AUC, 4-mers and positions"]
-    copies = next(row for name, row in rows.items() if name.endswith("-mers from training"))
-    return [
-        Goal("discriminator AUC with positions, from 0.5: model's over the Markov chain's",
-             (found["generated"] - 0.5) / (found["markov"] - 0.5), "at most", 0.25, ".2f"),
-        Goal("16-mers shared with training: generated minus held out",
-             copies["generated"] - copies["held_out"], "at most", 0.002, "+.4f",
-             "The standard error of a thousand sequences is some 0.001."),
-    ]  # fmt: skip
 
 
 PROMOTERS = Quality(

@@ -28,7 +28,7 @@ class Objective:
     scale: float = 1.0
     """what the codes are multiplied with"""
     network: Kind = "cnn"
-    """cnn or transformer"""
+    """cnn, transformer, or for long sequences coarse: a cnn with attention over means of bases"""
     size: str = "laptop"
     """laptop, small, medium or large"""
     equivariant: bool = False

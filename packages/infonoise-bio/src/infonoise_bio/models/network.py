@@ -1,4 +1,4 @@
-"""Networks on DNA: a dilated CNN and a transformer, plain or equivariant to the strand.
+"""Networks on DNA: a dilated CNN, a transformer and a mixture, plain or equivariant to the strand.
 
 Both map features of bases to residual logits of bases. The equivariant variants follow the idea of
 shared weights on both strands (Shrikumar, Greenside & Kundaje 2017; Zhou et al. 2022) in a form
@@ -15,6 +15,9 @@ from infonoise_bio.models.options import NetworkConfig
 from infonoise_core.errors import InputError
 
 BASE_CHANNELS = 4
+# Of a coarse network, the last of so many blocks is one of attention.
+_EVERY = 3
+_STRETCH = 32
 
 
 class NoiseEmbedding(nn.Module):
@@ -125,6 +128,27 @@ class TransformerBlock(nn.Module):
         return torch.addcmul(h, gate, self.down(self.dropout(inner)))
 
 
+class CoarseBlock(nn.Module):
+    """A transformer block over means of `stretch` bases; what it adds is given to each of them.
+
+    Time and memory of attention fall with the square of the stretch.
+    """
+
+    def __init__(self, config: NetworkConfig, embedding: int) -> None:
+        super().__init__()
+        self.stretch = config.stretch or _STRETCH
+        self.inner = TransformerBlock(config, embedding)
+        self.spread = nn.Conv1d(config.width, config.width, 1)
+
+    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
+        """h (n, C, L), of any L, embedding (n, e)."""
+        means = functional.avg_pool1d(h, self.stretch, ceil_mode=True)
+        added = self.inner(means, embedding) - means
+        fine = added.repeat_interleave(self.stretch, 2)[:, :, : h.shape[2]]
+        spread: Tensor = self.spread(fine)
+        return h + spread
+
+
 def rotate(q: Tensor) -> Tensor:
     """Queries or keys (..., L, d) turned by their position, so that products know distances."""
     half = q.shape[-1] // 2
@@ -133,6 +157,14 @@ def rotate(q: Tensor) -> Tensor:
     cos, sin = angle.cos().to(q.dtype), angle.sin().to(q.dtype)
     first, second = q.chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+
+
+def _block(config: NetworkConfig, embedding: int, number: int, dilation: int) -> nn.Module:
+    if config.kind == "transformer":
+        return TransformerBlock(config, embedding)
+    if config.kind == "coarse" and number % _EVERY == _EVERY - 1:
+        return CoarseBlock(config, embedding)
+    return ConvolutionBlock(config, embedding, dilation)
 
 
 class Network(nn.Module):
@@ -157,10 +189,7 @@ class Network(nn.Module):
         self.position = nn.Parameter(torch.zeros(width, length)) if config.positions else None
         dilations = (config.dilations[i % len(config.dilations)] for i in range(config.depth))
         self.blocks = nn.ModuleList(
-            TransformerBlock(config, embedding)
-            if config.kind == "transformer"
-            else ConvolutionBlock(config, embedding, dilation)
-            for dilation in dilations
+            _block(config, embedding, number, dilation) for number, dilation in enumerate(dilations)
         )
         crossings = config.depth if config.equivariant else 0
         self.crossings = nn.ModuleList(nn.Conv1d(width, width, 1) for _ in range(crossings))
