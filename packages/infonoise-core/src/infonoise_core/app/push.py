@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
+from torch import Tensor
 
 from infonoise_core.app.domain import Data, Domain, Options
 from infonoise_core.app.trained import open_trained
@@ -43,6 +44,9 @@ from infonoise_core.training.artifact import (
 from infonoise_core.training.record.metrics import read_lines
 from infonoise_core.training.run_folder import read_run_of
 from infonoise_core.training.run_profile import profile_if_any
+
+# The step of weights, and the state of their module.
+Weights = tuple[int, Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def push_model(config: Push, kind: Shareable) -> None:
         if is_artefact(config.run):
             _check_card(fetch(str(config.run), folder, kind.program)[0], config.run, kind)
         else:
-            _fill(folder, config, kind)
+            fill_model(folder, config.run, kind, config.target)
         _check_opens(folder, str(config.run), kind)
 
     if not is_artefact(config.run):
@@ -125,17 +129,20 @@ def pull_model(config: Pull, kind: Shareable) -> None:
     print(f"{config.out}: {card['step']} steps, by {written_by(card)}, from {origin}")
 
 
-def _fill(folder: Path, config: Push, kind: Shareable) -> None:
-    run = config.run
+def fill_model(
+    folder: Path, run: Path, kind: Shareable, target: str, weights: Weights | None = None
+) -> None:
+    """Write the model of a run, with the newest average unless other weights are given."""
     settings = without_paths(read_run_of(kind.command, run))
     write_json(folder / CONFIG_FILE, settings)
-    step, parameters = _write_weights(run, folder)
+    step, state = _average(run) if weights is None else weights
+    parameters = _write_weights(state, folder)
     # safetensors lets only the owner read what it writes.
     shutil.copymode(folder / CONFIG_FILE, folder / WEIGHTS_FILE)
     measured_at, measures = _measures(run, step)
     # It also says that there is nothing to go on with: the optimizer's state stays behind.
     write_json(folder / DONE_FILE, {"step": step, **finite(measures)})
-    profile = profile_if_any(run)
+    profile = profile_if_any(run, step=None if weights is None else step)
     if profile is not None:
         profile.save(folder / PROFILE_FILE)
     for name in kind.keep:
@@ -152,7 +159,7 @@ def _fill(folder: Path, config: Push, kind: Shareable) -> None:
         "steps": f"{step:,} of {settings['train']['batch_size']} examples",
     }
     commands = [
-        *ways_to_get(config.target, kind.program, "model"),
+        *ways_to_get(target, kind.program, "model"),
         f"{kind.program} {kind.use}",
     ]
     page = model_card(
@@ -167,22 +174,23 @@ def _fill(folder: Path, config: Push, kind: Shareable) -> None:
     seal(folder, "model", kind.program, about_it)
 
 
-def _write_weights(run: Path, folder: Path) -> tuple[int, int]:
-    """Write the averaged weights of the newest whole checkpoint as float32.
-
-    Returns:
-        Its step, and how many numbers they are.
-    """
+def _average(run: Path) -> Weights:
+    """Of the newest whole checkpoint."""
     found = checkpoint.load_latest(run / CHECKPOINTS)
     if found is None:
         raise InputError(f"{run}: no checkpoint yet; train for at least --save-every steps")
     manifest, parts = found
+    return int(manifest["step"]), parts["ema"]
+
+
+def _write_weights(state: Mapping[str, Tensor], folder: Path) -> int:
+    """Write them as float32; returns how many numbers they are."""
     weights = {
         name: (tensor.float() if tensor.is_floating_point() else tensor).contiguous()
-        for name, tensor in parts["ema"].items()
+        for name, tensor in state.items()
     }
     save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
-    return int(manifest["step"]), sum(tensor.numel() for tensor in weights.values())
+    return sum(tensor.numel() for tensor in weights.values())
 
 
 def _measures(run: Path, step: int) -> tuple[int, dict[str, float]]:

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, command.Command] = {
         f"{_OPTIONS}:EstimateMemory",
         "infonoise_core.commands.estimate_memory:run_estimate_memory",
     ),
+    "ema": (f"{_OPTIONS}:Ema", "infonoise_core.commands.ema:run_ema"),
     "plan": (f"{_OPTIONS}:Plan", "infonoise_core.commands.plan:run_plan"),
 }
 

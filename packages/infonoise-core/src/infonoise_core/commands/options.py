@@ -88,6 +88,29 @@ class EstimateMemory:
 
 
 @dataclass(frozen=True)
+class Ema:
+    """A model with averaged weights of another width, of a run that kept its averages.
+
+    The run has to be trained with --snapshot-every and the default kind of average.
+    """
+
+    run: Positional[Path]
+    """the --out of a train command"""
+    width: float
+    """relative to the steps so far, as --ema is"""
+    out: Path
+    """folder of the model, which every verb takes in place of a run"""
+    step: int | None = None
+    """after which optimizer step; by default the last that was kept"""
+    overwrite: bool = False
+    """replace a model in --out"""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.width < 0.28:
+            raise InputError(f"--width {self.width:g}: the relative width lies between 0 and 0.28")
+
+
+@dataclass(frozen=True)
 class Plan:
     """Which engine, stage, micro-batch and accumulation fit on so many GPUs, and what each costs.
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
 
+# Width of the second average that snapshots hold, over --ema.
+NARROW = 0.5
 # Where the lines of metrics.jsonl may go beside their file.
 LOGGERS = ("tensorboard", "wandb")
 
@@ -48,6 +50,9 @@ class TrainConfig:
     schedule_steps: int = 0
     """optimizer steps of the run that a learning schedule's warm-up and refreshes are paced for; 0
     for --steps, or what a run was begun with"""
+    snapshot_every: int = 0
+    """optimizer steps between checkpoints that stay for good, with a second average of half the
+    width: infonoise ema makes averages of any width of them; 0 for none"""
     target: str = ""
     """MEASURE=VALUE: stop at the first evaluation whose measure is as low"""
     skip_limit: int = 10
@@ -57,7 +62,7 @@ class TrainConfig:
         for name in ("steps", "batch_size", "log_every", "save_every", "keep", "skip_limit"):
             if getattr(self, name) < 1:
                 raise InputError(f"{self._shown(name)}: give at least 1")
-        for name in ("lr_warmup", "eval_every", "seed", "schedule_steps"):
+        for name in ("lr_warmup", "eval_every", "seed", "schedule_steps", "snapshot_every"):
             if getattr(self, name) < 0:
                 raise InputError(f"{self._shown(name)}: give 0 or more")
         if not 0 < self.lr < 1:
@@ -84,6 +89,13 @@ class TrainConfig:
             raise InputError(f"--ema-decay {self.ema_decay:g}: give a share below 1, like 0.999")
         if self.ema_half_life and self.ema_decay:
             raise InputError("--ema-half-life and --ema-decay say the same: give one of them")
+        if self.snapshot_every and (self.ema_half_life or self.ema_decay):
+            raise InputError("--snapshot-every goes with --ema: leave out the other averages")
+        if self.snapshot_every % self.save_every:
+            raise InputError(
+                f"--snapshot-every {self.snapshot_every}: give a multiple of --save-every"
+                f" {self.save_every}"
+            )
 
 
 @dataclass(frozen=True)

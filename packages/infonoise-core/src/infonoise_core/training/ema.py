@@ -22,7 +22,7 @@ def power_keep(std: float) -> Keep:
         std: Width of the window relative to the training time so far (Karras et al. 2024, EDM2,
             eq. 121-123), so one setting suits a run of any length.
     """
-    exponent = _gamma(std) + 1
+    exponent = power_exponent(std) + 1
     return lambda step: float((1 - 1 / step) ** exponent)
 
 
@@ -112,7 +112,7 @@ class WeightAverage:
         return state
 
 
-def _gamma(std: float) -> float:
+def power_exponent(std: float) -> float:
     """Solve std^2 = (gamma+1) / ((gamma+2)^2 (gamma+3)) for gamma.
 
     By bisection: std falls in gamma.

@@ -16,7 +16,7 @@ from infonoise_core.rng import Stream, derive_seed, generator, seed_global
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import refresh_every
 from infonoise_core.together import together
-from infonoise_core.training.config import TrainConfig, parse_target
+from infonoise_core.training.config import NARROW, TrainConfig, parse_target
 from infonoise_core.training.data.order import Order, micro_batches
 from infonoise_core.training.data.prefetch import Prefetch
 from infonoise_core.training.ema import Keep, WeightAverage, plain_keep, power_keep
@@ -104,13 +104,14 @@ def train(
         weight_decay=config.weight_decay,
         fused=True,
     )
-    average = WeightAverage(model, _keep(config))
+    average, *others = averages = [WeightAverage(model, keep) for keep in _keeps(config)]
     forward = engine.wrap(model, optimizer, config.grad_clip)
     metrics = Metrics(out / METRICS_FILE, engine, config.skip_limit)
     meter = Meter(schedule, task.dim, refresh_every(config.pace))
     state = RunState(
-        out, config, engine, average, schedule, meter, metrics, signatures(out), save_async
-    )
+        out, config, engine, average, schedule, meter, metrics, signatures(out), save_async,
+        narrow=next(iter(others), None),
+    )  # fmt: skip
 
     with asked_to_stop() as stop, no_space_left(out), ExitStack() as stack:
         stack.push(state.leave)
@@ -133,7 +134,8 @@ def train(
             schedule.step()
             done += 1
             meter.step(done)
-            average.update(done)
+            for one in averages:
+                one.update(done)
             metrics.add(loss, norm)
 
             last = done == config.steps
@@ -233,10 +235,14 @@ def _flops(task: Task, order: Order, engine: Engine) -> float:
     return flops_of_example(task, task.batch(order.indices(0, 1)).to(engine.device))
 
 
-def _keep(config: TrainConfig) -> Keep:
+def _keeps(config: TrainConfig) -> list[Keep]:
+    """Of the average, and of a second one where a run keeps snapshots."""
     if config.ema_half_life:
-        return plain_keep(0.5 ** (1 / config.ema_half_life))
-    return plain_keep(config.ema_decay) if config.ema_decay else power_keep(config.ema)
+        return [plain_keep(0.5 ** (1 / config.ema_half_life))]
+    if config.ema_decay:
+        return [plain_keep(config.ema_decay)]
+    widths = (1.0, NARROW) if config.snapshot_every else (1.0,)
+    return [power_keep(width * config.ema) for width in widths]
 
 
 def _every(interval: int, done: int) -> bool:

@@ -44,6 +44,7 @@ class RunState:
     Attributes:
         signed: File that interprets the weights -> its SHA-256 as the run began or went on.
         save_async: Checkpoints go to disk while training goes on.
+        narrow: A second average, of a run that keeps snapshots.
         streams: Version of the random streams that the run was begun under.
     """
 
@@ -56,11 +57,14 @@ class RunState:
     metrics: Metrics
     signed: Mapping[str, str] = field(default_factory=dict)
     save_async: bool = False
+    narrow: WeightAverage | None = None
     streams: int = STREAMS
 
     def __post_init__(self) -> None:
         self._shares = self.engine.shares()
         self.average.follow(self._shares)
+        if self.narrow is not None:
+            self.narrow.follow(self._shares)
         peers = Peers(self.engine.rank, self.engine.world)
         self._saver = Saver(peers, apart=self.save_async)
 
@@ -88,6 +92,9 @@ class RunState:
             "meter": self.engine.gather(self.meter.state_dict()),
             "metrics": self.metrics.state_dict(),
         }
+        parts = {**self.average.states(), "state": state}
+        if self.narrow is not None:
+            parts["narrow"] = self.narrow.states()["ema"]
         profiles = self.meter.profiles()
         best = self._best(step) if self.engine.rank == 0 else None
 
@@ -97,13 +104,15 @@ class RunState:
                 _save_profile(profile, self.out / name)
 
         def finish(tensors: Iterable[Tensor], peers: Peers) -> None:
-            writing.finish(tensors, peers, before=before, keep=self.config.keep, best=best)
+            writing.finish(
+                tensors, peers, before=before, keep=self.config.keep, best=best,
+                stays=self.config.snapshot_every,
+            )  # fmt: skip
 
         with self._told():
             writing = Writing(
-                self.out / CHECKPOINTS, step, {**self.average.states(), "state": state},
-                self._info(step, profiles), self._saver.peers,
-            )  # fmt: skip
+                self.out / CHECKPOINTS, step, parts, self._info(step, profiles), self._saver.peers
+            )
             self._saver.start(writing, finish)
         if last:
             self.wait()
@@ -141,6 +150,8 @@ class RunState:
         state = parts["state"]
         self.engine.load(parts["model"], state["optimizer"])
         self.average.load(parts["ema"])
+        if self.narrow is not None:
+            self.narrow.load(parts["narrow"])
         self.schedule.load_state_dict(
             pooled(state["schedule"], self.engine.rank, self.engine.world)
         )

@@ -19,9 +19,9 @@ from infonoise_core.training.saving.names import (
     VERSION,
     digest,
     flush,
-    newest_first,
     path_of,
     remove,
+    steps,
 )
 
 
@@ -56,10 +56,11 @@ class Writing:
     def finish(
         self, tensors: Iterable[Tensor], peers: Peers | None = None, *,
         before: Callable[[], None] = lambda: None, keep: int = 2, best: int | None = None,
+        stays: int = 0,
     ) -> Path:  # fmt: skip
         """Write them and the manifest, and drop older checkpoints; returns the folder.
 
-        The `keep` newest stay, and that of step `best`.
+        The `keep` newest stay, that of step `best`, and those of multiples of `stays`.
 
         Args:
             tensors: What `tensors()` gave, or copies, of the same shapes.
@@ -84,9 +85,10 @@ class Writing:
                     self._seal(written)
         final = path_of(self._folder, self._step)
         if peers.rank == 0:
-            for old in newest_first(self._folder)[keep:]:
-                if best is None or old != path_of(self._folder, best):
-                    remove(old)
+            kept = {*steps(self._folder)[:keep], best}
+            for step in steps(self._folder):
+                if step not in kept and not (stays and step % stays == 0):
+                    remove(path_of(self._folder, step))
         return final
 
     def _seal(self, written: list[Written]) -> None:
