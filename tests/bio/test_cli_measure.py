@@ -210,11 +210,13 @@ def test_profile_of_the_run_and_by_group(trained, tmp_path, run):
     code, told, _ = run("profile", trained)
     assert code == 0
     assert told.startswith("entropy")
+    learned = told.split()[1]  # nats, by the losses of training
     for by, names in (("base", list("ACGT")), ("position", [str(i) for i in range(LENGTH)])):
         out = tmp_path / f"{by}.json"
         code, told, _ = run("profile", trained, "--by", by, "--draws", 4, "--out", out)
         assert code == 0
-        assert [line.split()[0] for line in told.splitlines()[2:-1]] == names
+        assert told.splitlines()[1].startswith(f"training  {learned} nats by the losses")
+        assert [line.split()[0] for line in told.splitlines()[3:-1]] == names
         profile = EntropyRateProfile.load(out)
         assert list(profile.groups) == names
         np.testing.assert_allclose(sum(profile.groups.values()), profile.rate, rtol=1e-9)

@@ -219,7 +219,7 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
         grouped = measured_profile(bases_of(run.denoiser), held_out, channel, by, extras.draws)
         if out is not None:
             write_profile(out, grouped, by, overwrite=command.overwrite)
-        print("\n".join(profile_lines(grouped, by)))
+        print("\n".join(profile_lines(grouped, by, run.profile)))
         if out is not None:
             print(f"{out}: written")
 

@@ -12,6 +12,7 @@ from infonoise_bio.evaluation.options import By
 from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_core.plot import draw_profile, figure, save_figure
 from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.training.progress import progress
 
 
@@ -36,12 +37,19 @@ def measured_profile(
         )  # fmt: skip
 
 
-def profile_lines(grouped: Grouped, by: By) -> list[str]:
-    """The entropy, and each group's part in it."""
+def profile_lines(grouped: Grouped, by: By, trained: EntropyRateProfile | None = None) -> list[str]:
+    """The entropy, and each group's part in it.
+
+    Args:
+        grouped: As measured.
+        by: What it is split by.
+        trained: The profile of the run's own losses, which need not agree.
+    """
     profile = grouped.profile
     total = profile.entropy()
     lines = [
         f"entropy   {total:.2f} ± {profile.entropy_stderr():.2f} nats per sequence, held out",
+        *([] if trained is None else [_of_training(trained)]),
         f"{by:>8}  share of it  sigma at half  bits per base below independent bases",
     ]
     for i, (name, rate) in enumerate(profile.groups.items()):
@@ -51,6 +59,13 @@ def profile_lines(grouped: Grouped, by: By) -> list[str]:
         saved = f"{float(grouped.saved[i]):.4f} ± {float(grouped.stderr[i]):.4f}"
         lines.append(f"{name:>8}  {part / total:11.2%}  {half:13.3g}  {saved}")
     return lines
+
+
+def _of_training(profile: EntropyRateProfile) -> str:
+    return (
+        f"training  {profile.entropy():.2f} nats by the losses of training: of sequences it saw, by"
+        " the weights of the time, labels and bases hidden or given as they were"
+    )
 
 
 def write_profile(out: Path, grouped: Grouped, by: By, *, overwrite: bool) -> None:
