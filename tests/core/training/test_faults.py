@@ -192,9 +192,10 @@ def test_too_many_in_a_row_end_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_thirty_kills_change_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("save_async", [False, True])
+def test_thirty_kills_change_nothing(save_async: bool, tmp_path: Path) -> None:
     settings = {**SETTINGS, "steps": 1500, "log_every": 10, "save_every": 5}
-    job = Job(str(tmp_path / "killed"), settings, log=True)
+    job = Job(str(tmp_path / "killed"), settings, {"save_async": save_async}, log=True)
     script = Path(__file__).with_name("killing_run.py")
     done = subprocess.run(
         [sys.executable, str(script), json.dumps(asdict(job)), "30"],

@@ -108,11 +108,15 @@ class Job:
     def run(self) -> None:
         seen = Path(self.out).with_suffix(".seen") if self.log else None
         task = Corners(seen, self.nan_at, self.term_at)
-        engine = make_engine(EngineConfig(device="cpu", **self.engine))
+        settings = EngineConfig(device="cpu", **self.engine)
+        engine = make_engine(settings)
         reporter = Starts(seen) if seen else None
         config = TrainConfig(**self.train)
         drawn: Schedule = LogNormal(VarianceExploding(0.02, 20.0)) if self.fixed else schedule()
-        train(task, drawn, config, Path(self.out), engine=engine, reporter=reporter)
+        train(
+            task, drawn, config, Path(self.out), engine=engine, reporter=reporter,
+            save_async=settings.save_async,
+        )  # fmt: skip
 
 
 def told(out: Path) -> list[dict[str, Any]]:

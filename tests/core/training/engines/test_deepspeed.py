@@ -78,6 +78,19 @@ def test_one_plain_process_goes_on_for_two_of_deepspeed(pair: Path, single: Path
     assert_same_run(pair / "3-to-torch", single)
 
 
+def test_four_processes_then_one_of_torch_then_two_of_another_stage(
+    single: Path, tmp_path: Path
+) -> None:
+    def job(zero: int, term_at: int | None = None) -> Job:
+        engine = {"engine": "deepspeed", "zero": zero, "save_async": zero == 3}
+        return Job(str(tmp_path), SETTINGS, engine, term_at=term_at)
+
+    finish(launch([job(3, term_at=19)], world=4))
+    run(tmp_path, term_at=16)
+    finish(launch([job(1)], world=2))
+    assert_same_run(tmp_path, single)
+
+
 def test_one_process_without_a_launcher(tmp_path: Path, single: Path) -> None:
     engine = {"engine": "deepspeed", "zero": 3, "grad_accum": 2}
     finish(launch([Job(str(tmp_path / "run"), SETTINGS, engine)]))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from infonoise_core.errors import InputError
@@ -83,6 +84,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     two = {"grad_accum": 2}
     jobs = [
         job("whole"),
+        job("apart", engine={"save_async": True}),
         job("accumulated", engine=two),
         job("recomputed", engine={"activation_checkpointing": True}),
         job("cut", term_at=29),
@@ -116,7 +118,9 @@ def test_under_a_fixed_schedule_they_also_measure_what_one_does(pair: Path, tmp_
     assert_same_run(pair / "fixed", tmp_path / "run")
 
 
-@pytest.mark.parametrize(("cut", "whole"), [("cut", "whole"), ("fixed-cut", "fixed")])
+@pytest.mark.parametrize(
+    ("cut", "whole"), [("cut", "whole"), ("fixed-cut", "fixed"), ("apart", "whole")]
+)
 def test_a_run_of_two_processes_goes_on_to_the_same_bits(cut: str, whole: str, pair: Path) -> None:
     for part in ("model", "ema", "state"):
         expected, again = weights(pair / whole, part), weights(pair / cut, part)
@@ -133,6 +137,30 @@ def test_one_process_goes_on_for_two(
     run(pair / "2-to-1", grad_accum=2)
     assert "going on from step 30, saved by engine torch, world 2" in capsys.readouterr().err
     assert_same_run(pair / "2-to-1", single)
+
+
+def test_each_process_writes_whole_tensors_where_the_hub_looks_for_them(pair: Path) -> None:
+    folder = checkpoint.path_of(pair / "whole" / CHECKPOINTS, 50)
+    shapes = {name: p.shape for name, p in Corners().denoiser.state_dict().items()}
+    for part in ("model", "ema"):
+        index = json.loads((folder / f"{part}.safetensors.index.json").read_text())
+        where = index["weight_map"]
+        assert where.keys() == shapes.keys()
+        assert sorted(set(where.values())) == [
+            f"{part}-0000{i}-of-00002.safetensors" for i in (1, 2)
+        ]
+        for name, file in where.items():
+            assert load_file(folder / file)[name].shape == shapes[name]
+        assert index["metadata"]["total_size"] == 4 * sum(s.numel() for s in shapes.values())
+
+
+@pytest.mark.slow
+def test_four_processes_then_one_then_two(single: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    finish(launch([Job(str(out), SETTINGS, term_at=19)], world=4))
+    run(out, term_at=16)
+    finish(launch([Job(str(out), SETTINGS)], world=2))
+    assert_same_run(out, single)
 
 
 def test_a_loss_that_is_not_finite_on_one_rank_is_skipped_by_all(pair: Path) -> None:
