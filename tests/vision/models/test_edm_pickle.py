@@ -39,8 +39,10 @@ def check(denoiser, name, classes):
             given["augment"] = vectors["augment"]
         with torch.no_grad():
             found = denoiser.eval()(vectors["x"], vectors["sigma"], **given)
-        # README: float32 on both sides; D is below 2 and its rounding 1e-7 an operation.
-        torch.testing.assert_close(found, vectors[key], rtol=0, atol=2e-6)
+        # README: float32 on both sides; D is below 2 and its rounding 1e-7 an operation. NCSN++ has
+        # angles of some 100 radians: its vectors are 1.8e-6 from float64, and ours 0.5e-6.
+        close = 3e-6 if name == "edm-ncsnpp" else 2e-6
+        torch.testing.assert_close(found, vectors[key], rtol=0, atol=close)
         compared += 1
     return compared
 
