@@ -76,7 +76,7 @@ def test_a_tiled_genome_is_one_cluster_which_region_divides(tmp_path):
     """
     path, windowing = genome(tmp_path), Windowing(window=100, stride=50)
     with pytest.raises(InputError, match=r"largest of 239 \(100%\); give --split region"):
-        load_sequences(path, windowing=windowing)
+        load_sequences(path, windowing=windowing, splitting=Splitting(split="similarity"))
     data = load_sequences(path, windowing=windowing, splitting=Splitting(split="region"))
     train, held_out = data.part("train"), data.part("test")
     assert len(held_out) == 24
@@ -101,3 +101,21 @@ def test_what_is_not_in_the_giant_cluster_is_shared_out_in_proportion(tmp_path):
     data = load_sequences(path, splitting=Splitting(val=0.1, test=0.2))
     assert [len(data.part(name)) for name in ("train", "val", "test")] == [90, 3, 7]
     assert "90 in one, for training; --split region divides them" in data.notes[-1]
+
+
+def test_overlapping_windows_of_a_genome_are_divided_without_being_asked(tmp_path):
+    """Similarity makes one cluster of them; a file that says nothing of places is refused still."""
+    letters = "".join(np.random.default_rng(0).choice(list("ACGT"), 5000))
+    path = tmp_path / "genome.fa"
+    path.write_text(f">c\n{letters}\n")
+    data = load_sequences(path, windowing=Windowing(window=100, stride=50))
+    assert "split by region: stretches of the genome" in data.notes[-1]
+    assert min(len(data.part(name)) for name in ("train", "val", "test")) > 2
+    asked = load_sequences(
+        path, windowing=Windowing(window=100, stride=50), splitting=Splitting(split="region")
+    )
+    assert np.array_equal(data.split, asked.split)
+    tiled = [letters[i : i + 100] for i in range(0, 4900, 50)]
+    path.write_text("".join(f">t{i}\n{text}\n" for i, text in enumerate(tiled)))
+    with pytest.raises(InputError, match="--split region"):
+        load_sequences(path)

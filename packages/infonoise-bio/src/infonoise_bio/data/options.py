@@ -51,9 +51,9 @@ class Splitting:
     """Which sequences are held out."""
 
     split: SplitBy = "auto"
-    """auto: the file's own column where it has one, else by similarity on either strand; region:
-    a stretch of the genome (or file) each, for windows of one genome and for sequences that are all
-    alike"""
+    """auto: the file's own column where it has one, else by similarity on either strand, and by
+    region where overlapping windows of one genome make that impossible; region: a stretch of the
+    genome (or file) each, for windows of one genome and for sequences that are all alike"""
     split_column: str = "split"
     """column, FASTA header word or qualifier that says train, val or test"""
     val: float = 0.1

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infonoise_bio.alphabet import MASKED, Codes, codes_of, lower_of
+from infonoise_bio.data.fields import field_of, number_of
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.record import Record
@@ -21,6 +22,7 @@ from infonoise_bio.data.region import Place, place_of, split_by_region
 from infonoise_bio.data.sources import read_sources
 from infonoise_bio.data.split import (
     SPLITS,
+    OneCluster,
     Split,
     chromosome_of,
     default_k,
@@ -31,8 +33,6 @@ from infonoise_bio.data.split import (
 )
 from infonoise_bio.data.windows import fit
 from infonoise_core.errors import InputError
-
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +173,7 @@ class _Gathered:
     ) -> None:
         self._label, self._numbers, self._splitting = label, numbers, splitting
         self._keep_lower, self._unlabelled = keep_lower, unlabelled
-        self._by = splitting.split
+        self._by, self._may_divide = splitting.split, False
         self._codes, self._lower = bytearray(), bytearray()
         self.ids: dict[str, int] = {}
         self._labels: list[str] = []
@@ -195,14 +195,14 @@ class _Gathered:
                 self._lower += lower_of(window.letters)
             if self._label:
                 self._labels.append(self._label_of(window, self._label))
-            self._values.extend(_number(window, name) for name in self._numbers)
+            self._values.extend(number_of(window, name) for name in self._numbers)
             self._note_split(window)
 
     def _label_of(self, window: Record, name: str) -> str:
         """The class, or nothing where there may be none."""
         if self._unlabelled:
             return window.fields.get(name, "").strip()
-        label = _field(window, name, "--label").strip()
+        label = field_of(window, name, "--label").strip()
         if not label:
             raise InputError(
                 f"{window.where}: its field '{name}' (--label) is empty; fill it in, or give"
@@ -214,12 +214,17 @@ class _Gathered:
         if self._by == "auto":
             own = self._splitting.split_column in window.fields
             self._by = "column" if own else "similarity"
+            self._may_divide = not own
         if self._by == "column":
             self._split.append(split_of_word(window, self._splitting.split_column))
         elif self._by == "chromosome":
             self._groups.append(chromosome_of(window))
         elif self._by == "region":
             self._places.append(place_of(window))
+        elif self._may_divide:
+            place = place_of(window)
+            self._may_divide = place is not None
+            self._places.append(place)
 
     def finish(self, source: str, counts: Counts) -> SequenceSet:
         n = len(self.ids)
@@ -259,8 +264,15 @@ class _Gathered:
             split, note = split_by_chromosome(self._groups, self._splitting)
             return split, keep, note
         if self._by == "similarity":
-            split, note = split_by_similarity(codes, self._splitting)
-            return split, keep, note
+            try:
+                split, note = split_by_similarity(codes, self._splitting)
+            except OneCluster:
+                # Windows of one genome that overlap: nothing but stretches of it can be held out.
+                if not self._may_divide:
+                    raise
+                self._by = "region"
+            else:
+                return split, keep, note
         k = self._splitting.cluster_k or default_k(codes.shape[1])
         if self._by == "region":
             split, keep, note = split_by_region(self._places, codes.shape[1], self._splitting)
@@ -271,24 +283,3 @@ class _Gathered:
         if across:
             note += f" (warning: {across:,} clusters that share a {k}-mer lie in several parts)"
         return split, keep, note
-
-
-def _field(record: Record, name: str, option: str) -> str:
-    value = record.fields.get(name)
-    if value is None:
-        there = ", ".join(record.fields) or "none"
-        raise InputError(f"{record.where} has no field '{name}' ({option}); its fields: {there}")
-    return value
-
-
-def _number(record: Record, name: str) -> float:
-    text = _field(record, name, "--numbers")
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not abs(value) <= _LARGEST:
-        raise InputError(
-            f"{record.where}: {name} is {text!r}, no number; correct it or drop the row"
-        )
-    return value

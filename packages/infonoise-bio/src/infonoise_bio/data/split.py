@@ -28,6 +28,10 @@ _COORDINATES = re.compile(r"^([^:\s]+):\d+-\d+|^(chr[0-9A-Za-z]+)_\d+_\d+")
 Split = NDArray[np.uint8]
 
 
+class OneCluster(InputError):
+    """Too much hangs together for parts to be made of clusters."""
+
+
 def default_k(length: int) -> int:
     """24, less for short sequences: a third of them, but at least 12."""
     return min(24, max(12, length // 3))
@@ -177,7 +181,7 @@ def _hold_out(
     parts = len({0, *(i for i, share in ((1, splitting.val), (2, splitting.test)) if share)})
     if len(np.unique(part)) < parts:
         largest = int(sizes.max())
-        raise InputError(
+        raise OneCluster(
             f"too few to hold some out: {len(group)} sequences, each {what} kept whole, make"
             f" {len(sizes)}, the largest of {largest:,} ({largest / len(group):.0%}); {fix}"
         )
