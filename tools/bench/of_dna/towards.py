@@ -25,9 +25,9 @@ from suite import WORK, Tick
 
 MPRA = DNA / "ecoli_promoters_165.csv.gz"
 NUMBER = "log_expression"
-STEPS, SAMPLES, MANY = 450, 128, 4
-STRENGTHS = (0.5, 1.0, 2.0)
-MEMBERS, PASSES = 3, 6
+STEPS, SAMPLES, MANY = 450, 64, 4
+STRENGTHS = (1.0, 2.0)
+MEMBERS, PASSES = 3, 4
 LEVELS = 32
 
 
