@@ -23,7 +23,7 @@ from .changes import changed, restructured
 from .readers import JSON_READERS, READERS, Reader
 
 # A search of an hour, with other examples each time it is begun:
-# INFONOISE_FUZZ=1500 pytest tests/workspace/reading
+# INFONOISE_FUZZ=150 pytest tests/workspace/reading
 EXAMPLES = int(os.environ.get("INFONOISE_FUZZ", "30"))
 SAME = "INFONOISE_FUZZ" not in os.environ
 SECONDS, BYTES = 5.0, 200 << 20
