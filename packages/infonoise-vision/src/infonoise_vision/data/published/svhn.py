@@ -2,19 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
-from infonoise_core.reading import check_fits, check_regular
 from infonoise_vision.data.formats.arrays import Arrays
+from infonoise_vision.data.formats.matlab import read_arrays
 from infonoise_vision.data.formats.source import Opened, index_labels
 
 SUFFIX = ".mat"
 _TRAIN, _TEST = "train", "test"
-_DIGITS = 10
+_FIELDS, _DIGITS = ("X", "y"), 10
 
 
 def mat_files(folder: Path) -> list[Path]:
@@ -43,36 +41,21 @@ def read_mat_folder(folder: Path) -> Opened:
 
 def read_mat(file: Path) -> Arrays:
     """X (h, w, 3, n) bytes and y (n, 1) whole numbers, where 10 stands for the digit 0."""
-    fields = _loaded(file)
+    fields = read_arrays(file, _FIELDS)
     images = fields.get("X")
     if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype != np.uint8:
-        holds = ", ".join(key for key in fields if not key.startswith("__")) or "nothing"
+        holds = ", ".join(fields) or "nothing"
         raise InputError(
             f"{file}: holds {holds}, and no array X (height, width, channels, images) of bytes as"
             " SVHN has it; save the images as .npz or as image files"
         )
     pixels = np.ascontiguousarray(images.transpose(3, 2, 0, 1))
-    stored = fields.get("y")
-    if stored is None:
+    if "y" not in fields:
         return Arrays("SVHN", pixels, 256)
-    labels = np.asarray(stored).reshape(-1)
+    stored = fields["y"]
+    labels = np.empty(0) if stored is None else stored.reshape(-1)
     if labels.shape != (len(pixels),) or labels.dtype.kind not in "iu":
         raise InputError(f"{file}: has {labels.size} labels for {len(pixels)} images; correct y")
     if labels.size and labels.min() > 0 and labels.max() == _DIGITS:
         labels = labels % _DIGITS
     return Arrays("SVHN", pixels, 256, *index_labels(f"{file}, y", labels.astype(np.int64)))
-
-
-def _loaded(file: Path) -> dict[str, NDArray[Any]]:
-    from scipy.io import loadmat
-
-    check_regular(file)
-    check_fits(file.stat().st_size, str(file))
-    try:
-        found: dict[str, NDArray[Any]] = loadmat(file, variable_names=["X", "y"])
-    except NotImplementedError as error:
-        raise InputError(f"{file}: is of MATLAB 7.3; save it again with -v7, or as .npz") from error
-    except Exception as error:  # a damaged file can raise nearly anything
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(f"{file}: damaged or cut short ({reason}); fetch it again") from error
-    return found
