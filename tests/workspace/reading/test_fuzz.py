@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
@@ -27,6 +27,8 @@ from .readers import JSON_READERS, READERS, Reader
 EXAMPLES = int(os.environ.get("INFONOISE_FUZZ", "30"))
 SAME = "INFONOISE_FUZZ" not in os.environ
 SECONDS, BYTES = 5.0, 200 << 20
+# To explain a failure takes a hundred times what finding it takes.
+PHASES = (Phase.generate, Phase.shrink)
 
 
 def _manifest(**changes: object) -> bytes:
@@ -108,7 +110,7 @@ def test_sound_files_are_read(reader: Reader, tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 def test_changed_files_are_read_or_refused(reader: Reader) -> None:
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=SAME,
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=SAME, phases=PHASES,
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(changed(reader.sound, reader.words))
     def check(content: bytes) -> None:
@@ -120,7 +122,7 @@ def test_changed_files_are_read_or_refused(reader: Reader) -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("reader", JSON_READERS.values(), ids=JSON_READERS)
 def test_other_values_are_read_or_refused(reader: Reader) -> None:
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=SAME,
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=SAME, phases=PHASES,
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(restructured(reader.sound))
     def check(content: bytes) -> None:
@@ -132,7 +134,7 @@ def test_other_values_are_read_or_refused(reader: Reader) -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 def test_any_bytes_are_read_or_refused(reader: Reader) -> None:
-    @settings(max_examples=max(5, EXAMPLES // 3), deadline=None, database=None, derandomize=SAME,
+    @settings(max_examples=max(5, EXAMPLES // 3), deadline=None, database=None, derandomize=SAME, phases=PHASES,
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(st.binary(max_size=200))
     def check(content: bytes) -> None:

@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from infonoise_core.reading import check_fits, check_regular
 
 _HEADER, _VERSION, _LATER = 128, 0x0100, 0x0200
 # What the two last bytes of the header say of the order of bytes.
-_ORDERS = {b"IM": "<", b"MI": ">"}
+Order = Literal["<", ">"]
+_ORDERS: Mapping[bytes, Order] = {b"IM": "<", b"MI": ">"}
 # Types of elements: numbers as they are stored, arrays, and arrays packed by zlib.
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8",
            13: "u8"}  # fmt: skip
@@ -76,7 +77,7 @@ def _refused(file: Path, why: str) -> InputError:
     return InputError(f"{file}: damaged or cut short ({why}); fetch it again")
 
 
-def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
+def _elements(content: memoryview, order: Order) -> Iterator[tuple[int, memoryview]]:
     """Type and data of one element after the other; few data lie in the tag itself."""
     at = 0
     while at < len(content):
@@ -94,7 +95,7 @@ def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview
         yield kind, content[start:end]
 
 
-def _unpacked(data: memoryview, order: str, file: Path) -> tuple[int, memoryview]:
+def _unpacked(data: memoryview, order: Order, file: Path) -> tuple[int, memoryview]:
     """Type and data of the element in packed ones; they are checked against their checksum."""
     unpack = zlib.decompressobj()
     kind, size = struct.unpack(f"{order}II", unpack.decompress(data, 8))
@@ -110,7 +111,7 @@ def _unpacked(data: memoryview, order: str, file: Path) -> tuple[int, memoryview
 
 
 def _array(
-    data: memoryview, order: str, wanted: Collection[str]
+    data: memoryview, order: Order, wanted: Collection[str]
 ) -> tuple[str, NDArray[Any] | None]:
     parts = _elements(data, order)
     flags = int(_numbers(parts, order)[0])
@@ -127,7 +128,7 @@ def _array(
 
 
 def _numbers(
-    parts: Iterator[tuple[int, memoryview]], order: str, least: int = 1
+    parts: Iterator[tuple[int, memoryview]], order: Order, least: int = 1
 ) -> NDArray[np.generic]:
     """The next element's numbers, in the machine's order of bytes."""
     kind, data = next(parts, (0, memoryview(b"")))
