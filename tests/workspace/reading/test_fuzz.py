@@ -110,8 +110,8 @@ def test_sound_files_are_read(reader: Reader, tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 def test_changed_files_are_read_or_refused(reader: Reader) -> None:
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=SAME, phases=PHASES,
-              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=SAME,
+              phases=PHASES, suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(changed(reader.sound, reader.words))
     def check(content: bytes) -> None:
         read(reader, content)
@@ -122,8 +122,8 @@ def test_changed_files_are_read_or_refused(reader: Reader) -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("reader", JSON_READERS.values(), ids=JSON_READERS)
 def test_other_values_are_read_or_refused(reader: Reader) -> None:
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=SAME, phases=PHASES,
-              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=SAME,
+              phases=PHASES, suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(restructured(reader.sound))
     def check(content: bytes) -> None:
         read(reader, content)
@@ -134,8 +134,8 @@ def test_other_values_are_read_or_refused(reader: Reader) -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 def test_any_bytes_are_read_or_refused(reader: Reader) -> None:
-    @settings(max_examples=max(5, EXAMPLES // 3), deadline=None, database=None, derandomize=SAME, phases=PHASES,
-              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @settings(max_examples=max(5, EXAMPLES // 3), deadline=None, database=None, derandomize=SAME,
+              phases=PHASES, suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(st.binary(max_size=200))
     def check(content: bytes) -> None:
         read(reader, content)
