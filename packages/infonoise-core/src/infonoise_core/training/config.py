@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from infonoise_core.config.renamed import formerly
@@ -120,6 +121,11 @@ class EngineConfig:
     """compile the network with torch.compile"""
     zero: Literal[0, 1, 2, 3] = 2
     """DeepSpeed's ZeRO stage: what is split over the processes"""
+    deepspeed: Path | None = None
+    """JSON file of DeepSpeed's own settings, such as buckets and overlap; those that options of
+    ours decide are refused"""
+    tf32: bool = True
+    """let GPUs multiply fp32 numbers with 10 bits of fraction, several times as fast"""
     workers: int = 0
     """threads that prepare the next micro-batches; 0 prepares each when it is needed"""
     log_to: tuple[str, ...] = ()

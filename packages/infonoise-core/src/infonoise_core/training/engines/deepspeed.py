@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -29,6 +30,7 @@ from infonoise_core.training.engines.base import (
     set_optimizer_by_name,
     take,
 )
+from infonoise_core.training.engines.deepspeed_file import over, read_settings
 from infonoise_core.training.engines.ranks import Ranks
 from infonoise_core.training.engines.shares import Share, Shares, divided, shapes_of
 
@@ -52,6 +54,7 @@ class DeepSpeedEngine(Ranks):
             stay in fp32.
         zero: stage; 0 is data parallel, 1 splits the optimizer's state, 2 also gradients, 3
             also weights.
+        given: A file of DeepSpeed's own settings, which take the place of ours.
     """
 
     def __init__(
@@ -62,12 +65,14 @@ class DeepSpeedEngine(Ranks):
         activation_checkpointing: bool = False,
         compile: bool = False,
         zero: Literal[0, 1, 2, 3] = 2,
+        given: Path | None = None,
     ) -> None:
         if compile and zero == 3:
             raise InputError("--compile does not go with --zero 3: give --zero 2 or leave it out")
         super().__init__(device)
         self.grad_accum, self.precision, self.compile = grad_accum, precision, compile
         self.activation_checkpointing, self.zero = activation_checkpointing, zero
+        self._given = {} if given is None else read_settings(Path(given))
         self._deepspeed = _import(self.device)
         # Alone, without a launcher.
         os.environ.setdefault("LOCAL_RANK", "0")
@@ -155,7 +160,7 @@ class DeepSpeedEngine(Ranks):
     def _settings(self) -> dict[str, Any]:
         parameters = count_parameters(self._parameters)
         size = bucket(parameters)
-        return {
+        ours = {
             # The loop divides the batch; these two only have to be there.
             "train_micro_batch_size_per_gpu": 1,
             "gradient_accumulation_steps": 1,
@@ -176,6 +181,7 @@ class DeepSpeedEngine(Ranks):
             "zero_force_ds_cpu_optimizer": False,
             "steps_per_print": 2**31,
         }
+        return over(ours, self._given)
 
     def _clip_or_skip(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         """At stage 0, between the exchange of gradients and the update."""
