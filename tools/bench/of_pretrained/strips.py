@@ -1,7 +1,6 @@
 """A few images of the same noises by several lists, small enough to stand in the results."""
 
 import base64
-from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -18,11 +17,3 @@ def strip(name: str, images: Tensor) -> Strip:
     joined = rows.transpose(1, 0, 2, 3).reshape(height, n * width, channels)
     text = base64.b64encode(joined.tobytes()).decode()
     return Strip(name, (height, n * width, channels), text)
-
-
-def values(kept: dict[str, object]) -> tuple[Sequence[int], bytes]:
-    """Shape (height, width, channels) and bytes of a strip in the results."""
-    shape, text = kept["shape"], kept["bytes"]
-    if not isinstance(shape, list) or not isinstance(text, str):
-        raise TypeError(f"strip {kept.get('name')}: has no shape and bytes")
-    return shape, base64.b64decode(text)

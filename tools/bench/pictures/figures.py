@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pictures import figure_core, figure_domains
+from pictures import figure_core, figure_domains, figure_steps
 from pictures.figure_style import Results
 
 if TYPE_CHECKING:
@@ -59,6 +59,13 @@ FIGURES = {
             "samplers",
             "Distance of drawn from real images against calls, by solver and noise levels.",
             figure_domains.vision_samplers, ("samplers",),
+        ),
+    ),
+    "pretrained": (
+        Figure(
+            "steps",
+            "A model's profile, the levels measured for it, and images of the same noises.",
+            figure_steps.measured_steps, ("fashion-epsilon",),
         ),
     ),
     "image-laws": (
