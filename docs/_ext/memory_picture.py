@@ -75,7 +75,7 @@ def _close(ax: "Axes") -> None:
     ax.axline((150, 150), slope=1, color="0.6", linestyle=":")
     ax.text(264, 255, "as estimated", color="0.4", fontsize=9)
     ax.set(
-        xlabel="MiB estimated", ylabel="MiB measured", xlim=(150, 320), ylim=(150, 320),
+        xlabel="MiB estimated", ylabel="MiB measured", xlim=(120, 210), ylim=(120, 210),
         title="8.5 million parameters, one and two processes",
     )  # fmt: skip
 

@@ -57,8 +57,8 @@ class Net(nn.Module):
 
 @dataclass(frozen=True)
 class Measured:
-    """kept, peak: bytes of this process between steps and at most, weights and all. received: bytes
-    from others in one step, where they talk over TCP.
+    """Of the process that has most. kept, peak: bytes between steps and at most, weights and all.
+    received: bytes from others in one step, where they talk over TCP.
     """
 
     engine: EngineConfig
@@ -85,7 +85,9 @@ def measure(config: EngineConfig, width: int = 1024, layers: int = _LAYERS) -> M
     _train(engine, Net(64, 2))
     meter = _Meter(engine.device)
     model = Net(width, layers)
-    kept, peak, got, parameters = _train(engine, model, meter)
+    *mine, parameters = _train(engine, model, meter)
+    every = engine.gather(mine) or [mine]
+    kept, peak, got = (max(values) for values in zip(*every, strict=True))
     batch = Batch(torch.empty(_EXAMPLES, _INPUTS))
     # Of a network of its own: DeepSpeed may have taken this one's weights apart.
     fresh = EDMDenoiser(Net(width, layers), sigma_data=1.0)

@@ -113,8 +113,9 @@ def _deepspeed(parameters: int, whole: int, part: int, engine: EngineConfig) -> 
                 "backward": whole, "update": max(whole + size, 2 * part),
             }  # fmt: skip
         case 2:
-            # A bucket and the flat copy that is averaged, while the parts of earlier ones wait.
-            exchange = 2 * size + part if size < whole else max(2 * size, size + part)
+            # A bucket and the flat copy that is averaged, of the last one of what is left, while
+            # the part of earlier ones waits; and of many buckets as much as all gradients was seen.
+            exchange = max(2 * size, size + min(size, whole - size) + part, whole)
             return {
                 "weights": whole + part, "optimizer": 2 * part, "buffers": 0,
                 "backward": exchange + waiting, "update": 2 * part,
@@ -123,8 +124,9 @@ def _deepspeed(parameters: int, whole: int, part: int, engine: EngineConfig) -> 
             return {
                 # Of the weights' part there are two: what is gathered, and what is updated.
                 "weights": 2 * part, "optimizer": 2 * part, "buffers": part + size,
-                # Weights gathered for one use, and fetched ahead; while they arrive, twice.
-                "backward": 2 * size,
+                # Weights gathered for one use and, twice while they arrive, those fetched ahead
+                # (half as many); a copy of the bucket that is averaged.
+                "backward": 3 * size,
                 "update": part,
             }  # fmt: skip
 
