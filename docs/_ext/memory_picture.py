@@ -73,7 +73,7 @@ def _close(ax: "Axes") -> None:
         _, color = next(ENGINES[known] for known in ENGINES if name.startswith(known))
         ax.plot(estimated, held, "o", color=color, markersize=6, alpha=0.8)
     ax.axline((150, 150), slope=1, color="0.6", linestyle=":")
-    ax.text(264, 255, "as estimated", color="0.4", fontsize=9)
+    ax.text(176, 170, "as estimated", color="0.4", fontsize=9)
     ax.set(
         xlabel="MiB estimated", ylabel="MiB measured", xlim=(120, 210), ylim=(120, 210),
         title="8.5 million parameters, one and two processes",
