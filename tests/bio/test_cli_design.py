@@ -52,7 +52,7 @@ def test_a_goal_raises_its_score_and_says_how_many_carry_the_weight(
         out = tmp_path / f"{strength}.fa"
         code, told, _ = run("sample", trained, "--out", out, "--samples", 40, "--particles", 32,
                             "--oracle", f"{oracle}:both", "--maximise", "gc", "--place", "TATA@3",
-                            "--strength", strength, *few)  # fmt: skip
+                            "--strength", strength, "--gradients", *few)  # fmt: skip
         assert code == 0
         assert "effective sample size" in told
         found = sequences(out)

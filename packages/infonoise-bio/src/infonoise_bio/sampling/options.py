@@ -73,8 +73,9 @@ class SampleExtras:
     particles: int = 256
     """--oracle, --power, --temperature: sequences that compete with each other; more are nearer to
     that law"""
-    gradients: bool = True
-    """--oracle: let its gradients lead the way, where it has any; the law is the same"""
+    gradients: bool = False
+    """--oracle: let its gradients lead the way, where it has any; the law is the same, but of
+    sequences of more than some tens of bases hardly a particle is left"""
     place: UseAppendAction[tuple[str, ...]] = ()
     """letters at a position from 0, such as TATAWR@30 (W: A or T, R: A or G); may be repeated"""
     power: UseAppendAction[tuple[str, ...]] = ()
