@@ -88,12 +88,12 @@ def towards(quick: bool, seed: int, tick: Tick) -> Section:
         sets[f"guided, strength {strength:g}"] = _sampled(
             run, folder / f"guided-{strength:g}.fa", n, seed,
             "--oracle", str(folder / "guide.pt2"), "--strength", str(strength),
-            "--particles", str(n),
+            "--particles", str(MANY * n),
         )  # fmt: skip
     tick("unguided")
     many = _sampled(run, folder / "many.fa", MANY * n, seed)
     sets["unguided"] = many[:n]
-    # A guided step is a call and its gradient, some three calls: four times as many are enough.
+    # As many calls of the denoiser as the population of each strength has taken.
     best = np.argsort(-_said(guide, many))[:n]
     sets[f"best {n} of {MANY * n} by the guide"] = many[best]
     reads = {"guide": _agreement(guide, held_out), "judge": _agreement(judge, held_out)}
