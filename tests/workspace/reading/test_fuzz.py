@@ -70,6 +70,9 @@ FOUND: list[tuple[str, bytes]] = [
     ("images.zip", READERS["images.zip"].sound[1:]),
     ("texts.zip", READERS["texts.zip"].sound[3:]),
     ("a.fa.zip", READERS["a.fa.zip"].sound[3:]),
+    # Of a version of the format that is yet to come.
+    ("a.fa.zip", READERS["a.fa.zip"].sound.replace(b"PK\1\2\x14\3\x14", b"PK\1\2\x14\3T")),
+    ("idx", b"\0\0\x08\xff" + b"\x7f" * 1100),
 ]
 
 

@@ -14,6 +14,12 @@ def log_edges(sigma_min: float, sigma_max: float, bins: int) -> Tensor:
     return edges
 
 
+def same_edges(one: Tensor, other: Tensor) -> bool:
+    """Whether edges (K+1,) are those of one grid, which other processors round otherwise."""
+    one, other = (edges.detach().to("cpu", torch.float64) for edges in (one, other))
+    return one.shape == other.shape and torch.allclose(one, other, rtol=1e-12, atol=0.0)
+
+
 def invert_cdf(cdf: Tensor, x: Tensor, q: Tensor) -> Tensor:
     """Invert a piecewise-linear cdf: cdf, x (K+1,) at the bin edges, q any shape -> positions in x.
 

@@ -233,6 +233,8 @@ def memory() -> int:
 def size_words(size: int) -> str:
     """Bytes in words, such as 2.5 GiB."""
     power = min(max(0, int(math.log2(max(1, size))) // 10), 4)
+    if size >= 1 << 64:  # as a damaged file may say
+        return f"2^{size.bit_length() - 1} bytes"
     value = size / 1024**power
     unit = ("bytes", "KiB", "MiB", "GiB", "TiB")[power]
     return f"{value:.0f} {unit}" if value >= 100 or not power else f"{value:.3g} {unit}"

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from infonoise_core.binning import same_edges
 from infonoise_core.errors import InputError
 from infonoise_core.profiles.isotonic import fit_mmse, smooth_rate
 from infonoise_core.profiles.profile import EntropyRateProfile
@@ -219,7 +220,7 @@ class RateEstimator:
                 f" {VERSION}: use the release that wrote it"
             )
         edges = state["edges"].to("cpu", torch.float64)
-        if not torch.equal(edges, self.edges):
+        if not same_edges(edges, self.edges):
             raise InputError(
                 f"the checkpoint's profile has {_span(edges)}, this schedule {_span(self.edges)}:"
                 " resume with the same channel and bins"

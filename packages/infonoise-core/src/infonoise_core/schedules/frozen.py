@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infonoise_core.binning import same_edges
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.processes.weighting import Weight
@@ -70,7 +71,7 @@ class FrozenProfile(TableLaw):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take the density over; InputError when it is of another schedule, grid or version."""
         check_state(state, type(self).__name__)
-        if not torch.equal(state["edges"].to("cpu", torch.float64), self.edges):
+        if not same_edges(state["edges"], self.edges):
             raise InputError(
                 "the checkpoint's frozen profile has another grid:"
                 " resume with the same channel and profile"

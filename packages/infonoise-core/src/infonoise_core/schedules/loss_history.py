@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infonoise_core.binning import same_edges
 from infonoise_core.errors import InputError
 
 VERSION = 1
@@ -82,7 +83,7 @@ class LossHistory:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take the state over; InputError when it belongs to another grid, depth or version."""
-        same_grid = torch.equal(state["edges"].to("cpu", torch.float64), self.edges)
+        same_grid = same_edges(state["edges"], self.edges)
         if state["version"] != VERSION or not same_grid:
             raise InputError(
                 "the checkpoint's loss history has another version or grid:"

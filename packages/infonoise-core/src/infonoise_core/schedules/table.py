@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infonoise_core.binning import same_edges
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.profiles.profile import EntropyRateProfile
@@ -97,7 +98,7 @@ class TableLaw:
 
     def _on_our_grid(self, profile: EntropyRateProfile) -> EntropyRateProfile:
         """The profile read at the centres of our bins, if its own are others."""
-        if torch.equal(profile.edges, self.edges):
+        if same_edges(profile.edges, self.edges):
             return profile
         rate = profile.at((self.edges[:-1] * self.edges[1:]).sqrt())
         return of_rate(self.edges, rate, profile.dim)

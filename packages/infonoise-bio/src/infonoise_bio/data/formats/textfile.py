@@ -6,10 +6,10 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, TextIO, cast
+from typing import BinaryIO, TextIO, TypeVar, cast
 
 from infonoise_core.errors import InputError
 from infonoise_core.reading import FREE_BYTES, RATIO, check_regular, open_unpacked, packing_of
@@ -17,6 +17,7 @@ from infonoise_core.reading import FREE_BYTES, RATIO, check_regular, open_unpack
 _GZIP_MAGIC, _ZIP_MAGIC = b"\x1f\x8b", b"PK\x03\x04"
 # Every bgz file ends with this empty block (SAM specification, 4.1.2): without it, it is cut off.
 _BGZ_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+_Opened = TypeVar("_Opened")
 _PACKED = (".gz", ".bgz", ".bgzf", ".bz2", ".xz", ".zip")
 
 
@@ -86,7 +87,7 @@ def open_binary(path: Path) -> Iterator[tuple[BinaryIO, Place]]:
 @contextmanager
 def _open_zip(path: Path) -> Iterator[BinaryIO]:
     """The one file in a zip."""
-    with zipfile.ZipFile(path) as archive:
+    with _known(path, lambda: zipfile.ZipFile(path)) as archive:
         member = _only(path, archive)
         if member.flag_bits & 1:
             raise InputError(
@@ -97,15 +98,19 @@ def _open_zip(path: Path) -> Iterator[BinaryIO]:
                 f"{path}: unpacks to more than {RATIO} times its size, as no such data do; if it is"
                 " meant so, unpack it first and give what comes out"
             )
-        try:
-            opened = archive.open(member)
-        except NotImplementedError:
-            raise InputError(
-                f"{path}: is packed in a way that is not known here; unpack it and give what comes"
-                " out"
-            ) from None
+        opened = _known(path, lambda: archive.open(member))
         with opened, io.BufferedReader(cast(io.RawIOBase, opened), 1 << 18) as stream:
             yield stream
+
+
+def _known(path: Path, opened: Callable[[], _Opened]) -> _Opened:
+    """What is opened; InputError for a version or packing that the library does not know."""
+    try:
+        return opened()
+    except NotImplementedError:
+        raise InputError(
+            f"{path}: is packed in a way that is not known here; unpack it and give what comes out"
+        ) from None
 
 
 def _only(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
