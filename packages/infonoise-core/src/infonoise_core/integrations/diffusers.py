@@ -119,21 +119,48 @@ def levels_for(
     x0 = _as_latents(pipeline, network, data)
     weight = next(network.parameters())
     x0 = x0.to(weight.device, torch.float32)
+    pixels = getattr(pipeline, "vae", None) is None and float(x0.abs().max()) <= 1
     renamed = {_NAMES.get(name, name): value for name, value in (condition or {}).items()}
     n = levels_in(calls, solver)
     was_training = network.training
     network.eval()
     try:
         choice = choose_levels(
-            # As the target runs it: that one does not clip where the model's own scheduler may.
-            denoiser(network, target), x0, channel(scheduler), calls, solver,
+            _as_run(network, target), x0, channel(scheduler), calls, solver,
             stock=stock_lists(scheduler, target, n), allowed=table_levels(target),
             spread=lambda sigma: noise_of(target, sigma), condition=renamed,
-            **options,
+            reference=_at_its_best(network, scheduler, pixels),
+            finish=_to_pixels if pixels else None, **options,
         )  # fmt: skip
     finally:
         network.train(was_training)
     return LevelsFor(choice, held(target, choice.sigmas))
+
+
+def _as_run(network: nn.Module, target: Any) -> nn.Module:
+    """D as the target runs the model: it does not clip where the model's own scheduler may."""
+    model = denoiser(network, target)
+    if isinstance(model, NetworkDenoiser):
+        # Levels between those of the table get the nearest step there.
+        model.whole_steps = type(target).__name__ == "DPMSolverMultistepScheduler"
+    return model
+
+
+def _at_its_best(network: nn.Module, scheduler: Any, pixels: bool) -> nn.Module:
+    """D of the model for a fine solve: x0 clipped, as its scheduler does or as its pixels are.
+
+    At high noise x0 = x - sigma eps magnifies the network's error by sigma, and without clipping a
+    fine solve carries it along, far from anything that the model was trained on.
+    """
+    model = denoiser(network, scheduler)
+    if isinstance(model, NetworkDenoiser) and model.table is not None and pixels:
+        model.clip = model.clip or 1.0
+    return model
+
+
+def _to_pixels(x: Tensor) -> Tensor:
+    """What pipelines of pixels do at their end."""
+    return x.clamp(-1, 1)
 
 
 class Call(nn.Module):

@@ -50,6 +50,7 @@ def scheduler_for(scheduler: Any, solver: str) -> Any:
             num_train_timesteps=steps, use_flow_sigmas=True, prediction_type="flow_prediction"
         )
     kept = {k: v for k, v in kept.items() if not k.startswith("sigma")}
+    kept["steps_offset"] = scheduler.config.get("steps_offset", 0)
     kept.update({} if solver == "dpmpp-2m" else {"timestep_spacing": "leading"})
     alphas = scheduler.alphas_cumprod.detach().cpu().to(torch.float64)
     made = make(**kept, trained_betas=_betas(alphas))

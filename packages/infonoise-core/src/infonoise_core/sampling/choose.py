@@ -109,6 +109,8 @@ def choose_levels(
     stock: Mapping[str, Tensor] | None = None,
     allowed: Tensor | None = None,
     spread: Callable[[float], float] | None = None,
+    reference: Denoiser | None = None,
+    finish: Callable[[Tensor], Tensor] | None = None,
     profile: EntropyRateProfile | None = None,
     condition: Mapping[str, Tensor] | None = None,
     measure: Measure = "distribution",
@@ -136,6 +138,10 @@ def choose_levels(
         allowed: (m,) ascending, the only levels that the model has; None for any.
         spread: Standard deviation of the noise that sampling starts from, of the first level; the
             level itself by default.
+        reference: The model as a fine solve is to see it, where the sampler that takes the levels
+            leaves out what makes it better, such as clipping its x0 to the range of the data; the
+            denoiser by default. The profile is measured of it too.
+        finish: What becomes of samples (n, ...) at the end, such as being cut to a range.
         profile: Of the model, where it is at hand.
         condition: Keyword arguments of the denoiser, (n, ...) each, taken in turn.
         measure: "distribution", the energy distance of what is made, or "path", the distance of
@@ -154,13 +160,15 @@ def choose_levels(
     rng = torch.Generator().manual_seed(seed)
     top = channel.sigma_max if allowed is None else float(allowed[-1])
     low = channel.sigma_min if allowed is None else float(allowed[0])
+    best_known = reference or denoiser
     if profile is None:
         profile = measure_profile(
-            denoiser, x0, channel, _BINS, _DRAWS, condition, rng, device=x0.device
+            best_known, x0, channel, _BINS, _DRAWS, condition, rng, device=x0.device
         )
     trial = Trial(
-        denoiser, x0, solver, spread or float, condition or {}, measure, examples, chunk, rng
-    )
+        denoiser, x0, solver, spread or float, condition or {}, measure, examples, chunk, rng,
+        best_known, finish,
+    )  # fmt: skip
     trial.refer(candidates.snapped(karras_grid(_fine(allowed), low, top), allowed))
     given = dict(stock or {"Karras": karras_grid(n, low, top)})
     for name, sigmas in given.items():

@@ -32,9 +32,12 @@ class Trial:
         examples: int,
         chunk: int,
         rng: torch.Generator,
+        reference: Denoiser,
+        finish: Callable[[Tensor], Tensor] | None,
     ) -> None:
         self._denoiser, self._solver, self._spread = denoiser, solver, spread
         self._measure, self._chunk, self._x0 = measure, chunk, x0
+        self._reference, self._finish = reference, finish
         self._rows = torch.arange(examples) % len(x0)
         self._condition = {name: value[self._rows] for name, value in condition.items()}
         self._noise = torch.randn(examples, *x0.shape[1:], generator=rng).to(x0.device)
@@ -56,7 +59,7 @@ class Trial:
 
     def refer(self, sigmas: Tensor) -> None:
         """The fine solve, by levels (k,), that all are held against."""
-        self._fine = self._solved(sigmas, "heun", len(self._noise))
+        self._fine = self._solved(self._reference, sigmas, "heun", len(self._noise))
 
     def error(self, sigmas: Tensor, small: bool = False) -> float:
         """Distance of the samples of a list (k,) from the fine ones."""
@@ -68,7 +71,7 @@ class Trial:
         key = (tuple(sigmas.tolist()), small)
         if key not in self._kept:
             count = self._quarter if small else len(self._noise)
-            self._kept[key] = self._solved(sigmas, self._solver, count)
+            self._kept[key] = self._solved(self._denoiser, sigmas, self._solver, count)
         return self._kept[key]
 
     def is_better(self, sigmas: Tensor, than: Tensor) -> bool:
@@ -90,15 +93,17 @@ class Trial:
     def _won(self, made: Tensor, other: Tensor, fine: Tensor) -> float:
         return _distance(other, fine, self._measure) - _distance(made, fine, self._measure)
 
-    def _solved(self, sigmas: Tensor, solver: str, count: int) -> Tensor:
+    def _solved(self, denoiser: Denoiser, sigmas: Tensor, solver: str, count: int) -> Tensor:
         ends = []
         size = self._spread(float(sigmas[0]))
         for start in range(0, count, self._chunk):
             rows = slice(start, min(start + self._chunk, count))
             condition = {name: value[rows] for name, value in self._condition.items()}
             x = size * self._noise[rows]
-            ends.append(solve(self._denoiser, x, sigmas, solver, condition=condition).x)
-        return torch.cat(ends).flatten(1).to("cpu", torch.float64)
+            ends.append(solve(denoiser, x, sigmas, solver, condition=condition).x)
+        made = torch.cat(ends)
+        made = made if self._finish is None else self._finish(made)
+        return made.flatten(1).to("cpu", torch.float64)
 
 
 def _distance(made: Tensor, fine: Tensor, measure: Measure) -> float:
