@@ -119,11 +119,11 @@ def test_trials_of_stock_lists_are_the_library_s_runs(network, trials, solver, c
 
 
 class Mistaken(torch.nn.Module):
-    """The network of a known source, whose epsilon is off by a constant where noise is high."""
+    """The network of a known source, whose epsilon is off by 1 above sigma 40."""
 
-    def __init__(self, source, alphas, wrong):
+    def __init__(self, source, alphas):
         super().__init__()
-        self.source, self.wrong = source, wrong
+        self.source = source
         self.sigma = ((1 - alphas) / alphas).sqrt().double()
         self.weight = torch.nn.Parameter(torch.zeros(1))
 
@@ -133,7 +133,7 @@ class Mistaken(torch.nn.Module):
         sigma = torch.lerp(self.sigma.log()[i], self.sigma.log()[i + 1], t - i).exp()[:, None]
         noisy = x.flatten(1).double() * (1 + sigma**2).sqrt()
         eps = (noisy - self.source.denoise(noisy, sigma[:, 0])) / sigma
-        eps = eps + self.wrong * sigma**2 / (sigma**2 + 100)
+        eps = eps + (sigma > 40)
         return SimpleNamespace(sample=eps.reshape(x.shape).float())
 
 
@@ -146,7 +146,7 @@ def source():
 @pytest.mark.parametrize("clip", [True, False])
 def test_a_network_wrong_at_high_noise_does_not_hide_which_list_is_best(source, clip):
     scheduler = diffusers.DDPMScheduler(clip_sample=clip)
-    network = Mistaken(source, scheduler.alphas_cumprod, wrong=0.02)
+    network = Mistaken(source, scheduler.alphas_cumprod)
     images = source.sample(128, torch.Generator().manual_seed(2)).reshape(-1, 1, 4, 4).float()
     found = ours.levels_for((network, scheduler), images, 5, "dpmpp-2m", examples=128, **QUICK)
     errors = {tried.name: tried.error for tried in found.choice.tried}
@@ -158,5 +158,8 @@ def test_a_network_wrong_at_high_noise_does_not_hide_which_list_is_best(source, 
         for name in SPACINGS
     }
     taken = energy(library_run(found.scheduler, network, noise, 5), fresh)
+    # Leading starts at 33, below the mistake; its score is its distance from the truth: 0.0128
+    # on new noises and good to some 10 %. A fine solve that does not clip is itself 0.03 off.
+    assert errors["leading"] == pytest.approx(truth["leading"], rel=0.25)
     assert min(SPACINGS, key=lambda name: errors[name]) == min(truth, key=lambda name: truth[name])
     assert taken <= min(truth.values())
