@@ -69,7 +69,9 @@ def test_the_same_command_goes_on_and_another_is_refused(
 ) -> None:
     code, _, err = run(capsys, "train", corpus, "--out", trained, *QUICK)
     assert (code, err.splitlines()[-1]) == (
-        2, f"error: {trained} holds a finished run: give another --out or --overwrite",
+        2,
+        f"error: {trained} holds a finished run: give more --steps to train it further, or another"
+        " --out or --overwrite",
     )  # fmt: skip
 
 

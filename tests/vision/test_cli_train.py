@@ -91,8 +91,10 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
      ["stranger", "holds no run of infonoise"]),
     (["train", "good.npz", "--out", "notes.txt"], ["notes.txt is a file"]),
     (["train", "good.npz", "--out", "notes.txt/new"], ["notes.txt", "Not a directory"]),
-    (["train", "good.npz", "--out", "run"], ["run", "finished", "--overwrite"]),
-    (["train", "good.npz", "--out", "cut", "--steps", "7", *QUICK], ["cut", "steps was 6"]),
+    (["train", "good.npz", "--out", "run"], ["run", "batch-size was 8", "--overwrite"]),
+    (["train", "good.npz", "--out", "run", "--steps", "6", *QUICK],
+     ["run", "finished", "more --steps", "--overwrite"]),
+    (["train", "good.npz", "--out", "cut", "--steps", "5", *QUICK], ["cut", "steps was 6"]),
     (["train", "more.npz", "--out", "cut", "--steps", "6", *QUICK], ["cut", "data was good.npz"]),
     (["train", "good.npz", "--out", "cut comparison"], ["cut comparison", "other settings"]),
     # With --overwrite a mistake must not cost the earlier run

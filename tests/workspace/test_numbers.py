@@ -51,7 +51,7 @@ STATED = {
     ],
     "docs/trainers.md": ["SD 1.5 and SDXL", "a total variation below 0.1"],
     "docs/text.md": ["Churn (0.1 to 0.3)"],
-    "docs/dna.md": ["0.5 means that the classifier"],
+    "docs/dna.md": ["0.5 means that the classifier", "4.6 million bases"],
     "docs/tutorials/own-loop.md": [
         "4 ln 2 = 2.773 nats",  # closed forms
         "5.545 nats",

@@ -57,8 +57,8 @@ def test_wheel_holds_the_whole_package(package, wheels):
 def test_core_is_small_and_needs_numpy_and_torch_alone(wheels):
     path = wheels["infonoise-core"]
     # The verbs of all domains lie in core, and adapters to other libraries; runs that go
-    # on, are planned and are spread over processes: 331 kB, and room for a tenth more.
-    assert path.stat().st_size < 360_000
+    # on, are planned, spread over processes and saved by all of them: 360 kB, and a little room.
+    assert path.stat().st_size < 380_000
     with zipfile.ZipFile(path) as wheel:
         (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = email.message_from_bytes(wheel.read(name))

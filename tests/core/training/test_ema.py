@@ -9,7 +9,7 @@ from torch import nn
 
 from infonoise_core.training.ema import Keep, WeightAverage, power_keep
 from infonoise_core.training.engines.shares import Shares, divided, shapes_of
-from infonoise_core.training.loop import _keep
+from infonoise_core.training.loop import _keeps
 
 from ..two_points import CONFIG
 
@@ -22,9 +22,10 @@ def following(model: nn.Module, keep: Keep) -> WeightAverage:
 
 
 def test_plain_average_forgets_by_its_half_life() -> None:
-    keep = _keep(replace(CONFIG, ema_half_life=100.0))
+    (keep,) = _keeps(replace(CONFIG, ema_half_life=100.0))
     assert math.prod(keep(step) for step in range(20_000, 20_100)) == pytest.approx(0.5)
-    assert _keep(replace(CONFIG, ema_decay=0.99))(5000) == 0.99
+    (plain,) = _keeps(replace(CONFIG, ema_decay=0.99))
+    assert plain(5000) == 0.99
     probe = nn.Linear(1, 1, bias=False)
     average = following(probe, keep)
     with torch.no_grad():
