@@ -39,6 +39,13 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def forget(folder: Path) -> None:
+    """Take away a lock that a killed process has left; one that is held stays."""
+    if (folder / LOCK_FILE).exists():
+        with contextlib.suppress(InputError, OSError), locked(folder):
+            pass
+
+
 def _taken(path: Path, folder: Path) -> int:
     try:
         import fcntl

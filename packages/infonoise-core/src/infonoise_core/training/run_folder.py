@@ -9,6 +9,7 @@ from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
 from infonoise_core.files import read_json, write_json
 from infonoise_core.folders.clear import clear, foreign, is_empty, strangers
+from infonoise_core.folders.lock import forget
 from infonoise_core.folders.marker import MARKER_FILE, mark, marker_of
 from infonoise_core.folders.names import CONFIG_FILE
 from infonoise_core.training.artifact import is_artefact, read_card, verify
@@ -72,6 +73,7 @@ def _is_unfinished(out: Path, settings: Mapping[str, Any], finished: str, replac
         )
     longer = is_longer(read_run(out), settings)
     if (out / finished).exists() and not longer:
+        forget(out)  # of a process that was killed when all but its end was done
         raise InputError(
             f"{out} holds a finished run: give more --steps to train it further, or another"
             f" --out{replace}"
