@@ -65,6 +65,7 @@ FOUND: list[tuple[str, bytes]] = [
     ("tokenizer.model", READERS["tokenizer.model"].sound.replace(b"</s>", b"\xbc/s>")),
     ("a.jaspar", b">\n b\nA [ 3 0 ]\nC [ 0 4 ]\nG [ 1 0 ]\nT [ 0 0 ]\n"),
     ("a.pfm", b">"),
+    ("a.transfac", "\U00010000".encode()),
     ("a.transfac", b"ID!a\nP0 A C G T\n01 3 0 1 2\nXX\n//\n"),
     # Its directory lies before the start of the file.
     ("images.zip", READERS["images.zip"].sound[1:]),

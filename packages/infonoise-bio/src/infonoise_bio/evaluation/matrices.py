@@ -16,8 +16,9 @@ from Bio import motifs
 from numpy.typing import NDArray
 
 from infonoise_bio.alphabet import BASES
-from infonoise_bio.data.formats.textfile import open_text
+from infonoise_bio.data.formats.textfile import open_binary
 from infonoise_core.errors import InputError
+from infonoise_core.reading import read_upto, size_words
 
 FORMATS = "JASPAR, MEME, TRANSFAC, HOMER, or numbers under a line '>id name'"
 # What probabilities are multiplied with, so that a pseudocount weighs as little as beside counts.
@@ -50,9 +51,13 @@ def read_matrices(path: Path) -> list[Matrix]:
     Raises:
         InputError: Where it holds none, or one that cannot be read or can be read two ways.
     """
-    with open_text(path) as (handle, place):
+    with open_binary(path) as (stream, place):
         place.record = "motifs"
-        text = handle.read(_MOST)
+        # Bytes: asked for so many characters, Python makes room for four times as many.
+        content = read_upto(stream, _MOST + 1)
+        if len(content) > _MOST:
+            raise InputError(f"{path}: holds more than {size_words(_MOST)}; give a part of it")
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise InputError(f"{path}: holds no motif; give {FORMATS}")
     if text.lstrip().startswith("MEME version"):
