@@ -77,7 +77,11 @@ def engine(request: pytest.FixtureRequest, base: Path) -> str:
 
 
 def weights(run: Path, part: str = "ema") -> dict[str, torch.Tensor]:
-    return load_file(run / "checkpoints" / f"step-{UPDATES:08d}" / f"{part}.safetensors")
+    """Of all processes: each has written its share."""
+    files = (run / "checkpoints" / f"step-{UPDATES:08d}").glob(f"{part}*.safetensors")
+    found = {name: tensor for file in files for name, tensor in load_file(file).items()}
+    assert found
+    return found
 
 
 def profiles(run: Path) -> dict[str, EntropyRateProfile]:
