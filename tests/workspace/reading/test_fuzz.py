@@ -22,7 +22,7 @@ from infonoise_core.training import checkpoint
 from .changes import changed, restructured
 from .readers import JSON_READERS, READERS, Reader
 
-# A search of an hour, with other examples each time it is begun:
+# A longer search, with other examples each time it is begun (150: one to six minutes were seen):
 # INFONOISE_FUZZ=150 pytest tests/workspace/reading
 EXAMPLES = int(os.environ.get("INFONOISE_FUZZ", "30"))
 SAME = "INFONOISE_FUZZ" not in os.environ
