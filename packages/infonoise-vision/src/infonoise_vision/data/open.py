@@ -28,7 +28,7 @@ def open_source(source: str | Path | None = None) -> Opened:
     """
     if source is None or source == DIGITS:
         return Opened(read_digits())
-    from infonoise_vision.data.formats import huggingface as hub
+    from infonoise_vision.data.formats.tables import huggingface as hub
 
     if str(source).startswith(hub.PREFIX):
         return hub.read_hub(str(source).removeprefix(hub.PREFIX))
@@ -54,8 +54,9 @@ def read_digits() -> Arrays:
 
 def _open_folder(folder: Path) -> Opened:
     from infonoise_vision.data.formats import containers, packed
-    from infonoise_vision.data.formats import huggingface as hub
     from infonoise_vision.data.formats.kinds import image_places
+    from infonoise_vision.data.formats.tables import huggingface as hub
+    from infonoise_vision.data.formats.tables import parquet
     from infonoise_vision.data.parts import open_parts
     from infonoise_vision.data.published import read_published_folder
 
@@ -72,8 +73,8 @@ def _open_folder(folder: Path) -> Opened:
     published = read_published_folder(folder, files)
     if published is not None:
         return published
-    if any(name.lower().endswith(hub.PARQUET) for name in files.names):
-        return hub.read_parquet_folder(folder)
+    if any(name.lower().endswith(parquet.SUFFIX) for name in files.names):
+        return parquet.read_parquet_folder(folder, files.names)
     shards = sorted(file for file in folder.iterdir() if containers.is_tar(file))
     name = folder.resolve().name
     return _open_tars(folder, shards) if shards else open_parts(files, name)
@@ -99,15 +100,15 @@ def _is_test(name: str) -> bool:
 
 def _open_file(path: Path) -> Opened:
     from infonoise_vision.data.formats import containers, npz
-    from infonoise_vision.data.formats import huggingface as hub
+    from infonoise_vision.data.formats.tables import parquet
     from infonoise_vision.data.parts import open_parts
     from infonoise_vision.data.published import read_published_archive, read_published_file
 
     published = read_published_file(path)
     if published is not None:
         return published
-    if path.suffix.lower() == hub.PARQUET:
-        return hub.read_parquet(path)
+    if path.suffix.lower() == parquet.SUFFIX:
+        return parquet.read_parquet(path)
     if path.suffix.lower() == ".npz":
         return npz.read_archive(path)
     if path.suffix.lower() == ".zip":

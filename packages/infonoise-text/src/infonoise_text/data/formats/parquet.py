@@ -21,7 +21,9 @@ def read(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
     # It is read from its end; what comes packed or in a tar has none until it is there.
     source = stream if stream.seekable() else io.BytesIO(everything(stream, where))
     try:
-        with parquet.ParquetFile(source) as file:
+        # In this thread alone: where threads of Arrow read a Python file, an error in the file can
+        # end the process (a known fault of Arrow, issue 45214).
+        with parquet.ParquetFile(source, pre_buffer=False) as file:
             names = file.schema_arrow.names
             column = field if field in names else field.partition(".")[0]
             if column not in names:
@@ -30,7 +32,7 @@ def read(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
                     " --field"
                 )
             number = 0
-            for batch in file.iter_batches(batch_size=_ROWS, columns=[column]):
+            for batch in file.iter_batches(_ROWS, columns=[column], use_threads=False):
                 for value in batch.column(0).to_pylist():
                     number += 1
                     try:
