@@ -17,12 +17,14 @@ from infonoise_core.app.options import (
 from infonoise_core.app.trained import TrainedRun, open_trained, options_of, refuse_others
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.schema import Evaluated
+from infonoise_core.folders.names import CONFIG_FILE
 from infonoise_core.schedules.fixed import Schedule
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_vision.data.fingerprint import alike, describe, fingerprint
 from infonoise_vision.data.images import Parts, class_words
 from infonoise_vision.data.latents import refuse_other_code
 from infonoise_vision.data.options import SHARE
+from infonoise_vision.evaluation.given.files import check_files, evaluate_files
 from infonoise_vision.evaluation.held_out import ImageEvaluation, evaluation_of
 from infonoise_vision.evaluation.profile import check_picture, show_births, show_gap, show_groups
 from infonoise_vision.evaluation.tables import check_cache, evaluate
@@ -160,11 +162,29 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         return write_samples(ImageRun.of(run), command)
 
     def check_evaluate(self, command: EvaluateOptions) -> None:
-        """InputError for too few samples, and for a folder of classifiers that is none."""
+        """InputError for too few samples, and for a folder of classifiers that is none.
+
+        So for what is no run, and for options that say nothing of images --against others.
+        """
         if command.samples < 2:
             raise InputError(f"--samples {command.samples}: a distance needs at least 2")
         if command.options.classifier:
             check_cache(command.options.cache)
+        if command.options.against is not None:
+            check_files(command)
+        elif not (command.run / CONFIG_FILE).is_file():
+            raise InputError(
+                f"{command.run}: no run here ({CONFIG_FILE} is missing); give the --out of a train"
+                " command, or for images the real ones, --against DATA"
+            )
+
+    def evaluates_files(self, command: EvaluateOptions) -> bool:
+        """With --against."""
+        return command.options.against is not None
+
+    def evaluate_files(self, command: EvaluateOptions) -> Evaluated:
+        """Images in files against real ones."""
+        return evaluate_files(command)
 
     def evaluate(self, run: Run, data: Parts, command: EvaluateOptions) -> Evaluated:
         """The likelihood bound, and distances of generated from real images."""

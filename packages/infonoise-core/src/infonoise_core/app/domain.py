@@ -213,6 +213,14 @@ class Domain(ABC, Generic[Data, Options]):
     def check_evaluate(self, command: EvaluateOptions) -> None:
         """InputError, before anything is computed, for options that cannot be evaluated by."""
 
+    def evaluates_files(self, command: EvaluateOptions) -> bool:
+        """Whether `evaluate` is to measure samples that lie in files, whoever made them."""
+        return False
+
+    def evaluate_files(self, command: EvaluateOptions) -> Evaluated:
+        """The verb `evaluate` of such samples; `command.run` is where they lie."""
+        raise NotImplementedError
+
     def evaluation_file(self, command: EvaluateOptions) -> str:
         """Name of what `evaluate` writes into the run; `report` shows that of this name."""
         from infonoise_core.evaluation.schema import EVALUATION_FILE

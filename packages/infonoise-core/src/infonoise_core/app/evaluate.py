@@ -28,12 +28,18 @@ def run_evaluate(domain: Domain[Data, Options], command: EvaluateOptions) -> Non
     """
     with spread(command.sampler.device) as ranks:
         ranks.share(lambda: _check(domain, command))
+        if domain.evaluates_files(command):
+            found = ranks.share(lambda: domain.evaluate_files(command))
+            if ranks.rank == 0:
+                _write(found, command.out, _head_of_files(domain, command))
+            return
         run, data = ranks.agree(
             lambda: _opened(domain, command), lambda opened: {"step": opened[0].step}
         )
         found = domain.evaluate(run, data, command)
     if ranks.rank == 0:
-        _write(domain, run, command, found)
+        out = command.out or command.run / domain.evaluation_file(command)
+        _write(found, out, _head(domain, run, command))
 
 
 def _check(domain: Domain[Data, Options], command: EvaluateOptions) -> None:
@@ -51,20 +57,16 @@ def _opened(
     return run, data_of(domain, run, command.data)
 
 
-def _write(
-    domain: Domain[Data, Options],
-    run: TrainedRun[Options],
-    command: EvaluateOptions,
-    found: Evaluated,
-) -> None:
+def _write(found: Evaluated, out: Path | None, head: Mapping[str, Any]) -> None:
+    """Print what was found, and write it where there is a place for it."""
     for note in found.notes:
         print(note, file=sys.stderr)
-    out = command.out or command.run / domain.evaluation_file(command)
-    head = _head(domain, run, command)
-    _say_replaced(out, head)
-    write_json(out, to_record(found, head))
+    if out is not None:
+        _say_replaced(out, head)
+        write_json(out, to_record(found, head))
     print_tables(found.tables)
-    print(f"{out}: written")
+    if out is not None:
+        print(f"{out}: written")
 
 
 def _head(
@@ -82,6 +84,17 @@ def _head(
         "data": run.settings[domain.summary_key],
         "split": command.split,
         "samples": command.samples,
+    }
+
+
+def _head_of_files(domain: Domain[Data, Options], command: EvaluateOptions) -> dict[str, Any]:
+    """The same of numbers that are no run's."""
+    interface = domain.interface
+    return {
+        "program": interface.program,
+        "versions": versions_with({interface.program: interface.version}),
+        "files": str(command.run),
+        "split": command.split,
     }
 
 

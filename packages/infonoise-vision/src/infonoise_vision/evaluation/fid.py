@@ -54,6 +54,27 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
     return float(_between(metric, first, second))
 
 
+def moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (d,) and covariance (d, d) of features (n, d), in double precision."""
+    x = features.double()
+    return x.mean(0), x.T.cov()
+
+
+def frechet_of_moments(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> float:
+    """The same of means (d,) and covariances (d, d): |m - m'|^2 + tr(S + S' - 2 (S S')^1/2)."""
+    (mean, one), (other_mean, other) = first, second
+    root = _root(one)
+    # S^1/2 S' S^1/2 has the eigenvalues of S S' and is symmetric.
+    cross = torch.linalg.eigvalsh(root @ other @ root).clamp_min(0).sqrt().sum()
+    return float((mean - other_mean).square().sum() + one.trace() + other.trace() - 2 * cross)
+
+
+def _root(matrix: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    root: Tensor = vectors * values.clamp_min(0).sqrt() @ vectors.T
+    return root
+
+
 def kernel_distance(first: Tensor, second: Tensor, seed: int = 0) -> tuple[float, float]:
     """KID of features (n, d) and (m, d), and its standard error over other draws of both sets.
 

@@ -1,7 +1,7 @@
 """Which images are generated and which real ones they are compared with: as many of both."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -33,6 +33,8 @@ class Drawn:
         truth, hidden: Of completed images, what they were, and (n, 1, h, w) true at pixels that
             were not known; else None.
         label: (n,) true classes of completed images.
+        known: Kind of features -> those of the reference and of the other (n, d), where they are
+            there already.
     """
 
     generated: ImageSet
@@ -43,6 +45,7 @@ class Drawn:
     hidden: Tensor | None = None
     label: Tensor | None = None
     against: Split = "test"
+    known: Mapping[str, tuple[Tensor, Tensor | None]] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -242,6 +245,13 @@ def features(images: ImageSet, of: Callable[[Tensor], Tensor]) -> Tensor:
         of: Images (b, c, h, w) in [-1, 1] -> (b, d).
     """
     return torch.cat([of(x) for x in in_parts(images)])
+
+
+def features_of_both(
+    reference: ImageSet, other: ImageSet | None, of: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor | None]:
+    """(n, d) of the reference and of the other real images, where there are some."""
+    return features(reference, of), None if other is None else features(other, of)
 
 
 def in_parts(images: ImageSet) -> Iterator[Tensor]:

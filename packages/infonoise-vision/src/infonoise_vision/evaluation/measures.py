@@ -15,9 +15,17 @@ from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.classifier import Classifier
 from infonoise_vision.evaluation.energy import energy_of_sets
 from infonoise_vision.evaluation.fid import frechet_distance, kernel_distance, precision_recall
-from infonoise_vision.evaluation.generated import WORDS, Drawn, features, in_parts
+from infonoise_vision.evaluation.generated import (
+    WORDS,
+    Drawn,
+    features,
+    features_of_both,
+    in_parts,
+)
 
 VALUE, REAL = "value", "real to real"
+# Kinds of features, as names of measures have them.
+CLASSIFIER, INCEPTION = "clf", "inception"
 
 
 def row(
@@ -42,7 +50,7 @@ def row(
 def classifier_rows(drawn: Drawn, classifier: Classifier) -> list[Row]:
     """Distances in features of a classifier of the data, and its accuracy on completed images."""
     name = "a classifier of the training images"
-    rows = _distances("clf", "fd", drawn, classifier.features_of, name)
+    rows = _distances(CLASSIFIER, "fd", drawn, classifier.features_of, name)
     if drawn.label is not None and drawn.truth is not None:
         rows.append(
             row(
@@ -62,7 +70,7 @@ def inception_rows(drawn: Drawn, of: Callable[[Tensor], Tensor]) -> list[Row]:
     Args:
         of: Images (n, c, h, w) in [-1, 1] -> (n, d), those of `fidelity.Inception`.
     """
-    return _distances("inception", "fid", drawn, of, "FID's Inception network")
+    return _distances(INCEPTION, "fid", drawn, of, "FID's Inception network")
 
 
 def energy_rows(drawn: Drawn, device: torch.device) -> list[Row]:
@@ -107,9 +115,8 @@ def _accuracy(classifier: Classifier, images: ImageSet, label: Tensor) -> float:
 def _distances(
     kind: str, frechet: str, drawn: Drawn, of: Callable[[Tensor], Tensor], whose: str
 ) -> list[Row]:
-    n, reference = drawn.tag, features(drawn.reference, of)
-    generated = features(drawn.generated, of)
-    other = None if drawn.other is None else features(drawn.other, of)
+    n, generated = drawn.tag, features(drawn.generated, of)
+    reference, other = drawn.known.get(kind) or features_of_both(drawn.reference, drawn.other, of)
     kid, error = kernel_distance(reference, generated)
     precision, recall = precision_recall(reference, generated)
     floors = (None, None) if other is None else precision_recall(reference, other)

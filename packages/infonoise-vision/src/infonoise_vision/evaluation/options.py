@@ -29,12 +29,22 @@ class EvaluateExtras:
     """--complete: ddnm or replace; left out, ddnm"""
     cache: Path | None = None
     """folder of trained classifiers (else INFONOISE_CACHE, or .cache/infonoise in the home)"""
+    against: str | None = None
+    """measure images that lie in a folder, .zip or .npz, in place of a run: the real ones that they
+    are compared with, as train takes them, or a file of --save-reference"""
+    binarize: float | None = None
+    """--against: make real images black or white, as train does"""
+    save_reference: Path | None = None
+    """--against: write what is needed of the real images here (.npz), for further comparisons"""
 
     def __post_init__(self) -> None:
         if self.bound_images < 2:
             raise InputError(f"--bound-images {self.bound_images}: a bound needs at least 2")
         if self.method is not None and self.complete is None:
             raise InputError(f"--method {self.method}: says how to --complete; give that as well")
+        if self.against is None and (self.binarize is not None or self.save_reference is not None):
+            option = "--binarize" if self.binarize is not None else "--save-reference"
+            raise InputError(f"{option}: is for images that are compared --against others")
         if self.complete == "label":
             raise InputError("--complete label: a class cannot be completed from; train with it")
 

@@ -38,7 +38,7 @@ def read_archive(path: Path) -> Opened:
     `levels`, one number, for grey levels other than 256. With `x_train` there may be `x_test` and
     `y_test`.
     """
-    with _opened(path) as archive:
+    with opened(path) as archive:
         key = _image_key(path, archive.files)
         label_key = next((key for key in LABEL_KEYS if key in archive.files), None)
         if label_key is None and key == "arr_0" and _are_labels(path, archive, "arr_1"):
@@ -52,18 +52,18 @@ def read_archive(path: Path) -> Opened:
 
 def read_numbers(path: Path, key: str) -> NDArray[np.int64]:
     """One array (n,) of whole numbers, and nothing else of the archive."""
-    with _opened(path) as archive:
+    with opened(path) as archive:
         if key not in archive.files:
             raise InputError(f"{path}: has no {key}; fetch it again")
-        stored = _member(path, archive, key)
+        stored = member(path, archive, key)
     if stored.ndim != 1 or stored.dtype.kind not in "iu":
         raise InputError(f"{path}, array '{key}': holds no whole numbers; fetch it again")
     return stored.astype(np.int64)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[NpzFile]:
-    """The archive, checked."""
+def opened(path: Path) -> Iterator[NpzFile]:
+    """An archive whose arrays are what they say; InputError for any other file."""
     check_regular(path)
     with path.open("rb") as file:  # numpy leaves a file open that it cannot read
         try:
@@ -84,7 +84,7 @@ def _opened(path: Path) -> Iterator[NpzFile]:
 
 def _read(path: Path, archive: NpzFile, key: str, label_key: str | None) -> Arrays:
     where = f"{path}, array '{key}'"
-    stored = _member(path, archive, key)
+    stored = member(path, archive, key)
     if key == "data" and stored.ndim == 2 and (flat := _square(stored.shape[1])):
         stored = stored.reshape(len(stored), *flat)
     stored = _channels_first(where, stored)
@@ -96,7 +96,7 @@ def _read(path: Path, archive: NpzFile, key: str, label_key: str | None) -> Arra
 
 
 def _are_labels(path: Path, archive: NpzFile, key: str) -> bool:
-    return key in archive.files and _member(path, archive, key).ndim == 1
+    return key in archive.files and member(path, archive, key).ndim == 1
 
 
 def _image_key(path: Path, keys: list[str]) -> str:
@@ -110,7 +110,8 @@ def _image_key(path: Path, keys: list[str]) -> str:
     raise InputError(f"{path}: {holds}; store the images under the key 'images'")
 
 
-def _member(path: Path, archive: NpzFile, key: str) -> NDArray[Any]:
+def member(path: Path, archive: NpzFile, key: str) -> NDArray[Any]:
+    """One array; InputError where it cannot be read."""
     try:
         array = archive[key]
     except ValueError as error:  # what numpy raises for arrays of Python objects
@@ -198,7 +199,7 @@ def _grey(where: str, images: NDArray[Any], levels: int | None) -> NDArray[np.ui
 def _levels(path: Path, archive: NpzFile) -> int | None:
     if LEVELS_KEY not in archive.files:
         return None
-    stored = _member(path, archive, LEVELS_KEY)
+    stored = member(path, archive, LEVELS_KEY)
     if stored.size != 1 or stored.dtype.kind not in "ui" or not 2 <= int(stored.item()) <= 256:
         raise InputError(f"{path}, array '{LEVELS_KEY}': store one whole number from 2 to 256")
     return int(stored.item())
@@ -209,7 +210,7 @@ def _labels(
 ) -> tuple[Labels, tuple[str, ...]]:
     if key is None:
         return None, ()
-    stored = _member(path, archive, key)
+    stored = member(path, archive, key)
     if stored.shape not in ((count,), (count, 1)):
         raise InputError(
             f"{path}, array '{key}': has shape {stored.shape} for {count} images; "

@@ -1,0 +1,1 @@
+"""Images that lie in files, whoever made them, measured against real ones."""
