@@ -184,7 +184,8 @@ class ImageDomain(Domain[Parts, ImageOptions]):
 
     def evaluate_files(self, command: EvaluateOptions) -> Evaluated:
         """Images in files against real ones."""
-        return evaluate_files(command)
+        said = command.samples != self.interface.evaluated
+        return evaluate_files(command, command.samples if said else None)
 
     def evaluate(self, run: Run, data: Parts, command: EvaluateOptions) -> Evaluated:
         """The likelihood bound, and distances of generated from real images."""

@@ -52,7 +52,6 @@ from infonoise_vision.evaluation.measures import (
     row,
 )
 from infonoise_vision.evaluation.options import EvaluateExtras
-from infonoise_vision.interface import INTERFACE
 
 
 def check_files(command: EvaluateOptions) -> None:
@@ -73,13 +72,14 @@ def check_files(command: EvaluateOptions) -> None:
         check_output(extras.save_reference, command.overwrite)
 
 
-def evaluate_files(command: EvaluateOptions) -> Evaluated:
+def evaluate_files(command: EvaluateOptions, most: int | None = None) -> Evaluated:
     """Measure images of a folder or an archive against real ones.
 
-    All are compared, as far as there are as many real ones; --samples may say fewer.
+    All are compared, as far as there are as many real ones.
 
     Args:
         command: Its options are `EvaluateExtras`, with `against`.
+        most: Compare no more; None for all.
     """
     extras: EvaluateExtras = command.options
     given = replace(load_images(command.run), labels=None, classes=())
@@ -87,8 +87,8 @@ def evaluate_files(command: EvaluateOptions) -> Evaluated:
     inception = None
     if extras.inception_weights is not None:
         inception = Inception(extras.inception_weights, given.shape[0], device)
-    if command.samples != INTERFACE.evaluated and command.samples < len(given):
-        given = _some(given, command.samples, command.sampler.seed)
+    if most is not None and most < len(given):
+        given = _some(given, most, command.sampler.seed)
     kind = holds(Path(source))
     if kind == "moments":
         return _against_moments(given, inception, Path(source))
