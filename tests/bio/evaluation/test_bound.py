@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from infonoise_bio.alphabet import MASKED
 from infonoise_bio.evaluation.bound import LikelihoodBound
-from infonoise_bio.models.denoiser import IndependentBases, ModelConfig, make_denoiser
+from infonoise_bio.models.config import ModelConfig
+from infonoise_bio.models.denoiser import IndependentBases, make_denoiser
 from infonoise_bio.models.encoding import Encoding, make_encoding
 from infonoise_bio.models.options import NetworkConfig
 from infonoise_bio.synthetic import DEMO, PlantedDna

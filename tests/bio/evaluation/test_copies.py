@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from infonoise_bio.alphabet import MASKED, letters_of, reverse_complement_codes
-from infonoise_bio.evaluation.copies import TrainingWords, edit_distance, nearest_distance
+from infonoise_bio.evaluation.copies import (
+    TrainingWords,
+    distance_per_base,
+    edit_distance,
+    nearest_distance,
+)
 from infonoise_core.errors import InputError
 
 bases = arrays.arrays(np.uint8, st.integers(0, 8), elements=st.integers(0, 3))
@@ -30,6 +35,30 @@ def test_edit_distance_is_the_recursion(first, second):
         return min(change, distance(i - 1, j) + 1, distance(i, j - 1) + 1)
 
     assert edit_distance(first, second) == distance(len(first), len(second))
+
+
+def padded(codes: np.ndarray, before: int, after: int) -> np.ndarray:
+    return np.pad(codes, ((0, 0), (before, after)), constant_values=MASKED)
+
+
+def test_padding_is_no_difference_and_no_length():
+    train, other = drawn(40, 30), drawn(8, 20, seed=1)
+    near = nearest_distance(other, train)
+    assert (nearest_distance(padded(other, 0, 15), padded(train, 2, 3)) == near).all()
+    assert edit_distance(padded(other[:1], 3, 0)[0], padded(other[:1], 0, 9)[0]) == 0
+    mixed = np.concatenate([padded(other, 0, 10), drawn(2, 30, seed=2)])
+    distances = np.array([10] * 8 + [30] * 2)
+    assert distance_per_base(distances, mixed) == pytest.approx((8 * 10 / 20 + 2) / 10)
+
+
+def test_a_copy_without_its_end_is_contained_and_what_is_too_short_does_not_count():
+    train = drawn(50, 60)
+    short = padded(train[:3, :25], 0, 35)
+    tiny = padded(drawn(4, 10, seed=3), 0, 50)
+    words = TrainingWords(train)
+    assert words.nearness(np.concatenate([short, tiny])).containment == 1
+    assert words.nearness(tiny).containment == 0
+    assert words.nearness(short).longest.tolist() == [25] * 3
 
 
 def test_copies_on_either_strand_are_fully_contained_and_random_bases_are_not():

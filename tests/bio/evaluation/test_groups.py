@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from infonoise_bio.evaluation.groups import grouped_profile
-from infonoise_bio.models.denoiser import ModelConfig, make_denoiser
+from infonoise_bio.models.config import ModelConfig
+from infonoise_bio.models.denoiser import make_denoiser
 from infonoise_bio.models.encoding import make_encoding
 from infonoise_bio.models.options import NetworkConfig
 from infonoise_core.errors import InputError

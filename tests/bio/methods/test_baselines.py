@@ -13,7 +13,7 @@ from infonoise_bio.methods.autoregressive import autoregressive_nats
 from infonoise_bio.methods.masked import bound_nats
 from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.registry import BASELINES
-from infonoise_bio.models.denoiser import Conditions, ModelConfig
+from infonoise_bio.models.config import Conditions, ModelConfig
 from infonoise_bio.models.encoding import make_encoding
 from infonoise_bio.models.options import NetworkConfig
 from infonoise_bio.synthetic import demo_sequences

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from infonoise_bio.alphabet import MASKED, base_frequencies, reverse_complement_codes
 from infonoise_bio.data.batch import example_batch
-from infonoise_bio.data.sequences import SequenceSet, describe
+from infonoise_bio.data.sequences import SequenceSet
 from infonoise_bio.evaluation.bound import LikelihoodBound
 from infonoise_bio.evaluation.held_out import DnaEvaluation
+from infonoise_bio.examples import describe
 from infonoise_bio.methods.diffusion import DnaTask, Hiding
 from infonoise_bio.methods.options import LOSS_NAMES, Objective
 from infonoise_bio.methods.recipe import conditions_of, encoding_of, schedule_context

@@ -11,7 +11,7 @@ from infonoise_bio.methods.autoregressive import autoregressive_nats, sample_lef
 from infonoise_bio.methods.given import GivenBases
 from infonoise_bio.methods.masked import sample_masked
 from infonoise_bio.methods.registry import BASELINES
-from infonoise_bio.models.denoiser import Conditions, ModelConfig
+from infonoise_bio.models.config import Conditions, ModelConfig
 from infonoise_bio.models.encoding import make_encoding
 from infonoise_bio.models.options import NetworkConfig
 from infonoise_bio.sampling.sequences import Condition

@@ -7,13 +7,8 @@ import pytest
 import torch
 
 from infonoise_bio.alphabet import MASKED
-from infonoise_bio.models.denoiser import (
-    BaseDenoiser,
-    Conditions,
-    IndependentBases,
-    ModelConfig,
-    make_denoiser,
-)
+from infonoise_bio.models.config import Conditions, ModelConfig
+from infonoise_bio.models.denoiser import BaseDenoiser, IndependentBases, make_denoiser
 from infonoise_bio.models.encoding import make_encoding
 from infonoise_bio.models.options import ENCODING_NAMES, NetworkConfig
 from infonoise_core.errors import InputError

@@ -9,7 +9,8 @@ import torch
 from Bio import SeqIO
 
 from infonoise_bio.alphabet import MASKED, Codes
-from infonoise_bio.models.denoiser import BaseDenoiser, Conditions, ModelConfig, make_denoiser
+from infonoise_bio.models.config import Conditions, ModelConfig
+from infonoise_bio.models.denoiser import BaseDenoiser, make_denoiser
 from infonoise_bio.models.encoding import make_encoding
 from infonoise_bio.models.options import ENCODING_NAMES, NetworkConfig
 from infonoise_bio.sampling.sequences import (

@@ -16,7 +16,8 @@ from infonoise_bio.methods.autoregressive import sample_left_to_right
 from infonoise_bio.methods.masked import sample_masked
 from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.registry import BASELINES
-from infonoise_bio.models.denoiser import ModelConfig, make_denoiser
+from infonoise_bio.models.config import ModelConfig
+from infonoise_bio.models.denoiser import make_denoiser
 from infonoise_bio.models.encoding import make_encoding
 from infonoise_bio.models.network import NetworkConfig
 from infonoise_core import VarianceExploding

@@ -21,7 +21,8 @@ from infonoise_bio.interface import INTERFACE
 from infonoise_bio.methods.diffusion import DnaTask
 from infonoise_bio.methods.options import DnaOptions, Objective
 from infonoise_bio.methods.recipe import encoding_of, weight_of
-from infonoise_bio.models.denoiser import ModelConfig, make_denoiser
+from infonoise_bio.models.config import ModelConfig
+from infonoise_bio.models.denoiser import make_denoiser
 from infonoise_bio.models.options import NetworkConfig
 from infonoise_core.app.options import TrainOptions
 from infonoise_core.app.train import run_train

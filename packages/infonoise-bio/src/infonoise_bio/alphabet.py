@@ -64,6 +64,11 @@ def letters_of(codes: Codes) -> list[str]:
     return [row.tobytes().decode("ascii") for row in _TO_LETTERS[codes]]
 
 
+def designs_of(codes: Codes) -> list[str]:
+    """Sequences in which all bases are known, as text: what is masked at their end is padding."""
+    return [text.rstrip("N") for text in letters_of(codes)]
+
+
 def reverse_complement(letters: bytes) -> bytes:
     """The other strand, read from its own 5' end; ambiguity codes and case are respected."""
     return bytes(Seq(letters).reverse_complement())  # type: ignore[no-untyped-call]

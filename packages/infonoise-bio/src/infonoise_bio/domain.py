@@ -8,23 +8,24 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from infonoise_bio.alphabet import Codes, letters_of
+from infonoise_bio.alphabet import Codes, designs_of
 from infonoise_bio.data.formats.fasta import check_fasta
 from infonoise_bio.data.formats.textfile import stem_of
-from infonoise_bio.data.sequences import SequenceSet, describe
+from infonoise_bio.data.sequences import SequenceSet
 from infonoise_bio.evaluation.chains import chain_lines
 from infonoise_bio.evaluation.measures import Subject, evaluate_run
 from infonoise_bio.evaluation.options import EvaluateExtras, ProfileExtras
 from infonoise_bio.evaluation.pictures import figures
 from infonoise_bio.evaluation.profile import measured_profile, profile_lines, write_profile
-from infonoise_bio.examples import load_examples, parts
+from infonoise_bio.examples import bases_in, describe, load_examples, parts
 from infonoise_bio.methods.base import Trained
 from infonoise_bio.methods.diffusion import sampling_of
 from infonoise_bio.methods.options import DnaOptions
 from infonoise_bio.methods.recipe import encoding_of, model_config, schedule_context
 from infonoise_bio.methods.registry import BASELINES, DIFFUSION
 from infonoise_bio.methods.towards import generate_towards
-from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
+from infonoise_bio.models.config import ModelConfig
+from infonoise_bio.models.denoiser import BaseDenoiser, of_length
 from infonoise_bio.sampling.options import SampleExtras
 from infonoise_bio.sampling.sequences import (
     Condition,
@@ -41,7 +42,6 @@ from infonoise_core.app.options import (
     SampleOptions,
 )
 from infonoise_core.app.trained import TrainedRun, data_of, options_of
-from infonoise_core.config.tree import settings_of
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.evaluation.schema import Evaluated
@@ -81,14 +81,14 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
 
     def fingerprint(self, data: SequenceSet) -> str:
         """Of what is learned from and held out, in its order; ids do not count."""
-        return fingerprint(
-            (name, getattr(data, name)) for name in ("codes", "split", "labels", "numbers")
-        )
+        names = ["codes", "split", "labels", "numbers"]
+        names += [] if data.lengths is None else ["lengths"]
+        return fingerprint((name, getattr(data, name)) for name in names)
 
     def about(self, data: SequenceSet) -> str:
         training = data.part("train")
         return (
-            f"{len(training):,} sequences of {data.length} bases from {data.source}:"
+            f"{len(training):,} sequences of {bases_in(describe(data))} from {data.source}:"
             f" {'; '.join(data.notes)}"
         )
 
@@ -120,7 +120,7 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
         return chain_lines(*_measured(data))
 
     def model_settings(self, data: SequenceSet, options: DnaOptions) -> dict[str, Any]:
-        return {"model": settings_of(model_config(options.objective, parts(data, "val")[0]))}
+        return {"model": model_config(options.objective, parts(data, "val")[0]).to_dict()}
 
     # Trained runs
 
@@ -163,6 +163,8 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
         method = BASELINES.get(str(run.settings.get("method")), DIFFUSION)
         condition = Condition(extras.condition.label, extras.condition.numbers())
         trained = trained_of(run)
+        trained = replace(trained, denoiser=of_length(trained.denoiser, extras.length))
+        model = trained.denoiser.config
         condition.rows(trained.denoiser)  # refused before anything is drawn
         for line in far_from_training(condition, trained.denoiser):
             print(line)
@@ -172,6 +174,11 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
                     f"{run.path}: --oracle, --place, --gc, --power and --temperature"
                     " are for runs of train"
                 )
+            if model.lengths is not None:
+                raise InputError(
+                    f"{run.path}: its sequences differ in length; give --length, such as"
+                    f" {model.length}, with --oracle, --place, --gc, --power or --temperature"
+                )
             return generate_towards(trained, condition, command)
         with progress(command.samples, "sample") as reporter:
             chunks = method.sample(
@@ -180,8 +187,10 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
             )  # fmt: skip
             fields = extras.condition.fields()
             number = write_designs(command.out, chunks, extras.prefix, fields)
-        length = trained.denoiser.config.length
-        return f"{command.out}: {number:,} sequences of {length} bases"
+        bases = f"{model.length} bases"
+        if model.lengths is not None:
+            bases = f"{model.lengths.lengths[0]} to {bases}, as training had them"
+        return f"{command.out}: {number:,} sequences of {bases}"
 
     def evaluate(
         self, run: TrainedRun[DnaOptions], data: SequenceSet, command: EvaluateOptions
@@ -241,7 +250,7 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
     def card(self, settings: Mapping[str, Any]) -> dict[str, str]:
         sequences, objective = settings["sequences"], settings["objective"]
         rows = {
-            "sequences": f"{sequences['train']:,}, of {sequences['length']} bases",
+            "sequences": f"{sequences['train']:,}, of {bases_in(sequences)}",
             "strand": objective["strand"],
             "encoding": objective["encoding"],
             "network": f"{objective['network']}, {objective['size']}",
@@ -277,4 +286,4 @@ def _of_baselines(run: Path) -> bool:
 
 
 def _text(codes: Codes) -> str:
-    return "\n".join(letters_of(np.asarray(codes[:SHOWN])))
+    return "\n".join(designs_of(np.asarray(codes[:SHOWN])))

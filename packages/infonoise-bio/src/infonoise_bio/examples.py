@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.options import PLANTED, Examples, Splitting, Windowing
 from infonoise_bio.data.sequences import SequenceSet, load_sequences
+from infonoise_bio.data.split import SPLITS
 from infonoise_bio.synthetic import demo_sequences
 from infonoise_core.errors import InputError
 
@@ -76,3 +79,28 @@ def parts(sequences: SequenceSet, held_out: str) -> tuple[SequenceSet, SequenceS
             " give at least 2 of each"
         )
     return training, found
+
+
+def describe(sequences: SequenceSet) -> dict[str, str | int | float | list[str]]:
+    """What sequences are, as plain values: for the settings of a run and for results."""
+    parts = np.bincount(sequences.split, minlength=len(SPLITS)).tolist()
+    shortest = {} if sequences.lengths is None else {"shortest": int(sequences.lengths.min())}
+    return {
+        "name": sequences.source,
+        "length": sequences.length,
+        **shortest,
+        **dict(zip(SPLITS, parts, strict=True)),
+        "classes": list(sequences.classes),
+        "numbers": list(sequences.number_names),
+        "known": float(sequences.mask.mean()),
+    }
+
+
+def bases_in(described: Mapping[str, Any]) -> str:
+    """How long sequences are, in words.
+
+    Args:
+        described: What `describe` says of them.
+    """
+    low, high = described.get("shortest"), described["length"]
+    return f"{high} bases" if low is None else f"{low} to {high} bases"

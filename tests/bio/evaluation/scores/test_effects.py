@@ -12,7 +12,7 @@ from infonoise_bio.data.formats.record import Record
 from infonoise_bio.evaluation.scores.effects import effects, of_neighbours, write_effects
 from infonoise_bio.evaluation.scores.score import Scorer
 from infonoise_bio.evaluation.scores.track import base_bits, draw_logos, write_track
-from infonoise_bio.models.denoiser import ModelConfig
+from infonoise_bio.models.config import ModelConfig
 from infonoise_bio.models.encoding import Encoding, make_encoding
 from infonoise_bio.models.options import NetworkConfig
 from infonoise_bio.synthetic import Planted, PlantedDna

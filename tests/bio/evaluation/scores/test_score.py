@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from infonoise_bio.alphabet import MASKED, codes_of
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.evaluation.bound import LikelihoodBound
 from infonoise_bio.evaluation.scores.score import Scorer, write_scores
-from infonoise_bio.models.denoiser import BaseDenoiser, Conditions, ModelConfig, make_denoiser
+from infonoise_bio.models.config import Conditions, ModelConfig
+from infonoise_bio.models.denoiser import BaseDenoiser, make_denoiser
 from infonoise_bio.models.encoding import make_encoding
+from infonoise_bio.models.lengths import LengthLaw
 from infonoise_bio.models.options import NetworkConfig
 from infonoise_core.errors import InputError
 from infonoise_core.training.task import Batch
@@ -110,3 +113,28 @@ def test_a_table_comes_out_complete_or_not_at_all(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["scores.tsv"]
     with pytest.raises(InputError, match="multiple of 4"):
         Scorer(denoiser(), PRIOR, 0.002, 80.0, levels=6)
+
+
+def test_a_score_is_that_of_the_sequence_whatever_it_is_padded_to():
+    rng = np.random.default_rng(3)
+    some = [
+        Record(f"r{n}", "".join(rng.choice(list("ACGT"), n)).encode(), {}, f"record r{n}")
+        for n in (3, LENGTH, 11, 1)
+    ]
+    model = denoiser(0.1)
+    model.config = replace(model.config, lengths=LengthLaw((1, LENGTH), ((1, 1),)))
+    scorer = Scorer(model, PRIOR, 0.002, 80.0, levels=8)
+    together = list(scorer.score(some))
+    for record, score in zip(some, together, strict=True):
+        (alone,) = scorer.score([record])
+        assert score.bases == alone.bases == len(record)
+        # Convolutions of another width add up in another order, in float32.
+        assert score.nats == pytest.approx(alone.nats, abs=1e-4)
+    codes, lengths = scorer.codes(some)
+    wide = torch.nn.functional.pad(codes[:1, :3], (0, LENGTH - 3), value=MASKED)
+    unaware = scorer.parts(wide).mean()
+    assert abs(float(unaware) - together[0].nats) > 1e-3  # lengths are what makes it so
+    assert lengths.tolist() == [3, LENGTH, 11, 1]
+    long = Record("long", b"A" * (LENGTH + 1), {}, "record long")
+    with pytest.raises(InputError, match=f"takes at most {LENGTH}"):
+        scorer.check(long)

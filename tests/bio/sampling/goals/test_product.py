@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from infonoise_bio.models.denoiser import ModelConfig
+from infonoise_bio.models.config import ModelConfig
 from infonoise_bio.models.encoding import Encoding, make_encoding
 from infonoise_bio.models.options import NetworkConfig
 from infonoise_bio.sampling.goals.product import Factor, product, step

@@ -4,15 +4,14 @@ from typing import Any
 
 from rich.table import Table
 
-from infonoise_bio.data.sequences import SequenceSet, describe
+from infonoise_bio.data.sequences import SequenceSet
 from infonoise_bio.domain import BASELINES_COMMAND
 from infonoise_bio.evaluation.chains import chains_by_class
-from infonoise_bio.examples import load_examples, parts
+from infonoise_bio.examples import describe, load_examples, parts
 from infonoise_bio.methods.recipe import model_config, schedule_context
 from infonoise_bio.methods.registry import BASELINES
 from infonoise_bio.options import Baselines
 from infonoise_core import terminal
-from infonoise_core.config.tree import settings_of
 from infonoise_core.files import write_json
 from infonoise_core.folders.lock import locked
 from infonoise_core.schedules.registry import make_schedule
@@ -29,7 +28,7 @@ def run_baselines(config: Baselines) -> None:
     objective = config.objective
     sequences = load_examples(config.examples, config.data)
     training, held_out = parts(sequences, "test")
-    model = settings_of(model_config(objective, training))
+    model = model_config(objective, training).to_dict()
     settings = run_settings(BASELINES_COMMAND, config, sequences=describe(sequences), model=model)
     settings.pop("device")
     out, kind = config.out, type(config)

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from infonoise_bio.alphabet import MASKED
 from infonoise_bio.data.formats.fasta import check_fasta, write_fasta
 from infonoise_bio.data.templates import read_templates
 from infonoise_bio.domain import trained_of
@@ -23,19 +22,23 @@ def run_infill(config: Infill) -> None:
         raise InputError(
             f"{config.run}: was trained without bases that are given; train with --infill 0.5"
         )
-    length = trained.denoiser.config.length
-    templates = read_templates(config.templates, config.reading, config.change, length)
+    model = trained.denoiser.config
+    templates = read_templates(
+        config.templates, config.reading, config.change, model.length,
+        shorter=model.lengths is not None,
+    )  # fmt: skip
     codes = np.repeat(templates.codes, config.each, axis=0)
-    allowed = templates.allowed
+    allowed, lengths = templates.allowed, templates.lengths
     if allowed is not None:
         allowed = np.repeat(allowed, config.each, axis=0)
+    if lengths is not None:
+        lengths = np.repeat(lengths, config.each)
     condition = Condition(config.condition.label, config.condition.numbers())
     with progress(len(codes), "infill") as reporter:
         chunks = infill(
             trained.denoiser, codes, sampling_of(trained, config.sampler), condition,
-            lambda done, _: reporter.advance(done), allowed,
+            lambda done, _: reporter.advance(done), allowed, lengths,
         )  # fmt: skip
         records = records_of(chunks, templates.names(config.each), config.condition.fields())
         number = write_fasta(config.out, records)
-    free = float((templates.codes == MASKED).mean())
-    print(f"{config.out}: {number:,} sequences, {free:.0%} of their bases designed")
+    print(f"{config.out}: {number:,} sequences, {templates.free:.0%} of their bases designed")

@@ -1,6 +1,7 @@
 """`infonoise-bio score`: likelihood bounds, of sequences, their bases, or of alleles."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
@@ -57,19 +58,19 @@ def _score_sequences(
     config: options.Score, scorer: Scorer, label: int | None, counts: Counts
 ) -> int:
     total = 0
-    for record in _windows(config, counts):
+    for record in _windows(config, scorer, counts):
         scorer.check(record)
         total += 1
     _check_some(total, config, counts)
     with progress(total, "score") as reporter:
-        scores = scorer.score(_windows(config, Counts()), label, config.chunk)
+        scores = scorer.score(_windows(config, scorer, Counts()), label, config.chunk)
         write_scores(config.out, _counted(scores, reporter))
     if config.track is not None:
         with progress(total, "track") as reporter:
-            bits = base_bits(scorer, _windows(config, Counts()), label, config.chunk)
+            bits = base_bits(scorer, _windows(config, scorer, Counts()), label, config.chunk)
             write_track(config.track, _counted(bits, reporter))
     if config.logo is not None:
-        some = islice(_windows(config, Counts()), LOGOS)
+        some = islice(_windows(config, scorer, Counts()), LOGOS)
         cost = -torch.tensor(scorer.denoiser.config.frequencies).double().log2().numpy()
         found = list(base_bits(scorer, some, label))
         draw_logos(config.logo, found, cost, overwrite=config.overwrite)
@@ -91,7 +92,7 @@ def _score_changes(config: options.Score, scorer: Scorer, label: int | None, cou
 def _pairs(config: options.Score, scorer: Scorer, counts: Counts) -> Iterator[Pair]:
     reading, length = config.reading, scorer.denoiser.config.length
     if config.vcf is None or reading.genome is None:
-        return of_neighbours(_windows(config, counts))
+        return of_neighbours(_windows(config, scorer, counts))
     variants = variants_by_chromosome(config.vcf, reading, counts)
     return of_alleles(alleles(variants, reading.genome, length, reading.edge, counts))
 
@@ -107,8 +108,12 @@ def _check_some(total: int, config: options.Score, counts: Counts) -> None:
         )
 
 
-def _windows(config: options.Score, counts: Counts) -> Iterator[Record]:
-    return fit(read_sources(config.data, config.reading, counts), config.windowing, counts)
+def _windows(config: options.Score, scorer: Scorer, counts: Counts) -> Iterator[Record]:
+    several = scorer.denoiser.config.lengths is not None
+    windowing = config.windowing
+    if several and windowing.window is None:
+        windowing = replace(windowing, lengths="as-they-are")
+    return fit(read_sources(config.data, config.reading, counts), windowing, counts)
 
 
 def _counted(found: Iterable[T], reporter: Reporter) -> Iterator[T]:

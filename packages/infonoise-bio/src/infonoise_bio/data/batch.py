@@ -28,14 +28,16 @@ def example_batch(sequences: SequenceSet, index: NDArray[np.int64], encoding: En
         encoding: What makes points of their codes.
 
     Returns:
-        x0 (n, C, L), and as conditions `mask` (n, L) where a base is not known, `label` (n,) and
-        `activity` (n, k) where the sequences have them.
+        x0 (n, C, L), and as conditions `mask` (n, L) where a base is not known, `length` (n,),
+        `label` (n,) and `activity` (n, k) where the sequences have them.
     """
     codes = torch.from_numpy(np.array(sequences.codes[index]))
     condition: dict[str, Tensor] = {}
     mask = codes != MASKED
     if not bool(mask.all()):
         condition["mask"] = mask
+    if sequences.lengths is not None:
+        condition["length"] = torch.from_numpy(np.array(sequences.lengths[index]))
     if sequences.labels is not None:
         condition["label"] = torch.from_numpy(np.array(sequences.labels[index]))
     if sequences.numbers is not None:

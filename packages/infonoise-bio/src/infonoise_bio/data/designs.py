@@ -1,11 +1,12 @@
 """Designed sequences from a file, brought together like those that a run makes itself."""
 
+from array import array
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from infonoise_bio.alphabet import codes_of
+from infonoise_bio.alphabet import MASKED, codes_of
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.record import Record
@@ -22,7 +23,7 @@ LEAST = 20
 def read_designs(
     path: Path, like: SequenceSet, n: int, label: str | None = None, seed: int = 0
 ) -> SequenceSet:
-    """Sequences of a file, of the length and with the classes of `like`.
+    """Sequences of a file, of the length (or as long at most) and with the classes of `like`.
 
     Labels are taken if every sequence has one in its header.
 
@@ -38,10 +39,12 @@ def read_designs(
         InputError: Names a sequence of another length, or of a class that is not there.
     """
     rows, ids, labels = bytearray(), list[str](), list[str | None]()
+    lengths = array("q")
     for record in read_source(path, Reading(), Counts()):
         said = _label(record, like)
         if label is None or said in (None, label):
-            rows += codes_of(record.letters)
+            rows += codes_of(record.letters).ljust(like.length, bytes([MASKED]))
+            lengths.append(len(record))
             ids.append(record.id)
             labels.append(said)
     if len(ids) < LEAST:
@@ -60,15 +63,17 @@ def read_designs(
         numbers=None,
         number_names=(),
         lower=None,
+        lengths=None if like.lengths is None else np.array(lengths),
     )
     return designs.take(np.sort(np.random.default_rng(seed).permutation(len(ids))[:n]))
 
 
 def _label(record: Record, like: SequenceSet) -> str | None:
-    if len(record) != like.length:
+    most = "" if like.lengths is None else "at most "
+    if len(record) > like.length or (like.lengths is None and len(record) != like.length):
         raise InputError(
-            f"{record.where} has {len(record)} bases and those of {like.source} {like.length};"
-            f" give designs of {like.length}"
+            f"{record.where} has {len(record)} bases and those of {like.source}"
+            f" {most}{like.length}; give designs of {most}{like.length}"
         )
     label = record.fields.get(LABEL)
     if label is not None and label not in like.classes:

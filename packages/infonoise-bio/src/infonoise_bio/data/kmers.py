@@ -26,13 +26,19 @@ def two_strand_digest(codes: bytes) -> int:
     return digest(min(codes, complement_codes(codes)))
 
 
-def two_strand_digests(codes: Codes) -> NDArray[np.uint64]:
-    """`two_strand_digest` of each row of (n, L)."""
-    return np.fromiter((two_strand_digest(row.tobytes()) for row in codes), np.uint64, len(codes))
+def two_strand_digests(
+    codes: Codes, lengths: NDArray[np.int64] | None = None
+) -> NDArray[np.uint64]:
+    """`two_strand_digest` of each row of (n, L), without padding where there are lengths (n,)."""
+    ends = [None] * len(codes) if lengths is None else lengths.tolist()
+    rows = (row[:end].tobytes() for row, end in zip(codes, ends, strict=True))
+    return np.fromiter(map(two_strand_digest, rows), np.uint64, len(codes))
 
 
-def similarity_clusters(codes: Codes, k: int) -> NDArray[np.int64]:
-    """(n,) cluster of each sequence (n, L), named by its first member.
+def similarity_clusters(
+    codes: Codes, k: int, lengths: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """(n,) cluster of each sequence (n, L), or of lengths (n,), named by its first member.
 
     Two sequences are in one cluster if they are the same on either strand, or share a k-mer
     (k <= 31) on either strand that has no masked base and three different letters or more; and so
@@ -40,7 +46,7 @@ def similarity_clusters(codes: Codes, k: int) -> NDArray[np.int64]:
     a few times that of the codes.
     """
     parent = np.arange(len(codes), dtype=np.int64)
-    parent = _join(parent, *_neighbours(two_strand_digests(codes), parent))
+    parent = _join(parent, *_neighbours(two_strand_digests(codes, lengths), parent))
     width = codes.shape[1] - k + 1
     if width < 1:
         return parent

@@ -14,6 +14,7 @@ PLANTED = "planted"
 # both: the other strand is as good an example; forward: it is none.
 Strand = Literal["both", "forward"]
 Anchor = Literal["center", "start", "end"]
+Lengths = Literal["one", "as-they-are"]
 Shorter = Literal["error", "pad", "drop"]
 Ambiguous = Literal["mask", "drop", "error"]
 LowerCase = Literal["ignore", "keep", "mask"]
@@ -24,10 +25,14 @@ Change = Literal["n", "lower", "feature"]
 
 @dataclass(frozen=True)
 class Windowing:
-    """How sequences come to one length, and what becomes of letters that are no clear base."""
+    """How long sequences are, and what becomes of letters that are no clear base."""
 
     window: int | None = None
-    """length of an example; needed where sequences differ in length"""
+    """length of an example, where sequences differ in length; with --lengths as-they-are, what
+    longer ones are cropped to"""
+    lengths: Lengths = "one"
+    """one: all examples have the same; as-they-are: each keeps its own, and new ones are drawn as
+    long as those of training are"""
     stride: int | None = None
     """cut windows this far apart out of longer sequences, instead of one"""
     anchor: Anchor = "center"
@@ -44,6 +49,16 @@ class Windowing:
             raise InputError(f"--window {self.window}: give 1 base or more")
         if self.stride is not None and (self.stride < 1 or self.window is None):
             raise InputError(f"--stride {self.stride}: give 1 base or more, and --window with it")
+        if self.as_they_are and (self.stride is not None or self.shorter != "error"):
+            raise InputError(
+                "--lengths as-they-are cuts no windows and pads none: leave out --stride and"
+                " --shorter"
+            )
+
+    @property
+    def as_they_are(self) -> bool:
+        """Whether each sequence keeps its length."""
+        return self.lengths == "as-they-are"
 
 
 @dataclass(frozen=True)
@@ -78,7 +93,7 @@ class Splitting:
 
 @dataclass(frozen=True)
 class Examples:
-    """How a file becomes sequences of one length; the same in train and compare."""
+    """How a file becomes sequences; the same in train and compare."""
 
     label: str | None = None
     """column, FASTA header word or qualifier that holds the class of a sequence"""

@@ -1,6 +1,6 @@
-"""Files -> examples: sequences of one length, as codes that fit a memory map.
+"""Files -> examples: sequences as codes that fit a memory map.
 
-`sources` knows the formats, `windows` brings sequences to one length, `split` holds some out.
+`sources` knows the formats, `windows` their lengths, `split` holds some out.
 """
 
 from array import array
@@ -31,13 +31,13 @@ from infonoise_bio.data.split import (
     split_of_word,
     straddling,
 )
-from infonoise_bio.data.windows import fit
+from infonoise_bio.data.windows import fit, of_lengths, padded
 from infonoise_core.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
 class SequenceSet:
-    """Sequences of one length L; every array may be a memory map.
+    """Sequences of one length L, or of several up to L; every array may be a memory map.
 
     Attributes:
         source: Where they come from, for reports.
@@ -47,6 +47,7 @@ class SequenceSet:
         labels: (n,) int64 index into `classes`, len(classes) for none of them; or None.
         numbers: (n, len(number_names)) float32, or None.
         lower: (n, L) whether a base was in lower case, or None where that was not kept.
+        lengths: (n,) bases of each, code 4 being padding from there on; None where all have L.
         counts: What was met in reading.
         notes: What was decided, one line each.
     """
@@ -60,6 +61,7 @@ class SequenceSet:
     numbers: NDArray[np.float32] | None = None
     number_names: tuple[str, ...] = ()
     lower: NDArray[np.bool_] | None = None
+    lengths: NDArray[np.int64] | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -72,6 +74,7 @@ class SequenceSet:
             "labels": (self.labels, (n,)),
             "numbers": (self.numbers, (n, len(self.number_names))),
             "lower": (self.lower, (n, length)),
+            "lengths": (self.lengths, (n,)),
         }
         for name, (values, shape) in expected.items():
             if values is not None and values.shape != shape:
@@ -85,8 +88,13 @@ class SequenceSet:
 
     @property
     def length(self) -> int:
-        """Bases of one sequence."""
+        """Bases of one sequence, of the longest where they differ."""
         return int(self.codes.shape[1])
+
+    @property
+    def mean_length(self) -> float:
+        """Bases of a sequence on average, unknown ones included."""
+        return self.length if self.lengths is None else float(self.lengths.mean())
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -103,6 +111,7 @@ class SequenceSet:
             labels=None if self.labels is None else self.labels[rows],
             numbers=None if self.numbers is None else self.numbers[rows],
             lower=None if self.lower is None else self.lower[rows],
+            lengths=None if self.lengths is None else self.lengths[rows],
         )
 
     def part(self, name: str) -> "SequenceSet":
@@ -110,19 +119,6 @@ class SequenceSet:
         if name not in SPLITS:
             raise InputError(f"no part '{name}': give one of {', '.join(SPLITS)}")
         return self.take(np.flatnonzero(self.split == SPLITS.index(name)))
-
-
-def describe(sequences: SequenceSet) -> dict[str, str | int | float | list[str]]:
-    """What sequences are, as plain values: for the settings of a run and for results."""
-    parts = np.bincount(sequences.split, minlength=len(SPLITS)).tolist()
-    return {
-        "name": sequences.source,
-        "length": sequences.length,
-        **dict(zip(SPLITS, parts, strict=True)),
-        "classes": list(sequences.classes),
-        "numbers": list(sequences.number_names),
-        "known": float(sequences.mask.mean()),
-    }
 
 
 def load_sequences(
@@ -174,7 +170,7 @@ class _Gathered:
         self._label, self._numbers, self._splitting = label, numbers, splitting
         self._keep_lower, self._unlabelled = keep_lower, unlabelled
         self._by, self._may_divide = splitting.split, False
-        self._codes, self._lower = bytearray(), bytearray()
+        self._codes, self._lower, self._lengths = bytearray(), bytearray(), array("q")
         self.ids: dict[str, int] = {}
         self._labels: list[str] = []
         self._values = array("f")
@@ -191,6 +187,7 @@ class _Gathered:
                     f" {before}; give every sequence its own"
                 )
             self._codes += codes_of(window.letters)
+            self._lengths.append(len(window))
             if self._keep_lower:
                 self._lower += lower_of(window.letters)
             if self._label:
@@ -228,8 +225,10 @@ class _Gathered:
 
     def finish(self, source: str, counts: Counts) -> SequenceSet:
         n = len(self.ids)
-        codes = np.frombuffer(self._codes, np.uint8).reshape(n, -1)
-        lower = np.frombuffer(self._lower, np.bool_).reshape(n, -1) if self._keep_lower else None
+        every = np.array(self._lengths)
+        codes = padded(self._codes, every, MASKED)
+        lower = padded(self._lower, every, 0).view(np.bool_) if self._keep_lower else None
+        lengths = every if (every != codes.shape[1]).any() else None
         names = sorted(set(self._labels) - {""})
         if self._label and not names:
             raise InputError(f"{source}: no sequence has a field '{self._label}' (--label)")
@@ -237,10 +236,10 @@ class _Gathered:
         number = {name: i for i, name in enumerate([*names, ""])}
         index = np.array([number[label] for label in self._labels], np.int64)
         values = np.array(self._values, np.float32).reshape(n, -1) if self._numbers else None
-        split, keep, note = self._decide(codes)
+        split, keep, note = self._decide(codes, lengths)
         sizes = np.bincount(split[keep], minlength=3)
         part_sizes = ", ".join(f"{name} {size:,}" for name, size in zip(SPLITS, sizes, strict=True))
-        repeated = n - len(np.unique(two_strand_digests(codes)))
+        repeated = n - len(np.unique(two_strand_digests(codes, lengths)))
         copies = (f"{repeated:,} copies of another sequence, on either strand",) if repeated else ()
         whole = SequenceSet(
             source,
@@ -252,12 +251,15 @@ class _Gathered:
             values,
             self._numbers,
             lower,
+            lengths,
             counts.to_dict(),
-            (*counts.lines(), *copies, f"{note}; {part_sizes}"),
+            (*counts.lines(), *of_lengths(every), *copies, f"{note}; {part_sizes}"),
         )
         return whole if keep.all() else whole.take(np.flatnonzero(keep))
 
-    def _decide(self, codes: Codes) -> tuple[Split, NDArray[np.bool_], str]:
+    def _decide(
+        self, codes: Codes, lengths: NDArray[np.int64] | None
+    ) -> tuple[Split, NDArray[np.bool_], str]:
         """Part of each sequence, which are kept, and what was done."""
         keep = np.ones(len(codes), np.bool_)
         if self._by == "chromosome":
@@ -265,7 +267,7 @@ class _Gathered:
             return split, keep, note
         if self._by == "similarity":
             try:
-                split, note = split_by_similarity(codes, self._splitting)
+                split, note = split_by_similarity(codes, self._splitting, lengths)
             except OneCluster:
                 # Windows of one genome that overlap: nothing but stretches of it can be held out.
                 if not self._may_divide:
@@ -273,13 +275,14 @@ class _Gathered:
                 self._by = "region"
             else:
                 return split, keep, note
-        k = self._splitting.cluster_k or default_k(codes.shape[1])
+        k = self._splitting.cluster_k or default_k(codes.shape[1], lengths)
         if self._by == "region":
             split, keep, note = split_by_region(self._places, codes.shape[1], self._splitting)
         else:
             split = np.frombuffer(self._split, np.uint8)
             note = f"split as field '{self._splitting.split_column}' says"
-        across = straddling(similarity_clusters(codes[keep], k), split[keep])
+        own = None if lengths is None else lengths[keep]
+        across = straddling(similarity_clusters(codes[keep], k, own), split[keep])
         if across:
             note += f" (warning: {across:,} clusters that share a {k}-mer lie in several parts)"
         return split, keep, note

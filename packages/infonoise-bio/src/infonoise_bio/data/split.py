@@ -32,20 +32,26 @@ class OneCluster(InputError):
     """Too much hangs together for parts to be made of clusters."""
 
 
-def default_k(length: int) -> int:
-    """24, less for short sequences: a third of them, but at least 12."""
+def default_k(length: int, lengths: NDArray[np.int64] | None = None) -> int:
+    """24, less for short sequences: a third of them, but at least 12.
+
+    Of several `lengths` (n,) their median counts.
+    """
+    length = length if lengths is None else int(np.median(lengths))
     return min(24, max(12, length // 3))
 
 
-def split_by_similarity(codes: Codes, splitting: Splitting) -> tuple[Split, str]:
+def split_by_similarity(
+    codes: Codes, splitting: Splitting, lengths: NDArray[np.int64] | None = None
+) -> tuple[Split, str]:
     """(n,) index into SPLITS for sequences (n, L), and one line that says what was done.
 
     No sequence of one part shares a k-mer with one of another (see `similarity_clusters`). Which
     clusters are held out depends on their content and the seed, not on the order of the file.
     """
-    k = splitting.cluster_k or default_k(codes.shape[1])
-    cluster = similarity_clusters(codes, k)
-    digests = two_strand_digests(codes)
+    k = splitting.cluster_k or default_k(codes.shape[1], lengths)
+    cluster = similarity_clusters(codes, k, lengths)
+    digests = two_strand_digests(codes, lengths)
     if splitting.val or splitting.test:
         _check_different(codes, digests)
     least = np.full(len(codes), np.iinfo(np.uint64).max, np.uint64)

@@ -1,5 +1,6 @@
 """Sequences of which some bases may change: what marks them, and reading them."""
 
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,11 +30,19 @@ class Templates:
         codes: (n, L), 4 where a base may change.
         ids: Their names.
         allowed: (n, L, 4) what may stand there, by letters such as R; None where all are N.
+        lengths: (n,) bases of each, where they may differ.
     """
 
     codes: Codes
     ids: tuple[str, ...]
     allowed: NDArray[np.bool_] | None = None
+    lengths: NDArray[np.int64] | None = None
+
+    @property
+    def free(self) -> float:
+        """Share of the bases that may change."""
+        beyond = 0 if self.lengths is None else self.codes.size - int(self.lengths.sum())
+        return (int((self.codes == MASKED).sum()) - beyond) / (self.codes.size - beyond)
 
     def names(self, each: int) -> Callable[[int], str]:
         """Number of a design, from 0 -> its name; with several for each template, numbered."""
@@ -42,7 +51,9 @@ class Templates:
         return lambda number: f"{self.ids[number // each]}_{number % each + 1}"
 
 
-def read_templates(path: Path, reading: Reading, change: Change, length: int) -> Templates:
+def read_templates(
+    path: Path, reading: Reading, change: Change, length: int, *, shorter: bool = False
+) -> Templates:
     """Templates of `length` bases.
 
     Args:
@@ -50,17 +61,20 @@ def read_templates(path: Path, reading: Reading, change: Change, length: int) ->
         reading: How it is read.
         change: What of them may change.
         length: Bases of the model's sequences.
+        shorter: Whether they may have fewer.
 
     Raises:
         InputError: Names a record of another length, with the id of another one, or with nothing
             that may change.
     """
     rows, letters, ids = bytearray(), bytearray(), dict[str, None]()
+    lengths = array("q")
     for record in _marked(path, reading, change):
-        if len(record) != length:
+        if len(record) > length or (len(record) != length and not shorter):
+            most = "at most " if shorter else ""
             raise InputError(
-                f"{record.where} has {len(record)} bases and the model takes {length}; give"
-                f" templates of {length}"
+                f"{record.where} has {len(record)} bases and the model takes {most}{length}; give"
+                f" templates of {most}{length}"
             )
         if record.id in ids:
             raise InputError(f"{record.where}: the id is taken twice; give every template its own")
@@ -68,14 +82,15 @@ def read_templates(path: Path, reading: Reading, change: Change, length: int) ->
         if MASKED not in codes:
             raise InputError(f"{record.where}: nothing in it may change; {_FIXES[change]}")
         ids[record.id] = None
-        rows += codes
-        letters += record.letters.upper()
+        rows += codes.ljust(length, bytes([MASKED]))
+        letters += record.letters.upper().ljust(length, b"N")
+        lengths.append(len(record))
     found = np.frombuffer(rows, np.uint8).reshape(len(ids), length)
     free = found == MASKED
     said = np.frombuffer(letters, np.uint8).reshape(len(ids), length)
     some = free & (said != ord("N"))
     allowed = _ALLOWED[said] | ~free[..., None] if some.any() else None
-    return Templates(found, tuple(ids), allowed)
+    return Templates(found, tuple(ids), allowed, np.array(lengths) if shorter else None)
 
 
 # Letter -> the bases that it stands for (256, 4).

@@ -1,7 +1,13 @@
-"""Records of any length -> windows of one length: cropped, tiled or padded, never invented."""
+"""Records of any length -> windows of one length: cropped, tiled or padded, never invented.
+
+Or as long as they are; in an array they end with padding.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from infonoise_bio.alphabet import MASKED, PAD, codes_of
 from infonoise_bio.data.formats.counts import Counts
@@ -14,15 +20,21 @@ _HIDE_LOWER = bytes.maketrans(bytes(range(97, 123)), b"N" * 26)
 
 
 def fit(records: Iterable[Record], windowing: Windowing, counts: Counts) -> Iterator[Record]:
-    """Windows of one length, in the order of the records; `counts` says what was changed."""
+    """Windows of one length, in the order of the records; `counts` says what was changed.
+
+    Where lengths are to be as they are, the records themselves, cropped to the window if it is
+    given.
+    """
     length, first = windowing.window, ""
     for record in records:
-        if length is None:
+        if windowing.as_they_are:
+            length, first = min(len(record), windowing.window or len(record)), record.where
+        elif length is None:
             length, first = len(record), record.where
         if windowing.window is None and len(record) != length:
             raise InputError(
                 f"{record.where} has {len(record)} bases and {first} {length}; give --window for"
-                " one length"
+                " one length, or --lengths as-they-are"
             )
         if windowing.lower_case == "mask":
             record = replace(record, letters=record.letters.translate(_HIDE_LOWER))
@@ -30,6 +42,29 @@ def fit(records: Iterable[Record], windowing: Windowing, counts: Counts) -> Iter
             if _is_clear(window, windowing.ambiguous, counts):
                 counts.windows += 1
                 yield window
+
+
+def padded(values: bytearray, lengths: NDArray[np.int64], filling: int) -> NDArray[np.uint8]:
+    """Rows of these lengths (n,), one after the other -> (n, L), each with `filling` at its end."""
+    flat = np.frombuffer(values, np.uint8)
+    if len(flat) == len(lengths) * lengths.max():
+        return flat.reshape(len(lengths), -1)
+    found = np.full((len(lengths), lengths.max()), filling, np.uint8)
+    ends = np.cumsum(lengths)
+    for row, length, end in zip(found, lengths.tolist(), ends.tolist(), strict=True):
+        row[:length] = flat[end - length : end]
+    return found
+
+
+def of_lengths(lengths: NDArray[np.int64]) -> list[str]:
+    """What there is to say of sequences that differ in length."""
+    low, high, mean = int(lengths.min()), int(lengths.max()), float(lengths.mean())
+    if low == high:
+        return []
+    return [
+        f"lengths as they are, {low:,} to {high:,} bases; padding to the longest is"
+        f" {1 - mean / high:.0%} of the places and counts nowhere"
+    ]
 
 
 def _cut(record: Record, length: int, windowing: Windowing, counts: Counts) -> Iterator[Record]:

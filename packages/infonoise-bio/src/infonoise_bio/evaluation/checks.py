@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from infonoise_bio.alphabet import Codes
+from infonoise_bio.alphabet import MASKED, Codes
 from infonoise_bio.evaluation.composition import (
     cpg_ratio,
     gc_content,
@@ -19,6 +19,7 @@ from infonoise_bio.evaluation.composition import (
 from infonoise_bio.evaluation.copies import (
     DEFAULT_K,
     TrainingWords,
+    distance_per_base,
     edit_distance,
     nearest_distance,
 )
@@ -95,11 +96,14 @@ def make_anchors(train: Codes, held_out: Codes, generated: Codes, seed: int = 0)
     rng = np.random.default_rng(seed)
     order = markov_bits(train, held_out).best_order
     chain = fit_markov(train, order)
+    some = held_out[np.sort(rng.permutation(len(held_out))[:n])]
+    drawn = chain.sample(n, train.shape[1], rng)
     return Anchors(
         train,
-        held_out[np.sort(rng.permutation(len(held_out))[:n])],
+        some,
         generated[:n],
-        chain.sample(n, train.shape[1], rng),
+        # As long as real ones, and with as much that is not known.
+        np.where(some == MASKED, some, drawn),
         train[np.sort(rng.permutation(len(train))[:n])],
         order,
     )
@@ -165,8 +169,8 @@ def _copies(anchors: Anchors, k: int) -> list[Row]:
     words = TrainingWords(anchors.train, k)
 
     def distance(codes: Codes) -> float:
-        found = nearest_distance(codes[:_MEASURED], anchors.train)
-        return float(found.mean()) / int(codes.shape[1])
+        some = codes[:_MEASURED]
+        return distance_per_base(nearest_distance(some, anchors.train), some)
 
     sets = (anchors.held_out, anchors.generated, anchors.markov)
     held_out, generated, markov = (words.nearness(codes).containment for codes in sets)
@@ -212,7 +216,7 @@ def diversity(codes: Codes) -> float:
     """Mean edit distance per base between neighbours in the set (n, L), of some pairs."""
     some = codes[: _MEASURED + 1]
     pairs = [edit_distance(some[i], some[i + 1]) for i in range(len(some) - 1)]
-    return float(np.mean(pairs)) / int(codes.shape[1])
+    return distance_per_base(np.array(pairs), some[:-1])
 
 
 def _between(

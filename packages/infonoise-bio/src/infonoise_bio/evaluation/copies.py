@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from infonoise_bio.alphabet import BASES, Codes, reverse_complement_codes
+from infonoise_bio.alphabet import BASES, MASKED, Codes, reverse_complement_codes
 from infonoise_bio.evaluation.composition import kmers
 from infonoise_core.errors import InputError
 
@@ -13,6 +13,7 @@ from infonoise_core.errors import InputError
 DEFAULT_K = 16
 # Training sequences whose k-mers are compared at once: 64 MB.
 _BLOCK = 4096
+_NONE = bytes([MASKED])
 
 
 @dataclass(frozen=True)
@@ -54,20 +55,34 @@ class TrainingWords:
         words, known = kmers(codes, self.k)
         place = np.searchsorted(self._words, words).clip(max=max(0, len(self._words) - 1))
         found = (self._words[place] == words) & known if len(self._words) else known & False
-        share = found.sum(1) / np.maximum(1, known.sum(1))
+        places = known.sum(1)
+        # Sequences that are shorter than a k-mer have none to share.
+        share = found.sum(1)[places > 0] / places[places > 0]
         run = np.zeros(len(codes), np.int64)
         longest = np.zeros_like(run)
         for column in found.T:
             run = (run + 1) * column
             np.maximum(longest, run, out=longest)
-        return Nearness(float(share.mean()), np.where(longest > 0, longest + self.k - 1, 0))
+        return Nearness(
+            float(share.mean()) if len(share) else 0.0,
+            np.where(longest > 0, longest + self.k - 1, 0),
+        )
 
 
 def edit_distance(first: Codes, second: Codes) -> int:
-    """Levenshtein's distance of two sequences (L,) and (M,): changes, insertions, deletions."""
+    """Levenshtein's distance of two sequences (L,) and (M,): changes, insertions, deletions.
+
+    What is masked at their ends is padding, or might as well be, and does not count.
+    """
     from rapidfuzz.distance import Levenshtein
 
-    return Levenshtein.distance(first.tobytes(), second.tobytes())
+    return Levenshtein.distance(first.tobytes().strip(_NONE), second.tobytes().strip(_NONE))
+
+
+def distance_per_base(distances: NDArray[np.int64], codes: Codes) -> float:
+    """Mean of edit distances (m,) of sequences (m, L), each per base of its own."""
+    bases = np.array([len(row.tobytes().strip(_NONE)) for row in codes])
+    return float((distances / np.maximum(1, bases)).mean())
 
 
 def nearest_distance(codes: Codes, train: Codes, shortlist: int = 16) -> NDArray[np.int64]:

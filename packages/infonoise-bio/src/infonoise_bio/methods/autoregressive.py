@@ -17,12 +17,14 @@ from infonoise_bio.methods.given import (
     UnderCondition,
     check_number,
     check_sampler,
+    ended,
     make_given,
     nats_of,
 )
 from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.recipe import encoding_of, model_config, weight_of
-from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
+from infonoise_bio.models.config import ModelConfig
+from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.models.encoding import Encoding
 from infonoise_bio.sampling.sequences import Condition, Progress
 from infonoise_core.evaluation.discrete import before
@@ -74,7 +76,7 @@ class AutoregressiveTask(GivenTask):
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
         """-log p (n,), nats per base; sigma, eps are not used."""
         codes, condition = self.codes(batch)
-        loss = autoregressive_nats(denoiser, codes, condition) / codes.shape[1]
+        loss = autoregressive_nats(denoiser, codes, condition) / self._bases
         return Losses(loss, None)
 
 
@@ -127,12 +129,14 @@ def sample_left_to_right(
     length = model.config.length
     log_probs = UnderCondition(model, condition)
 
-    def of_next(known: Tensor) -> Tensor:
-        start = torch.full((len(known), 1), MASKED)
-        return log_probs(torch.cat([start, known], 1))[:, :, -1]
-
     def sampler(rng: torch.Generator, rows: int) -> Tensor:
-        return left_to_right(of_next, rows, length, rng)
+        lengths = log_probs.lengths(rows, rng)
+
+        def of_next(known: Tensor) -> Tensor:
+            start = torch.full((len(known), 1), MASKED)
+            return log_probs(torch.cat([start, known], 1), lengths)[:, :, -1]
+
+        return ended(left_to_right(of_next, rows, length, rng), lengths)
 
     for codes in in_chunks(sampler, n, seed=seed, chunk=chunk, progress=progress):
         yield codes.numpy().astype(np.uint8)

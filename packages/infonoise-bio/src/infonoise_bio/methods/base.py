@@ -7,7 +7,8 @@ from typing import Protocol
 from infonoise_bio.alphabet import Codes
 from infonoise_bio.data.sequences import SequenceSet
 from infonoise_bio.methods.options import Objective
-from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
+from infonoise_bio.models.config import ModelConfig
+from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.models.encoding import Encoding
 from infonoise_bio.sampling.sequences import Condition, Progress
 from infonoise_core.evaluation.measures import Evaluation

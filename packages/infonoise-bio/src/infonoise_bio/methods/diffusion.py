@@ -15,8 +15,10 @@ from infonoise_bio.evaluation.held_out import DnaEvaluation
 from infonoise_bio.methods.base import Trained
 from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.recipe import encoding_of, model_config, weight_of
-from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig, make_denoiser, mean_point
+from infonoise_bio.models.config import ModelConfig
+from infonoise_bio.models.denoiser import BaseDenoiser, make_denoiser, mean_point
 from infonoise_bio.models.encoding import Encoding
+from infonoise_bio.models.lengths import read_backwards
 from infonoise_bio.sampling.sequences import Condition, Progress, Sampling, design
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.processes.weighting import Weight
@@ -95,9 +97,10 @@ class Hiding:
 class DnaTask:
     """Denoise bases, over those that are known.
 
-    The loss is their cross entropy in nats per base of the sequence, or with a weight
+    The loss is their cross entropy in nats per base, or with a weight
     `w(sigma) |D(x0 + sigma eps, sigma) - x0|^2 / dim`. What is observed is the squared error of the
-    same answer in either case.
+    same answer in either case. Where lengths differ, bases and dim are those of a sequence of mean
+    length: every base counts alike, and padding does not count.
 
     With strand `both` every second example, at random, is trained as its other strand. This, and
     what `hiding` keeps back, is drawn from the global generator, which the loop seeds from the
@@ -118,8 +121,9 @@ class DnaTask:
         self.hiding = hiding or Hiding()
         self._encoding, self._conditions = denoiser.encoding, denoiser.config.conditions
         self.denoiser: nn.Module = denoiser
-        self.units = sequences.length
-        self.dim = sequences.length * self._encoding.channels
+        self._bases = sequences.mean_length
+        self.units = max(1, round(self._bases))
+        self.dim = self.units * self._encoding.channels
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -135,7 +139,8 @@ class DnaTask:
         if self.weight is None:
             return self._cross_entropy(denoiser, batch, sigma, eps)
         error = squared_x0_error(denoiser, batch, sigma, eps)
-        return Losses(self.weight(sigma) * error / self.dim, error.detach())
+        dim = self._bases * self._encoding.channels
+        return Losses(self.weight(sigma) * error / dim, error.detach())
 
     def _cross_entropy(
         self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor
@@ -152,16 +157,17 @@ class DnaTask:
         with torch.no_grad():
             x0 = mean_point(logits, self._encoding, given, mask)
             error = (x0 - batch.x0).flatten(1).square().sum(1)
-        return Losses(nats / self.sequences.length, error)
+        return Losses(nats / self._bases, error)
 
     def _turned(self, batch: Batch) -> Batch:
         x0 = batch.x0
         turn = torch.rand(len(x0), device=x0.device) < 0.5
-        other = self._encoding.reverse_complement(x0)
         condition = dict(batch.condition)
+        lengths = condition.get("length")
+        other = read_backwards(self._encoding.reverse_complement(x0).flip(2), lengths)
         if "mask" in condition:
             mask = condition["mask"]
-            condition["mask"] = torch.where(turn[:, None], mask.flip(1), mask)
+            condition["mask"] = torch.where(turn[:, None], read_backwards(mask, lengths), mask)
         return Batch(torch.where(turn[:, None, None], other, x0), condition)
 
     def _hidden(self, batch: Batch) -> Batch:
@@ -174,15 +180,18 @@ class DnaTask:
                 condition[name] = torch.where(drop, nothing.to(value), value)
         if self.hiding.infill:
             codes = self._encoding.decode(batch.x0, condition.get("mask"))
-            condition["given"] = codes.masked_fill(~_given(codes, self.hiding.infill), MASKED)
+            given = _given(codes, self.hiding.infill, condition.get("length"))
+            condition["given"] = codes.masked_fill(~given, MASKED)
         return Batch(batch.x0, condition)
 
 
-def _given(codes: Tensor, share: float) -> Tensor:
+def _given(codes: Tensor, share: float, lengths: Tensor | None = None) -> Tensor:
     """(n, L) which bases are given: in `share` of the rows those in a random stretch or outside."""
     n, length = codes.shape
     some, first, second, side = torch.rand(4, n, 1, device=codes.device)
-    ends = torch.cat([first, second], 1).sort(1)[0] * length
+    ends = torch.cat([first, second], 1).sort(1)[0] * (
+        length if lengths is None else lengths[:, None]
+    )
     place = torch.arange(length, device=codes.device)
     inside = (place >= ends[:, :1]) & (place < ends[:, 1:])
     given: Tensor = (some < share) & torch.where(side < 0.5, inside, ~inside)

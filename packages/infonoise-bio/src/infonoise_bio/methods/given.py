@@ -15,8 +15,10 @@ from infonoise_bio.alphabet import MASKED
 from infonoise_bio.data.batch import example_batch
 from infonoise_bio.data.sequences import SequenceSet
 from infonoise_bio.methods.diffusion import DnaTask
-from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
+from infonoise_bio.models.config import ModelConfig
+from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.models.encoding import Encoding
+from infonoise_bio.models.lengths import places_of
 from infonoise_bio.sampling.sequences import Condition
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.discrete import costs_of
@@ -39,13 +41,16 @@ class GivenBases(BaseDenoiser):
         label: Tensor | None = None,
         activity: Tensor | None = None,
         mask: Tensor | None = None,
+        length: Tensor | None = None,
     ) -> Tensor:
         """The conditions are BaseDenoiser's."""
-        n, length = given.shape
-        shape = (n, self.encoding.channels, length)
+        n, places = given.shape
+        shape = (n, self.encoding.channels, places)
         x = torch.full(shape, self.encoding.origin, device=given.device)
         sigma = torch.full((n,), _NO_SIGNAL * self.encoding.std, device=given.device)
-        return self.log_probs(x, sigma, given=given, label=label, activity=activity, mask=mask)
+        return self.log_probs(
+            x, sigma, given=given, label=label, activity=activity, mask=mask, length=length
+        )
 
 
 def make_given(config: ModelConfig, encoding: Encoding, seed: int) -> GivenBases:
@@ -115,6 +120,13 @@ class GivenBits(ABC):
         return [Measure("bits_per_base", "bits per base", f"Held-out sequences, {self.how}.")]
 
 
+def ended(codes: Tensor, lengths: Tensor | None) -> Tensor:
+    """Codes (n, L), masked beyond the ends of sequences of lengths (n,)."""
+    if lengths is None:
+        return codes
+    return codes.masked_fill(~places_of(lengths, codes.shape[1]), MASKED)
+
+
 def nats_of(log_probs: Tensor, codes: Tensor) -> Tensor:
     """(n, L) cost of each base of codes (n, L) under log_probs (n, 4, L); any where masked."""
     index = codes.long().clamp_max(MASKED - 1)[:, None]
@@ -138,9 +150,16 @@ class UnderCondition:
         rows = (condition or Condition()).rows(model)
         self._condition = {k: v.to(self._device) for k, v in rows.items()}
 
-    def __call__(self, given: Tensor) -> Tensor:
-        """Codes (n, L), 4 where a base is not known -> (n, 4, L)."""
+    def lengths(self, n: int, rng: torch.Generator) -> Tensor | None:
+        """(n,) of new sequences, as those of training were; None where all have the same."""
+        law, label = self._model.config.lengths, self._condition.get("label")
+        return None if law is None else law.draw(n, rng, None if label is None else int(label))
+
+    def __call__(self, given: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Codes (n, L), 4 where a base is not known, of lengths (n,) -> (n, 4, L)."""
         condition = {k: v.expand(len(given), *v.shape[1:]) for k, v in self._condition.items()}
+        if lengths is not None:
+            condition["length"] = lengths.to(self._device)
         log_probs: Tensor = self._model(given.to(self._device), **condition)
         return log_probs
 

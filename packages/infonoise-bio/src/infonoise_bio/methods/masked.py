@@ -16,12 +16,14 @@ from infonoise_bio.methods.given import (
     UnderCondition,
     check_number,
     check_sampler,
+    ended,
     make_given,
     nats_of,
 )
 from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.recipe import encoding_of, model_config, weight_of
-from infonoise_bio.models.denoiser import BaseDenoiser, ModelConfig
+from infonoise_bio.models.config import ModelConfig
+from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.models.encoding import Encoding
 from infonoise_bio.sampling.sequences import Condition, Progress
 from infonoise_core.evaluation.discrete import Hidden, any_hidden, masked_nats, strata_hidden
@@ -84,7 +86,7 @@ class MaskedTask(GivenTask):
         codes, condition = self.codes(batch)
         n, length = codes.shape
         drawn = any_hidden(n, length, codes.device)
-        loss = bound_nats(denoiser, codes, drawn, condition) / length
+        loss = bound_nats(denoiser, codes, drawn, condition) / self._bases
         return Losses(loss, None)
 
 
@@ -154,11 +156,13 @@ def sample_masked(
     calls = checked_calls(calls, length, "base")
     log_probs = UnderCondition(model, condition)
 
-    def of_hidden(codes: Tensor, hidden: Tensor) -> Tensor:
-        return log_probs(codes.masked_fill(hidden, MASKED)).transpose(1, 2)
-
     def sampler(rng: torch.Generator, rows: int) -> Tensor:
-        return first_hitting(of_hidden, rows, length, calls, rng)
+        lengths = log_probs.lengths(rows, rng)
+
+        def of_hidden(codes: Tensor, hidden: Tensor) -> Tensor:
+            return log_probs(codes.masked_fill(hidden, MASKED), lengths).transpose(1, 2)
+
+        return ended(first_hitting(of_hidden, rows, length, calls, rng), lengths)
 
     for codes in in_chunks(sampler, n, seed=seed, chunk=chunk, progress=progress):
         yield codes.numpy().astype(np.uint8)

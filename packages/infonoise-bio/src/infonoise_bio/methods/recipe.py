@@ -6,8 +6,9 @@ import torch
 from infonoise_bio.alphabet import base_frequencies
 from infonoise_bio.data.sequences import SequenceSet
 from infonoise_bio.methods.options import Objective
-from infonoise_bio.models.denoiser import Conditions, ModelConfig
+from infonoise_bio.models.config import Conditions, ModelConfig
 from infonoise_bio.models.encoding import Encoding, make_encoding
+from infonoise_bio.models.lengths import length_law
 from infonoise_bio.models.options import preset
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.weighting import Weight, edm_weight
@@ -36,7 +37,10 @@ def model_config(objective: Objective, sequences: SequenceSet) -> ModelConfig:
         equivariant=objective.equivariant,
     )
     a, c, g, t = base_frequencies(sequences.codes, both_strands=objective.strand == "both").tolist()
-    return ModelConfig(sequences.length, network, conditions_of(sequences), (a, c, g, t))
+    law = None
+    if sequences.lengths is not None:
+        law = length_law(sequences.lengths, sequences.labels, len(sequences.classes))
+    return ModelConfig(sequences.length, network, conditions_of(sequences), (a, c, g, t), law)
 
 
 def conditions_of(sequences: SequenceSet) -> Conditions:

@@ -1,106 +1,21 @@
 """The denoiser of DNA: exact posterior of independent bases plus residual logits of a network."""
 
+import copy
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from infonoise_bio.alphabet import BASES, MASKED
+from infonoise_bio.alphabet import MASKED
+from infonoise_bio.models.config import ModelConfig
 from infonoise_bio.models.encoding import Encoding, probabilities
+from infonoise_bio.models.lengths import places_of
 from infonoise_bio.models.network import Network, NoiseEmbedding
-from infonoise_bio.models.options import NetworkConfig
 from infonoise_core.errors import InputError
 
 # What the network is shown of each base: two groups of A C G T and two flags.
 _GROUPS, _FLAGS = 2, 2
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What a model can be given beside the noisy sequence.
-
-    Attributes:
-        classes: Names of the labels; label len(classes) means "not given".
-        activities: Names of the numbers, NaN means "not given".
-        mean, std: Of each number, to bring it to unit size.
-    """
-
-    classes: tuple[str, ...] = ()
-    activities: tuple[str, ...] = ()
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not len(self.activities) == len(self.mean) == len(self.std):
-            raise InputError("conditions: give one mean and one std for each activity")
-        if not all(0 < s < math.inf for s in self.std):
-            raise InputError(
-                "conditions: an activity that does not vary says nothing; leave it out"
-            )
-
-    def label(self, name: str) -> int:
-        """Index of a class; InputError names those there are."""
-        if name not in self.classes:
-            there = ", ".join(self.classes) or "none: the model was trained without labels"
-            raise InputError(f"label '{name}' was not seen in training; there are {there}")
-        return self.classes.index(name)
-
-    def null(self) -> dict[str, Tensor]:
-        """One row of each condition that says nothing: for `guidance.guided`.
-
-        label: (1,), the index after the last class.  activity: (1, k) NaN.
-        """
-        nothing: dict[str, Tensor] = {}
-        if self.classes:
-            nothing["label"] = torch.tensor([len(self.classes)])
-        if self.activities:
-            nothing["activity"] = torch.full((1, len(self.activities)), math.nan)
-        return nothing
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """Everything that a denoiser is rebuilt from.
-
-    Attributes:
-        length: Bases of a sequence.
-        network: Its sizes.
-        conditions: What it can be given.
-        frequencies: Of A C G T, the prior of the untrained model.
-    """
-
-    length: int
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    conditions: Conditions = field(default_factory=Conditions)
-    frequencies: tuple[float, ...] = (0.25, 0.25, 0.25, 0.25)
-
-    def __post_init__(self) -> None:
-        if len(self.frequencies) != len(BASES) or min(self.frequencies) <= 0:
-            raise InputError(f"frequencies {self.frequencies}: give four positive ones")
-        a, c, g, t = self.frequencies
-        if self.network.equivariant and (a, c) != (t, g):
-            raise InputError(
-                f"frequencies {self.frequencies} differ between the strands: an equivariant network"
-                " needs those of A and T, and of C and G, equal"
-            )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as they go into a run's config.json."""
-        return asdict(self)
-
-    @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> "ModelConfig":
-        """What `to_dict` gave, perhaps by way of JSON, which makes lists of tuples."""
-        network = {**values["network"], "dilations": tuple(values["network"]["dilations"])}
-        return ModelConfig(
-            values["length"],
-            NetworkConfig(**network),
-            Conditions(**{k: tuple(v) for k, v in values["conditions"].items()}),
-            tuple(values["frequencies"]),
-        )
 
 
 class BaseDenoiser(nn.Module):
@@ -117,6 +32,8 @@ class BaseDenoiser(nn.Module):
     - given (n, L) codes of bases that are known and stay, 4 where a base is to be found.
     - mask (n, L) bool, False where there is no base: neither seen nor predicted; D is the
       encoding's origin there, which is also what `encode` has there.
+    - length (n,) int64 bases of each sequence, where they differ: the network computes what it
+      would of the sequence alone, and there is no base from there on.
     """
 
     log_prior: Tensor
@@ -149,10 +66,12 @@ class BaseDenoiser(nn.Module):
         activity: Tensor | None = None,
         given: Tensor | None = None,
         mask: Tensor | None = None,
+        length: Tensor | None = None,
         logits: bool = False,
     ) -> Tensor:
         """x (n, C, L) = x0 + sigma eps, sigma (n,); with `logits`, those of A C G T (n, 4, L)."""
-        found = self.logits(x, sigma, label, activity, given, mask)
+        mask = known_places(mask, length, x.shape[2])
+        found = self.logits(x, sigma, label, activity, given, mask, length)
         return found if logits else mean_point(found, self.encoding, given, mask)
 
     def logits(
@@ -163,6 +82,7 @@ class BaseDenoiser(nn.Module):
         activity: Tensor | None = None,
         given: Tensor | None = None,
         mask: Tensor | None = None,
+        length: Tensor | None = None,
     ) -> Tensor:
         """(n, 4, L) logits of A C G T where bases are to be found; arguments as in `forward`."""
         if sigma.shape != x.shape[:1]:
@@ -174,8 +94,9 @@ class BaseDenoiser(nn.Module):
         sigma = sigma.to(x)
         filtered = self.encoding.logits(x, sigma)
         exact = filtered + self.log_prior.to(x)[:, None]
-        features = self._features(filtered, exact, sigma, given, mask)
-        residual: Tensor = self.network(features, self._embedding(sigma, label, activity))
+        there = known_places(mask, length, x.shape[2])
+        features = self._features(filtered, exact, sigma, given, there)
+        residual: Tensor = self.network(features, self._embedding(sigma, label, activity), length)
         return exact + residual.to(x.dtype)
 
     def log_probs(self, x: Tensor, sigma: Tensor, **condition: Tensor | None) -> Tensor:
@@ -235,7 +156,7 @@ class BaseDenoiser(nn.Module):
 class IndependentBases(nn.Module):
     """The exact denoiser of independent bases, for anything that asks for a denoiser.
 
-    Same arguments as BaseDenoiser; label and activity say nothing to it.
+    Same arguments as BaseDenoiser; label, activity and length say nothing to it.
 
     Args:
         frequencies: (4,) of A C G T.
@@ -257,10 +178,11 @@ class IndependentBases(nn.Module):
         activity: Tensor | None = None,
         given: Tensor | None = None,
         mask: Tensor | None = None,
+        length: Tensor | None = None,
     ) -> Tensor:
         """x (n, C, L), sigma (n,) -> E[x0 | x] (n, C, L), by `Encoding.denoise`."""
         denoised = self.encoding.denoise(x, sigma, self.log_prior)
-        return _settled(denoised, self.encoding, given, mask)
+        return _settled(denoised, self.encoding, given, known_places(mask, length, x.shape[2]))
 
 
 def make_denoiser(config: ModelConfig, encoding: Encoding, seed: int) -> BaseDenoiser:
@@ -275,6 +197,38 @@ def mean_point(
 ) -> Tensor:
     """E[x0 | x] (n, C, L) by logits (n, 4, L) of A C G T; the others as in `BaseDenoiser`."""
     return _settled(encoding.mean(probabilities(logits)), encoding, given, mask)
+
+
+def known_places(mask: Tensor | None, length: Tensor | None, longest: int) -> Tensor | None:
+    """(n, L) where there is a base: by the mask, and within the length; None for everywhere."""
+    if length is None:
+        return mask
+    inside = places_of(length, longest)
+    return inside if mask is None else inside & mask
+
+
+def of_length(denoiser: BaseDenoiser, length: int | None) -> BaseDenoiser:
+    """The same network for sequences of one length, which need no padding.
+
+    Raises:
+        InputError: For a length that it was not trained with.
+    """
+    longest = denoiser.config.length
+    if length is None or (length == longest and denoiser.config.lengths is None):
+        return denoiser
+    if denoiser.config.lengths is None:
+        raise InputError(
+            f"--length {length}: the model was trained on sequences of {longest} bases and makes no"
+            " others; leave it out, or train with --lengths as-they-are"
+        )
+    if not 1 <= length <= longest:
+        raise InputError(
+            f"--length {length}: the longest sequence of training had {longest} bases; give 1 to"
+            f" {longest}"
+        )
+    own = copy.copy(denoiser)  # the weights are shared
+    own.config = replace(denoiser.config, length=length, lengths=None)
+    return own
 
 
 def _one_hot(codes: Tensor, like: Tensor) -> Tensor:

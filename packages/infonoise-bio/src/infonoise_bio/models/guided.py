@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from infonoise_bio.models.denoiser import BaseDenoiser, mean_point
+from infonoise_bio.models.denoiser import BaseDenoiser, known_places, mean_point
 from infonoise_bio.models.encoding import Encoding
 from infonoise_core.errors import InputError
 
@@ -48,5 +48,5 @@ class Guided(nn.Module):
     def forward(self, x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
         """x (n, C, L), sigma (n,) -> the mean point of that posterior (n, C, L)."""
         logits = self.logits(x, sigma, **condition)
-        given, mask = condition.get("given"), condition.get("mask")
-        return mean_point(logits, self.encoding, given, mask)
+        mask = known_places(condition.get("mask"), condition.get("length"), x.shape[2])
+        return mean_point(logits, self.encoding, condition.get("given"), mask)

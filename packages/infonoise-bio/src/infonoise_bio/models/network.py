@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from infonoise_bio.models.lengths import places_of, read_backwards
 from infonoise_bio.models.options import NetworkConfig
 from infonoise_core.errors import InputError
 
@@ -91,10 +92,13 @@ class ConvolutionBlock(nn.Module):
         self.mix = nn.Conv1d(width, width, 1)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
-        """h (n, C, L), embedding (n, e)."""
+    def forward(self, h: Tensor, embedding: Tensor, inside: Tensor | None = None) -> Tensor:
+        """h (n, C, L), embedding (n, e), inside (n, 1, L) as in `Network`."""
         scale, shift, gate = self.modulation(embedding)
-        inner = functional.silu(self.spread(torch.addcmul(shift, normalise(h), scale)))
+        seen = torch.addcmul(shift, normalise(h), scale)
+        if inside is not None:
+            seen = seen.masked_fill(~inside, 0.0)  # as beyond the ends of what a convolution sees
+        inner = functional.silu(self.spread(seen))
         return torch.addcmul(h, gate, self.mix(self.dropout(inner)))
 
 
@@ -112,14 +116,16 @@ class TransformerBlock(nn.Module):
         self.down = nn.Conv1d(4 * width, width, 1)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
-        """h (n, C, L), embedding (n, e)."""
+    def forward(self, h: Tensor, embedding: Tensor, inside: Tensor | None = None) -> Tensor:
+        """h (n, C, L), embedding (n, e), inside (n, 1, L) as in `Network`."""
         n, width, length = h.shape
         scale, shift, gate = self.attend(embedding)
         qkv = self.qkv(torch.addcmul(shift, normalise(h), scale))
         q, k, v = qkv.reshape(n, 3, self.heads, -1, length).transpose(-1, -2).unbind(1)
+        # What comes before a place never lies beyond the end: causal attention needs no more.
+        heard = None if inside is None or self.causal else inside[:, None]
         mixed = functional.scaled_dot_product_attention(
-            rotate(q), rotate(k), v.contiguous(), is_causal=self.causal
+            rotate(q), rotate(k), v.contiguous(), attn_mask=heard, is_causal=self.causal
         )
         mixed = mixed.transpose(-1, -2).reshape(n, width, length)
         h = torch.addcmul(h, gate, self.out(self.dropout(mixed)))
@@ -140,13 +146,24 @@ class CoarseBlock(nn.Module):
         self.inner = TransformerBlock(config, embedding)
         self.spread = nn.Conv1d(config.width, config.width, 1)
 
-    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
-        """h (n, C, L), of any L, embedding (n, e)."""
-        means = functional.avg_pool1d(h, self.stretch, ceil_mode=True)
-        added = self.inner(means, embedding) - means
+    def forward(self, h: Tensor, embedding: Tensor, inside: Tensor | None = None) -> Tensor:
+        """h (n, C, L), of any L, embedding (n, e), inside (n, 1, L) as in `Network`."""
+        means, some = self._means(h, inside)
+        added = self.inner(means, embedding, some) - means
         fine = added.repeat_interleave(self.stretch, 2)[:, :, : h.shape[2]]
         spread: Tensor = self.spread(fine)
         return h + spread
+
+    def _means(self, h: Tensor, inside: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Of each stretch, and which stretches hold anything; None where all do."""
+        if inside is None:
+            return functional.avg_pool1d(h, self.stretch, ceil_mode=True), None
+        total, share = (
+            functional.avg_pool1d(x, self.stretch, ceil_mode=True)
+            for x in (h.masked_fill(~inside, 0.0), inside.to(h))
+        )
+        some = share > 0
+        return total / share.masked_fill(~some, 1.0), some
 
 
 def rotate(q: Tensor) -> Tensor:
@@ -197,19 +214,28 @@ class Network(nn.Module):
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, features: Tensor, embedding: Tensor) -> Tensor:
-        """features (n, 4 groups + flags, L), embedding (n, e) -> (n, 4, L)."""
+    def forward(self, features: Tensor, embedding: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """features (n, 4 groups + flags, L), embedding (n, e) -> (n, 4, L).
+
+        Args:
+            features: Zero beyond the end of a sequence.
+            embedding: Of noise and conditions.
+            lengths: (n,) bases of each sequence where they differ. What is computed within a
+                sequence is what the sequence alone would give, whatever lies beyond its end.
+        """
+        inside = None if lengths is None else places_of(lengths, features.shape[2])[:, None]
         h = self._begin(features)
         if not self.config.equivariant:
             for block in self.blocks:
-                h = block(h, embedding)
+                h = block(h, embedding, inside)
             return self._end(h)
-        g = self._begin(self._other_strand(features))
+        g = self._begin(self._other_strand(features, lengths))
         for block, crossing in zip(self.blocks, self.crossings, strict=True):
-            h, g = h + crossing(g.flip(2)), g + crossing(h.flip(2))
+            from_g, from_h = (crossing(read_backwards(x, lengths)) for x in (g, h))
+            h, g = h + from_g, g + from_h
             # Two calls, not one of both strands: the place in a batch may change last bits.
-            h, g = block(h, embedding), block(g, embedding)
-        return self._end(h) + self._end(g).flip(1, 2)
+            h, g = block(h, embedding, inside), block(g, embedding, inside)
+        return self._end(h) + read_backwards(self._end(g).flip(1), lengths)
 
     def _begin(self, features: Tensor) -> Tensor:
         if features.shape[2] > self.length and self.position is not None:
@@ -224,8 +250,9 @@ class Network(nn.Module):
         logits: Tensor = self.head(functional.silu(normalise(h)))
         return logits
 
-    def _other_strand(self, features: Tensor) -> Tensor:
+    def _other_strand(self, features: Tensor, lengths: Tensor | None) -> Tensor:
         n, _, length = features.shape
         of_bases = BASE_CHANNELS * self.groups
         turned = features[:, :of_bases].reshape(n, self.groups, BASE_CHANNELS, length).flip(2)
-        return torch.cat([turned.reshape(n, of_bases, length), features[:, of_bases:]], 1).flip(2)
+        turned = torch.cat([turned.reshape(n, of_bases, length), features[:, of_bases:]], 1)
+        return read_backwards(turned, lengths)

@@ -63,6 +63,9 @@ class SampleExtras:
     prefix: str = "design"
     """their names: design_1, design_2, ..."""
     condition: OmitArgPrefixes[ConditionOptions] = field(default_factory=ConditionOptions)
+    length: int | None = None
+    """bases of each, from a model that was trained with --lengths as-they-are; drawn as in training
+    without it"""
     oracle: str | None = None
     """sequences towards a goal, by a score: a program of torch.export (.pt2), or module:function or
     file.py:function, from one-hot bases (n, 4, length) to numbers (n,) or (n, k)"""

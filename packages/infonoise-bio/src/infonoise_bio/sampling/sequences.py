@@ -9,14 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from infonoise_bio.alphabet import MASKED, Codes, letters_of
+from infonoise_bio.alphabet import MASKED, Codes, designs_of
 from infonoise_bio.data.formats.fasta import write_fasta
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.models.guided import Guided
+from infonoise_bio.models.lengths import places_of
 from infonoise_bio.models.restricted import Restricted
 from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.rng import Stream, generator
 from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.generate import generate_chunks
 
@@ -102,6 +104,8 @@ def design(
 ) -> Iterator[Codes]:
     """New sequences, as codes (chunk, L), one chunk at a time.
 
+    Of a model of several lengths they are as long as those of training, of its class, were.
+
     Args:
         denoiser: The trained network.
         n: How many.
@@ -114,6 +118,10 @@ def design(
     """
     rows = (condition or Condition()).rows(denoiser)
     each = {k: v.expand(n, *v.shape[1:]) for k, v in rows.items()}
+    law = denoiser.config.lengths
+    if law is not None:
+        rng = generator(sampling.seed, Stream.SAMPLE, place=1)
+        each["length"] = law.draw(n, rng, int(rows["label"]) if "label" in rows else None)
     return design_each(denoiser, n, sampling, each, progress)
 
 
@@ -124,10 +132,12 @@ def infill(
     condition: Condition | None = None,
     progress: Progress | None = None,
     allowed: NDArray[np.bool_] | None = None,
+    lengths: NDArray[np.int64] | None = None,
 ) -> Iterator[Codes]:
     """Templates (n, L) completed: bases 0..3 stay, 4 are designed; one chunk at a time.
 
     With `allowed` (n, L, 4), as letters such as R have it, among the bases that may stand there.
+    With `lengths` (n,) nothing is designed beyond the end of a template, which is 4, too.
 
     The model should have been trained with bases given (`Objective.infill`); otherwise it has not
     learned to look at them.
@@ -143,6 +153,8 @@ def infill(
     each["given"] = torch.from_numpy(np.array(templates))
     if allowed is not None:
         each["allowed"] = torch.from_numpy(allowed).transpose(1, 2)
+    if lengths is not None:
+        each["length"] = torch.from_numpy(lengths)
     for codes in design_each(denoiser, n, sampling, each, progress):
         part = templates[start : start + len(codes)]
         start += len(codes)
@@ -154,10 +166,10 @@ def records_of(
     names: Callable[[int], str],
     fields: Mapping[str, str] | None = None,
 ) -> Iterator[Record]:
-    """FASTA records, named by their number from 0."""
+    """FASTA records, named by their number from 0; what is masked at an end is padding."""
     number = 0
     for codes in chunks:
-        for letters in letters_of(codes):
+        for letters in designs_of(codes):
             name = names(number)
             yield Record(name, letters.encode(), dict(fields or {}), name)
             number += 1
@@ -180,7 +192,7 @@ def design_each(
     """New sequences, each with conditions of its own, as codes (chunk, L), one chunk at a time.
 
     At the end of the way the state is the mean point of the posterior at the lowest level; the
-    nearest base to it is the most probable one.
+    nearest base to it is the most probable one. Beyond the end of a sequence codes are 4.
     """
     if n < 1:
         raise InputError(f"--samples {n}: give at least 1")
@@ -193,7 +205,7 @@ def design_each(
                 f"--guidance {sampling.guidance:g} without a condition: give a label or an activity"
             )
         posterior = Guided(denoiser, sampling.guidance, null)
-    allowed = condition.get("allowed")
+    allowed, lengths = condition.get("allowed"), condition.get("length")
     conditioned: Denoiser = posterior if allowed is None else Restricted(posterior)
     encoding, start = denoiser.encoding, 0
     shape = (encoding.channels, denoiser.config.length)
@@ -206,9 +218,11 @@ def design_each(
         if not bool(part.x.isfinite().all()):
             raise InputError("the model's sequences are not finite; train again with a lower --lr")
         codes = encoding.decode(part.x)
+        rows = slice(start, start + len(codes))
         if allowed is not None:
-            rows = allowed[start : start + len(codes)]
-            level = part.x.new_ones(len(codes))
-            codes = encoding.logits(part.x, level).masked_fill(~rows, -torch.inf).argmax(1)
-            start += len(codes)
+            logits = encoding.logits(part.x, part.x.new_ones(len(codes)))
+            codes = logits.masked_fill(~allowed[rows], -torch.inf).argmax(1)
+        if lengths is not None:
+            codes = codes.masked_fill(~places_of(lengths[rows], codes.shape[1]), MASKED)
+        start = rows.stop
         yield codes.to(torch.uint8).numpy()

@@ -55,7 +55,8 @@ def effects(
     """In the order of the pairs; memory holds one chunk of sequences."""
     for some in _chunks(pairs, max(1, chunk // 2)):
         records = [pair.reference for pair in some] + [pair.alternative for pair in some]
-        parts = scorer.parts(scorer.codes(records), label)
+        codes, lengths = scorer.codes(records)
+        parts = scorer.parts(codes, label, lengths)
         reference, alternative = parts[: len(some)], parts[len(some) :]
         difference = reference - alternative
         error = difference.std(1) / math.sqrt(difference.shape[1])

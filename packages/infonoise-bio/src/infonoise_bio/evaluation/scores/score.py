@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from infonoise_bio.alphabet import MASKED, codes_of
 from infonoise_bio.data.formats.record import Record
+from infonoise_bio.data.windows import padded
 from infonoise_bio.evaluation.bound import levels_of_interest
 from infonoise_bio.models.denoiser import BaseDenoiser, IndependentBases
 from infonoise_bio.models.encoding import Encoding
@@ -77,21 +78,32 @@ class Scorer:
         shape = (_PARTS, strata, encoding.channels, denoiser.config.length)
         self._eps = torch.randn(shape, generator=rng)
 
-    def parts(self, codes: Tensor, label: int | None = None) -> Tensor:
+    def parts(
+        self, codes: Tensor, label: int | None = None, lengths: Tensor | None = None
+    ) -> Tensor:
         """(n, 4) independent estimates of the bound of codes (n, L), in nats."""
-        return self.positions(codes, label).sum(2)
+        return self.positions(codes, label, lengths).sum(2)
 
     @torch.no_grad()
-    def positions(self, codes: Tensor, label: int | None = None) -> Tensor:
+    def positions(
+        self, codes: Tensor, label: int | None = None, lengths: Tensor | None = None
+    ) -> Tensor:
         """(n, 4, L) what each base adds to the bound, in nats; it can be below zero.
 
         The bound is a sum over positions: of what the base costs as an independent one, and of
         the squared error by which the network's point is nearer to it.
+
+        Args:
+            codes: The sequences, no longer than the model's.
+            label: Their class.
+            lengths: (n,) of them, where they differ; what is beyond adds nothing.
         """
         n, encoding = len(codes), self.denoiser.encoding
         condition: dict[str, Tensor] = {"mask": codes != MASKED}
         if label is not None:
             condition["label"] = torch.full((n,), label)
+        if lengths is not None:
+            condition["length"] = lengths
         batch = Batch(encoding.encode(codes), condition).to(self.device)
         plain = Batch(batch.x0, {"mask": batch.condition["mask"]})
         saved = torch.zeros(n, _PARTS, codes.shape[1], dtype=torch.float64)
@@ -99,7 +111,7 @@ class Scorer:
             levels = zip(self._sigma[part].tolist(), self._weight[part].tolist(), strict=True)
             for (sigma, weight), eps in zip(levels, noises, strict=True):
                 s = torch.full((n,), sigma, device=self.device)
-                e = eps.to(self.device).expand(batch.x0.shape)
+                e = eps[:, : codes.shape[1]].to(self.device).expand(batch.x0.shape)
                 gain = _errors(self._start, plain, s, e)
                 gain = gain - _errors(self.denoiser, batch, s, e)
                 saved[:, part] += gain.cpu().to(torch.float64) * (weight / sigma**2)
@@ -111,9 +123,9 @@ class Scorer:
         """Scores of records of the model's length, in order; memory holds one chunk."""
         stream = iter(records)
         while some := list(islice(stream, chunk)):
-            codes = self.codes(some)
+            codes, lengths = self.codes(some)
             known = (codes != MASKED).sum(1).tolist()
-            parts = self.parts(codes, label)
+            parts = self.parts(codes, label, lengths)
             nats, error = parts.mean(1).tolist(), (parts.std(1) / math.sqrt(_PARTS)).tolist()
             for record, bases, value, spread in zip(some, known, nats, error, strict=True):
                 unit = max(1, bases) * math.log(2)
@@ -122,18 +134,30 @@ class Scorer:
     def check(self, record: Record) -> None:
         """InputError for a record that cannot be scored."""
         length = self.denoiser.config.length
-        if len(record) != length:
+        if self.denoiser.config.lengths is not None:
+            if len(record) > length:
+                raise InputError(
+                    f"{record.where} has {len(record)} bases and the model takes at most {length};"
+                    f" give --window {length} --lengths as-they-are"
+                )
+        elif len(record) != length:
             raise InputError(
                 f"{record.where} has {len(record)} bases and the model takes {length}; give"
                 f" --window {length}"
             )
 
-    def codes(self, records: Sequence[Record]) -> Tensor:
-        """(n, L) of records; InputError for one of another length."""
+    def codes(self, records: Sequence[Record]) -> tuple[Tensor, Tensor | None]:
+        """(n, L) of records, and their lengths (n,) where a model knows several.
+
+        Raises:
+            InputError: For a record of another length, or longer than any.
+        """
         for record in records:
             self.check(record)
-        rows = [np.frombuffer(codes_of(record.letters), np.uint8) for record in records]
-        return torch.from_numpy(np.stack(rows))
+        lengths = np.array([len(record) for record in records])
+        codes = padded(bytearray().join(codes_of(r.letters) for r in records), lengths, MASKED)
+        several = self.denoiser.config.lengths is not None
+        return torch.from_numpy(codes.copy()), torch.from_numpy(lengths) if several else None
 
 
 def _levels(

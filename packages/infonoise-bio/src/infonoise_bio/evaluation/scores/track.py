@@ -30,8 +30,10 @@ def base_bits(
     """Each record with (L,) bits per base, of which the bound is the sum."""
     stream = iter(records)
     while some := list(islice(stream, chunk)):
-        bits = scorer.positions(scorer.codes(some), label).mean(1) / math.log(2)
-        yield from zip(some, bits.numpy(), strict=True)
+        codes, lengths = scorer.codes(some)
+        bits = scorer.positions(codes, label, lengths).mean(1) / math.log(2)
+        for record, row in zip(some, bits.numpy(), strict=True):
+            yield record, row[: len(record)]
 
 
 def write_track(out: Path, found: Iterable[tuple[Record, Values]]) -> int:
