@@ -26,6 +26,7 @@ from infonoise_vision.data.latents import refuse_other_code
 from infonoise_vision.data.options import SHARE
 from infonoise_vision.evaluation.given.files import check_files, evaluate_files
 from infonoise_vision.evaluation.held_out import ImageEvaluation, evaluation_of
+from infonoise_vision.evaluation.nearest import nearest_page
 from infonoise_vision.evaluation.profile import check_picture, show_births, show_gap, show_groups
 from infonoise_vision.evaluation.tables import check_cache, evaluate
 from infonoise_vision.interface import INTERFACE
@@ -75,7 +76,7 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         """The unit of noise and the head, where the images decide; a run keeps its own."""
         own = begun.get("objective")
         own = own if isinstance(own, Mapping) else None
-        return ImageOptions(settled(options.objective, data.train, own))
+        return replace(options, objective=settled(options.objective, data.train, own))
 
     def about(self, data: Parts) -> str:
         """Numbers, shape and name."""
@@ -104,7 +105,9 @@ class ImageDomain(Domain[Parts, ImageOptions]):
     def evaluation(self, data: Parts, options: ImageOptions) -> ImageEvaluation:
         """Bits per dim and energy distance; InputError for a --held-out that says nothing."""
         data.refuse_void(options.objective.held_out)
-        return evaluation_of(options.objective, data.train, data.held_out)
+        return evaluation_of(
+            options.objective, data.train, data.held_out, watching=options.watching
+        )
 
     def model_settings(self, data: Parts, options: ImageOptions) -> dict[str, Any]:
         """Settings of a network of Diffusers, whose file may go."""
@@ -189,7 +192,7 @@ class ImageDomain(Domain[Parts, ImageOptions]):
 
     def evaluate(self, run: Run, data: Parts, command: EvaluateOptions) -> Evaluated:
         """The likelihood bound, and distances of generated from real images."""
-        return evaluate(ImageRun.of(run), data.train, data.held_out, command)
+        return evaluate(ImageRun.of(run), data, command)
 
     def measures_profile(self, command: ProfileOptions) -> bool:
         """With --by, --births and --gap."""
@@ -207,8 +210,14 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         show(images, images_of(images, command.options.data).held_out, command)
 
     def report_samples(self, run: Run, data: Parts, command: ReportOptions) -> dict[str, Samples]:
-        """Held-out and generated images, with the sampler of the command."""
-        return dict(page_examples(ImageRun.of(run), data.held_out, command.sampler))
+        """Held-out and generated images, and training images near to these."""
+        images = ImageRun.of(run)
+        found: dict[str, Samples] = {}
+        pictures, x0 = page_examples(images, data.held_out, command.sampler)
+        found |= pictures
+        if images.objective.condition in (None, "label"):
+            found |= nearest_page(images, data, x0)
+        return found
 
     def card(self, settings: Mapping[str, Any]) -> dict[str, str]:
         """Images, network, classes and condition."""

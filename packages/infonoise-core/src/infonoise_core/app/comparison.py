@@ -16,8 +16,9 @@ from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.schedules.fixed import FixedLaw, Schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
-from infonoise_core.training.loop import Evaluate, RunResult, train
+from infonoise_core.training.loop import RunResult, train
 from infonoise_core.training.progress import Reporter, Silent
+from infonoise_core.training.step.due import Evaluate
 from infonoise_core.training.task import Task
 
 EVALUATIONS = 12

@@ -249,8 +249,10 @@ def _showing(run: Run, out: Path) -> Show | None:
 
 
 def print_measures(evaluation: Evaluation, values: Mapping[str, float]) -> None:
-    """One line per measure, with its error and its floor."""
+    """One line per measure that was taken, with its error and its floor."""
     for measure in evaluation.measures():
+        if measure.name not in values:
+            continue
         line = f"{measure.label}: {values[measure.name]:.4f}"
         if f"{measure.name}_stderr" in values:
             line += f" ± {values[f'{measure.name}_stderr']:.4f}"

@@ -29,6 +29,7 @@ from infonoise_core.training.metrics import Metrics
 from infonoise_core.training.progress import Reporter, Silent
 from infonoise_core.training.record.signature import signatures
 from infonoise_core.training.state import RunState, no_space_left
+from infonoise_core.training.step.due import Evaluate, due
 from infonoise_core.training.step.noise import Noise, noise_of
 from infonoise_core.training.step.rate import learning_rate
 from infonoise_core.training.step.speed import Speed, flops_of_example, in_words, peak_of
@@ -37,8 +38,6 @@ from infonoise_core.training.task import Batch, Task
 # Optimizer steps between two looks at whether any of several processes is to stop.
 _LOOK_EVERY = 10
 
-# Averaged denoiser -> name and value of each measure.
-Evaluate = Callable[[nn.Module], dict[str, float]]
 # Averaged denoiser and optimizer steps done -> the file that samples went to, an image or text.
 Show = Callable[[nn.Module, int], Path]
 
@@ -146,7 +145,10 @@ def train(
             finished = last
             if evaluate is not None and (last or _every(config.eval_every, done)):
                 with speed.aside(), average.whole() as averaged:
-                    _evaluate(evaluate, show, averaged, engine, metrics, done)
+                    _evaluate(
+                        due(evaluate, config.eval_every, done, last=last), show, averaged, engine,
+                        metrics, done,
+                    )  # fmt: skip
                 finished = last or _reached(config, metrics)
             if last or done % config.save_every == 0:
                 metrics.density(done, schedule)

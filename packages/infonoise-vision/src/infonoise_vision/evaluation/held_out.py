@@ -18,9 +18,10 @@ from infonoise_vision.evaluation.bound import (
 )
 from infonoise_vision.evaluation.energy import energy_distance
 from infonoise_vision.evaluation.options import LIMIT
+from infonoise_vision.evaluation.watched import WatchedFrechet
 from infonoise_vision.methods.diffusion import conditioning_of
 from infonoise_vision.methods.options import Objective
-from infonoise_vision.sampling.images import LEVELS, SOLVER
+from infonoise_vision.methods.watching import SOLVER, Watching
 
 # Generated and held-out images of the distance.
 SAMPLES = 256
@@ -33,6 +34,7 @@ class ImageEvaluation:
         samples: Images of the distance.
         limit: Held-out images of the bound, at most; drawn once.
         conditioning: What the denoiser is given; generated images get that of training images.
+        watching: Their sampler, and whether a Fréchet distance is measured now and then.
     """
 
     def __init__(
@@ -45,30 +47,37 @@ class ImageEvaluation:
         seed: int = 0,
         limit: int = LIMIT,
         conditioning: Conditioning = unconditional,
+        watching: Watching | None = None,
     ) -> None:
         if min(len(train), len(held_out)) < 2:
             raise InputError(
                 f"{train.name}: {len(train)} images to train on and {len(held_out)} held out;"
                 " give more, and different ones"
             )
-        held_out = fixed_part(held_out, limit, seed)
+        self._held_out, held_out = held_out, fixed_part(held_out, limit, seed)
         self.bound = LikelihoodBound(held_out, train, sigma_min, sigma_max, seed, conditioning)
         self.samples = min(samples, len(held_out), len(train))
         rng = np.random.default_rng(seed)
         self._real = held_out.x0(rng.permutation(len(held_out))[: self.samples])
         others = rng.permutation(len(train))[: self.samples]
         same, self._given = train.x0(others), conditioning(train, others)
-        self._sigmas = karras_grid(LEVELS, sigma_min, sigma_max)
+        self._watching = watching or Watching()
+        self._sigmas = karras_grid(self._watching.eval_levels, sigma_min, sigma_max)
         self._shape, self._seed, self._scale = train.shape, seed, train.scale
         self.distance = f"energy_{self.samples}"
         self.floors = {self.distance: self._distance(same)}
+        self._frechet: WatchedFrechet | None = None
+        if self._watching.fid_every:
+            self._frechet = WatchedFrechet(
+                train, self._held_out, self._watching, self._sigmas, conditioning, seed
+            )
 
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """bits_per_dim, its standard error, and the energy distance of generated images."""
         bits = self.bound(denoiser)
         generated = generate(
             denoiser, self._shape, self.samples, self._sigmas,
-            solver=SOLVER, seed=self._seed, condition=self._given,
+            solver=self._watching.eval_solver, seed=self._seed, condition=self._given,
         )  # fmt: skip
         return {
             "bits_per_dim": bits.value,
@@ -76,12 +85,31 @@ class ImageEvaluation:
             self.distance: self._distance(generated.x),
         }
 
+    def at(self, denoiser: nn.Module, since: int, step: int, *, last: bool) -> dict[str, float]:
+        """The same, with a Fréchet distance, precision and recall where they are due.
+
+        Args:
+            since: The step of the evaluation before.
+            step: Optimizer steps done.
+            last: Whether the run ends here.
+        """
+        found = self(denoiser)
+        every = self._watching.fid_every
+        if self._frechet is None or not (last or step // every > since // every):
+            return found
+        found |= self._frechet(denoiser)
+        self.floors |= self._frechet.floors
+        return found
+
     def _distance(self, x: Tensor) -> float:
         """From the held-out images, in pixels between -1 and 1 whatever the scale."""
         return energy_distance(x / self._scale, self._real / self._scale)
 
     def measures(self) -> list[Measure]:
         """What the numbers are; the first is what schedules are ranked by."""
+        further = [] if self._frechet is None else [self._frechet.measure]
+        solver, levels = self._watching.eval_solver, self._watching.eval_levels
+        how = "DPM-Solver++(2M)" if solver == SOLVER else solver
         return [
             Measure(
                 "bits_per_dim",
@@ -94,13 +122,18 @@ class ImageEvaluation:
                 self.distance,
                 f"energy distance ({self.samples})",
                 f"Energy distance in pixel space between {self.samples} generated images"
-                f" (DPM-Solver++(2M), {LEVELS} calls) and {self.samples} held-out ones.",
+                f" ({how}, {levels} levels) and {self.samples} held-out ones.",
             ),
+            *further,
         ]
 
 
 def evaluation_of(
-    objective: Objective, images: ImageSet, held_out: ImageSet, samples: int = SAMPLES
+    objective: Objective,
+    images: ImageSet,
+    held_out: ImageSet,
+    samples: int = SAMPLES,
+    watching: Watching | None = None,
 ) -> ImageEvaluation:
     """The measures of a network trained on these images.
 
@@ -115,5 +148,5 @@ def evaluation_of(
         )
     return ImageEvaluation(
         images, held_out, *objective.span, samples,
-        conditioning=partial(conditioning_of, objective),
+        conditioning=partial(conditioning_of, objective), watching=watching,
     )  # fmt: skip

@@ -23,6 +23,9 @@ class EvaluateExtras:
     """distances in features of a classifier, which is trained on the training images"""
     inception_weights: Path | None = None
     """FID and the like: the file with the weights of its Inception network"""
+    nearest: bool = False
+    """how near generated images are to those of training, beside held-out ones: whether a network
+    copies"""
     complete: str | None = None
     """of a run without --condition: hidden-half, hidden-box or superres, to be completed"""
     method: str | None = None

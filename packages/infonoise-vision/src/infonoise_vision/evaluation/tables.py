@@ -10,7 +10,7 @@ from infonoise_core.evaluation.schema import Evaluated, Row, Table
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.progress import progress
 from infonoise_vision.data.cache import cache_folder
-from infonoise_vision.data.images import ImageSet
+from infonoise_vision.data.images import ImageSet, Parts
 from infonoise_vision.evaluation.bound import bound_of_many, fixed_part
 from infonoise_vision.evaluation.classifier import Classifier, trained_classifier
 from infonoise_vision.evaluation.fid import NEED, Inception, has_metrics
@@ -24,6 +24,7 @@ from infonoise_vision.evaluation.measures import (
     pixel_rows,
     row,
 )
+from infonoise_vision.evaluation.nearest import nearest_rows
 from infonoise_vision.evaluation.options import LIMIT, EvaluateExtras
 from infonoise_vision.models.conditions import Condition, make_condition
 from infonoise_vision.sampling.trained import ImageRun
@@ -46,14 +47,13 @@ class Judges:
     inception: Inception | None
 
 
-def evaluate(
-    run: ImageRun, images: ImageSet, held_out: ImageSet, command: EvaluateOptions
-) -> Evaluated:
+def evaluate(run: ImageRun, parts: Parts, command: EvaluateOptions) -> Evaluated:
     """Measure a run on as many generated as real images, and its bound on held-out ones.
 
     Args:
         command: Its options are `EvaluateExtras`.
     """
+    images, held_out = parts.both
     extras: EvaluateExtras = command.options
     completion = _completion(run, extras, command.sampler)
     inception = _inception(run, extras)
@@ -69,6 +69,7 @@ def evaluate(
     bound = _bound(run, extras, images, held_out)
     drawn = _draw(run, command.sampler, chosen, completion)
     rows = _drawn_rows(run, drawn, Judges(classifier, inception))
+    rows += nearest_rows(drawn.generated, parts) if extras.nearest else []
     how = {k: v for k, v in asdict(command.sampler).items() if k != "device"}
     settings = {
         "images": drawn.n,

@@ -8,6 +8,7 @@ from tyro.conf import OmitArgPrefixes
 
 from infonoise_core.errors import InputError
 from infonoise_vision.data.options import check_held_out
+from infonoise_vision.methods.watching import Watching
 from infonoise_vision.models.options import check_condition, check_network, check_noise
 
 WEIGHTS = ("edm", "unit")
@@ -185,6 +186,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """What is learned."""
+    """What is learned, and what is measured meanwhile."""
 
     objective: OmitArgPrefixes[Objective] = field(default_factory=Objective)
+    watching: OmitArgPrefixes[Watching] = field(default_factory=Watching)

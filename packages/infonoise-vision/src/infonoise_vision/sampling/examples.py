@@ -1,5 +1,7 @@
 """Some images of a run as one PNG, to look at while it is trained and in reports."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,8 @@ from infonoise_vision.data.images import ImageSet
 from infonoise_vision.data.latents import decoded
 from infonoise_vision.methods.diffusion import conditioning_of
 from infonoise_vision.methods.options import Objective
-from infonoise_vision.sampling.images import LEVELS, SHOWN, SOLVER, png_grid
+from infonoise_vision.methods.watching import LEVELS, SOLVER
+from infonoise_vision.sampling.images import SHOWN, png_grid
 from infonoise_vision.sampling.labels import labels
 from infonoise_vision.sampling.trained import ImageRun
 
@@ -47,8 +50,15 @@ def _pictures(x0: Tensor, images: ImageSet, objective: Objective) -> Tensor:
     return decoded(x0, images.code, objective.latents)
 
 
-def page_examples(run: ImageRun, held_out: ImageSet, sampler: SamplerConfig) -> dict[str, bytes]:
-    """Caption -> PNG of held-out images, and of generated ones or the same completed."""
+class PageExamples(NamedTuple):
+    """pictures: caption -> PNG.  x0: (n, c, h, w) what was generated, of the run's scale."""
+
+    pictures: dict[str, bytes]
+    x0: Tensor
+
+
+def page_examples(run: ImageRun, held_out: ImageSet, sampler: SamplerConfig) -> PageExamples:
+    """Held-out images, and generated ones or the same completed."""
     rows = np.arange(min(SHOWN, len(held_out)))
     sampling = run.sampling(sampler)
     if run.condition() is None:
@@ -66,7 +76,8 @@ def page_examples(run: ImageRun, held_out: ImageSet, sampler: SamplerConfig) -> 
             )
         )  # fmt: skip
     x0 = torch.cat([part.x for part in parts])
-    return {
+    pictures = {
         "held-out images": real_examples(held_out, run.objective),
         f"{caption}, {parts[-1].nfe} denoiser calls each": png_grid(run.pictures(x0)),
     }
+    return PageExamples(pictures, x0)

@@ -22,8 +22,6 @@ from infonoise_vision.data.images import to_bytes
 from infonoise_vision.models.staged import StagedDenoiser
 from infonoise_vision.sampling.staged import StagedLevels, solve_staged
 
-# Solver and levels of the images that are drawn at every evaluation: cheap ones.
-SOLVER, LEVELS = "dpmpp-2m", 12
 # Images of a grid that is looked at.
 SHOWN = 64
 # Endings of pictures that are not written here.

@@ -119,9 +119,9 @@ def _curves(results: Results, measure: Measure) -> str:
     fig, ax = figure()
     for i, name in enumerate(results.schedules):
         arms = results.of(name)
-        steps = [e["step"] for e in arms[0].evaluations]
         for j, arm in enumerate(arms):
-            values = [e[measure.name] for e in arm.evaluations]
+            taken = [e for e in arm.evaluations if measure.name in e]
+            steps, values = [e["step"] for e in taken], [e[measure.name] for e in taken]
             ax.plot(
                 steps, values, f"C{i}o-", markersize=3, linewidth=1.4, alpha=1 / len(arms) ** 0.5,
                 label=name if j == 0 else None,
@@ -138,7 +138,8 @@ def _curves(results: Results, measure: Measure) -> str:
             label="real to real",
         )
     ax.set(xlabel="steps", ylabel=measure.label)
-    later = [e[measure.name] for arm in results.arms for e in arm.evaluations[1:]]
+    name = measure.name
+    later = [e[name] for arm in results.arms for e in arm.evaluations[1:] if name in e]
     if later and math.isfinite(max(later)):
         # The first evaluation, of a network that knows nothing yet, would flatten all the others.
         low, high = ax.get_ylim()

@@ -65,7 +65,8 @@ def training_figures(run: TrainedRun[Any]) -> dict[str, str]:
     records = list(read_lines(run.path / METRICS_FILE))
     found: dict[str, str] = {}
     evaluations = [(r["step"], r["evaluate"]) for r in records if "evaluate" in r]
-    names = [k for k in evaluations[-1][1] if not k.endswith("_stderr")] if evaluations else []
+    names = [k for k in dict.fromkeys(key for _, one in evaluations for key in one)
+             if not k.endswith("_stderr")]  # fmt: skip
     for name in names:
         curve = [(step, values[name]) for step, values in evaluations if name in values]
         found[f"{name} of held-out examples during training."] = _line(curve, name)

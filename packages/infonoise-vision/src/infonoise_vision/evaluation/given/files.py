@@ -51,6 +51,7 @@ from infonoise_vision.evaluation.measures import (
     inception_rows,
     row,
 )
+from infonoise_vision.evaluation.nearest import nearest_rows
 from infonoise_vision.evaluation.options import EvaluateExtras
 
 
@@ -93,11 +94,16 @@ def evaluate_files(command: EvaluateOptions, most: int | None = None) -> Evaluat
     if kind == "moments":
         return _against_moments(given, inception, Path(source))
     notes: list[str] = []
+    near: list[Row] = []
     if kind == "reference":
         reference = read_reference(Path(source), device)
         _refuse_unlike(given, reference.images, command.run)
+        if extras.nearest:
+            raise InputError(f"--nearest: {source} holds no training images; give the real ones")
     else:
-        reference = _of_data(given, command, device, notes)
+        parts = _real(given, command)
+        reference = _of_data(given, parts, command, device, notes)
+        near = nearest_rows(given, parts) if extras.nearest else []
     n = min(len(given), len(reference.images))
     if n < len(given):
         notes.append(_fewer(n, len(given), reference))
@@ -109,7 +115,7 @@ def evaluate_files(command: EvaluateOptions, most: int | None = None) -> Evaluat
     if extras.save_reference is not None:
         save_reference(extras.save_reference, reference)
         notes.append(f"{extras.save_reference}: {n} real images, to be given as --against")
-    rows = _measured(_some(given, n, command.sampler.seed), reference, inception, device)
+    rows = _measured(_some(given, n, command.sampler.seed), reference, inception, device) + near
     settings = {"images": n, "split": reference.against, "against": source}
     return Evaluated([_table(rows, settings)], notes=notes)
 
@@ -127,15 +133,25 @@ def _measured(
     return rows + (inception_rows(drawn, inception) if inception is not None else [])
 
 
-def _of_data(
-    given: ImageSet, command: EvaluateOptions, device: torch.device, notes: list[str]
-) -> Reference:
-    """As many real images as there are others, and a classifier of those of training."""
+def _real(given: ImageSet, command: EvaluateOptions) -> Parts:
+    """Real images, brought to the size of the others."""
     extras: EvaluateExtras = command.options
     height, width = given.shape[1:]
     reading = Reading(height if height == width else None, binarize=extras.binarize)
     parts = load_parts(extras.against, reading)
     _refuse_unlike(given, parts.train, command.run)
+    return parts
+
+
+def _of_data(
+    given: ImageSet,
+    parts: Parts,
+    command: EvaluateOptions,
+    device: torch.device,
+    notes: list[str],
+) -> Reference:
+    """As many real images as there are others, and a classifier of those of training."""
+    extras: EvaluateExtras = command.options
     chosen = plan(
         parts.train, parts.held_out, len(given), command.sampler.seed,
         against=cast(Split, command.split),
