@@ -168,3 +168,23 @@ def test_what_is_refused(config, tmp_path, capsys):
     assert "safe_serialization" in refused("import", str(source), out)
     assert "has no unet/config.json" in refused("import", str(tmp_path), out)
     assert not Path(out).exists()
+
+
+def test_adapters_of_an_imported_network_are_folded_in_when_it_goes_back(tmp_path):
+    pytest.importorskip("peft")
+    pipeline_folder(tmp_path / "theirs", diffusers.DDPMScheduler())
+    model, run, back = tmp_path / "model", tmp_path / "run", tmp_path / "back"
+    assert main(["import", str(tmp_path / "theirs"), str(model)]) == 0
+    network = ["--network", f"diffusers:{tmp_path / 'theirs'}"]
+    options = ["--from", str(model), "--lora", "4", "--noise-unit", "1", "--lr", "0.1"]
+    words = ["train", "digits", "--out", str(run), *options, *network, *TRAIN]
+    assert main(words) == 0
+    assert main(["export", str(run), str(back)]) == 0
+    theirs = [
+        diffusers.UNet2DModel.from_pretrained(folder, subfolder="unet").state_dict()
+        for folder in (tmp_path / "theirs", back)
+    ]
+    assert theirs[0].keys() == theirs[1].keys()
+    changed = {name for name in theirs[0] if not torch.equal(theirs[0][name], theirs[1][name])}
+    assert changed
+    assert all(theirs[0][name].dim() > 1 for name in changed)

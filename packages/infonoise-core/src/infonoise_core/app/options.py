@@ -32,12 +32,24 @@ class TrainOptions:
     start: Annotated[Path | None, arg(name="from")] = None
     """a run or a model of the same network: begin with its averaged weights, and its profile as
     what the schedule knows"""
+    lora: int = 0
+    """train low-rank adapters of this rank beside the layers of --from, which stand still; 0 trains
+    all weights (extra lora)"""
     schedule: str = "infonoise"
     """how noise levels are drawn: edm, log-uniform, infonoise or another"""
     overwrite: bool = False
     """replace an earlier run in --out"""
     engine: OmitArgPrefixes[EngineConfig] = field(default_factory=EngineConfig)
     train: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        if self.lora < 0:
+            raise InputError(f"--lora {self.lora}: give a rank of at least 1, or 0 for none")
+        if self.lora and self.start is None:
+            raise InputError(
+                f"--lora {self.lora}: needs weights that are trained; name a run or a model with"
+                " --from"
+            )
 
 
 @dataclass(frozen=True)

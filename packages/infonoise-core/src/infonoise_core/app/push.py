@@ -30,6 +30,7 @@ from infonoise_core.hub.push import (
     versions_with,
     ways_to_get,
 )
+from infonoise_core.processes.adapters import folded, write_adapters
 from infonoise_core.training import checkpoint
 from infonoise_core.training.artifact import (
     README_FILE,
@@ -45,6 +46,7 @@ from infonoise_core.training.record.metrics import read_lines
 from infonoise_core.training.run_folder import read_run_of
 from infonoise_core.training.run_profile import profile_if_any
 
+ADAPTERS = "adapters"
 # The step of weights, and the state of their module.
 Weights = tuple[int, Mapping[str, Tensor]]
 
@@ -108,11 +110,13 @@ def push_model(config: Push, kind: Shareable) -> None:
         if is_artefact(config.run):
             _check_card(fetch(str(config.run), folder, kind.program)[0], config.run, kind)
         else:
-            fill_model(folder, config.run, kind, config.target)
+            fill_model(folder, config.run, kind, config.target, adapters=config.adapters)
         _check_opens(folder, str(config.run), kind)
 
     if not is_artefact(config.run):
         read_run_of(kind.command, config.run)
+    elif config.adapters:
+        raise InputError(f"{config.run}: a shared model; --adapters takes those of a run")
     print(
         deliver(
             config.target, fill, kind.program, private=config.private, overwrite=config.overwrite
@@ -130,13 +134,24 @@ def pull_model(config: Pull, kind: Shareable) -> None:
 
 
 def fill_model(
-    folder: Path, run: Path, kind: Shareable, target: str, weights: Weights | None = None
+    folder: Path,
+    run: Path,
+    kind: Shareable,
+    target: str,
+    weights: Weights | None = None,
+    adapters: bool = False,
 ) -> None:
-    """Write the model of a run, with the newest average unless other weights are given."""
+    """Write the model of a run, with the newest average unless other weights are given.
+
+    Args:
+        adapters: Whether those of --lora are written alone, too, beside what they are folded into.
+    """
     settings = without_paths(read_run_of(kind.command, run))
     write_json(folder / CONFIG_FILE, settings)
     step, state = _average(run) if weights is None else weights
     parameters = _write_weights(state, folder)
+    if adapters:
+        write_adapters(state, folder / ADAPTERS, str(run))
     # safetensors lets only the owner read what it writes.
     shutil.copymode(folder / CONFIG_FILE, folder / WEIGHTS_FILE)
     measured_at, measures = _measures(run, step)
@@ -187,7 +202,7 @@ def _write_weights(state: Mapping[str, Tensor], folder: Path) -> int:
     """Write them as float32; returns how many numbers they are."""
     weights = {
         name: (tensor.float() if tensor.is_floating_point() else tensor).contiguous()
-        for name, tensor in state.items()
+        for name, tensor in folded(state).items()
     }
     save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
     return sum(tensor.numel() for tensor in weights.values())

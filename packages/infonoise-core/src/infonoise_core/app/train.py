@@ -21,6 +21,7 @@ from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.files import write_bytes, write_json
 from infonoise_core.folders.lock import locked
 from infonoise_core.folders.names import DONE_FILE
+from infonoise_core.processes.adapters import add_adapters
 from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.training.config import EngineConfig, TrainConfig
 from infonoise_core.training.engines.base import Engine, count_parameters
@@ -124,6 +125,9 @@ def _prepared(
     if source is not None:
         domain.check_begins(source, data, options)
         notes.append(f"beginning with {begin_from(source, task, schedule, options)}")
+    if command.lora:
+        layers = add_adapters(task.denoiser, command.lora, config.seed)
+        notes.append(f"adapters of rank {command.lora} beside {layers} layers, which stand still")
     return Run(
         task=task,
         schedule=schedule,

@@ -16,6 +16,8 @@ class Push:
     """a new folder, or hf:OWNER/NAME for the Hugging Face hub (extra hub)"""
     private: bool = False
     """hf: let only its owner see a repository that is new"""
+    adapters: bool = False
+    """of a run with --lora: its adapters alone, too, as peft reads them, in the folder adapters"""
     overwrite: bool = False
     """replace what an earlier push left at the target"""
 

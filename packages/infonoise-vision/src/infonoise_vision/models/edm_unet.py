@@ -86,12 +86,16 @@ class Block(nn.Module):
         return out
 
 
+class _Kernel(nn.Conv2d):
+    """Weights that are used in a step of its own; no adapter goes beside them."""
+
+
 class Shrunk(nn.Module):
     """A convolution, then the filter of 4x4 at half the side: (n, c, h, w) -> (n, o, h/2, w/2)."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3)
+        self.conv = _Kernel(inputs, outputs, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """As one step, the padding of both at once."""

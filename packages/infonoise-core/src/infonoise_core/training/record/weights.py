@@ -7,6 +7,7 @@ from torch import nn
 
 from infonoise_core.errors import InputError
 from infonoise_core.folders.names import CHECKPOINTS
+from infonoise_core.processes.adapters import folded
 from infonoise_core.training import checkpoint
 from infonoise_core.training.artifact import is_artefact, load_weights
 from infonoise_core.training.record.signature import check_signed
@@ -41,7 +42,7 @@ def load_denoiser(
     def use(manifest: checkpoint.Manifest, parts: dict[str, Any]) -> None:
         check_signed(run, manifest)
         try:
-            denoiser.load_state_dict(parts[_PARTS[which]])
+            denoiser.load_state_dict(folded(parts[_PARTS[which]]))
         except (KeyError, RuntimeError, TypeError, AttributeError):
             raise checkpoint.DamagedCheckpoint("it is of another network") from None
 
