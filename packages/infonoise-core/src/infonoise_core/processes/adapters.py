@@ -62,7 +62,7 @@ def _config(peft: Any, names: list[str], rank: int) -> Any:
 
 
 def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of the same network without adapters, W + B A in place of W, in float32.
+    """The state of the same network without adapters: W + B A, of the shape of W, in its place.
 
     A state without adapters is given back as it is.
     """
