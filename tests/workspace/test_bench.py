@@ -11,6 +11,7 @@ import pytest
 
 import bio
 import core
+import image_laws
 import report
 import text
 import training
@@ -23,7 +24,7 @@ from pictures import figures
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "benchmarks"
 SUITES = {suite.name: suite for suite in (
-    core.SUITE, training.SUITE, vision.SUITE, bio.SUITE, text.SUITE,
+    core.SUITE, training.SUITE, vision.SUITE, image_laws.SUITE, bio.SUITE, text.SUITE,
 )}  # fmt: skip
 
 

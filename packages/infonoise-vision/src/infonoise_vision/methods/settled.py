@@ -10,7 +10,7 @@ from infonoise_vision.methods.options import SETTLED, SIGMA_DATA, Objective
 from infonoise_vision.models.theirs import SCHEDULER, is_theirs, settings_of, span_of
 
 # Images of at most so many grey levels get a head of symbols (docs/decisions.md).
-SYMBOLS = 2
+SYMBOLS = 16
 # Significant digits: enough for any schedule, few enough that rounding elsewhere hardly matters.
 _DIGITS = 4
 
