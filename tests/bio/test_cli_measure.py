@@ -232,6 +232,7 @@ def test_compare_shows_sequences(data, tmp_path, run, random_texts):
                         "--batch-size", 8, "--schedules", "edm,infonoise")  # fmt: skip
     assert code == 0
     assert "edm" in told
+    assert "Markov by position" in told
     page = (out / "report.html").read_text()
     assert random_texts(120)[6] in page  # the first of the validation part
     assert len(re.findall(r"^(?:<figure><pre>)?[ACGT]{24}", page, re.MULTILINE)) == 36

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from infonoise_bio.data.sequences import SequenceSet
 from infonoise_bio.evaluation.checks import (
     Row,
     diversity,
@@ -30,6 +31,11 @@ T [ 9 0 9 0 0 9 ]
 """
 
 
+def as_set(codes: np.ndarray) -> SequenceSet:
+    ids = np.array([str(i) for i in range(len(codes))])
+    return SequenceSet("made", codes, ids, np.zeros(len(codes), np.uint8))
+
+
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
     path: Path = tmp_path_factory.mktemp("motifs") / "box.jaspar"
@@ -38,7 +44,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
     train, held_out, generated = (
         SOURCE.sample(n, np.random.default_rng(seed)) for seed, n in enumerate((900, 300, 300))
     )
-    anchors = make_anchors(train, held_out, generated)
+    anchors = make_anchors(as_set(train), as_set(held_out), generated)
     found = evidence(anchors, [scanner], [Window(scanner, 32, 34)])
     return {row.name: row for row in found}
 
@@ -68,7 +74,8 @@ def test_motifs_stand_where_they_were_planted_at_the_exact_rate(rows):
 def test_copies_differ_from_new_sequences(rows):
     assert rows["16-mers from training"].generated < 0.01
     train, held_out = (SOURCE.sample(60, np.random.default_rng(seed)) for seed in (0, 1))
-    copied = {r.name: r for r in evidence(make_anchors(train, held_out, train))}
+    anchors = make_anchors(as_set(train), as_set(held_out), train)
+    copied = {r.name: r for r in evidence(anchors)}
     assert copied["16-mers from training"].generated == 1
     assert copied["edit distance to training"].generated == 0
     assert copied["edit distance to training"].held_out > 0.2
@@ -97,7 +104,7 @@ def test_the_measure_of_training_is_the_bound_with_its_error():
 def test_too_few_sequences_are_refused():
     codes = SOURCE.sample(5, np.random.default_rng(0))
     with pytest.raises(InputError, match="at least 2"):
-        make_anchors(codes, codes, codes[:1])
+        make_anchors(as_set(codes), as_set(codes), codes[:1])
     data = demo_sequences(5)
     with pytest.raises(InputError, match="held out"):
         DnaEvaluation(

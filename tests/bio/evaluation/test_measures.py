@@ -9,7 +9,12 @@ import torch
 
 from infonoise_bio.alphabet import MASKED
 from infonoise_bio.data.sequences import SequenceSet
-from infonoise_bio.evaluation.chains import chain_lines, chains_by_class
+from infonoise_bio.evaluation.chains import (
+    chain_lines,
+    chains_by_class,
+    reference_bits,
+    sampled_by_class,
+)
 from infonoise_bio.evaluation.markov import markov_bits
 from infonoise_bio.evaluation.measures import Subject, likelihood_table
 from infonoise_bio.evaluation.planted import exact_bits, planted_rows
@@ -37,6 +42,31 @@ def test_chains_are_given_the_class():
     assert given.everywhere[0] == pytest.approx(
         np.mean([markov_bits(p, p).everywhere[0] for p in (data.codes[:200], data.codes[200:])])
     )
+
+
+def test_sequences_of_chains_are_of_their_class_and_known_where_real_ones_are():
+    data = labelled(masked=True)
+    like = data.take(np.arange(190, 210))
+    drawn = sampled_by_class(data, like, 0, np.random.default_rng(0))
+    assert ((drawn == MASKED) == (like.codes == MASKED)).all()
+    # Of a class that is all A, a chain for both would have half of it C.
+    for label in (0, 1):
+        own = drawn[like.labels == label]
+        assert (own[own != MASKED] == label).mean() > 0.9
+    pooled = sampled_by_class(replace(data, labels=None), like, 0, np.random.default_rng(0))
+    assert 0.3 < (pooled[pooled != MASKED] == 0).mean() < 0.7
+
+
+def test_chains_for_all_classes_stand_beside_those_of_each():
+    data = labelled()
+    given, not_given = chains_by_class(data, data), markov_bits(data.codes, data.codes)
+    assert reference_bits(data, data) == {
+        "Markov": given.best,
+        "Markov by position": given.best_by_position,
+        "Markov, all classes": not_given.best,
+        "Markov by position, all classes": not_given.best_by_position,
+    }
+    assert set(reference_bits(replace(data, labels=None), data)) == {"Markov", "Markov by position"}
 
 
 def test_a_line_names_both_chains():

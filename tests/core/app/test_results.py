@@ -4,6 +4,7 @@ import io
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,6 +133,16 @@ def test_rows_of_one_seed() -> None:
         ["log-uniform", "4.5000 ± 0.2500", "0.4500", "never", "-"],
         ["infonoise", "2.0000 ± 0.2500", "0.2000", "15", "2.00"],
     ]
+
+
+def test_references_have_rows_of_their_own_and_no_part_in_the_answer() -> None:
+    plain = results(arm("edm", [6, 5, 4]), arm("infonoise", [5, 3, 2], fixed=False))
+    found = replace(plain, references={"Markov": 1.25})
+    header, body = rows(found)
+    assert (header, body[:-1]) == rows(plain)
+    assert body[-1] == ["Markov", "1.2500", "-", "-", "-"]
+    assert found.best_fixed() == plain.best_fixed()
+    assert found.to_dict()["references"] == {"Markov": 1.25}
 
 
 def test_rows_of_several_seeds() -> None:

@@ -12,7 +12,7 @@ from infonoise_bio.alphabet import Codes, designs_of
 from infonoise_bio.data.formats.fasta import check_fasta
 from infonoise_bio.data.formats.textfile import stem_of
 from infonoise_bio.data.sequences import SequenceSet
-from infonoise_bio.evaluation.chains import chain_lines
+from infonoise_bio.evaluation.chains import chain_lines, reference_bits
 from infonoise_bio.evaluation.measures import Subject, evaluate_run
 from infonoise_bio.evaluation.options import EvaluateExtras, ProfileExtras
 from infonoise_bio.evaluation.pictures import figures
@@ -118,6 +118,10 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
     def beside(self, data: SequenceSet, options: DnaOptions) -> list[str]:
         """Markov chains on the same held-out sequences."""
         return chain_lines(*_measured(data))
+
+    def references(self, data: SequenceSet, options: DnaOptions) -> dict[str, float]:
+        """Markov chains on the same held-out sequences."""
+        return reference_bits(*_measured(data))
 
     def model_settings(self, data: SequenceSet, options: DnaOptions) -> dict[str, Any]:
         return {"model": model_config(options.objective, parts(data, "val")[0]).to_dict()}

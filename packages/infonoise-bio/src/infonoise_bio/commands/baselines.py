@@ -45,10 +45,8 @@ def _found(config: Baselines, training: SequenceSet, held_out: SequenceSet) -> d
     objective = config.objective
     chains = chains_by_class(training, held_out)
     found: dict[str, Any] = {
-        f"Markov, order {chains.best_order}": chains.everywhere[chains.best_order],
-        f"Markov by position, order {chains.best_position_order}": chains.by_position[
-            chains.best_position_order
-        ],
+        f"Markov, order {chains.best_order}": chains.best,
+        f"Markov by position, order {chains.best_position_order}": chains.best_by_position,
     }
     # The levels that a schedule draws are not used by these models.
     context = schedule_context(objective, config.train.steps, training)

@@ -7,7 +7,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from infonoise_bio.alphabet import MASKED, Codes
+from infonoise_bio.alphabet import Codes
+from infonoise_bio.data.sequences import SequenceSet
+from infonoise_bio.evaluation.chains import chains_by_class, sampled_by_class
 from infonoise_bio.evaluation.composition import (
     cpg_ratio,
     gc_content,
@@ -24,7 +26,6 @@ from infonoise_bio.evaluation.copies import (
     nearest_distance,
 )
 from infonoise_bio.evaluation.discriminator import LEAST, discriminator_auc
-from infonoise_bio.evaluation.markov import fit_markov, markov_bits
 from infonoise_bio.evaluation.motifs import Scanner, Window
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.schema import Better
@@ -73,8 +74,8 @@ class Anchors:
 
     Attributes:
         held_out, generated: codes.
-        markov: Of a chain fitted to the training set, the order that is best on held-out
-            sequences.
+        markov: Of a chain fitted to the training set, one for each class where there are any, of
+            the order that is best on held-out sequences.
         real: Of the training set.
     """
 
@@ -86,27 +87,22 @@ class Anchors:
     order: int
 
 
-def make_anchors(train: Codes, held_out: Codes, generated: Codes, seed: int = 0) -> Anchors:
+def make_anchors(
+    training: SequenceSet, held_out: SequenceSet, generated: Codes, seed: int = 0
+) -> Anchors:
     """Sets of equal size, so that their distances are comparable."""
-    n = min(len(train), len(held_out), len(generated))
+    n = min(len(training), len(held_out), len(generated))
     if n < 2:
         raise InputError(
             "an evaluation needs at least 2 sequences each: train, held out, generated"
         )
     rng = np.random.default_rng(seed)
-    order = markov_bits(train, held_out).best_order
-    chain = fit_markov(train, order)
-    some = held_out[np.sort(rng.permutation(len(held_out))[:n])]
-    drawn = chain.sample(n, train.shape[1], rng)
-    return Anchors(
-        train,
-        some,
-        generated[:n],
-        # As long as real ones, and with as much that is not known.
-        np.where(some == MASKED, some, drawn),
-        train[np.sort(rng.permutation(len(train))[:n])],
-        order,
-    )
+    order = chains_by_class(training, held_out).best_order
+    some = held_out.take(np.sort(rng.permutation(len(held_out))[:n]))
+    # As long as real ones, and with as much that is not known.
+    markov = sampled_by_class(training, some, order, rng)
+    real = training.codes[np.sort(rng.permutation(len(training))[:n])]
+    return Anchors(training.codes, some.codes, generated[:n], markov, real, order)
 
 
 def evidence(

@@ -151,6 +151,16 @@ class MarkovBits:
         """Of the chains by position; the lower of equal ones."""
         return min(self.by_position, key=lambda order: self.by_position[order])
 
+    @property
+    def best(self) -> float:
+        """Bits of the best chain that is the same everywhere."""
+        return self.everywhere[self.best_order]
+
+    @property
+    def best_by_position(self) -> float:
+        """Bits of the best chain by position."""
+        return self.by_position[self.best_position_order]
+
 
 def markov_bits(train: Codes, held_out: Codes) -> MarkovBits:
     """Bits per known base of sequences (m, L) under chains of (n, L)."""

@@ -11,7 +11,7 @@ from infonoise_bio.data.batch import example_batch
 from infonoise_bio.data.designs import read_designs
 from infonoise_bio.data.options import PLANTED, Strand
 from infonoise_bio.data.sequences import SequenceSet
-from infonoise_bio.evaluation.chains import chains_by_class
+from infonoise_bio.evaluation.chains import chains_by_class, reference_bits
 from infonoise_bio.evaluation.checks import COLUMNS, Anchors, Row, evidence, make_anchors
 from infonoise_bio.evaluation.discriminator import LEAST, cnn_auc
 from infonoise_bio.evaluation.held_out import DnaEvaluation
@@ -93,7 +93,7 @@ def evaluate_run(
     else:
         raise ValueError("neither a way to sample nor a file of designs")
     likelihood = [likelihood_table(subject, training, held_out, options.levels)] if own else []
-    anchors = make_anchors(training.codes, held_out.codes, generated.codes)
+    anchors = make_anchors(training, held_out, generated.codes)
     rows = _planted(training, held_out, generated, anchors.order)
     if oracle is not None:
         rows += oracle_rows(oracle, anchors)
@@ -145,8 +145,7 @@ def likelihood_table(
     values = {
         "model": bits.value,
         "independent bases": evaluation.independent,
-        "Markov": chains.everywhere[chains.best_order],
-        "Markov by position": chains.by_position[chains.best_position_order],
+        **reference_bits(training, held_out),
     }
     if training.source == PLANTED and held_out.labels is not None:
         values["exact"] = exact_bits(held_out.labels)
@@ -154,7 +153,8 @@ def likelihood_table(
         "Upper bound on the negative log-likelihood of held-out sequences, from the squared error"
         f" of the averaged weights at {levels} noise levels each; the best Markov chains,"
         f" everywhere the same of order {chains.best_order} and by position of order"
-        f" {chains.best_position_order}; exact: the entropy of the generator of made-up data."
+        f" {chains.best_position_order}, one for each class where there are any; exact: the entropy"
+        " of the generator of made-up data."
     )
     row = found.Row(
         "bits per base", values, {"model": bits.stderr}, better="lower", explanation=explanation

@@ -43,6 +43,7 @@ class Subject:
         make_task: Seed -> a task with a fresh network.
         samples: What to show of a trained denoiser.
         real: Title -> held-out data to show beside.
+        references: Name -> the first measure of what is no schedule.
         settings: The command and its options, `CompareConfig`'s left out.
         versions: Of the domain's package.
     """
@@ -55,6 +56,7 @@ class Subject:
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
     real: Mapping[str, Samples] = field(default_factory=dict)
+    references: Mapping[str, float] = field(default_factory=dict)
 
 
 def run_compare(domain: Domain[Data, Options], command: CompareOptions) -> None:
@@ -80,6 +82,7 @@ def run_compare(domain: Domain[Data, Options], command: CompareOptions) -> None:
         | settings["options"],
         versions={interface.program: interface.version},
         real={f"held-out {interface.examples}": domain.held_out_examples(data, options)},
+        references=domain.references(data, options),
     )
     compare(subject, command.comparison)
 
@@ -120,6 +123,7 @@ def compare(subject: Subject, config: CompareConfig) -> Results:
                 "torch": torch.__version__,
             },
             floors=dict(subject.evaluation.floors),
+            references=dict(subject.references),
         )
         write_report(config.out / REPORT_FILE, results, {**samples, **subject.real})
         write_json(config.out / RESULTS_FILE, results.to_dict())

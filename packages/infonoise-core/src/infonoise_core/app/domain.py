@@ -139,6 +139,10 @@ class Domain(ABC, Generic[Data, Options]):
         """Lines after the last measures of a training: what they stand beside."""
         return []
 
+    def references(self, data: Data, options: Options) -> Mapping[str, float]:
+        """What `compare` shows beside its schedules: name -> the first measure of `evaluation`."""
+        return {}
+
     def model_settings(self, data: Data, options: Options) -> dict[str, Any]:
         """What `rebuild` needs beyond the options, under their keys in config.json."""
         return {}

@@ -40,6 +40,7 @@ class Results:
 
     Attributes:
         measures: The first is the one that steps to a target are counted in.
+        references: Name -> the first measure of what is no arm, on the same held-out examples.
     """
 
     data: dict[str, Any]
@@ -48,6 +49,7 @@ class Results:
     arms: list[Arm]
     versions: dict[str, str]
     floors: dict[str, float] = field(default_factory=dict)
+    references: dict[str, float] = field(default_factory=dict)
 
     @property
     def schedules(self) -> list[str]:
@@ -115,7 +117,7 @@ def first_reached(
 
 
 def rows(results: Results) -> tuple[list[str], list[list[str]]]:
-    """Header and one row per schedule, as text: for the terminal and for the report."""
+    """Header and one row per schedule and reference, as text, for the terminal and the report."""
     best = results.best_fixed()
     header = ["schedule", *(m.label for m in results.measures)]
     if best is not None:
@@ -128,6 +130,8 @@ def rows(results: Results) -> tuple[list[str], list[list[str]]]:
         if best is not None:
             row += _speed(results, schedule, results.of(schedule)[0].evaluations[-1]["step"])
         body.append(row)
+    for name, value in results.references.items():
+        body.append([name, f"{value:.4f}", *["-"] * (len(header) - 2)])
     return header, body
 
 
