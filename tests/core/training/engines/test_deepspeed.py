@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from infonoise_core.errors import InputError
+from infonoise_core.training.config import EngineConfig
 from infonoise_core.training.engines.deepspeed import DeepSpeedEngine
+from infonoise_core.training.engines.make import make_engine
 
 from ..training_run import Job, finish, launch
 from .test_torch import SETTINGS, assert_same_run, losses, run, weights
@@ -38,6 +40,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     two, low = {"grad_accum": 2}, {"precision": "bf16"}
     jobs = [job(f"zero-{zero}", zero) for zero in STAGES]
     jobs += [job("accumulated", 2, engine=two)]
+    host = {"offload": "optimizer"}
+    jobs += [job(f"host-{zero}", zero, engine=host) for zero in STAGES[1:]]
+    jobs += [job("host-accumulated", 2, engine=two | host)]
+    jobs += [job("nan-host", 2, SETTINGS | {"steps": 22}, nan_at=(20,), engine=host)]
+    jobs += [job("from-host", 2, term_at=29, engine=host), job("from-host", 1)]
+    jobs += [job("to-host", 1, term_at=29), job("to-host", 2, engine=host)]
     forget = {"activation_checkpointing": True}
     jobs += [job(f"recomputed-{zero}", zero, engine=forget) for zero in (2, 3)]
     jobs += [job(f"nan-{zero}", zero, SETTINGS | {"steps": 22}, nan_at=(20,)) for zero in STAGES]
@@ -52,7 +60,19 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     "name",
-    ["zero-0", "zero-1", "zero-2", "zero-3", "accumulated", "recomputed-2", "recomputed-3"],
+    [
+        "zero-0",
+        "zero-1",
+        "zero-2",
+        "zero-3",
+        "accumulated",
+        "recomputed-2",
+        "recomputed-3",
+        "host-1",
+        "host-2",
+        "host-3",
+        "host-accumulated",
+    ],
 )
 def test_every_stage_learns_what_one_plain_process_does(
     name: str, pair: Path, single: Path
@@ -68,7 +88,7 @@ def test_a_run_goes_on_to_the_same_bits(zero: int, pair: Path) -> None:
         assert all(torch.equal(whole[key], again[key]) for key in whole)
 
 
-@pytest.mark.parametrize("change", ["1-to-2", "3-to-0", "torch-to-3"])
+@pytest.mark.parametrize("change", ["1-to-2", "3-to-0", "torch-to-3", "from-host", "to-host"])
 def test_a_run_goes_on_under_another_stage(change: str, pair: Path, single: Path) -> None:
     assert_same_run(pair / change, single)
 
@@ -97,9 +117,9 @@ def test_one_process_without_a_launcher(tmp_path: Path, single: Path) -> None:
     assert_same_run(tmp_path / "run", single)
 
 
-@pytest.mark.parametrize("zero", STAGES)
-def test_a_loss_that_is_not_finite_on_one_rank_is_skipped_by_all(zero: int, pair: Path) -> None:
-    lines = (pair / f"nan-{zero}" / "metrics.jsonl").read_text().splitlines()
+@pytest.mark.parametrize("kind", [*STAGES, "host"])
+def test_a_loss_that_is_not_finite_on_one_rank_is_skipped_by_all(kind: Any, pair: Path) -> None:
+    lines = (pair / f"nan-{kind}" / "metrics.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
     assert [r["step"] for r in records if r.get("skipped")] == [20]
     assert all(r["loss"] < 100 for r in records if "loss" in r)
@@ -118,3 +138,7 @@ def test_nothing_on_disk_is_a_pickle(pair: Path) -> None:
 def test_what_does_not_go_together_is_refused() -> None:
     with pytest.raises(InputError, match="--compile does not go with --zero 3"):
         DeepSpeedEngine("cpu", compile=True, zero=3)
+    with pytest.raises(InputError, match="--offload optimizer: needs what ZeRO splits"):
+        DeepSpeedEngine("cpu", zero=0, offload=True)
+    with pytest.raises(InputError, match="--offload optimizer: goes with --engine deepspeed"):
+        make_engine(EngineConfig(device="cpu", offload="optimizer"))

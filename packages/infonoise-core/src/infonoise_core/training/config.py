@@ -121,6 +121,9 @@ class EngineConfig:
     """compile the network with torch.compile"""
     zero: Literal[0, 1, 2, 3] = 2
     """DeepSpeed's ZeRO stage: what is split over the processes"""
+    offload: Literal["none", "optimizer"] = "none"
+    """optimizer: keep what ZeRO updates, the optimizer's state and the averages in the host's
+    memory, and update them there"""
     deepspeed: Path | None = None
     """JSON file of DeepSpeed's own settings, such as buckets and overlap; those that options of
     ours decide are refused"""

@@ -55,6 +55,7 @@ class DeepSpeedEngine(Ranks):
         zero: stage; 0 is data parallel, 1 splits the optimizer's state, 2 also gradients, 3
             also weights.
         given: A file of DeepSpeed's own settings, which take the place of ours.
+        offload: Keep what the optimizer updates, and its state, in the host's memory.
     """
 
     def __init__(
@@ -66,12 +67,16 @@ class DeepSpeedEngine(Ranks):
         compile: bool = False,
         zero: Literal[0, 1, 2, 3] = 2,
         given: Path | None = None,
+        offload: bool = False,
     ) -> None:
+        if offload and zero == 0:
+            raise InputError("--offload optimizer: needs what ZeRO splits; give --zero 1, 2 or 3")
         if compile and zero == 3:
             raise InputError("--compile does not go with --zero 3: give --zero 2 or leave it out")
         super().__init__(device)
         self.grad_accum, self.precision, self.compile = grad_accum, precision, compile
         self.activation_checkpointing, self.zero = activation_checkpointing, zero
+        self._offload = offload
         self._given = {} if given is None else read_settings(Path(given))
         self._deepspeed = _import(self.device)
         # Alone, without a launcher.
@@ -160,7 +165,7 @@ class DeepSpeedEngine(Ranks):
     def _settings(self) -> dict[str, Any]:
         parameters = count_parameters(self._parameters)
         size = bucket(parameters)
-        ours = {
+        ours: dict[str, Any] = {
             # The loop divides the batch; these two only have to be there.
             "train_micro_batch_size_per_gpu": 1,
             "gradient_accumulation_steps": 1,
@@ -181,6 +186,9 @@ class DeepSpeedEngine(Ranks):
             "zero_force_ds_cpu_optimizer": False,
             "steps_per_print": 2**31,
         }
+        if self._offload:
+            host = {"device": "cpu", "pin_memory": self.device.type == "cuda"}
+            ours["zero_optimization"]["offload_optimizer"] = host
         return over(ours, self._given)
 
     def _clip_or_skip(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:

@@ -31,9 +31,9 @@ _OURS: Mapping[tuple[str, ...], str] = {
     ("zero_allow_untested_optimizer",): "leave it out: it is on",
     ("zero_force_ds_cpu_optimizer",): "leave it out: the optimizer is torch's fused AdamW",
     ("zero_optimization", "stage"): "--zero",
-    ("zero_optimization", "offload_optimizer"): "leave it out: averages lie beside the optimizer",
+    ("zero_optimization", "offload_optimizer"): "--offload",
     ("zero_optimization", "offload_param"): "leave it out: averages lie beside the weights",
-    ("zero_optimization", "cpu_offload"): "leave it out: averages lie beside the optimizer",
+    ("zero_optimization", "cpu_offload"): "--offload",
 }
 
 

@@ -21,6 +21,8 @@ def _made(config: EngineConfig) -> Engine:
     if config.engine == "torch":
         if config.deepspeed is not None:
             raise InputError(f"--deepspeed {config.deepspeed}: goes with --engine deepspeed")
+        if config.offload != "none":
+            raise InputError(f"--offload {config.offload}: goes with --engine deepspeed")
         return TorchEngine(
             config.device, config.grad_accum, config.precision, config.activation_checkpointing,
             config.compile,
@@ -29,5 +31,5 @@ def _made(config: EngineConfig) -> Engine:
 
     return DeepSpeedEngine(
         config.device, config.grad_accum, config.precision, config.activation_checkpointing,
-        config.compile, config.zero, config.deepspeed,
+        config.compile, config.zero, config.deepspeed, config.offload == "optimizer",
     )  # fmt: skip

@@ -15,7 +15,8 @@ class Share:
     Attributes:
         name: The parameter's.
         start: Place of the first one.
-        values: The numbers themselves, in fp32, where the optimizer updates them; of any shape.
+        values: The numbers themselves, in fp32, where the optimizer updates them, which may be the
+            host's memory; of any shape.
     """
 
     name: str
@@ -113,7 +114,7 @@ class Shares:
             if piece is not None and place is not None:
                 place.copy_(piece)
             elif piece is not None:
-                work.append(dist.P2POp(dist.isend, piece.contiguous(), to))
+                work.append(dist.P2POp(dist.isend, piece.to(self.device).contiguous(), to))
             elif place is not None:
                 work.append(dist.P2POp(dist.irecv, place, owner))
         for one in dist.batch_isend_irecv(work) if work else ():
