@@ -11,10 +11,11 @@ from PIL import Image
 
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_vision.cli import main
-from infonoise_vision.data.images import Parts, load_split
+from infonoise_vision.data.images import ImageSet, Parts, load_split
 from infonoise_vision.domain import DOMAIN, open_run
 from infonoise_vision.methods.options import ImageOptions, Objective
 from infonoise_vision.methods.staged import MeasuringStagedSchedule, StagedSchedule
+from infonoise_vision.methods.stages import births_of
 from infonoise_vision.models.staged import StagedDenoiser
 
 SIDE = 16
@@ -124,6 +125,63 @@ def test_it_goes_on_as_if_it_had_not_stopped(run: Path, data: Path, tmp_path: Pa
     assert main(["train", str(data), "--out", str(half), *OPTIONS]) == 0
     whole, again = (open_run(path, "cpu").denoiser.state_dict() for path in (run, half))
     assert all(torch.equal(value, again[name]) for name, value in whole.items())
+
+
+def test_details_that_there_are_none_of_are_born_above_the_lowest_level() -> None:
+    """Of images that were enlarged by repeating pixels."""
+    rng = np.random.default_rng(0)
+    pixels = np.kron(rng.integers(0, 256, (40, 1, 8, 8)), np.ones((2, 2))).astype(np.uint8)
+    (birth,) = births_of(ImageSet("large", pixels, 256), "1", 4.0, (0.002, 80.0))
+    assert 0.002 < birth.level < 0.01
+
+
+def test_a_run_in_stages_is_shared_and_pulled(run: Path, data: Path, tmp_path: Path) -> None:
+    """With its births: the same images come of it."""
+    shared, pulled = tmp_path / "shared", tmp_path / "pulled"
+    assert main(["push", str(run), str(shared)]) == 0
+    assert main(["pull", str(shared), "--out", str(pulled)]) == 0
+    drawn = []
+    for path in (run, pulled):
+        out = tmp_path / f"{path.name}.png"
+        words = ["--out", str(out), "--steps", "4", "--samples", "4", "--device", "cpu"]
+        assert main(["sample", str(path), *words]) == 0
+        drawn.append(out.read_bytes())
+    assert drawn[0] == drawn[1]
+    one, other = (open_run(path, "cpu").denoiser for path in (run, pulled))
+    assert isinstance(one, StagedDenoiser)
+    assert isinstance(other, StagedDenoiser)
+    assert one.births.tolist() == other.births.tolist()
+
+
+def test_the_page_about_a_run_in_stages(run: Path) -> None:
+    assert main(["report", str(run), "--steps", "4", "--device", "cpu"]) == 0
+    page = (run / "report.html").read_text()
+    assert "generated images, " in page
+    assert "training images that are nearest to it" in page
+    assert "Entropy rate of the data" in page
+
+
+def test_schedules_are_compared_in_stages(data: Path, tmp_path: Path) -> None:
+    """Each as it would train: every arm learns at both sides."""
+    out = tmp_path / "compared"
+    words = ["compare", str(data), "--out", str(out), "--stages", "1", "--network", "tiny"]
+    few = ["--steps", "4", "--batch-size", "16", "--schedules", "edm,infonoise", "--device", "cpu"]
+    assert main([*words, *few]) == 0
+    results = json.loads((out / "results.json").read_text())
+    assert results["settings"]["objective"]["stages"] == "1"
+    finals = [arm["evaluations"][-1] for arm in results["arms"]]
+    assert [arm["schedule"] for arm in results["arms"]] == ["edm", "infonoise"]
+    assert all(np.isfinite(final["bits_per_dim"]) for final in finals)
+    assert (out / "report.html").is_file()
+
+
+def test_a_run_in_stages_is_not_exported(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(run), str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "was trained with --stages auto, and pipelines of Diffusers draw at one side" in line
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

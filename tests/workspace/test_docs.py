@@ -78,6 +78,26 @@ def test_tutorial_runs(name, tmp_path, monkeypatch):
     run_page(page, tmp_path, monkeypatch)
 
 
+@pytest.mark.slow
+def test_page_of_ones_own_images_and_network_runs(tmp_path, monkeypatch):
+    # Blocks that begin with the name of a file are that file.
+    monkeypatch.chdir(tmp_path)
+    variables = {"__name__": "own"}
+    for block in FENCED.finditer((DOCS / "own.md").read_text()):
+        name = re.match(r"# (\w+\.py)\n", block["code"])
+        if name:
+            (tmp_path / name[1]).write_text(block["code"])
+        elif block["language"] == "python":
+            run_python(block["code"], "own", variables)
+        else:
+            run_console(block["code"], tmp_path, UPDATES)
+    assert (tmp_path / "networks.py").exists()
+    assert (tmp_path / "rings.png").exists()
+    both = [json.loads((tmp_path / d / "manifest.json").read_text()) for d in
+            ("shapes", "shapes-again")]  # fmt: skip
+    assert both[0]["sha256"] == both[1]["sha256"]
+
+
 def test_there_are_three_tutorials():
     assert {page.stem for page in TUTORIALS} == {"own-loop", "your-data", "does-it-help"}
 

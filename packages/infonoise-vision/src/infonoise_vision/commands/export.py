@@ -26,6 +26,11 @@ def run_export(config: Export) -> None:
             f"{config.run}: was trained on latents, which the pipeline would show as images; only"
             " runs on images are exported"
         )
+    if run.objective.staged:
+        raise InputError(
+            f"{config.run}: was trained with --stages {run.objective.stages}, and pipelines of"
+            " Diffusers draw at one side; give a run without, or share this one with push"
+        )
     require("diffusers", "infonoise-vision[diffusers]", "export --to diffusers")
     if (stock := stock_pipeline(run)) is not None:
         with whole_folder(config.out) as folder:

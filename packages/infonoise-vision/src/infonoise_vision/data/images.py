@@ -240,12 +240,13 @@ def load_parts(
     return Parts(train, test, own_test=True)
 
 
-def opened_enough(source: str | Path | None) -> Opened:
-    """`open_source`, with InputError for too few images."""
-    opened = open_source(source)
+def opened_enough(source: str | Path | Opened | None) -> Opened:
+    """`open_source` of what is not open yet, with InputError for too few images."""
+    opened = source if isinstance(source, Opened) else open_source(source)
+    name = opened.train.name if isinstance(source, Opened) else source
     count = len(opened.train) + (0 if opened.held_out is None else len(opened.held_out))
     if count < MIN_IMAGES:
-        raise InputError(f"{source}: holds {count} images; at least {MIN_IMAGES} are needed")
+        raise InputError(f"{name}: holds {count} images; at least {MIN_IMAGES} are needed")
     return opened
 
 

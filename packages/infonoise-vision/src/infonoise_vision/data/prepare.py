@@ -51,10 +51,26 @@ def prepare(
     Raises:
         InputError: For what is wrong with the source or `out`.
     """
+    _refuse_existing(out, overwrite)
+    check_held_out(held_out)
+    return prepare_opened(
+        opened_enough(source), out, reading, held_out=held_out, seed=seed, overwrite=overwrite
+    )
+
+
+def prepare_opened(
+    opened: Opened,
+    out: Path,
+    reading: Reading | None = None,
+    *,
+    held_out: float | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> tuple[ImageSet, ImageSet]:
+    """The same of a source that is open."""
     reading = reading or Reading()
     _refuse_existing(out, overwrite)
     check_held_out(held_out)
-    opened = opened_enough(source)
     if opened.held_out is not None:
         refuse_void(opened.train.name, len(opened.held_out), held_out)
     with whole_folder(out) as folder:

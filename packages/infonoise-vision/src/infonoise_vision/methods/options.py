@@ -54,7 +54,8 @@ class Objective:
     network: str = "small"
     """tiny, small, ddpmpp-small, ddpmpp-cifar10, ddpmpp-ffhq64, adm-imagenet64, dit-tiny or
     dit-small, sizes as in ddpmpp:128:2-2-2:4:16 (ncsnpp, adm), or diffusers:config.json for one of
-    Diffusers by its settings (or a pipeline's folder, with its scheduler)"""
+    Diffusers by its settings (or a pipeline's folder, with its scheduler), or module:callable, what
+    makes a network of your own"""
     network_format: int = 2
     """2: ddpmpp and adm have EDM's own numbers; 1: those of runs before that"""
     dropout: float | None = None

@@ -69,7 +69,7 @@ def in_stages(base: Schedule, objective: Objective, images: ImageSet) -> Schedul
 
 
 def _births(objective: Objective, images: ImageSet) -> list[Birth]:
-    return births_of(images, objective.stages, objective.birth_nats, objective.span[1])
+    return births_of(images, objective.stages, objective.birth_nats, objective.span)
 
 
 class StagedSchedule:

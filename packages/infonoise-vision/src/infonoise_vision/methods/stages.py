@@ -20,22 +20,27 @@ _RIDGE = 1e-4
 
 
 @lru_cache(maxsize=2)
-def births_of(images: ImageSet, stages: str, nats: float, sigma_max: float) -> list[Birth]:
+def births_of(images: ImageSet, stages: str, nats: float, span: tuple[float, float]) -> list[Birth]:
     """The births of these images, finest band first.
 
     Each level is the smallest that loses at most `nats` by what the images' covariances say, and at
     least 6 times the rms of the band; levels rise from band to band.
 
+    Args:
+        span: Lowest and highest noise level. Details of images that have none, as enlarged ones
+            do, are born just above the lowest.
+
     Raises:
-        InputError: Where one would lie above sigma_max.
+        InputError: Where one would lie above the highest.
     """
+    sigma_min, sigma_max = span
     rows = np.arange(min(len(images), _IMAGES)) * len(images) // min(len(images), _IMAGES)
     x0 = images.x0(rows)
     births: list[Birth] = []
     for k in range(stages_of(stages, images.shape)):
         rough, details = split(coarse(x0, k))
         band = Band(rough, details)
-        floor = max(_TIMES * float(details.square().mean().sqrt()), 1e-6)
+        floor = max(_TIMES * float(details.square().mean().sqrt()), 1.05 * sigma_min)
         level = band.level_for(nats, floor)
         level = max(level, 1.05 * births[-1].level if births else 0.0)
         if level >= sigma_max:

@@ -57,14 +57,21 @@ def parse_sizes(name: str) -> Sizes | None:
     return Sizes(found[1], int(found[2]), multipliers, int(found[4]), attention)
 
 
+def is_own(name: str) -> bool:
+    """Whether a network's name is module:callable of the user's."""
+    found = re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", name)
+    return found is not None and name.partition(":")[0] not in (*FORMS, THEIRS.rstrip(":"))
+
+
 def check_network(name: str) -> None:
     """InputError for a name that no network has."""
-    if name.startswith(THEIRS) and name != THEIRS:
+    if (name.startswith(THEIRS) and name != THEIRS) or is_own(name):
         return
     if name not in NETWORKS and parse_sizes(name) is None:
         raise InputError(
             f"--network {name}: no such network; give one of {', '.join(NETWORKS)}, or sizes as in"
-            " ddpmpp:128:2-2-2:4:16 (also ncsnpp, adm), or diffusers:config.json"
+            " ddpmpp:128:2-2-2:4:16 (also ncsnpp, adm), or diffusers:config.json, or"
+            " module:callable of your own"
         )
 
 

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import nn
 
 from infonoise_vision.models.blocks import level_sides
 from infonoise_vision.models.dit import DiT
 from infonoise_vision.models.edm_form import ADM, ADM_1, DDPMPP, DDPMPP_1, NCSNPP, Form
 from infonoise_vision.models.edm_unet import EDMUNet
-from infonoise_vision.models.options import check_network, parse_sizes
+from infonoise_vision.models.options import check_network, is_own, parse_sizes
+from infonoise_vision.models.own import own_network
 from infonoise_vision.models.theirs import is_theirs, settings_of, their_network
 from infonoise_vision.models.unet import UNet, preset
 
@@ -126,6 +128,8 @@ def make_network(name: str, given: Inputs) -> nn.Module:
     if is_theirs(name):
         settings = given.theirs or settings_of(name)
         return their_network(settings, given.shape, given.classes, given.dropout)
+    if is_own(name):
+        return _own(name, given)
     sizes = parse_sizes(name)
     if sizes is None:
         return NETWORKS[name](given)
@@ -134,6 +138,17 @@ def make_network(name: str, given: Inputs) -> nn.Module:
         sizes.attention, given.dropout or 0.0, given.classes, given.augment, given.given,
         given.outputs,
     )  # fmt: skip
+
+
+def _own(name: str, given: Inputs) -> nn.Module:
+    c, h, w = given.shape
+    condition = {
+        "label": torch.zeros(1 if given.classes else 0, dtype=torch.int64),
+        "augment": torch.zeros(1 if given.augment else 0, given.augment),
+        "given": torch.zeros(1 if given.given else 0, given.given, h, w),
+    }
+    condition = {key: value for key, value in condition.items() if len(value)}
+    return own_network(name, given, torch.zeros(1, c, h, w), condition, given.outputs or c)
 
 
 def _form(name: str, given: Inputs) -> Form:

@@ -87,12 +87,12 @@ def _read(path: Path, archive: NpzFile, key: str, label_key: str | None) -> Arra
     stored = member(path, archive, key)
     if key == "data" and stored.ndim == 2 and (flat := _square(stored.shape[1])):
         stored = stored.reshape(len(stored), *flat)
-    stored = _channels_first(where, stored)
+    stored = channels_first(where, stored)
     labels, classes = _labels(path, archive, label_key, len(stored))
     if stored.dtype.kind == "f":
-        return Arrays(path.stem, _real(where, stored), None, labels, classes)
+        return Arrays(path.stem, real_numbers(where, stored), None, labels, classes)
     levels = 2 if stored.dtype.kind == "b" else _levels(path, archive)
-    return Arrays(path.stem, _grey(where, stored, levels), levels, labels, classes)
+    return Arrays(path.stem, grey_levels(where, stored, levels), levels, labels, classes)
 
 
 def _are_labels(path: Path, archive: NpzFile, key: str) -> bool:
@@ -126,7 +126,7 @@ def member(path: Path, archive: NpzFile, key: str) -> NDArray[Any]:
     return array
 
 
-def _channels_first(where: str, images: NDArray[Any]) -> NDArray[Any]:
+def channels_first(where: str, images: NDArray[Any]) -> NDArray[Any]:
     """(n, h, w), (n, h, w, c) or (n, c, h, w) -> (n, c, h, w)."""
     if images.ndim == 3:
         images = images[:, None]
@@ -151,7 +151,8 @@ def _square(values: int) -> tuple[int, int, int] | None:
     return None
 
 
-def _real(where: str, images: NDArray[Any]) -> NDArray[np.float32]:
+def real_numbers(where: str, images: NDArray[Any]) -> NDArray[np.float32]:
+    """Finite real numbers, used as they are; their range is said, or refused."""
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, refused below
         real = np.ascontiguousarray(images, np.float32)
     bad = np.flatnonzero(~np.isfinite(real).reshape(len(real), -1).all(axis=1))
@@ -183,7 +184,8 @@ def _say_range(where: str, low: float, high: float) -> None:
     )
 
 
-def _grey(where: str, images: NDArray[Any], levels: int | None) -> NDArray[np.uint8]:
+def grey_levels(where: str, images: NDArray[Any], levels: int | None) -> NDArray[np.uint8]:
+    """Whole numbers or truth values as so many grey levels, 256 where None; others are refused."""
     if images.dtype.kind not in "bui":
         raise InputError(f"{where}: has type {images.dtype}; store whole or real numbers")
     top = (levels or 256) - 1
