@@ -70,10 +70,12 @@ def tables_of(found: dict) -> dict[str, dict[str, dict]]:
 def test_evaluate_prints_tables_and_writes_json(trained, tmp_path, few, run, refused):
     out, motifs = tmp_path / "x.json", tmp_path / "box.jaspar"
     motifs.write_text(">M1 box\nA [0 9 0 9]\nC [0 0 0 0]\nG [0 0 9 0]\nT [9 0 0 0]\n")
-    code, told, _ = run("evaluate", trained, "--samples", 20, "--out", out,
+    code, told, err = run("evaluate", trained, "--samples", 20, "--out", out,
                         "--motifs", motifs, "--motif", "M1@3-9", "--motif-rate", 0.01,
                         *few)  # fmt: skip
     assert code == 0
+    for done in ("sample: 20/20 (100%)", "bits per base: 16/16 (100%)", "checks: "):
+        assert done in err
     found = strict(out)
     assert (found["format"], found["program"]) == ("infonoise-evaluation", "infonoise-bio")
     assert found["data"]["name"].endswith("promoters.fa")

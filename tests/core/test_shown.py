@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infonoise_core.shown import cell, printable
+from infonoise_core.shown import amount, cell, printable
 
 TEXT = st.text(st.characters(codec=None), max_size=40)
 
@@ -50,3 +50,17 @@ def test_numbers_stay_numbers() -> None:
     assert [cell(v) for v in ("-1.5", "+3e-4", "=1+1", "-x", "@a", "+1+2")] == [
         "-1.5", "+3e-4", "'=1+1", "'-x", "'@a", "'+1+2",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "text"),
+    [
+        (0, ("record",), "0 records"),
+        (1, ("record",), "1 record"),
+        (1200, ("record",), "1,200 records"),
+        (1, ("copy", "copies"), "1 copy"),
+        (2, ("copy", "copies"), "2 copies"),
+    ],
+)
+def test_amounts(number: int, words: tuple[str, ...], text: str) -> None:
+    assert amount(number, *words) == text

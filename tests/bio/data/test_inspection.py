@@ -217,8 +217,8 @@ def test_extract(capsys, tmp_path):
     code, text, _ = run(capsys, "extract", bed, "--genome", genome, "--out", out, "--around",
                         "center", "--upstream", 4, "--downstream", 3)  # fmt: skip
     assert code == 0
-    assert "1 sequences" in text
-    assert "1 windows dropped: they leave their record" in text
+    assert "1 sequence; names count from 0" in text
+    assert "1 window dropped: it leaves its record" in text
     # Bases 12..18 of AACCGGTTRN..., read on the other strand.
     assert out.read_text() == '>chr1:12-19(-) name="peak one" score=0 strand=-\nYAACCGG\n'
     refused(capsys, "exists: give another name or --overwrite", "extract", bed, "--genome", genome,
@@ -247,7 +247,7 @@ def test_extract_leaves_nothing_behind_after_an_error(capsys, tmp_path):
         tmp_path / "y.fa",
     )
     bed.write_text("chr1\t0\t3\n")
-    refused(capsys, "1 windows dropped: they leave their record); give smaller flanks", "extract",
+    refused(capsys, "1 window dropped: it leaves its record); give smaller flanks", "extract",
             bed, "--genome", genome, "--out", tmp_path / "z.fa", "--upstream", 5)  # fmt: skip
     assert not (tmp_path / "z.fa").exists()
     refused(capsys, "is a folder", "extract", bed, "--genome", genome, "--out", tmp_path)

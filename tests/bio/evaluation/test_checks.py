@@ -46,7 +46,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
     )
     anchors = make_anchors(as_set(train), as_set(held_out), generated)
     found = evidence(anchors, [scanner], [Window(scanner, 32, 34)])
-    return {row.name: row for row in found}
+    return {row.name: row for check in found for row in check.rows()}
 
 
 def test_new_draws_of_the_distribution_look_like_real_ones(rows):
@@ -75,7 +75,7 @@ def test_copies_differ_from_new_sequences(rows):
     assert rows["16-mers from training"].generated < 0.01
     train, held_out = (SOURCE.sample(60, np.random.default_rng(seed)) for seed in (0, 1))
     anchors = make_anchors(as_set(train), as_set(held_out), train)
-    copied = {r.name: r for r in evidence(anchors)}
+    copied = {row.name: row for check in evidence(anchors) for row in check.rows()}
     assert copied["16-mers from training"].generated == 1
     assert copied["edit distance to training"].generated == 0
     assert copied["edit distance to training"].held_out > 0.2

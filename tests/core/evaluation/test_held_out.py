@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from infonoise_core import EDMDenoiser
 from infonoise_core.evaluation.held_out import HeldOutError
+from infonoise_core.training.progress import listening
 from infonoise_core.training.task import Batch
 
 from ..two_points import Net
@@ -42,3 +43,16 @@ def test_held_out_error_is_the_same_every_time_and_in_any_chunk() -> None:
     # float32 sums in another order, for matrices of another size.
     torch.testing.assert_close(one.rate_integral, other.rate_integral, rtol=1e-5, atol=0)
     assert one.stderr > 0
+
+
+def test_a_measurement_says_how_far_it_is_while_someone_listens() -> None:
+    x0 = torch.randn(20, 2)
+    measure = HeldOutError(Batch(x0), 0.1, 10.0, levels=3, chunk=7)
+    heard: list[tuple[int, int]] = []
+    with listening(measure, lambda done, total: heard.append((done, total))):
+        measure(EDMDenoiser(Net(), 1.0))
+    assert heard == [(i + 1, 9) for i in range(9)]  # three levels of three chunks
+    measure(EDMDenoiser(Net(), 1.0))
+    assert len(heard) == 9
+    with listening(object(), lambda *_: pytest.fail("what says nothing was heard")):
+        pass

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from infonoise_core import EDMDenoiser, LogUniform, VarianceExploding
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.held_out import HeldOutError
 from infonoise_core.training import checkpoint
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
+from infonoise_core.training.progress import Heard
 from infonoise_core.training.record.weights import load_denoiser
 from infonoise_core.training.step.rate import learning_rate
 from infonoise_core.training.task import Batch
@@ -65,6 +67,39 @@ class BestDenoiser(nn.Module):
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         side = torch.tanh(x.sum(1) / sigma.square())
         return side[:, None].expand_as(x)
+
+
+class Notes:
+    """What a reporter is told."""
+
+    def __init__(self) -> None:
+        self.done, self.said = 0.0, list[str]()
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        self.done += amount
+        self.said.append(note)
+
+
+def test_the_closing_evaluation_says_how_far_it_is_and_then_what_was_said_before(
+    tmp_path: Path,
+) -> None:
+    held_out = HeldOutError(Batch(torch.randn(20, 2)), 0.1, 10.0, levels=3, chunk=10)
+
+    class Nats:
+        def listen(self, heard: Heard | None) -> None:
+            held_out.listen(heard)
+
+        def __call__(self, denoiser: nn.Module) -> dict[str, float]:
+            return {"nats": held_out(denoiser).nats}
+
+    config, notes = replace(CONFIG, steps=12, log_every=12, eval_every=0), Notes()
+    train(TwoPoints(), schedule(), config, tmp_path / "run", evaluate=Nats(), reporter=notes)
+    assert notes.done == 12
+    *_, last = notes.said
+    assert [n for n in notes.said if "measuring" in n] == [
+        f"{last}, measuring {i}/6" for i in range(1, 7)
+    ]
+    assert "examples/s" in last
 
 
 def test_training_lowers_the_held_out_error(tmp_path: Path) -> None:

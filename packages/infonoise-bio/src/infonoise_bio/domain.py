@@ -49,6 +49,7 @@ from infonoise_core.folders.names import CONFIG_FILE
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_core.schedules.registry import ScheduleContext
+from infonoise_core.shown import amount
 from infonoise_core.training.data.fingerprint import fingerprint
 from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.progress import progress
@@ -194,7 +195,7 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
         bases = f"{model.length} bases"
         if model.lengths is not None:
             bases = f"{model.lengths.lengths[0]} to {bases}, as training had them"
-        return f"{command.out}: {number:,} sequences of {bases}"
+        return f"{command.out}: {amount(number, 'sequence')} of {bases}"
 
     def evaluate(
         self, run: TrainedRun[DnaOptions], data: SequenceSet, command: EvaluateOptions

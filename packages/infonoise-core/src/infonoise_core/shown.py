@@ -23,6 +23,17 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else _escape(c) for c in text)
 
 
+def amount(number: int, one: str, many: str | None = None) -> str:
+    """So many of something, such as "1 record" and "1,200 records".
+
+    Args:
+        number: How many.
+        one: What one is called.
+        many: What several are called; an s is added by default.
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def cell(text: str) -> str:
     """The text for a cell of a table of tabs or commas: one line, and never a formula.
 

@@ -11,6 +11,7 @@ from infonoise_bio.options import Infill
 from infonoise_bio.sampling.sequences import Condition, infill, records_of
 from infonoise_core.app.trained import open_trained
 from infonoise_core.errors import InputError
+from infonoise_core.shown import amount
 from infonoise_core.training.progress import progress
 
 
@@ -41,4 +42,6 @@ def run_infill(config: Infill) -> None:
         )  # fmt: skip
         records = records_of(chunks, templates.names(config.each), config.condition.fields())
         number = write_fasta(config.out, records)
-    print(f"{config.out}: {number:,} sequences, {templates.free:.0%} of their bases designed")
+    print(
+        f"{config.out}: {amount(number, 'sequence')}, {templates.free:.0%} of their bases designed"
+    )

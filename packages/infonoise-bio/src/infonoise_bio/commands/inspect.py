@@ -10,6 +10,7 @@ from infonoise_bio.data.inspection import inspect_file
 from infonoise_bio.data.sources import paths_of, read_sources
 from infonoise_bio.options import Extract, Inspect
 from infonoise_core.errors import InputError
+from infonoise_core.shown import amount
 
 
 def run_inspect(config: Inspect) -> None:
@@ -34,7 +35,7 @@ def run_extract(config: Extract) -> None:
     counts = Counts()
     windows = read_sources(config.data, config.reading, counts)
     number = write_fasta(config.out, _at_least_one(windows, config.data, counts))
-    print(f"{config.out}: {number:,} sequences; their names count from 0, ends not included")
+    print(f"{config.out}: {amount(number, 'sequence')}; names count from 0, ends not included")
     for line in counts.lines():
         print(f"  {line}")
 

@@ -27,6 +27,7 @@ from infonoise_bio.interface import INTERFACE
 from infonoise_core.app.trained import open_trained
 from infonoise_core.errors import InputError
 from infonoise_core.files import check_output
+from infonoise_core.shown import amount
 from infonoise_core.training.progress import Reporter, progress
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ def run_score(config: options.Score) -> None:
         total = _score_changes(config, scorer, label, counts)
     else:
         total = _score_sequences(config, scorer, label, counts)
-    print(f"{config.out}: {total:,} scores")
+    print(f"{config.out}: {amount(total, 'score')}")
     for line in counts.lines():
         print(f"  {line}")
 

@@ -33,6 +33,7 @@ from infonoise_bio.data.split import (
 )
 from infonoise_bio.data.windows import fit, of_lengths, padded
 from infonoise_core.errors import InputError
+from infonoise_core.shown import amount
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +241,11 @@ class _Gathered:
         sizes = np.bincount(split[keep], minlength=3)
         part_sizes = ", ".join(f"{name} {size:,}" for name, size in zip(SPLITS, sizes, strict=True))
         repeated = n - len(np.unique(two_strand_digests(codes, lengths)))
-        copies = (f"{repeated:,} copies of another sequence, on either strand",) if repeated else ()
+        copies = (
+            (amount(repeated, "copy", "copies") + " of another sequence, on either strand",)
+            if repeated
+            else ()
+        )
         whole = SequenceSet(
             source,
             codes,

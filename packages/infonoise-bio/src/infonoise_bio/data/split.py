@@ -12,6 +12,7 @@ from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.kmers import similarity_clusters, two_strand_digests
 from infonoise_bio.data.options import Splitting
 from infonoise_core.errors import InputError
+from infonoise_core.shown import amount
 
 SPLITS = ("train", "val", "test")
 _WORDS = {
@@ -59,7 +60,7 @@ def split_by_similarity(
     names, group = np.unique(cluster, return_inverse=True)
     keys = [_key(int(least[name]).to_bytes(8, "little"), splitting.split_seed) for name in names]
     split = _hold_out(group, keys, splitting, _LARGE, "similarity cluster", _fix(k, len(codes)))
-    note = f"split by similarity: {len(names):,} clusters of sequences that share a {k}-mer"
+    note = f"split by similarity: {amount(len(names), 'cluster')} of sequences that share a {k}-mer"
     largest = int(np.bincount(group).max())
     if largest > _MOST * len(codes):
         note += f" (warning: {largest:,} in one, for training; --split region divides them)"

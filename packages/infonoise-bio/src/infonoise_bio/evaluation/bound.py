@@ -25,6 +25,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.evaluation import likelihood
 from infonoise_core.evaluation.held_out import HeldOutError
 from infonoise_core.evaluation.likelihood import Bits, Reference
+from infonoise_core.training.progress import Heard
 from infonoise_core.training.task import Batch
 
 # Below a twelfth of the distance between two bases they are mistaken once in 10^9.
@@ -67,6 +68,10 @@ class LikelihoodBound:
             self.bases,
             reference=Reference(IndependentBases(encoding, frequencies), self.independent),
         )
+
+    def listen(self, heard: Heard | None) -> None:
+        """Who is told how far the integral is; None for nobody."""
+        self._bound.listen(heard)
 
     def nats(self, denoiser: nn.Module) -> Tensor:
         """(n,) bound of each sequence, float64; unbiased, and noisy where levels are few."""

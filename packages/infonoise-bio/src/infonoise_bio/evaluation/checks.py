@@ -68,6 +68,19 @@ class Row:
         return dict(zip(COLUMNS, numbers, strict=True))
 
 
+@dataclass(frozen=True)
+class Check:
+    """Rows that are found together.
+
+    Attributes:
+        name: What is looked at, while it takes its time.
+        rows: What finds them.
+    """
+
+    name: str
+    rows: Callable[[], list[Row]]
+
+
 @dataclass(frozen=True, eq=False)
 class Anchors:
     """What sequences are compared with: as many as there are generated ones of each kind.
@@ -110,72 +123,79 @@ def evidence(
     scanners: Sequence[Scanner] = (),
     windows: Sequence[Window] = (),
     k: int = DEFAULT_K,
-) -> list[Row]:
-    """Every check that needs sequences only."""
-    rows = _discriminators(anchors) if len(anchors.generated) >= LEAST else []
-    rows += [_window(anchors, window) for window in windows]
-    rows += [_motif(anchors, scanner) for scanner in scanners]
-    rows += _copies(anchors, min(k, anchors.train.shape[1]))
-    rows.append(
-        _of_each(anchors, "edit distance to each other", "per base, mean of pairs", diversity)
-    )
-    rows.append(
-        _between(
-            anchors,
-            "base shares by position",
-            "root mean square difference",
-            profile_distance,
-            "lower",
-        )
-    )
-    return rows + _spectra(anchors)
-
-
-def _discriminators(anchors: Anchors) -> list[Row]:
+) -> list[Check]:
+    """Every check that needs sequences only, to be carried out one after the other."""
+    checks = _discriminators(anchors) if len(anchors.generated) >= LEAST else []
+    checks += [Check("places of motifs", partial(_window, anchors, window)) for window in windows]
+    checks += [Check("hits of motifs", partial(_motif, anchors, scanner)) for scanner in scanners]
+    k = min(k, anchors.train.shape[1])
     return [
-        _between(
-            anchors,
-            f"discriminator AUC, {name}",
-            "0.5: cannot be told from real",
-            partial(discriminator_auc, by_position=by_position),
-        )
-        for by_position, name in ((True, "4-mers and positions"), (False, "4-mers"))
+        *checks,
+        Check("k-mers from training", partial(_contained, anchors, k)),
+        Check("edit distances", partial(_edits, anchors)),
+        Check("diversity", partial(_diversity, anchors)),
+        Check("composition", partial(_composition, anchors)),
     ]
 
 
-def _window(anchors: Anchors, window: Window) -> Row:
-    return _of_each(
+def _discriminators(anchors: Anchors) -> list[Check]:
+    kinds = {"4-mers and positions": True, "4-mers": False}
+    return [
+        Check(f"discriminator, {name}", partial(_discriminator, anchors, name, by_position))
+        for name, by_position in kinds.items()
+    ]
+
+
+def _discriminator(anchors: Anchors, name: str, by_position: bool) -> list[Row]:
+    auc = partial(discriminator_auc, by_position=by_position)
+    about = "0.5: cannot be told from real"
+    return [_between(anchors, f"discriminator AUC, {name}", about, auc)]
+
+
+def _window(anchors: Anchors, window: Window) -> list[Row]:
+    row = _of_each(
         anchors,
         f"{window.scanner.name} at {window.low}-{window.high}",
         "share of sequences whose best place begins there",
         lambda codes: window.scanner.within(codes, window.low, window.high),
     )
+    return [row]
 
 
-def _motif(anchors: Anchors, scanner: Scanner) -> Row:
-    return _of_each(
-        anchors,
-        f"{scanner.name} hits",
-        f"share of sequences with a hit, strand {scanner.strand}; false positives {scanner.rate:g}",
-        scanner.hit_rate,
-    )
+def _motif(anchors: Anchors, scanner: Scanner) -> list[Row]:
+    about = f"share of sequences with a hit, strand {scanner.strand}; false positives"
+    name = f"{scanner.name} hits"
+    return [_of_each(anchors, name, f"{about} {scanner.rate:g}", scanner.hit_rate)]
 
 
-def _copies(anchors: Anchors, k: int) -> list[Row]:
+def _contained(anchors: Anchors, k: int) -> list[Row]:
     words = TrainingWords(anchors.train, k)
+    sets = (anchors.held_out, anchors.generated, anchors.markov)
+    held_out, generated, markov = (words.nearness(codes).containment for codes in sets)
+    explanation = "mean share of a sequence, either strand"
+    return [Row(f"{k}-mers from training", explanation, held_out, generated, markov, None)]
 
+
+def _edits(anchors: Anchors) -> list[Row]:
     def distance(codes: Codes) -> float:
         some = codes[:_MEASURED]
         return distance_per_base(nearest_distance(some, anchors.train), some)
 
     sets = (anchors.held_out, anchors.generated, anchors.markov)
-    held_out, generated, markov = (words.nearness(codes).containment for codes in sets)
-    explanation = "mean share of a sequence, either strand"
-    contained = Row(f"{k}-mers from training", explanation, held_out, generated, markov, None)
     held_out, generated, markov = map(distance, sets)
     explanation = "per base, to the nearest one found"
-    edits = Row("edit distance to training", explanation, held_out, generated, markov, None)
-    return [contained, edits]
+    return [Row("edit distance to training", explanation, held_out, generated, markov, None)]
+
+
+def _diversity(anchors: Anchors) -> list[Row]:
+    about = "per base, mean of pairs"
+    return [_of_each(anchors, "edit distance to each other", about, diversity)]
+
+
+def _composition(anchors: Anchors) -> list[Row]:
+    about = "root mean square difference"
+    by_position = _between(anchors, "base shares by position", about, profile_distance, "lower")
+    return [by_position, *_spectra(anchors)]
 
 
 def _spectra(anchors: Anchors) -> list[Row]:

@@ -13,6 +13,7 @@ from infonoise_bio.evaluation.bound import LikelihoodBound
 from infonoise_bio.models.encoding import Encoding
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Measure
+from infonoise_core.training.progress import Heard
 
 
 class DnaEvaluation:
@@ -41,6 +42,10 @@ class DnaEvaluation:
         )
         self.independent = float(self.bound.independent.sum() / self.bound.bases.sum())
         self.independent /= math.log(2)
+
+    def listen(self, heard: Heard | None) -> None:
+        """Who is told how far a measurement is; None for nobody."""
+        self.bound.listen(heard)
 
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """bits_per_base, its standard error, and how far it is below independent bases."""

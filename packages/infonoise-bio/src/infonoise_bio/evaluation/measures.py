@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -12,7 +13,7 @@ from infonoise_bio.data.designs import read_designs
 from infonoise_bio.data.options import PLANTED, Strand
 from infonoise_bio.data.sequences import SequenceSet
 from infonoise_bio.evaluation.chains import chains_by_class, reference_bits
-from infonoise_bio.evaluation.checks import COLUMNS, Anchors, Row, evidence, make_anchors
+from infonoise_bio.evaluation.checks import COLUMNS, Anchors, Check, Row, evidence, make_anchors
 from infonoise_bio.evaluation.discriminator import LEAST, cnn_auc
 from infonoise_bio.evaluation.held_out import DnaEvaluation
 from infonoise_bio.evaluation.motifs import (
@@ -31,7 +32,7 @@ from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.sampling.sequences import Progress, Sampling, design_each
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation import schema as found
-from infonoise_core.training.progress import progress
+from infonoise_core.training.progress import listening, progress
 
 # Outputs of an oracle that are named one by one.
 _FEW = 8
@@ -94,22 +95,34 @@ def evaluate_run(
         raise ValueError("neither a way to sample nor a file of designs")
     likelihood = [likelihood_table(subject, training, held_out, options.levels)] if own else []
     anchors = make_anchors(training, held_out, generated.codes)
-    rows = _planted(training, held_out, generated, anchors.order)
-    if oracle is not None:
-        rows += oracle_rows(oracle, anchors)
     obeyed, notes = obedience(training, held_out, generated)
-    rows += obeyed
+    checks = [
+        Check("planted motifs", partial(_planted, training, held_out, generated, anchors.order))
+    ]
+    if oracle is not None:
+        checks.append(Check("oracle", partial(oracle_rows, oracle, anchors)))
+    checks.append(Check("numbers", lambda: obeyed))
     if n >= LEAST:
-        rows.append(_cnn(anchors))
+        checks.append(Check("discriminator, CNN", partial(_cnn, anchors)))
     else:
         notes.append(
             f"discriminators are left out: they need {LEAST} sequences of each kind, and there are"
             f" {n}"
         )
-    rows += evidence(anchors, scanners, windows)
+    rows = _carried_out([*checks, *evidence(anchors, scanners, windows)])
     named = "" if options.designs is None else f"; generated: {options.designs.name}"
     tables = [*likelihood, _checks(rows, anchors, named)]
     return found.Evaluated(tables, _about(subject, options), notes)
+
+
+def _carried_out(checks: Sequence[Check]) -> list[Row]:
+    rows: list[Row] = []
+    with progress(len(checks), "checks") as reporter:
+        for check in checks:
+            reporter.advance(0, check.name)
+            rows += check.rows()
+            reporter.advance()
+    return rows
 
 
 def _motifs(subject: Subject, options: EvaluateExtras) -> tuple[list[Scanner], list[Window]]:
@@ -140,7 +153,12 @@ def likelihood_table(
         training, held_out, subject.denoiser.encoding, subject.strand,
         subject.sigma_min, subject.sigma_max, levels,
     )  # fmt: skip
-    bits = evaluation.bound(subject.denoiser)
+    # The network's errors, then those of independent bases, each at so many levels.
+    with (
+        progress(2 * levels, "bits per base") as reporter,
+        listening(evaluation, lambda _, total: reporter.advance(levels / total)),
+    ):
+        bits = evaluation.bound(subject.denoiser)
     chains = chains_by_class(training, held_out)
     values = {
         "model": bits.value,
@@ -165,13 +183,13 @@ def likelihood_table(
     )  # fmt: skip
 
 
-def _cnn(anchors: Anchors) -> Row:
+def _cnn(anchors: Anchors) -> list[Row]:
     generated, markov, real = (
         cnn_auc(anchors.held_out, codes)
         for codes in (anchors.generated, anchors.markov, anchors.real)
     )
     about = "on sequences it has not seen; 0.5: cannot be told from real"
-    return Row("discriminator AUC, CNN", about, None, generated, markov, real)
+    return [Row("discriminator AUC, CNN", about, None, generated, markov, real)]
 
 
 def _checks(rows: Sequence[Row], anchors: Anchors, named: str) -> found.Table:

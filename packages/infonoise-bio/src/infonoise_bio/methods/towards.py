@@ -19,6 +19,7 @@ from infonoise_bio.sampling.options import SampleExtras
 from infonoise_bio.sampling.sequences import Condition
 from infonoise_core.app.options import SampleOptions
 from infonoise_core.errors import InputError
+from infonoise_core.shown import amount
 from infonoise_core.training.progress import progress
 
 
@@ -76,5 +77,5 @@ def generate_towards(trained: Trained, condition: Condition, command: SampleOpti
                     yield Record(name, letters.encode(), fields, name)
 
         number = write_fasta(command.out, records())
-    first = f"{command.out}: {number:,} sequences of {denoiser.config.length} bases"
+    first = f"{command.out}: {amount(number, 'sequence')} of {denoiser.config.length} bases"
     return "\n  ".join([first, *outcome.lines()])

@@ -13,6 +13,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.rng import Stream, generator
 from infonoise_core.together import own_part, summed
+from infonoise_core.training.progress import Heard
 from infonoise_core.training.task import Batch, squared_x0_error
 
 # The fractional part of multiples of the golden ratio: the most even sequence on the unit circle.
@@ -113,6 +114,11 @@ class HeldOutError:
         sigma, self._span = (places or even_places(sigma_min, sigma_max))(p)
         self._sigma = sigma.to(torch.float32)
         self._batch, self._seed, self._chunk = batch, seed, chunk
+        self._heard: Heard | None = None
+
+    def listen(self, heard: Heard | None) -> None:
+        """Who is told after each call of the denoiser, of how many; None for nobody."""
+        self._heard = heard
 
     @torch.no_grad()
     def __call__(self, denoiser: nn.Module) -> HeldOut:
@@ -125,7 +131,8 @@ class HeldOutError:
         n, x0 = len(self._batch.x0), self._batch.x0
         rates = torch.zeros(n, dtype=torch.float64)
         chunks = range(0, n, self._chunk)
-        mine = own_part(len(self._sigma) * len(chunks))
+        total, done = len(self._sigma) * len(chunks), 0
+        mine = own_part(total)
         for level, places in groupby(mine, lambda place: place // len(chunks)):
             sigma, span = self._sigma[level], self._span[level]
             # One generator per level, on the CPU: the noises are the same on every device.
@@ -141,4 +148,7 @@ class HeldOutError:
                 )
                 rate = error.cpu().to(torch.float64) / sigma[rows].to(torch.float64).square()
                 rates[rows] += rate * span[rows]
+                done += 1
+                if self._heard is not None:
+                    self._heard(done, len(mine))
         return HeldOut(summed(rates) / len(self._sigma))

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.evaluation.held_out import HeldOut
+from infonoise_core.training.progress import Heard, Long
 
 # Examples below which the coefficient of a control variate would itself be guesswork.
 _CONTROLLED = 16
@@ -129,6 +130,11 @@ class LikelihoodBound:
         self.units = units.to(torch.float64)
         self._error, self._ends, self._last, self._reference = error, ends, last, reference
         self._control: Tensor | None = None
+
+    def listen(self, heard: Heard | None) -> None:
+        """Who is told how far the integral is: the denoiser's, and once the reference's."""
+        if isinstance(self._error, Long):
+            self._error.listen(heard)
 
     def nats(self, denoiser: nn.Module) -> Tensor:
         """(n,) bound of each example, float64; unbiased, and noisy where levels are few."""

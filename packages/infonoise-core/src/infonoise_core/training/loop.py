@@ -26,7 +26,7 @@ from infonoise_core.training.interrupt import Stopped, asked_to_stop
 from infonoise_core.training.loggers import open_loggers
 from infonoise_core.training.meter import Meter
 from infonoise_core.training.metrics import Metrics
-from infonoise_core.training.progress import Reporter, Silent
+from infonoise_core.training.progress import Noting, Reporter, Silent, listening
 from infonoise_core.training.record.signature import signatures
 from infonoise_core.training.state import RunState, no_space_left
 from infonoise_core.training.step.due import Evaluate, due
@@ -91,7 +91,7 @@ def train(
         save_async: Checkpoints go to disk while training goes on, one at a time.
     """
     engine = engine or TorchEngine()
-    reporter = reporter if reporter and engine.rank == 0 else Silent()
+    reporter = Noting(reporter if reporter and engine.rank == 0 else Silent())
     check_division(config, engine)
     model = task.denoiser.to(engine.device)
     order = Order(len(task), config.seed)
@@ -144,7 +144,11 @@ def train(
                 reporter.advance(0, f"{words}, {in_words(pace)}")
             finished = last
             if evaluate is not None and (last or _every(config.eval_every, done)):
-                with speed.aside(), average.whole() as averaged:
+                with (
+                    speed.aside(),
+                    average.whole() as averaged,
+                    listening(evaluate, reporter.measuring),
+                ):
                     _evaluate(
                         due(evaluate, config.eval_every, done, last=last), show, averaged, engine,
                         metrics, done,

@@ -2,9 +2,9 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.progress import (
     BarColumn,
@@ -25,11 +25,53 @@ class Reporter(Protocol):
         """So much more is done; the note says how it stands."""
 
 
+# So many pieces are done, of so many.
+Heard = Callable[[int, int], None]
+
+
+@runtime_checkable
+class Long(Protocol):
+    """Work, such as an evaluation, that says how far it is."""
+
+    def listen(self, heard: Heard | None) -> None:
+        """Who is told from now on; None for nobody."""
+
+
+@contextmanager
+def listening(work: object, heard: Heard) -> Iterator[None]:
+    """While it lasts, `heard` is told how far the work is, if it is `Long`."""
+    if not isinstance(work, Long):
+        yield
+        return
+    work.listen(heard)
+    try:
+        yield
+    finally:
+        work.listen(None)
+
+
 class Silent:
     """Says nothing."""
 
     def advance(self, amount: float = 1, note: str = "") -> None:
         """Nothing."""
+
+
+class Noting:
+    """A reporter that says its last note again after how far a measurement in between was."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter, self._note = reporter, ""
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        """As of every reporter."""
+        self._note = note or self._note
+        self._reporter.advance(amount, self._note)
+
+    def measuring(self, done: int, total: int) -> None:
+        """So many pieces of a measurement are done, of so many."""
+        before = f"{self._note}, " if self._note else ""
+        self._reporter.advance(0, f"{before}measuring {done}/{total}")
 
 
 class _Bar:

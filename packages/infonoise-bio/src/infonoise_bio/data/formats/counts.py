@@ -3,30 +3,64 @@
 from dataclasses import dataclass, field, fields
 
 from infonoise_bio.alphabet import MASKED, codes_of, lower_of
+from infonoise_core.shown import amount
 
-# How each number is worded, in the order of reading.
+# How each number is worded, of one and of several, in the order of reading.
 _WORDS = {
-    "comments": "comment lines skipped",
-    "records": "records read",
-    "bases": "bases read",
-    "uracil": "U read as T",
-    "ambiguous": "bases not A C G T",
-    "lower": "bases in lower case",
-    "joined": "intervals of several blocks, which were joined",
-    "no_summit": "intervals without a summit, cut around their middle",
-    "other_summit": "intervals with a summit, not used: --around summit cuts there",
-    "partial": "features left out: their end lies beyond the record",
-    "remote": "features left out: they lie partly in other records",
-    "pseudo": "features left out: of pseudogenes",
-    "outside": "windows dropped: they leave their record",
-    "repeated": "windows dropped: the same place again",
-    "symbolic": "alleles left out: not spelled out in A C G T",
-    "too_long": "alleles left out: longer than half a window",
-    "short": "sequences dropped: shorter than the window",
-    "padded": "bases of padding, masked",
-    "cropped": "bases cropped",
-    "unclear": "sequences dropped: with bases not A C G T",
-    "windows": "sequences kept",
+    "comments": ("comment line skipped", "comment lines skipped"),
+    "records": ("record read", "records read"),
+    "bases": ("base read", "bases read"),
+    "uracil": ("U read as T", "U read as T"),
+    "ambiguous": ("base not A C G T", "bases not A C G T"),
+    "lower": ("base in lower case", "bases in lower case"),
+    "joined": (
+        "interval of several blocks, which were joined",
+        "intervals of several blocks, which were joined",
+    ),
+    "no_summit": (
+        "interval without a summit, cut around its middle",
+        "intervals without a summit, cut around their middle",
+    ),
+    "other_summit": (
+        "interval with a summit, not used: --around summit cuts there",
+        "intervals with a summit, not used: --around summit cuts there",
+    ),
+    "partial": (
+        "feature left out: its end lies beyond the record",
+        "features left out: their end lies beyond the record",
+    ),
+    "remote": (
+        "feature left out: it lies partly in other records",
+        "features left out: they lie partly in other records",
+    ),
+    "pseudo": ("feature left out: of a pseudogene", "features left out: of pseudogenes"),
+    "outside": (
+        "window dropped: it leaves its record",
+        "windows dropped: they leave their record",
+    ),
+    "repeated": (
+        "window dropped: the same place again",
+        "windows dropped: the same place again",
+    ),
+    "symbolic": (
+        "allele left out: not spelled out in A C G T",
+        "alleles left out: not spelled out in A C G T",
+    ),
+    "too_long": (
+        "allele left out: longer than half a window",
+        "alleles left out: longer than half a window",
+    ),
+    "short": (
+        "sequence dropped: shorter than the window",
+        "sequences dropped: shorter than the window",
+    ),
+    "padded": ("base of padding, masked", "bases of padding, masked"),
+    "cropped": ("base cropped", "bases cropped"),
+    "unclear": (
+        "sequence dropped: with bases not A C G T",
+        "sequences dropped: with bases not A C G T",
+    ),
+    "windows": ("sequence kept", "sequences kept"),
 }
 
 
@@ -71,11 +105,11 @@ class Counts:
 
     def lines(self) -> list[str]:
         """One line for each number above zero."""
-        lines = [f"{n:,} {_WORDS[name]}" for name, n in self.to_dict().items() if n]
+        lines = [amount(n, *_WORDS[name]) for name, n in self.to_dict().items() if n]
         shown = list(self.remarks.items())[:_REMARKS]
         lines += [f"warning: {text}" + (f" ({n:,} times)" if n > 1 else "") for text, n in shown]
         more = len(self.remarks) - len(shown)
-        return [*lines, f"{more:,} other warnings"] if more else lines
+        return [*lines, amount(more, "other warning")] if more else lines
 
     def add(self, other: "Counts") -> None:
         """What was met in another file."""
