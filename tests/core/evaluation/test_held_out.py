@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from infonoise_core import EDMDenoiser
 from infonoise_core.evaluation.held_out import HeldOutError
-from infonoise_core.training.progress import listening
+from infonoise_core.training.step.listening import listening
 from infonoise_core.training.task import Batch
 
 from ..two_points import Net

@@ -15,8 +15,8 @@ from infonoise_core.evaluation.held_out import HeldOutError
 from infonoise_core.training import checkpoint
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
-from infonoise_core.training.progress import Heard
 from infonoise_core.training.record.weights import load_denoiser
+from infonoise_core.training.step.listening import Heard
 from infonoise_core.training.step.rate import learning_rate
 from infonoise_core.training.task import Batch
 

@@ -25,7 +25,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.evaluation import likelihood
 from infonoise_core.evaluation.held_out import HeldOutError
 from infonoise_core.evaluation.likelihood import Bits, Reference
-from infonoise_core.training.progress import Heard
+from infonoise_core.training.step.listening import Heard
 from infonoise_core.training.task import Batch
 
 # Below a twelfth of the distance between two bases they are mistaken once in 10^9.

@@ -13,7 +13,7 @@ from infonoise_bio.evaluation.bound import LikelihoodBound
 from infonoise_bio.models.encoding import Encoding
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Measure
-from infonoise_core.training.progress import Heard
+from infonoise_core.training.step.listening import Heard
 
 
 class DnaEvaluation:

@@ -32,7 +32,8 @@ from infonoise_bio.models.denoiser import BaseDenoiser
 from infonoise_bio.sampling.sequences import Progress, Sampling, design_each
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation import schema as found
-from infonoise_core.training.progress import listening, progress
+from infonoise_core.training.progress import progress
+from infonoise_core.training.step.listening import listening
 
 # Outputs of an oracle that are named one by one.
 _FEW = 8

@@ -13,7 +13,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.rng import Stream, generator
 from infonoise_core.together import own_part, summed
-from infonoise_core.training.progress import Heard
+from infonoise_core.training.step.listening import Heard
 from infonoise_core.training.task import Batch, squared_x0_error
 
 # The fractional part of multiples of the golden ratio: the most even sequence on the unit circle.

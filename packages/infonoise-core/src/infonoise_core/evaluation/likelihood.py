@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.evaluation.held_out import HeldOut
-from infonoise_core.training.progress import Heard, Long
+from infonoise_core.training.step.listening import Heard, Long
 
 # Examples below which the coefficient of a control variate would itself be guesswork.
 _CONTROLLED = 16

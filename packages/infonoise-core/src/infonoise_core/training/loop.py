@@ -26,10 +26,11 @@ from infonoise_core.training.interrupt import Stopped, asked_to_stop
 from infonoise_core.training.loggers import open_loggers
 from infonoise_core.training.meter import Meter
 from infonoise_core.training.metrics import Metrics
-from infonoise_core.training.progress import Noting, Reporter, Silent, listening
+from infonoise_core.training.progress import Noting, Reporter, Silent
 from infonoise_core.training.record.signature import signatures
 from infonoise_core.training.state import RunState, no_space_left
 from infonoise_core.training.step.due import Evaluate, due
+from infonoise_core.training.step.listening import listening
 from infonoise_core.training.step.noise import Noise, noise_of
 from infonoise_core.training.step.rate import learning_rate
 from infonoise_core.training.step.speed import Speed, flops_of_example, in_words, peak_of

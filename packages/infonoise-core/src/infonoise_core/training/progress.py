@@ -2,9 +2,9 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from rich.progress import (
     BarColumn,
@@ -23,31 +23,6 @@ class Reporter(Protocol):
 
     def advance(self, amount: float = 1, note: str = "") -> None:
         """So much more is done; the note says how it stands."""
-
-
-# So many pieces are done, of so many.
-Heard = Callable[[int, int], None]
-
-
-@runtime_checkable
-class Long(Protocol):
-    """Work, such as an evaluation, that says how far it is."""
-
-    def listen(self, heard: Heard | None) -> None:
-        """Who is told from now on; None for nobody."""
-
-
-@contextmanager
-def listening(work: object, heard: Heard) -> Iterator[None]:
-    """While it lasts, `heard` is told how far the work is, if it is `Long`."""
-    if not isinstance(work, Long):
-        yield
-        return
-    work.listen(heard)
-    try:
-        yield
-    finally:
-        work.listen(None)
 
 
 class Silent:
