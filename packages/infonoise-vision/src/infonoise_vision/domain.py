@@ -15,20 +15,17 @@ from infonoise_core.app.options import (
     SampleOptions,
 )
 from infonoise_core.app.trained import TrainedRun, open_trained, options_of, refuse_others
-from infonoise_core.errors import InputError
 from infonoise_core.evaluation.schema import Evaluated
-from infonoise_core.folders.names import CONFIG_FILE
 from infonoise_core.schedules.fixed import Schedule
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_vision.data.fingerprint import alike, describe, fingerprint
 from infonoise_vision.data.images import Parts, class_words
 from infonoise_vision.data.latents import refuse_other_code
-from infonoise_vision.data.options import SHARE
-from infonoise_vision.evaluation.given.files import check_files, evaluate_files
+from infonoise_vision.evaluation.given.files import check_command, evaluate_files
 from infonoise_vision.evaluation.held_out import ImageEvaluation, evaluation_of
 from infonoise_vision.evaluation.nearest import nearest_page
 from infonoise_vision.evaluation.profile import check_picture, show_births, show_gap, show_groups
-from infonoise_vision.evaluation.tables import check_cache, evaluate
+from infonoise_vision.evaluation.tables import evaluate
 from infonoise_vision.interface import INTERFACE
 from infonoise_vision.methods.diffusion import (
     ImageTask,
@@ -38,7 +35,7 @@ from infonoise_vision.methods.diffusion import (
     schedule_context,
 )
 from infonoise_vision.methods.options import ImageOptions
-from infonoise_vision.methods.settled import settled
+from infonoise_vision.methods.settled import formerly, settled
 from infonoise_vision.methods.staged import in_stages, make_staged_task
 from infonoise_vision.models import theirs
 from infonoise_vision.sampling.examples import examples, page_examples, real_examples
@@ -116,14 +113,14 @@ class ImageDomain(Domain[Parts, ImageOptions]):
 
     def as_today(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Runs from before --held-out held a fifth out; before --network-format that was 1."""
-        return {**settings, "objective": {**_formerly(settings), **settings["objective"]}}
+        return {**settings, "objective": {**formerly(settings), **settings["objective"]}}
 
     def going_on(self, options: ImageOptions, begun: Mapping[str, Any]) -> ImageOptions:
         """An older run goes on with what was the default then."""
         objective = begun.get("objective")
         if not isinstance(objective, dict):
             return options
-        missing = {k: v for k, v in _formerly(begun).items() if k not in objective}
+        missing = {k: v for k, v in formerly(begun).items() if k not in objective}
         if options.objective.held_out is not None:
             missing.pop("held_out", None)
         return replace(options, objective=replace(options.objective, **missing))
@@ -165,21 +162,8 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         return write_samples(ImageRun.of(run), command)
 
     def check_evaluate(self, command: EvaluateOptions) -> None:
-        """InputError for too few samples, and for a folder of classifiers that is none.
-
-        So for what is no run, and for options that say nothing of images --against others.
-        """
-        if command.samples < 2:
-            raise InputError(f"--samples {command.samples}: a distance needs at least 2")
-        if command.options.classifier:
-            check_cache(command.options.cache)
-        if command.options.against is not None:
-            check_files(command)
-        elif not (command.run / CONFIG_FILE).is_file():
-            raise InputError(
-                f"{command.run}: no run here ({CONFIG_FILE} is missing); give the --out of a train"
-                " command, or for images the real ones, --against DATA"
-            )
+        """InputError for what cannot be measured as the options say."""
+        check_command(command)
 
     def evaluates_files(self, command: EvaluateOptions) -> bool:
         """With --against."""
@@ -248,14 +232,3 @@ def images_of(run: ImageRun, source: str | None = None) -> Parts:
     data = load(run.objective, source)
     refuse_others(DOMAIN, run.settings[ImageDomain.summary_key], data, source, run.path)
     return data
-
-
-def _formerly(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that older runs do not say: a fifth held out, where data had no test images."""
-    images = settings.get("images")
-    counts = images if isinstance(images, dict) else {}
-    train, held_out = (counts.get(key) for key in ("train", "held_out"))
-    own = False
-    if isinstance(train, int) and isinstance(held_out, int):
-        own = abs(held_out - SHARE * (train + held_out)) > 1
-    return {"held_out": None if own else SHARE, "network_format": 1}

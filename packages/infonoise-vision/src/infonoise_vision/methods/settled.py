@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from infonoise_vision.data.images import ImageSet
+from infonoise_vision.data.options import SHARE
 from infonoise_vision.data.priors import deviation
 from infonoise_vision.methods.options import SETTLED, SIGMA_DATA, Objective
 from infonoise_vision.models.theirs import SCHEDULER, is_theirs, settings_of, span_of
@@ -55,3 +56,14 @@ def unit_of(images: ImageSet) -> float:
     """Standard deviation of the images over that of EDM's data; 1 where they are all alike."""
     found = float(f"{deviation(images) / SIGMA_DATA:.{_DIGITS}g}")
     return found or 1.0
+
+
+def formerly(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that older runs do not say: a fifth held out, where data had no test images."""
+    images = settings.get("images")
+    counts = images if isinstance(images, dict) else {}
+    train, held_out = (counts.get(key) for key in ("train", "held_out"))
+    own = False
+    if isinstance(train, int) and isinstance(held_out, int):
+        own = abs(held_out - SHARE * (train + held_out)) > 1
+    return {"held_out": None if own else SHARE, "network_format": 1}

@@ -53,10 +53,28 @@ from infonoise_vision.evaluation.measures import (
 )
 from infonoise_vision.evaluation.nearest import nearest_rows
 from infonoise_vision.evaluation.options import EvaluateExtras
+from infonoise_vision.evaluation.tables import check_cache
 
 
-def check_files(command: EvaluateOptions) -> None:
-    """InputError for options that say nothing of images in files, and for a run among them."""
+def check_command(command: EvaluateOptions) -> None:
+    """InputError for too few samples, for a folder of classifiers that is none, and for no run.
+
+    So for options that say nothing of images in files, and for a run among these.
+    """
+    if command.samples < 2:
+        raise InputError(f"--samples {command.samples}: a distance needs at least 2")
+    if command.options.classifier:
+        check_cache(command.options.cache)
+    if command.options.against is not None:
+        _check_files(command)
+    elif not (command.run / CONFIG_FILE).is_file():
+        raise InputError(
+            f"{command.run}: no run here ({CONFIG_FILE} is missing); give the --out of a train"
+            " command, or for images the real ones, --against DATA"
+        )
+
+
+def _check_files(command: EvaluateOptions) -> None:
     extras: EvaluateExtras = command.options
     for option, given in (
         ("--data", command.data), ("--checkpoint", command.checkpoint),
