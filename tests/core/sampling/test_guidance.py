@@ -1,6 +1,7 @@
 """Guidance: the algebra of two calls, and the law it samples from where that is known."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from infonoise_core.errors import InputError
 from infonoise_core.sampling.grids import karras_grid
-from infonoise_core.sampling.guidance import guided
+from infonoise_core.sampling.guidance import autoguided, guided
 from infonoise_core.sampling.solvers import solve
 
 CALLS: list[float] = []
@@ -71,3 +72,49 @@ def test_a_scale_that_is_no_number_is_refused(scale: float) -> None:
 def test_without_a_null_there_is_nothing_to_steer_from() -> None:
     with pytest.raises(InputError, match="null"):
         guided(denoiser, 2.0)
+
+
+def test_autoguidance_is_the_algebra_of_two_models() -> None:
+    """g + w (d - g), with the same condition for both; 1 is one call of the better one alone."""
+    x, sigma = torch.randn(5, 3, generator=torch.manual_seed(0)), torch.full((5,), 0.7)
+    mean = torch.ones(5, 3)
+    good, weak = partial(denoiser, spread=1.0), partial(denoiser, spread=2.0)
+    one, other = good(x, sigma, mean=mean), weak(x, sigma, mean=mean)
+    for scale in (0.0, 1.5, 3.0):
+        found = autoguided(good, weak, scale)(x, sigma, mean=mean)
+        torch.testing.assert_close(found, other + scale * (one - other))
+    CALLS.clear()
+    assert torch.equal(autoguided(good, weak, 1.0)(x, sigma, mean=mean), one)
+    assert len(CALLS) == 1
+    # A model that is led away from itself stays where it is.
+    assert torch.equal(autoguided(good, good, 7.0)(x, sigma, mean=mean), one)
+
+
+def test_autoguidance_keeps_to_its_levels() -> None:
+    good, weak = partial(denoiser, spread=1.0), partial(denoiser, spread=2.0)
+    x, mean = torch.randn(4, 3, generator=torch.manual_seed(1)), torch.zeros(4, 3)
+    for level, steered in ((0.1, False), (1.0, True), (3.0, False)):
+        sigma = torch.full((4,), level)
+        CALLS.clear()
+        found = autoguided(good, weak, 2.0, (0.5, 2.0))(x, sigma, mean=mean)
+        assert len(CALLS) == (2 if steered else 1)
+        assert torch.equal(found, good(x, sigma, mean=mean)) is not steered
+    with pytest.raises(InputError, match="finite"):
+        autoguided(good, weak, math.nan)
+
+
+def test_autoguidance_narrows_a_gaussian_as_its_algebra_says() -> None:
+    """The ratio of precisions: of N(0, 1) away from N(0, 4), by the slopes of both denoisers."""
+    good, weak = partial(denoiser, spread=1.0), partial(denoiser, spread=2.0)
+    n, scale = 2000, 2.0
+    sigmas = karras_grid(200, 1e-3, 50.0)
+    x = 50.0 * torch.randn(n, 1, generator=torch.manual_seed(2), dtype=torch.float64)
+    mean = torch.zeros(n, 1, dtype=torch.float64)
+    made = solve(
+        autoguided(good, weak, scale), x, sigmas.double(), "heun", condition={"mean": mean}
+    ).x
+    # dx/ds = (x - D)/s and x - D = x [w s^2/(1 + s^2) + (1 - w) s^2/(4 + s^2)], so that
+    # log x falls by w/2 log(1 + S^2) + (1 - w)/2 log((4 + S^2)/4) on the way from S to 0.
+    high = float(sigmas[0]) ** 2
+    shrunk = scale / 2 * math.log1p(high) + (1 - scale) / 2 * math.log((4 + high) / 4)
+    torch.testing.assert_close(made, x * math.exp(-shrunk), rtol=2e-3, atol=1e-4)

@@ -39,6 +39,7 @@ from infonoise_vision.methods.settled import formerly, settled
 from infonoise_vision.methods.staged import in_stages, make_staged_task
 from infonoise_vision.models import theirs
 from infonoise_vision.sampling.examples import examples, page_examples, real_examples
+from infonoise_vision.sampling.guide import with_guide
 from infonoise_vision.sampling.images import check_out
 from infonoise_vision.sampling.trained import ImageRun
 from infonoise_vision.sampling.write import write_samples
@@ -154,12 +155,14 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         return real_examples(data.held_out, options.objective)
 
     def check_out(self, command: SampleOptions) -> None:
-        """InputError for an --out that is neither a new PNG nor a new folder."""
-        check_out(command.out, command.overwrite)
+        """InputError for an --out that is no new PNG, archive or folder."""
+        check_out(command.out, command.overwrite, archive=True)
 
     def generate(self, run: Run, command: SampleOptions) -> str:
-        """New images, in a grid or a folder."""
-        return write_samples(ImageRun.of(run), command)
+        """New images, in a grid, a folder or an archive."""
+        return write_samples(
+            with_guide(self, run, command.options.guiding, command.sampler), command
+        )
 
     def check_evaluate(self, command: EvaluateOptions) -> None:
         """InputError for what cannot be measured as the options say."""
@@ -176,7 +179,8 @@ class ImageDomain(Domain[Parts, ImageOptions]):
 
     def evaluate(self, run: Run, data: Parts, command: EvaluateOptions) -> Evaluated:
         """The likelihood bound, and distances of generated from real images."""
-        return evaluate(ImageRun.of(run), data, command)
+        guided = with_guide(self, run, command.options.guiding, command.sampler)
+        return evaluate(guided, data, command)
 
     def measures_profile(self, command: ProfileOptions) -> bool:
         """With --by, --births and --gap."""

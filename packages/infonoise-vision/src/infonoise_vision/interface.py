@@ -21,7 +21,8 @@ INTERFACE = Interface(
     options=ImageOptions,
     sampler=SamplerConfig(grid="karras"),
     sample=SampleExtras,
-    sample_out="NAME.png for all images in one grid, any other name for a folder of PNGs",
+    sample_out="NAME.png for all images in one grid, NAME.npz for one archive, any other name for a"
+    " folder of PNGs",
     evaluate=EvaluateExtras,
     splits=("test", "train"),
     split_help="the real images: test for held-out ones, train for those of training, as in"

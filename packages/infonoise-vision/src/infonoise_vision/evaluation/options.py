@@ -1,10 +1,13 @@
 """Options of measuring; imports neither torch nor numpy."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tyro.conf import OmitArgPrefixes
+
 from infonoise_core.errors import InputError
+from infonoise_vision.sampling.options import Guiding
 
 # Held-out images of the bound: it is computed at every evaluation, and with so many its error is a
 # few per cent of what one image costs.
@@ -16,6 +19,8 @@ By = Literal["haar", "channel"]
 @dataclass(frozen=True)
 class EvaluateExtras:
     """What is measured, and with which networks."""
+
+    guiding: OmitArgPrefixes[Guiding] = field(default_factory=Guiding)
 
     bound_images: int = LIMIT
     """held-out images of the likelihood bound"""

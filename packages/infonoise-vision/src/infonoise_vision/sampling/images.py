@@ -5,14 +5,16 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from infonoise_core.errors import InputError
-from infonoise_core.files import whole_folder, write_bytes
+from infonoise_core.files import check_output, whole_file, whole_folder, write_bytes
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.rng import Stream, generator
 from infonoise_core.sampling.churn import Churn
@@ -24,8 +26,11 @@ from infonoise_vision.sampling.staged import StagedLevels, solve_staged
 
 # Images of a grid that is looked at.
 SHOWN = 64
+ARCHIVE = ".npz"
 # Endings of pictures that are not written here.
-_OTHERS = frozenset({".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".svg", ".pdf"})
+_OTHERS = frozenset(
+    {ARCHIVE, ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".svg", ".pdf"}
+)
 
 
 def generate_each(
@@ -85,10 +90,18 @@ def _noise(rngs: Sequence[torch.Generator], shape: tuple[int, ...]) -> Tensor:
     return torch.stack([torch.randn(shape, generator=rng) for rng in rngs])
 
 
-def check_out(out: Path, overwrite: bool) -> None:
-    """InputError for a file or folder that must not be replaced."""
+def check_out(out: Path, overwrite: bool, *, archive: bool = False) -> None:
+    """InputError for a file or folder that must not be replaced.
+
+    Args:
+        archive: Whether it may be an .npz.
+    """
+    if out.suffix.lower() == ARCHIVE and archive:
+        check_output(out, overwrite)
+        return
     if out.suffix.lower() in _OTHERS:
-        raise InputError(f"--out {out}: give NAME.png for a grid, or the name of a folder")
+        more = f", NAME{ARCHIVE} for an archive" if archive else ""
+        raise InputError(f"--out {out}: give NAME.png for a grid{more}, or the name of a folder")
     if out.suffix.lower() == ".png" and out.is_dir():
         raise InputError(f"--out {out} is a folder: give a file name")
     blocking = next((path for path in out.parents if path.is_file()), None)
@@ -127,6 +140,24 @@ def write_folder(out: Path, images: Iterable[tuple[str, Tensor]], levels: int | 
             (folder / f"{name}.png").write_bytes(png(image, levels))
             number += 1
     return number
+
+
+def write_archive(
+    out: Path,
+    images: Iterable[Tensor],
+    labels: NDArray[np.int64] | None = None,
+    levels: int | None = None,
+) -> None:
+    """One .npz of all images (b, c, h, w), as guided diffusion writes its samples.
+
+    `arr_0` holds bytes (n, h, w, c), `arr_1` their labels (n,) where there are some; whole or not
+    at all.
+    """
+    arrays = {"arr_0": np.concatenate([to_bytes(part, levels) for part in images])}
+    if labels is not None:
+        arrays["arr_1"] = labels
+    with whole_file(out) as temporary, temporary.open("wb") as file:
+        np.savez(file, **cast(Any, arrays))
 
 
 def png(image: Tensor, levels: int | None = None) -> bytes:

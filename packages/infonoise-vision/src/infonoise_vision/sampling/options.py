@@ -21,8 +21,27 @@ _MOST_SEEDS = 10_000_000
 
 
 @dataclass(frozen=True)
+class Guiding:
+    """A weaker model that images are led away from."""
+
+    guide: Path | None = None
+    """autoguidance: an earlier or smaller run on the same images, which --guidance leads away from
+    in place of leading to the class"""
+    guide_checkpoint: int | None = None
+    """--guide: the optimizer step of a checkpoint that it kept, in place of the newest"""
+
+    def __post_init__(self) -> None:
+        if self.guide is None and self.guide_checkpoint is not None:
+            raise InputError(
+                f"--guide-checkpoint {self.guide_checkpoint}: is one of --guide; give that as well"
+            )
+
+
+@dataclass(frozen=True)
 class SampleExtras:
     """Which images are generated."""
+
+    guiding: OmitArgPrefixes[Guiding] = field(default_factory=Guiding)
 
     seeds: str | None = None
     """one image for each of these, such as 0-63,100, in place of --samples and --seed"""

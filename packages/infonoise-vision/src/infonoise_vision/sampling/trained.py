@@ -16,7 +16,7 @@ from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.generate import sampler_churn, sampler_levels
-from infonoise_core.sampling.guidance import guided
+from infonoise_core.sampling.guidance import autoguided, guided
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import Sample
 from infonoise_vision.data.formats.source import Rows
@@ -107,6 +107,7 @@ class ImageRun:
         denoiser: With the averaged weights, on its device.
         profile: As measured in training; None where there is none.
         step: Optimizer steps it was trained for.
+        guide: A weaker denoiser of the same images, which guidance leads away from; None for none.
     """
 
     path: Path
@@ -115,6 +116,7 @@ class ImageRun:
     denoiser: nn.Module
     profile: EntropyRateProfile | None
     step: int
+    guide: nn.Module | None = None
 
     @classmethod
     def of(cls, run: TrainedRun[ImageOptions]) -> "ImageRun":
@@ -213,6 +215,8 @@ class ImageRun:
         denoiser = self._noising(seed)
         if scale == 1:
             return denoiser
+        if self.guide is not None:
+            return autoguided(denoiser, self.guide, scale, between)
         if not null:
             raise InputError(
                 f"--guidance {scale:g}: {self.path} has nothing to be guided by; train with"

@@ -4,7 +4,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from functools import partial
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from infonoise_core.app.options import SampleOptions
@@ -12,7 +14,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import Sample
 from infonoise_core.training.progress import Reporter, progress
-from infonoise_vision.sampling.images import write_folder, write_grid
+from infonoise_vision.sampling.images import ARCHIVE, write_archive, write_folder, write_grid
 from infonoise_vision.sampling.labels import labels
 from infonoise_vision.sampling.options import SampleExtras, parse_seeds
 from infonoise_vision.sampling.trained import ImageRun
@@ -41,12 +43,24 @@ def write_samples(run: ImageRun, command: SampleOptions) -> str:
         chunks = _chunks(run, command.sampler, seeds, n, condition, reporter, extras.guided_between)
         first = next(chunks)
         if command.out.suffix.lower() == ".png":
-            images = torch.cat([first.x, *(part.x for part in chunks)])
-            write_grid(command.out, shown(images), levels=run.levels)
+            x0 = torch.cat([first.x, *(part.x for part in chunks)])
+            write_grid(command.out, shown(x0), levels=run.levels)
+        elif command.out.suffix.lower() == ARCHIVE:
+            images = (shown(part.x) for part in itertools.chain([first], chunks))
+            write_archive(command.out, images, _known(run, condition), run.levels)
         else:
             names = (f"{number:06d}" for number in seeds or range(n))
             write_folder(command.out, _named(names, first, chunks, shown), run.levels)
     return f"{command.out}: {n} images, {first.nfe} denoiser calls each"
+
+
+def _known(run: ImageRun, condition: dict[str, Tensor]) -> NDArray[np.int64] | None:
+    """Classes (n,) of the images; None where one has none."""
+    label = condition.get("label")
+    if label is None or bool((label >= len(run.classes)).any()):
+        return None
+    found: NDArray[np.int64] = label.numpy().astype(np.int64)
+    return found
 
 
 def _chunks(
