@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from infonoise_core.errors import InputError, ReportedError
@@ -142,6 +143,9 @@ def join(device: torch.device) -> None:
     try:
         store, rank, world = next(rendezvous("env://", timeout=_MEETING))
         store.set_timeout(_MEETING)
+        # torchrun's store outlives the processes that it starts again: what those before them have
+        # left there must not be taken for theirs.
+        store = PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
         dist.init_process_group(
             backend, store=store, rank=rank, world_size=world, timeout=_PATIENCE
         )
