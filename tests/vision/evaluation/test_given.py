@@ -1,6 +1,7 @@
 """Images in files against real ones: the numbers of a run's own evaluation, and of a file."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,10 @@ def test_images_of_a_folder_have_the_numbers_of_the_run_that_drew_them(
     assert set(by_run) >= {"energy_12", "fd_clf_12", "kid_clf_12", "precision_clf_12"}
     by_files = values([str(drawn), "--against", data], out)
     assert by_files == by_run
+    archive = Path(shutil.make_archive(str(tmp_path / "images"), "zip", drawn))
+    assert values([str(archive), "--against", data], out) == by_run
     record = json.loads(out.read_text())
-    assert (record["files"], "run" in record) == (str(drawn), False)
+    assert (record["files"], "run" in record) == (str(archive), False)
     train = ["--split", "train"]
     by_run = values([str(runs / "plain"), "--samples", "12", "--steps", "2", *train], out)
     assert values([str(drawn), "--against", data, *train], out) == by_run

@@ -41,14 +41,17 @@ def test_a_smaller_run_may_guide_and_evaluate_measures_it(runs: Path, tmp_path: 
     small = tmp_path / "small"
     words = ["train", str(runs / "data.npz"), "--out", str(small), "--network", "tiny"]
     assert main([*words, "--steps", "2", "--batch-size", "8", "--eval-every", "0"]) == 0
-    energies = set()
-    for guide in ([], ["--guide", str(small), "--guidance", "2"]):
+    energies = []
+    guide = ["--guide", str(small), "--guidance", "2"]
+    for options in ([], guide, [*guide, "--guidance-min", "90000"]):
         out = tmp_path / "found.json"
         words = ["evaluate", str(runs / "plain"), "--no-classifier", "--out", str(out)]
-        assert main([*words, "--overwrite", *FEW, *guide]) == 0
+        assert main([*words, "--overwrite", *FEW, *options]) == 0
         (table,) = (t for t in json.loads(out.read_text())["tables"] if t["name"] == "generated")
-        energies.add(table["rows"][0]["values"]["value"])
-    assert len(energies) == 2
+        energies.append(table["rows"][0]["values"]["value"])
+        assert ("guiding" in table["settings"]) is bool(options)
+    # At levels that are never visited it has no say.
+    assert energies[0] == energies[2] != energies[1]
 
 
 @pytest.mark.parametrize(

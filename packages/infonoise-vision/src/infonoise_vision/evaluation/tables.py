@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from infonoise_core.app.options import EvaluateOptions
 from infonoise_core.errors import InputError
@@ -27,6 +27,7 @@ from infonoise_vision.evaluation.measures import (
 from infonoise_vision.evaluation.nearest import nearest_rows
 from infonoise_vision.evaluation.options import LIMIT, EvaluateExtras
 from infonoise_vision.models.conditions import Condition, make_condition
+from infonoise_vision.sampling.options import Guiding
 from infonoise_vision.sampling.trained import ImageRun
 
 
@@ -71,13 +72,15 @@ def evaluate(run: ImageRun, parts: Parts, command: EvaluateOptions) -> Evaluated
     rows = _drawn_rows(run, drawn, Judges(classifier, inception))
     rows += nearest_rows(drawn.generated, parts) if extras.nearest else []
     how = {k: v for k, v in asdict(command.sampler).items() if k != "device"}
-    settings = {
+    settings: dict[str, Any] = {
         "images": drawn.n,
         "split": drawn.against,
         "condition": completion.kind,
         "method": completion.method if extras.complete else None,
         "sampler": {**how, "nfe": drawn.nfe},
     }
+    if extras.guiding != Guiding():
+        settings["guiding"] = asdict(extras.guiding)
     generated = Table("generated", "generated images", (VALUE, REAL), rows, settings)
     return Evaluated([bound, generated], notes=notes)
 

@@ -24,7 +24,7 @@ def with_guide(
         InputError: Where there is nothing to guide, and for a guide of other images, or of other
             conditions.
     """
-    images = ImageRun.of(run)
+    images = replace(ImageRun.of(run), between=guiding.between)
     if guiding.guide is None:
         return images
     path = guiding.guide

@@ -22,15 +22,30 @@ _MOST_SEEDS = 10_000_000
 
 @dataclass(frozen=True)
 class Guiding:
-    """A weaker model that images are led away from."""
+    """What --guidance leads away from, and where."""
 
     guide: Path | None = None
     """autoguidance: an earlier or smaller run on the same images, which --guidance leads away from
     in place of leading to the class"""
     guide_checkpoint: int | None = None
     """--guide: the optimizer step of a checkpoint that it kept, in place of the newest"""
+    guidance_min: float = 0.0
+    """no guidance below this noise level"""
+    guidance_max: float | None = None
+    """no guidance above this noise level"""
+
+    @property
+    def between(self) -> tuple[float, float]:
+        """Noise levels of guidance."""
+        return self.guidance_min, math.inf if self.guidance_max is None else self.guidance_max
 
     def __post_init__(self) -> None:
+        low, high = self.between
+        if not 0 <= low < high:
+            raise InputError(
+                f"--guidance-min {low:g} and --guidance-max {high:g}: give noise levels, the lower"
+                " first"
+            )
         if self.guide is None and self.guide_checkpoint is not None:
             raise InputError(
                 f"--guide-checkpoint {self.guide_checkpoint}: is one of --guide; give that as well"
@@ -42,30 +57,14 @@ class SampleExtras:
     """Which images are generated."""
 
     guiding: OmitArgPrefixes[Guiding] = field(default_factory=Guiding)
-
     seeds: str | None = None
     """one image for each of these, such as 0-63,100, in place of --samples and --seed"""
     label: Annotated[str | None, formerly("class")] = None
     """name or number of a class, or none for no class; left out, each class in turn"""
     latents: Path | None = None
     """where the autoencoder of a run on latents is now, if it has moved"""
-    guidance_min: float = 0.0
-    """no guidance below this noise level"""
-    guidance_max: float | None = None
-    """no guidance above this noise level"""
-
-    @property
-    def guided_between(self) -> tuple[float, float]:
-        """Noise levels between which the class is guided."""
-        return self.guidance_min, math.inf if self.guidance_max is None else self.guidance_max
 
     def __post_init__(self) -> None:
-        low, high = self.guided_between
-        if not 0 <= low < high:
-            raise InputError(
-                f"--guidance-min {low:g} and --guidance-max {high:g}: give noise levels, the lower"
-                " first"
-            )
         if self.seeds is not None:
             parse_seeds(self.seeds)
 

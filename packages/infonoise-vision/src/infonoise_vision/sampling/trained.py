@@ -108,6 +108,7 @@ class ImageRun:
         profile: As measured in training; None where there is none.
         step: Optimizer steps it was trained for.
         guide: A weaker denoiser of the same images, which guidance leads away from; None for none.
+        between: Noise levels of guidance.
     """
 
     path: Path
@@ -117,6 +118,7 @@ class ImageRun:
     profile: EntropyRateProfile | None
     step: int
     guide: nn.Module | None = None
+    between: tuple[float, float] = (0.0, math.inf)
 
     @classmethod
     def of(cls, run: TrainedRun[ImageOptions]) -> "ImageRun":
@@ -196,18 +198,11 @@ class ImageRun:
         """What the denoiser is given beside the images at `rows` (n,); see `conditioning_of`."""
         return conditioning_of(self.objective, images, rows, seed)
 
-    def guided_denoiser(
-        self,
-        scale: float,
-        seed: int,
-        null: Mapping[str, Tensor],
-        between: tuple[float, float] = (0.0, math.inf),
-    ) -> Denoiser:
+    def guided_denoiser(self, scale: float, seed: int, null: Mapping[str, Tensor]) -> Denoiser:
         """The run's denoiser under guidance, its condition noised anew at every call.
 
         Args:
             null: What stands for "no condition", one row (1, ...) of each argument.
-            between: Noise levels of guidance.
 
         Raises:
             InputError: For a scale other than 1 where there is none.
@@ -216,13 +211,13 @@ class ImageRun:
         if scale == 1:
             return denoiser
         if self.guide is not None:
-            return autoguided(denoiser, self.guide, scale, between)
+            return autoguided(denoiser, self.guide, scale, self.between)
         if not null:
             raise InputError(
                 f"--guidance {scale:g}: {self.path} has nothing to be guided by; train with"
                 " --conditional or --condition, and a share without it"
             )
-        return guided(denoiser, scale, between, **null)
+        return guided(denoiser, scale, self.between, **null)
 
     def null(self) -> dict[str, Tensor]:
         """No class, and no condition, as far as the run was trained to go without.

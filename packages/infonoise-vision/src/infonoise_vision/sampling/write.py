@@ -40,7 +40,7 @@ def write_samples(run: ImageRun, command: SampleOptions) -> str:
     condition = labels(run, extras.label, range(n) if seeds is None else seeds)
     shown = partial(run.pictures, autoencoder=extras.latents)
     with progress(n, "sample") as reporter:
-        chunks = _chunks(run, command.sampler, seeds, n, condition, reporter, extras.guided_between)
+        chunks = _chunks(run, command.sampler, seeds, n, condition, reporter)
         first = next(chunks)
         if command.out.suffix.lower() == ".png":
             x0 = torch.cat([first.x, *(part.x for part in chunks)])
@@ -70,7 +70,6 @@ def _chunks(
     n: int,
     condition: dict[str, Tensor],
     reporter: Reporter,
-    between: tuple[float, float],
 ) -> Iterator[Sample]:
     sampling = run.sampling(sampler)
 
@@ -78,14 +77,14 @@ def _chunks(
         reporter.advance(done)
 
     if seeds is None:
-        denoiser = run.guided_denoiser(sampler.guidance, sampler.seed, run.null(), between)
+        denoiser = run.guided_denoiser(sampler.guidance, sampler.seed, run.null())
         yield from sampling.chunks(denoiser, run.shape, n, condition, run.device, advance)
         return
     # The noise of a condition is an image's own as well.
     alone = run.objective.condition_noise > 0
     for start in range(0, n, 1 if alone else n):
         rows = slice(start, start + 1 if alone else n)
-        denoiser = run.guided_denoiser(sampler.guidance, seeds[start], run.null(), between)
+        denoiser = run.guided_denoiser(sampler.guidance, seeds[start], run.null())
         given = {k: v[rows] for k, v in condition.items()}
         draws = [(seed, 0) for seed in seeds[rows]]
         yield from sampling.each(denoiser, run.shape, draws, given, run.device, advance)
