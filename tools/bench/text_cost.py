@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from infonoise_text.codes.book import CodeBook, binary_codes, bits_for
+from infonoise_text.data.windows import Examples
 from infonoise_text.methods.embedding import EmbeddingDenoiser
 from infonoise_text.methods.masked import Masked
 from infonoise_text.methods.masked import cost as masked_cost
@@ -126,7 +127,7 @@ def _bits(size: int, windows: int, book: CodeBook | None) -> tuple[nn.Module, Lo
 def _softmax(size: int, windows: int, book: CodeBook | None) -> tuple[nn.Module, Loss]:
     network = Masked(size, PRESETS["small"])
     ids = torch.randint(0, size, (windows, _LENGTH))
-    return network, lambda: masked_cost(network, ids).mean() / _LENGTH
+    return network, lambda: masked_cost(network, Examples(ids)).mean() / _LENGTH
 
 
 def _embedding(size: int, windows: int, book: CodeBook | None) -> tuple[nn.Module, Loss]:

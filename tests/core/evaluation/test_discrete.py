@@ -81,6 +81,30 @@ def test_every_number_and_every_place_is_hidden_equally_often(kind: str) -> None
         assert float((places - 0.2).abs().max()) < 5 * (0.16 / n) ** 0.5
 
 
+@pytest.mark.parametrize("shown", [(0,), (2,), (0, 1), (1, 2)])
+def test_behind_given_symbols_an_exact_model_pays_for_the_others_alone(
+    shown: tuple[int, ...],
+) -> None:
+    """Over all draws that never hide what is given: -log p of the rest, given that."""
+    given = torch.zeros(len(EVERY), L, dtype=torch.bool)
+    given[:, list(shown)] = True
+    free = L - len(shown)
+    costs = []
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for level in range(500 * free):
+            drawn = even_hidden(len(EVERY), L, level % free, free, given=given)
+            assert drawn.among is not None
+            assert drawn.among.tolist() == [free] * len(EVERY)
+            assert not bool(((drawn.rank < drawn.number) & given).any())
+            costs.append(masked_nats(exact_costs, drawn))
+    # The strata of one estimate together; within 5 standard errors of 500.
+    found = torch.stack(costs).reshape(500, free, -1).mean(1)
+    alike = (EVERY[:, None, list(shown)] == EVERY[:, list(shown)]).all(-1)
+    expected = -(JOINT / (alike * JOINT).sum(1)).log()
+    assert bool(((found.mean(0) - expected).abs() <= 5 * found.std(0) / 500**0.5 + 1e-9).all())
+
+
 def test_even_numbers_are_even_within_a_batch() -> None:
     number = even_hidden(20, 10).number
     assert [int((number == k).sum()) for k in range(1, 11)] == [2] * 10

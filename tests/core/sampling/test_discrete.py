@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from infonoise_core.sampling.discrete import draw, first_hitting, left_to_right
+from infonoise_core.sampling.discrete import Given, draw, first_hitting, left_to_right
 
 V, L, N = 3, 3, 4000
 # Any joint law: far from independent symbols.
@@ -76,3 +76,39 @@ def test_the_network_is_asked_once_for_each_call_and_never_shown_what_is_hidden(
 
     first_hitting(law, 2, 6, 3, rng())
     assert shown == [6, 4, 2]
+
+
+# Of some examples the first symbol is given, of others the last two, of others nothing.
+KNOWN = torch.tensor([[1, 0, 0], [0, 1, 1], [0, 0, 0]], dtype=torch.bool)
+
+
+@pytest.mark.parametrize("sampler", ["left to right", "first hitting"])
+def test_what_is_given_stays_and_the_rest_follows_the_law_behind_it(sampler: str) -> None:
+    """From left to right only what stands before a symbol is known of what is given."""
+    known = KNOWN.repeat(N, 1)
+    symbols = torch.tensor([2, 1, 0]).expand(3 * N, L)
+    given = Given(symbols, known)
+    if sampler == "left to right":
+        found = left_to_right(next_law, 3 * N, L, rng(), given)
+        last = JOINT.sum((1, 2))
+    else:
+        found = first_hitting(hidden_law, 3 * N, L, L, rng(), given)
+        last = JOINT[:, 1, 0]
+    assert torch.equal(found[known], symbols[known])
+    laws = [torch.zeros_like(JOINT), torch.zeros_like(JOINT), JOINT]
+    laws[0][2] = JOINT[2] / JOINT[2].sum()
+    laws[1][:, 1, 0] = last / last.sum()
+    for i, law in enumerate(laws):
+        assert not far(found[i::3], law)
+
+
+@pytest.mark.parametrize("sampler", ["left to right", "first hitting"])
+def test_an_example_is_the_same_whatever_is_given_to_others(sampler: str) -> None:
+    def drawn(known: Tensor) -> Tensor:
+        given = Given(torch.zeros(len(known), L, dtype=torch.long), known)
+        own = [rng(i) for i in range(len(known))]
+        if sampler == "left to right":
+            return left_to_right(next_law, len(known), L, own, given)
+        return first_hitting(hidden_law, len(known), L, L, own, given)
+
+    assert torch.equal(drawn(KNOWN[[0, 1, 2]])[0], drawn(KNOWN[[0, 2, 2]])[0])

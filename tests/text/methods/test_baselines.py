@@ -20,6 +20,7 @@ from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
 from infonoise_text.codes.book import binary_codes
 from infonoise_text.data.corpus import Split, SplitCounts
+from infonoise_text.data.windows import Examples
 from infonoise_text.methods import autoregressive, masked
 from infonoise_text.methods.assets import Assets
 from infonoise_text.methods.embedding import (
@@ -135,7 +136,7 @@ def test_the_autoregressive_likelihood_is_a_law(tmp_path: Path) -> None:
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.4, generator=rng())
     windows = torch.cartesian_prod(*[torch.arange(V)] * 3)
-    total = (-autoregressive.cost(network.eval(), windows).double()).exp().sum()
+    total = (-autoregressive.cost(network.eval(), Examples(windows)).double()).exp().sum()
     assert float(total.detach()) == pytest.approx(1, abs=1e-5)
 
 
@@ -174,7 +175,7 @@ def test_the_masked_cost_hides_every_number_of_tokens_equally_often() -> None:
             return super().forward(ids)
 
     torch.manual_seed(0)
-    masked.cost(Spy(), independent(60), levels=4)
+    masked.cost(Spy(), Examples(independent(60)), levels=4)
     found = torch.bincount(torch.cat(counts), minlength=L + 1)
     # Strata: each number takes 40 of 240 places but for what falls across two strata.
     assert found[0] == 0

@@ -1,5 +1,6 @@
 """Text as core knows it: what its verbs ask of a corpus, a method and a run."""
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,17 @@ from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.data.fingerprint import fingerprint
 from infonoise_core.training.task import Task
 from infonoise_text.commands import evaluate, profile
-from infonoise_text.data.corpus import SPLITS, Corpus
-from infonoise_text.data.open import describe, open_corpus
-from infonoise_text.data.windows import held_out_windows
+from infonoise_text.data.corpus import SPLITS, Corpus, Split
+from infonoise_text.data.open import describe, fitting, open_corpus
+from infonoise_text.data.windows import Examples, held_out
 from infonoise_text.evaluation.bound import NOT_COMPARABLE
 from infonoise_text.evaluation.quality import texts_of
 from infonoise_text.methods import older
 from infonoise_text.methods.assets import CLUSTERS_FILE, CODES_FILE, TOKENIZER_FOLDER
 from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
 from infonoise_text.methods.options import TextOptions
+from infonoise_text.methods.pairs.answers import answers, prompts_of, shown, shown_pairs
+from infonoise_text.methods.pairs.behind import write_behind
 from infonoise_text.methods.registry import make_method, method_of
 from infonoise_text.methods.trained import TextRun, assets_of, check_same_tokens
 from infonoise_text.methods.written import RULE, write_continued, write_texts
@@ -54,7 +57,10 @@ class TextDomain(Domain[Corpus, TextOptions]):
     tags = ("infonoise", "diffusion", "text-generation")
 
     def load(self, source: str, options: TextOptions) -> Corpus:
-        return open_corpus(source, options.corpus, semantic=options.semantic)
+        corpus = open_corpus(source, options.corpus, semantic=options.semantic)
+        for note in fitting(corpus, options.objective.length):
+            print(note, file=sys.stderr)
+        return corpus
 
     def summary(self, data: Corpus) -> dict[str, Any]:
         return describe(data)
@@ -63,6 +69,8 @@ class TextDomain(Domain[Corpus, TextOptions]):
         # The manifest has a digest of the ids, so that they need not all be read.
         counts = data.manifest.splits
         parts = [(name, counts[name].sha256) for name in SPLITS]
+        if data.manifest.pairs is not None:
+            parts += [(f"{name} pairs", data.manifest.pairs.sha256[name]) for name in SPLITS]
         return fingerprint([("tokenizer", data.tokenizer.digest), *parts])
 
     def difference(
@@ -80,10 +88,10 @@ class TextDomain(Domain[Corpus, TextOptions]):
         return f"{data.manifest.splits['train'].tokens:,} tokens of {data.manifest.source}"
 
     def schedule_context(self, data: Corpus, options: TextOptions, steps: int) -> ScheduleContext:
-        return method_of(options, data).schedule_context(data.split("train"), steps)
+        return method_of(options, data).schedule_context(_split(data, options), steps)
 
     def schedules(self, data: Corpus, options: TextOptions) -> Callable[[str, int], Schedule]:
-        return method_of(options, data).schedules(data.split("train"))
+        return method_of(options, data).schedules(_split(data, options))
 
     def check_compare(self, command: CompareOptions) -> None:
         if command.options.method in ("autoregressive", "masked"):
@@ -94,10 +102,10 @@ class TextDomain(Domain[Corpus, TextOptions]):
 
     def task(self, data: Corpus, options: TextOptions, seed: int) -> Task:
         method = method_of(options, data)
-        return method.task(data.split("train"), method.network(seed))
+        return method.task(_split(data, options), method.network(seed))
 
     def evaluation(self, data: Corpus, options: TextOptions) -> Evaluation:
-        return method_of(options, data).evaluation(data.split("valid"))
+        return method_of(options, data).evaluation(_split(data, options, "valid"))
 
     def model_settings(self, data: Corpus, options: TextOptions) -> dict[str, Any]:
         # Of a tokenizer that loses text, so that a shared model says it too.
@@ -125,12 +133,18 @@ class TextDomain(Domain[Corpus, TextOptions]):
         method = method_of(options, data)
         nothing = [None for _ in method.profile_files]
         length = options.objective.length
+        if data.manifest.pairs is not None:
+            given = prompts_of(_held_out(data, options))
+            found = method.generate(denoiser, len(given.ids), length, _SHOWING, nothing, given)
+            return _shown(shown(data.tokenizer, given, answers(found, given, data.tokenizer.end)))
         found = method.generate(denoiser, SHOWN, length, _SHOWING, nothing)
         return _shown(texts_of(data.tokenizer, found.ids))
 
     def held_out_examples(self, data: Corpus, options: TextOptions) -> Samples:
-        ids = held_out_windows(data.split("valid"), options.objective.length, SHOWN)
-        return _shown(texts_of(data.tokenizer, ids))
+        real = _held_out(data, options)
+        if data.manifest.pairs is not None:
+            return _shown(shown_pairs(data.tokenizer, real))
+        return _shown(texts_of(data.tokenizer, real.ids))
 
     def generate(self, run: TrainedRun[TextOptions], command: SampleOptions) -> str:
         text = TextRun.of(run)
@@ -138,7 +152,11 @@ class TextDomain(Domain[Corpus, TextOptions]):
         output = Output(
             command.samples, extras.length, extras.past_end, command.out, command.overwrite
         )
-        if text.goes_beyond(output.length):
+        if extras.prompts is not None:
+            prompts = text.read_prompts(extras.prompts)
+            return write_behind(text, output, command.sampler, prompts)
+        text.refuse_pairs("sample", "give a file of --prompts, or one to complete")
+        if text.goes_beyond(output.length) or not text.method.objective.packing:
             return write_continued(text, output, command.sampler, [[]])
         return write_texts(text, output, command.sampler, None, text.length(output.length))
 
@@ -177,6 +195,15 @@ class TextDomain(Domain[Corpus, TextOptions]):
             "network": options.objective.network,
             **lossy,
         }
+
+
+def _split(data: Corpus, options: TextOptions, name: str = "train") -> Split:
+    return data.split(name, packed=options.objective.packing)
+
+
+def _held_out(data: Corpus, options: TextOptions) -> Examples:
+    split = _split(data, options, "valid")
+    return held_out(split, options.objective.length, SHOWN).examples
 
 
 def _shown(texts: list[str]) -> str:

@@ -23,6 +23,8 @@ class SampleExtras:
     behind the last half of the one before it"""
     past_end: bool = False
     """go on behind the end of a document, where a text is longer than a window"""
+    prompts: Path | None = None
+    """a file of prompts to go on behind, as of complete; a run of pairs needs one"""
 
 
 @dataclass(frozen=True)
@@ -104,14 +106,15 @@ class Import:
 
 @dataclass(frozen=True)
 class Complete:
-    """Go on behind a prompt."""
+    """Go on behind a prompt, or answer it where the run was trained on pairs."""
 
     run: Positional[Path]
     """the --out of a train command, or of a pull"""
     prompt: Positional[str] = ""
     """the beginning of the text"""
     prompts: Path | None = None
-    """a file of prompts in its place: a line each, or JSON lines with a field `prompt`"""
+    """a file of prompts in its place: a line each, or JSON lines with a field `prompt`, of pairs
+    with their own"""
     output: OmitArgPrefixes[Output] = field(default_factory=Output)
     sampler: OmitArgPrefixes[TextSampler] = field(default_factory=lambda: SAMPLER)
 

@@ -25,33 +25,53 @@ class Hidden(NamedTuple):
     Attributes:
         rank: (n, L), a random order of the places.
         number: (n, 1), how many are hidden: those of a lower rank. Uniform over 1..L.
+        among: (n,) symbols of each example that are not given; by default L.
     """
 
     rank: Tensor
     number: Tensor
+    among: Tensor | None = None
 
 
 def masked_nats(costs: Costs, drawn: Hidden) -> Tensor:
     """(n,) unbiased estimate of the bound on -log p: L / number times what hidden symbols cost."""
     hidden = drawn.rank < drawn.number
-    return (costs(hidden) * hidden).sum(1) * hidden.shape[1] / drawn.number[:, 0]
+    among = hidden.shape[1] if drawn.among is None else drawn.among
+    return (costs(hidden) * hidden).sum(1) * among / drawn.number[:, 0]
 
 
 def even_hidden(
-    n: int, length: int, level: int = 0, levels: int = 1, device: torch.device | None = None
+    n: int,
+    length: int,
+    level: int = 0,
+    levels: int = 1,
+    device: torch.device | None = None,
+    *,
+    given: Tensor | None = None,
 ) -> Hidden:
     """Numbers in the level-th of so many strata of 1..L, cut evenly among the examples of a batch.
 
     By torch's global generator.
+
+    Args:
+        given: (n, L) bool, symbols that are never hidden; L is then what each example has besides,
+            at least 1.
     """
     # Each level's share is cut evenly among the examples, in a random order.
     place = (torch.randperm(n, device=device) + torch.rand(n, device=device)) / n
-    number = ((level + place) / levels * length).floor().clamp(max=length - 1) + 1
-    order = torch.rand(n, length, device=device).argsort(1)
+    among: Tensor | None = None
+    chance = torch.rand(n, length, device=device)
+    if given is None:
+        number = ((level + place) / levels * length).floor().clamp(max=length - 1) + 1
+    else:
+        among = (~given).sum(1)
+        number = torch.minimum(((level + place) / levels * among).floor(), among - 1) + 1
+        chance = chance + given  # ranks behind all others
+    order = chance.argsort(1)
     rank = torch.empty_like(order).scatter_(
         1, order, torch.arange(length, device=device).expand(n, -1)
     )
-    return Hidden(rank, number[:, None])
+    return Hidden(rank, number[:, None], among)
 
 
 def any_hidden(n: int, length: int, device: torch.device | None = None) -> Hidden:

@@ -4,7 +4,7 @@ For the models that diffusion of codes is compared with.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,18 @@ from infonoise_core.rng import Stream, generator
 Random = torch.Generator | Sequence[torch.Generator]
 # Generator (or one for each example, with `own`), examples of a chunk -> their symbols.
 Sampler = Callable[[Any, int], Tensor]
+
+
+class Given(NamedTuple):
+    """Symbols that are there already.
+
+    Attributes:
+        symbols: (n, length), of which those are read that are `known`.
+        known: (n, length) bool.
+    """
+
+    symbols: Tensor
+    known: Tensor
 
 
 def draw(logits: Tensor, rng: Random) -> Tensor:
@@ -37,12 +49,18 @@ def _uniform(shape: Sequence[int], rng: Random) -> Tensor:
     return torch.stack(rows)
 
 
+def _number(there: Tensor) -> Tensor:
+    """(n, 1) how many of (n, L) are there, at least 1."""
+    return there.sum(1, keepdim=True).clamp_min(1)
+
+
 def first_hitting(
     network: Callable[[Tensor, Tensor], Tensor],
     n: int,
     length: int,
     calls: int,
     rng: Random,
+    given: Given | None = None,
 ) -> Tensor:
     """(n, length) symbols of a masked diffusion by the first-hitting sampler.
 
@@ -55,25 +73,45 @@ def first_hitting(
         network: Symbols (n, length) and which are hidden (n, length) -> logits (n, length, V) of
             the hidden ones.
         calls: 1 to length; fewer let several symbols come to light at once, each as if alone.
+        given: Symbols that are never hidden.
     """
-    turn = _uniform((n, length), rng).argsort(1).argsort(1)
-    call = (turn * calls).div(length, rounding_mode="floor")
-    symbols = torch.zeros(n, length, dtype=torch.long)
+    order = _uniform((n, length), rng)
+    symbols, hidden = torch.zeros(n, length, dtype=torch.long), torch.full((n, 1), length)
+    if given is not None:
+        order = order + given.known  # behind all others, whose turns they would take
+        symbols, hidden = torch.where(given.known, given.symbols, symbols), _number(~given.known)
+    turn = order.argsort(1).argsort(1)
+    call = (turn * calls).div(hidden, rounding_mode="floor")
+    if given is not None:
+        call = call.masked_fill(given.known, -1)
     for i in range(calls):
         drawn = draw(network(symbols, call >= i), rng)
         symbols = torch.where(call == i, drawn, symbols)
     return symbols
 
 
-def left_to_right(network: Callable[[Tensor], Tensor], n: int, length: int, rng: Random) -> Tensor:
+def left_to_right(
+    network: Callable[[Tensor], Tensor],
+    n: int,
+    length: int,
+    rng: Random,
+    given: Given | None = None,
+) -> Tensor:
     """(n, length) symbols of an autoregressive model, with a call for each.
 
     Args:
         network: The symbols so far (n, i), i from 0 -> logits (n, V) of the next.
+        given: Symbols that stand where they are; what stands before one does not know of it.
     """
-    symbols = torch.zeros(n, length, dtype=torch.long)
+    symbols, rows = torch.zeros(n, length, dtype=torch.long), torch.arange(n)
+    if given is not None:
+        symbols = torch.where(given.known, given.symbols, symbols)
     for i in range(length):
-        symbols[:, i] = draw(network(symbols[:, :i]), rng)
+        free = rows if given is None else rows[~given.known[:, i]]
+        if len(free):
+            # A generator of its own draws for its example alone, whatever is given to others.
+            own = rng if isinstance(rng, torch.Generator) else [rng[row] for row in free.tolist()]
+            symbols[free, i] = draw(network(symbols[free, :i]), own)
     return symbols
 
 

@@ -13,7 +13,7 @@ from infonoise_core.files import check_output
 from infonoise_core.training.engines.ranks import pick_device
 from infonoise_core.training.progress import progress
 from infonoise_text.data.corpus import Corpus
-from infonoise_text.data.windows import held_out_windows
+from infonoise_text.data.windows import held_out, held_out_windows
 from infonoise_text.evaluation.bound import NOT_COMPARABLE
 from infonoise_text.evaluation.external import language_model, mauve
 from infonoise_text.evaluation.frontier import PERPLEXITY, draw_frontier
@@ -21,6 +21,7 @@ from infonoise_text.evaluation.ngram import NGram
 from infonoise_text.evaluation.quality import Judge, Quality, TextMeasure, texts_of
 from infonoise_text.evaluation.reference import byte_references, token_model, token_reference
 from infonoise_text.methods.options import TextOptions
+from infonoise_text.methods.pairs.measured import answer_table
 from infonoise_text.methods.trained import TextRun
 from infonoise_text.methods.whole_text import whole_text
 from infonoise_text.sampling.options import TextSampler
@@ -58,15 +59,18 @@ def evaluated(
         for path in command.options.beside
     ]
     for other in others:
-        if other.tokenizer.digest != text.tokenizer.digest:
-            raise InputError(f"--beside {other.path}: it has another tokenizer than {run.path}")
+        text.refuse_beside(other)
     samplers = _samplers(command, text)
-    judge = _judge(command, corpus)
+    judge = _judge(command, corpus, text)
     source, stride = command.options.text, command.options.stride
     if source is not None:
+        text.refuse_pairs("--text", "it is measured on the pairs of a split")
         return whole_text(source, stride, [text, *others], corpus, judge.model)
     tables = [_bits_per_byte(command, [text, *others], corpus, judge.model)]
-    if command.samples:
+    if command.samples and text.pairs is not None:
+        pairs = held_out(text.split(corpus, _split(command)), text.length(None), command.samples)
+        tables.append(answer_table(text, pairs.examples, samplers, judge.measures))
+    elif command.samples:
         qualities = _qualities(command, text, corpus, judge, samplers)
         tables.append(_generated(qualities, command))
         if command.options.plot is not None:
@@ -79,7 +83,7 @@ def _split(command: EvaluateOptions) -> str:
     return _SPLITS.get(command.split, command.split)
 
 
-def _judge(command: EvaluateOptions, corpus: Corpus) -> Judge:
+def _judge(command: EvaluateOptions, corpus: Corpus, run: TextRun) -> Judge:
     """What needs a library is opened first: a mistake there is found before the work."""
     measures: dict[str, TextMeasure] = {}
     extras = command.options
@@ -88,21 +92,25 @@ def _judge(command: EvaluateOptions, corpus: Corpus) -> Judge:
             extras.lm, str(pick_device(command.sampler.device))
         )
         if extras.mauve:
+            run.refuse_pairs("--mauve", "it compares whole texts")
             split = corpus.split(_split(command))
             real = held_out_windows(split, min(256, len(split)), max(command.samples, 2))
             measures["MAUVE"] = mauve(texts_of(corpus.tokenizer, real), extras.lm)
-    return Judge(corpus.tokenizer, token_model(corpus), measures)
+    if extras.plot is not None:
+        run.refuse_pairs("--plot", "it draws the perplexity of whole texts")
+    end = None if run.method.objective.packing else corpus.tokenizer.end
+    return Judge(corpus.tokenizer, token_model(corpus), measures, end)
 
 
 def _bits_per_byte(
     command: EvaluateOptions, runs: Sequence[TextRun], corpus: Corpus, model: NGram
 ) -> Table:
-    split, rows = _split(command), []
+    split, rows = runs[0].split(corpus, _split(command)), []
     for run in runs:
         evaluations = run.method.evaluations(
-            corpus.split(split), command.options.windows, command.sampler, run.profiles
+            split, command.options.windows, command.sampler, run.profiles
         )
-        lossy = "" if corpus.split(split).lossless else f"; {NOT_COMPARABLE}"
+        lossy = "" if split.lossless else f"; {NOT_COMPARABLE}"
         for how, evaluation in evaluations.items():
             found, measure = evaluation(run.denoiser), evaluation.measures()[0]
             rows.append(
@@ -115,9 +123,9 @@ def _bits_per_byte(
                 )
             )
     length = runs[0].method.objective.length
-    mark = "" if corpus.split(split).lossless else f" ({NOT_COMPARABLE})"
+    mark = "" if split.lossless else f" ({NOT_COMPARABLE})"
     for order, name in _TOKEN_MODELS.items():
-        found = token_reference(corpus.split(split), model, order, length, command.options.windows)
+        found = token_reference(split, model, order, length, command.options.windows)
         rows.append(
             Row(
                 f"token {name}{mark}",
@@ -128,7 +136,7 @@ def _bits_per_byte(
                 " train.",
             )
         )
-    for order, bits in enumerate(byte_references(corpus, split, _ORDER), start=1):
+    for order, bits in enumerate(byte_references(corpus, split.name, _ORDER), start=1):
         explanation = f"The exact cost under a model of {order} bytes, from counts of train."
         rows.append(
             Row(f"byte {order}-gram{mark}", {"bits per byte": bits}, {}, "lower", explanation)
@@ -164,8 +172,8 @@ def _qualities(
 ) -> dict[str, Quality]:
     """Name of a row -> the quality of text; held-out text is the first."""
     n, length = command.samples, run.length(None)
-    held_out = held_out_windows(corpus.split(_split(command)), length, max(n, 2))
-    found = {"held-out text": judge.data(held_out)}
+    real = held_out(run.split(corpus, _split(command)), length, max(n, 2)).examples.ids
+    found = {"held-out text": judge.data(real)}
     with progress(len(samplers) * n, "sample") as reporter:
         for name, sampler in samplers.items():
             made = run.generate(n, length, sampler, progress=lambda done, _: reporter.advance(done))

@@ -10,7 +10,7 @@ from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.plot import draw_profile, draw_profiles, figure, save_figure
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_text.data.corpus import Corpus
-from infonoise_text.data.windows import held_out_windows
+from infonoise_text.data.windows import held_out
 from infonoise_text.evaluation.groups import measured_profile
 from infonoise_text.methods.clusters.schedule import CLUSTERS_PROFILE
 from infonoise_text.methods.options import TextOptions
@@ -26,16 +26,17 @@ def run_profile(
         _show_both(command)
         return
     codes, objective = TextRun.of(run).codes_for("profile --by"), run.options.objective
-    split = data_of(domain, run, extras.data).split("valid")
-    ids = held_out_windows(split, objective.length, extras.windows)
+    split = TextRun.of(run).split(data_of(domain, run, extras.data), "valid")
+    found = held_out(split, objective.length, extras.windows).examples
     profile = measured_profile(
-        run.denoiser, ids, codes, objective.sigma_min, objective.sigma_max, extras.by
-    )
+        run.denoiser, found.ids, codes, objective.sigma_min, objective.sigma_max, extras.by,
+        known=found.known,
+    )  # fmt: skip
     if command.out is not None:
         _draw(profile, command.out, command.overwrite)
     if extras.save is not None:
         profile.save(extras.save)
-    _print(profile, len(ids))
+    _print(profile, len(found.ids))
     for path in (command.out, extras.save):
         if path is not None:
             print(f"{path}: written")

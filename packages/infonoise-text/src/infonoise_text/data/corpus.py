@@ -17,6 +17,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.files import read_json
 from infonoise_core.reading import sha256_of
 from infonoise_text.codes.book import CodeBook, binary_codes
+from infonoise_text.data.pairs import COLUMNS, DTYPE, PairFields, Pairs, lengths_file
 from infonoise_text.tokenizers.base import Tokenizer
 from infonoise_text.tokenizers.load import load_tokenizer
 
@@ -57,6 +58,7 @@ class Manifest:
         changed: Documents that the tokenizer does not give back exactly.
         given: The held-out splits that the user gave.
         shared: Documents of train that are in those splits too.
+        pairs: Of a corpus of prompts and answers.
     """
 
     source: str
@@ -67,10 +69,14 @@ class Manifest:
     splits: dict[str, SplitCounts]
     given: list[str] = field(default_factory=list)
     shared: int = 0
+    pairs: PairFields | None = None
 
     def to_json(self) -> dict[str, Any]:
         """What the manifest's file holds, with format and version."""
-        return {"format": FORMAT, "version": VERSION, **asdict(self)}
+        values = asdict(self)
+        if self.pairs is None:
+            del values["pairs"]  # so that earlier releases read it
+        return {"format": FORMAT, "version": VERSION, **values}
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -94,7 +100,9 @@ class Manifest:
                     f" {VERSION}; prepare the corpus again"
                 )
             splits = {name: SplitCounts(**values["splits"][name]) for name in SPLITS}
-            return cls(**{**values, "splits": splits})
+            pairs = values.pop("pairs", None)
+            fields = None if pairs is None else PairFields(**pairs)
+            return cls(**{**values, "splits": splits, "pairs": fields})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
@@ -113,6 +121,9 @@ class Split:
         name: Of the split, for messages.
         ids: (tokens,) uint16 or uint32, read-only.
         lossless: Whether the tokenizer gives every document of the corpus back.
+        end: The token behind each document, if there is one.
+        pairs: Of prompts and answers, how long they are.
+        packed: Whether windows are cut anywhere, and not where documents begin.
     """
 
     def __init__(
@@ -122,8 +133,12 @@ class Split:
         counts: SplitCounts,
         *,
         lossless: bool = True,
+        end: int | None = None,
+        pairs: Pairs | None = None,
+        packed: bool = True,
     ) -> None:
         self.name, self.ids, self.counts, self.lossless = name, ids, counts, lossless
+        self.end, self.pairs, self.packed = end, pairs, packed and pairs is None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -196,17 +211,10 @@ class Corpus:
             )
         width = np.dtype(manifest.dtype).itemsize
         for name, counts in manifest.splits.items():
-            path = folder / ids_file(name)
-            size = path.stat().st_size if path.is_file() else -1
-            if size != counts.tokens * width:
-                found = "is missing" if size < 0 else f"has {size} bytes"
-                raise InputError(
-                    f"{path} {found}, not {counts.tokens * width} bytes; prepare the corpus again"
-                )
-            if sha256_of(path) != counts.sha256:
-                raise InputError(
-                    f"{path}: is not what was prepared (its sha256); prepare the corpus again"
-                )
+            _check_file(folder / ids_file(name), counts.tokens * width, counts.sha256)
+            if manifest.pairs is not None:
+                size = counts.documents * COLUMNS * DTYPE.itemsize
+                _check_file(folder / lengths_file(name), size, manifest.pairs.sha256[name])
         return cls(folder, manifest, own)
 
     @property
@@ -214,10 +222,20 @@ class Corpus:
         """SHA-256 of all that the corpus says, in hexadecimal; the same for the same content."""
         m = self.manifest
         content = [m.tokenizer["digest"], *(m.splits[name].sha256 for name in SPLITS)]
+        if m.pairs is not None:
+            content += [m.pairs.sha256[name] for name in SPLITS]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
-    def split(self, name: str) -> Split:
-        """The split "train", "valid" or "test"."""
+    def split(self, name: str, *, packed: bool = True) -> Split:
+        """The split "train", "valid" or "test".
+
+        Args:
+            packed: Whether windows are cut anywhere, and not where documents begin; those of pairs
+                never are.
+
+        Raises:
+            InputError: For another name, and where documents have no end to be told by.
+        """
         if name not in SPLITS:
             raise InputError(f"no split {name!r}; give one of {', '.join(SPLITS)}")
         counts = self.manifest.splits[name]
@@ -225,7 +243,23 @@ class Corpus:
         ids: NDArray[np.integer] = np.empty(0, dtype)
         if counts.tokens:  # an empty file cannot be mapped
             ids = np.memmap(self.folder / ids_file(name), dtype, "r")
-        return Split(name, ids, counts, lossless=not self.manifest.changed)
+        end = self.tokenizer.end
+        if not packed and end is None:
+            raise InputError(
+                f"--no-packing with the tokenizer {self.tokenizer.name}: it has no token for the"
+                " end of a document; give another one, or leave the option out"
+            )
+        return Split(
+            name, ids, counts, lossless=not self.manifest.changed, end=end,
+            pairs=self._pairs(name), packed=packed,
+        )  # fmt: skip
+
+    def _pairs(self, name: str) -> Pairs | None:
+        about = self.manifest.pairs
+        if about is None:
+            return None
+        lengths = np.fromfile(self.folder / lengths_file(name), DTYPE).reshape(-1, COLUMNS)
+        return Pairs(lengths, about.longest)
 
     def codes(self, name: str = "binary") -> CodeBook:
         """The code book "binary" or "semantic" of this corpus."""
@@ -240,3 +274,13 @@ class Corpus:
                 " or train with --codes binary"
             )
         return CodeBook.load(path, self.tokenizer.digest)
+
+
+def _check_file(path: Path, expected: int, sha256: str) -> None:
+    """InputError for a file that is not what was prepared."""
+    size = path.stat().st_size if path.is_file() else -1
+    if size != expected:
+        found = "is missing" if size < 0 else f"has {size} bytes"
+        raise InputError(f"{path} {found}, not {expected} bytes; prepare the corpus again")
+    if sha256_of(path) != sha256:
+        raise InputError(f"{path}: is not what was prepared (its sha256); prepare the corpus again")

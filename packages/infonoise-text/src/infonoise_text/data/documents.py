@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from infonoise_core.errors import InputError
 from infonoise_text.data.detokenize import DETOKENIZERS
 from infonoise_text.data.files import files_of, read_files
 from infonoise_text.data.formats import huggingface, stdin
@@ -51,6 +52,7 @@ def open_documents(
     test: str | None = None,
     detokenize: str | None = None,
     skip_bad: int = 0,
+    answer: str | None = None,
 ) -> Documents:
     """The documents of `source`; reading them raises InputError at what cannot be read.
 
@@ -67,7 +69,10 @@ def open_documents(
         val, test: Sources of held-out documents.
         detokenize: Which of `DETOKENIZERS` makes text of them, if one has to.
         skip_bad: How many files or records may be left out because they cannot be read.
+        answer: Of records, where the answer is to the prompt in `field`, if they are pairs.
     """
+    if answer is not None:
+        _check_pairs(source, field, answer, detokenize)
     sources = [source] if isinstance(source, str) else list(source)
     sources = [str(stdin.spooled()) if name == stdin.NAME else name for name in sources]
     given = [([s], split) for s, split in ((val, "valid"), (test, "test")) if s]
@@ -76,7 +81,7 @@ def open_documents(
         yield from _read(sources, reading)
         for held_out, split in given:
             for document in _read(held_out, reading):
-                yield Document(document.text, split)
+                yield document._replace(split=split)
 
     def read(reading: Reading) -> Iterator[Document]:
         documents = as_they_are(reading)
@@ -87,7 +92,21 @@ def open_documents(
         if _is_path(name):
             files_of(name, Reading())
     more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
-    return Documents(_name(sources[0]) + more, read, lambda: Reading(field, skip_bad))
+    return Documents(_name(sources[0]) + more, read, lambda: Reading(field, skip_bad, answer))
+
+
+def _check_pairs(
+    source: str | Sequence[str], field: str, answer: str, detokenize: str | None
+) -> None:
+    """InputError for what cannot be read as pairs."""
+    if answer == field:
+        raise InputError(
+            f"--answer {answer} is the field of the prompt too: name the prompt's with --field"
+        )
+    if detokenize is not None:
+        raise InputError(f"--answer with --detokenize {detokenize}: that is for whole texts")
+    if EMBEDDED in ([source] if isinstance(source, str) else source):
+        raise InputError(f"--answer {answer}: {EMBEDDED} has no pairs; give a file of records")
 
 
 def _is_path(source: str) -> bool:

@@ -14,7 +14,7 @@ from infonoise_text.data.formats import archives, json_records, packed, parquet,
 from infonoise_text.data.formats.packed import unpacked_name, unpacked_stream
 from infonoise_text.data.reading import SPLIT_NAMES, Document, NoFieldError, Reading
 
-Format = Callable[[BinaryIO, str, Reading], Iterator[str]]
+Format = Callable[[BinaryIO, str, Reading], Iterator[Document]]
 _FORMATS: Sequence[tuple[tuple[str, ...], Format]] = (
     (text.SUFFIXES, text.read),
     (json_records.LINES, json_records.read_lines),
@@ -42,7 +42,7 @@ def read_files(files: Sequence[tuple[Path, str]], reading: Reading) -> Iterator[
     splits = named_splits([name for _, name in files], reading)
     for (path, name), split in zip(files, splits, strict=True):
         for document in read_file(path, reading, chosen=not name):
-            yield document if split is None else Document(document.text, split)
+            yield document if split is None else document._replace(split=split)
 
 
 def read_file(path: Path, reading: Reading, *, chosen: bool = True) -> Iterator[Document]:
@@ -58,7 +58,7 @@ def read_file(path: Path, reading: Reading, *, chosen: bool = True) -> Iterator[
             yield from _read_archive(path, reading)
         else:
             with path.open("rb") as file, unpacked_stream(file, name, str(path)) as stream:
-                yield from map(Document, _read(stream, name, str(path), reading, chosen))
+                yield from _read(stream, name, str(path), reading, chosen)
     except InputError:
         raise
     except _DAMAGE as error:
@@ -80,10 +80,12 @@ def _read_archive(path: Path, reading: Reading) -> Iterator[Document]:
         name, where = member.name.lower(), f"{path}:{member.name}"
         with unpacked_stream(member.stream, name, where) as stream:
             for found in _read(stream, name, where, reading, chosen=False):
-                yield Document(found, splits[member.name])
+                yield found._replace(split=splits[member.name])
 
 
-def _read(stream: BinaryIO, name: str, where: str, reading: Reading, chosen: bool) -> Iterator[str]:
+def _read(
+    stream: BinaryIO, name: str, where: str, reading: Reading, chosen: bool
+) -> Iterator[Document]:
     """What a file holds: of an unknown suffix, plain text.
 
     Args:
@@ -106,7 +108,8 @@ def _read(stream: BinaryIO, name: str, where: str, reading: Reading, chosen: boo
             del reading.bad[len(reading.bad) - counted :]
             reading.missing = reading.missing or error
             without = isinstance(error, NoFieldError)
-            why = f"without a field {reading.field!r}" if without else f"no {suffix[1:]} to read"
+            fields = " and ".join(map(repr, reading.fields.values()))
+            why = f"without a field {fields}" if without else f"no {suffix[1:]} to read"
             reading.leave_out(Path(where).name, why)
             return
         if counted:

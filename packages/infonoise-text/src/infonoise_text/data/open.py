@@ -69,7 +69,7 @@ def documents_of(data: str | Sequence[str], options: CorpusOptions) -> Documents
     """The documents of `data` and of the held-out text that the options name."""
     return open_documents(
         data, options.field, val=options.val, test=options.test, detokenize=options.detokenize,
-        skip_bad=options.skip_bad or 0,
+        skip_bad=options.skip_bad or 0, answer=options.answer,
     )  # fmt: skip
 
 
@@ -85,7 +85,8 @@ def notes(documents: Documents, corpus: Corpus) -> list[str]:
         found.append(f"note: the {' and '.join(manifest.given)} text is the one that was given")
     if manifest.shared:
         found.append(
-            f"note: {manifest.shared} documents of train are in the given held-out text too"
+            f"note: {manifest.shared} {'documents' if manifest.pairs is None else 'prompts'} of"
+            " train are in the given held-out text too"
         )
     if manifest.changed:
         found.append(
@@ -99,6 +100,20 @@ def notes(documents: Documents, corpus: Corpus) -> list[str]:
     return found
 
 
+def fitting(corpus: Corpus, length: int) -> list[str]:
+    """What of the pairs does not fit windows of `length` tokens, in one line if there is any."""
+    parts = []
+    for name in SPLITS:
+        pairs = corpus.split(name).pairs
+        found = None if pairs is None else pairs.fitted(length)
+        if found is not None and (found.cut or found.refused):
+            parts.append(
+                f"{name} {found.cut} prompts lose their beginning and {found.refused} pairs, whose"
+                " answers are too long, are left out"
+            )
+    return [f"note: in windows of {length} tokens: {'; '.join(parts)}"] if parts else []
+
+
 def cache_folder() -> Path:
     """Where corpora that were prepared on the way lie; safe to delete."""
     chosen = os.environ.get(CACHE_VARIABLE)
@@ -108,6 +123,10 @@ def cache_folder() -> Path:
 def describe(corpus: Corpus) -> dict[str, Any]:
     """What a corpus holds, as plain values: for the settings of a run and for results."""
     manifest = corpus.manifest
+    pairs = {}
+    if manifest.pairs is not None:
+        fields = ("prompt", "answer", "longest")
+        pairs = {"pairs": {name: getattr(manifest.pairs, name) for name in fields}}
     return {
         "name": manifest.source,
         "digest": corpus.digest,
@@ -115,6 +134,7 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         "tokenizer_digest": corpus.tokenizer.digest,
         "vocabulary": corpus.tokenizer.size,
         **{split: manifest.splits[split].tokens for split in SPLITS},
+        **pairs,
     }
 
 
@@ -122,10 +142,12 @@ def _key(documents: Documents, options: CorpusOptions) -> str:
     """Short name of the content and of the options that shape what is made of it."""
     digest = hashlib.sha256()
     for document in documents:
-        digest.update(hashlib.sha256(document.text.encode()).digest())
+        for part in document.parts:
+            digest.update(hashlib.sha256(part.encode()).digest())
         if document.split is not None:
             digest.update(document.split.encode())
     shape = [VERSION, options.vocab_size, options.tokenizer, options.pair_bits]
+    shape += [] if options.answer is None else [options.field, options.answer]
     digest.update(json.dumps(shape).encode())
     return digest.hexdigest()[:16]
 
@@ -140,6 +162,10 @@ def _checked(folder: Path, options: CorpusOptions) -> Corpus:
     tokenizer = corpus.tokenizer
     base = tokenizer.base if isinstance(tokenizer, PairTokenizer) else tokenizer
     fix = "prepare it again, or leave the option out"
+    pairs = corpus.manifest.pairs
+    if options.answer is not None and (pairs is None or pairs.answer != options.answer):
+        holds = "holds no pairs" if pairs is None else f"has answers from {pairs.answer!r}"
+        raise InputError(f"--answer {options.answer}: {folder} {holds}; {fix}")
     if options.vocab_size not in (None, base.size):
         raise InputError(
             f"--vocab-size {options.vocab_size}: {folder} was prepared with {base.size} tokens;"

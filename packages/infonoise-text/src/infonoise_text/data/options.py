@@ -13,6 +13,8 @@ class CorpusOptions:
 
     field: str = "text"
     """where the text is in JSON, tables, Parquet and Hugging Face data; dots lead inside records"""
+    answer: str | None = None
+    """where the answer is to the prompt in --field: pairs, of which only the answer is learned"""
     vocab_size: int | None = None
     """tokens to train; by default 4096, or the largest power of two that the corpus supports"""
     tokenizer: str | None = None

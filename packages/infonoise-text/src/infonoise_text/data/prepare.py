@@ -1,14 +1,11 @@
 """Documents -> a prepared corpus, written whole or not at all."""
 
-import hashlib
 import random
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +20,12 @@ from infonoise_text.data.corpus import (
     SPLITS,
     Corpus,
     Manifest,
-    SplitCounts,
     ids_file,
 )
 from infonoise_text.data.documents import Documents
+from infonoise_text.data.pairs import PairFields
 from infonoise_text.data.split import Division
+from infonoise_text.data.writing import writers
 from infonoise_text.tokenizers.base import Tokenizer
 from infonoise_text.tokenizers.characters import Characters
 from infonoise_text.tokenizers.pairs import PairCoder, PairTokenizer
@@ -71,12 +69,23 @@ def prepare(
         raise InputError(
             "--vocab-size and --tokenizer together: a given tokenizer has its own size"
         )
+    pairs = documents.new().answer is not None
+    if pairs and pair_bits is not None:
+        raise InputError(
+            f"--answer with --pair-bits {pair_bits}: learn pairs of tokens on text first, and give"
+            " that folder as --tokenizer"
+        )
     _refuse(out, overwrite)
     division = Division.of(documents, said=_counting())
     if characters:
         tokenizer = Characters.of(_training_texts(documents, division, 1.0), documents.name)
     elif tokenizer is None:
         tokenizer = _trained(documents, division, vocab_size)
+    if pairs and tokenizer.end is None:
+        raise InputError(
+            f"--answer with the tokenizer {tokenizer.name}: it has no token for an end, by which"
+            " answers stop; give another one"
+        )
     with whole_folder(out) as draft:
         manifest = _tokenise(documents, division, tokenizer, draft)
         if pair_bits is not None:
@@ -145,63 +154,44 @@ def _thinned(text: str, share: float, chance: random.Random) -> str:
     return "\n".join(line for line in text.split("\n") if chance.random() < share)
 
 
-class _Writer:
-    """Appends the ids of one split to its file and counts."""
-
-    def __init__(self, path: Path, dtype: str) -> None:
-        self._dtype = np.dtype(dtype).newbyteorder("<")
-        self._file: IO[bytes] = path.open("wb")
-        self._sha256 = hashlib.sha256()
-        self.documents = self.tokens = self.bytes = 0
-
-    def write(self, ids: NDArray[np.integer] | list[int]) -> None:
-        content = np.asarray(ids, self._dtype).tobytes()
-        self._file.write(content)
-        self._sha256.update(content)
-        self.tokens += len(ids)
-
-    def close(self) -> SplitCounts:
-        self._file.close()
-        return SplitCounts(self.documents, self.tokens, self.bytes, self._sha256.hexdigest())
-
-
-@contextmanager
-def _writers(folder: Path, dtype: str) -> Iterator[dict[str, _Writer]]:
-    writers = {split: _Writer(folder / ids_file(split), dtype) for split in SPLITS}
-    try:
-        yield writers
-    finally:
-        for writer in writers.values():
-            writer.close()
-
-
 def _tokenise(
     documents: Documents, division: Division, tokenizer: Tokenizer, draft: Path
 ) -> Manifest:
     dtype = _dtype(tokenizer.size)
     end = [] if tokenizer.end is None else [tokenizer.end]
+    answer = documents.new().answer
     changed = 0
     with (
-        _writers(draft, dtype) as writers,
+        writers(draft, dtype) as there,
         progress(division.total, "bytes tokenised") as reporter,
     ):
         for document in documents:
+            sizes: list[tuple[int, int]] = []
             for split, piece in division.pieces(document):
                 ids = tokenizer.encode(piece)
                 changed += tokenizer.decode(ids) != piece
-                writer, size = writers[split], len(piece.encode())
+                writer, size = there[split], len(piece.encode())
                 writer.write(ids + end)
-                writer.documents += 1
+                writer.documents += answer is None or not sizes
                 writer.bytes += size
+                sizes.append((len(ids + end), size))
                 reporter.advance(size)
-        splits = {split: writer.close() for split, writer in writers.items()}
+            if answer is not None:
+                (prompt, _), (tokens, size) = sizes
+                writer.pair(prompt, tokens, size)
+        splits = {split: w.close(pairs=answer is not None) for split, w in there.items()}
     if sum(counts.bytes for counts in splits.values()) != division.total:
         raise InputError(f"{documents.name} changed while it was read; prepare it again")
     split_by = "stretch" if division.by_stretch else "document"
     given = [split for split in SPLITS[1:] if split not in division.drawn]
+    pairs = None
+    if answer is not None:
+        hashes = {split: writer.pairs for split, writer in there.items()}
+        pairs = PairFields(documents.new().field, answer, there["train"].longest, hashes)
     return Manifest(
-        documents.name, split_by, dtype, changed, _about(tokenizer), splits, given, division.shared
-    )
+        documents.name, split_by, dtype, changed, _about(tokenizer), splits, given,
+        division.shared, pairs,
+    )  # fmt: skip
 
 
 def _fill(
@@ -222,11 +212,11 @@ def _fill(
     dtype = _dtype(filled.size)
     again = draft / "again"
     again.mkdir()
-    with _writers(again, dtype) as writers:
-        for split, writer in writers.items():
+    with writers(again, dtype) as there:
+        for split, writer in there.items():
             for codes in coder.encode_stream(_chunks(_mapped(draft, split, manifest))):
                 writer.write(codes)
-        written = {split: writer.close() for split, writer in writers.items()}
+        written = {split: writer.close() for split, writer in there.items()}
     splits = {}
     for split, counts in manifest.splits.items():
         (again / ids_file(split)).replace(draft / ids_file(split))

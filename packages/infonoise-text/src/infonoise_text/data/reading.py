@@ -24,10 +24,20 @@ class NoFieldError(InputError):
 
 
 class Document(NamedTuple):
-    """A text, and the split that it is given for, if any."""
+    """A text, and the split that it is given for, if any.
+
+    Attributes:
+        answer: Of a pair, whose `text` is the prompt.
+    """
 
     text: str
     split: str | None = None
+    answer: str | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The texts that end with an end of their own."""
+        return (self.text,) if self.answer is None else (self.text, self.answer)
 
 
 @dataclass
@@ -36,6 +46,7 @@ class Reading:
 
     Attributes:
         field: Where the text is in records; dots lead into records inside of them.
+        answer: Where the answer is, if records are pairs of which `field` has the prompt.
         skip_bad: How many files or records may be left out because they cannot be read.
         files: Suffix -> how many files were read.
         left_out: Why -> names of files that were not read.
@@ -48,6 +59,7 @@ class Reading:
 
     field: str = "text"
     skip_bad: int = 0
+    answer: str | None = None
     files: Counter[str] = dataclasses.field(default_factory=Counter)
     left_out: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     bad: list[str] = dataclasses.field(default_factory=list)
@@ -69,14 +81,27 @@ class Reading:
             raise InputError(f"more than --skip-bad {self.skip_bad} are bad; the next: {error}")
         raise error
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """Option that gives it -> name of a field that is read of a record."""
+        answer = {} if self.answer is None else {"--answer": self.answer}
+        return {"--field": self.field, **answer}
+
+    def document(self, record: Any, where: str, kind: str = "field") -> Document:
+        """What a record holds; see `text_of`."""
+        text, *answer = (
+            text_of(record, field, where, kind, option) for option, field in self.fields.items()
+        )
+        return Document(text, None, *answer)
+
     def leave_out(self, name: str, why: str) -> None:
         """Say that a file is not read."""
         self.left_out.setdefault(why, []).append(name)
 
     def counted(self, documents: Iterable[Document]) -> Iterator[Document]:
-        """The documents that hold more than white space."""
+        """The documents that hold more than white space, of pairs in both parts."""
         for document in documents:
-            if document.text.isspace() or not document.text:
+            if any(part.isspace() or not part for part in document.parts):
                 self.empty += 1
                 continue
             self.documents += 1
@@ -88,7 +113,8 @@ class Reading:
         """One line on what was read and what was left out."""
         total = sum(self.files.values())
         kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.files.items()))
-        parts = [f"{self.documents} documents" + (f" in {total} files ({kinds})" if total else "")]
+        what = "documents" if self.answer is None else "pairs"
+        parts = [f"{self.documents} {what}" + (f" in {total} files ({kinds})" if total else "")]
         if self.empty:
             parts.append(f"{self.empty} empty ones left out")
         for why, names in self.left_out.items():
@@ -103,13 +129,16 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def text_of(record: Any, path: str, where: str, kind: str = "field") -> str:
+def text_of(
+    record: Any, path: str, where: str, kind: str = "field", option: str = "--field"
+) -> str:
     """The text in a record.
 
     Args:
         path: The field's name, or the way to it through records inside, with dots between.
         where: Of the record, for messages.
         kind: What a field is called in this format.
+        option: That gives the name.
 
     Raises:
         InputError: Where it is not there or is no text.
@@ -121,7 +150,7 @@ def text_of(record: Any, path: str, where: str, kind: str = "field") -> str:
         if not isinstance(value, dict) or key not in value:
             fields = named(_ways(record))
             raise NoFieldError(
-                f"{where}: no {kind} {path!r} (its {kind}s: {fields}); name it with --field"
+                f"{where}: no {kind} {path!r} (its {kind}s: {fields}); name it with {option}"
             )
         value = value[key]
     return checked(value, f"{where}: {kind} {path!r}")

@@ -11,6 +11,7 @@ from infonoise_text.data.corpus import SPLITS
 from infonoise_text.data.documents import Documents
 from infonoise_text.data.reading import Document
 
+_OPTIONS = {"valid": "--val", "test": "--test"}
 HELD_OUT = 0.05  # share of the bytes that goes to valid, and to test
 
 
@@ -22,7 +23,8 @@ class Division:
     the same to the hash however much of it there is, so all copies of a document are on one side,
     and the order of reading does not matter.
     Where there are fewer than three different documents, each is cut instead, near the end of a
-    line, into its beginning (train) and pieces of its end.
+    line, into its beginning (train) and pieces of its end. Pairs are told apart by their prompts,
+    and never cut.
 
     Args:
         held_out: Hash of a document -> its split.
@@ -55,21 +57,27 @@ class Division:
         given: dict[str, set[int]] = {}
         total = 0
         for document in documents:
-            content = document.text.encode()
-            total += len(content)
+            length = sum(len(part.encode()) for part in document.parts)
+            total += length
             if said is not None:
                 said(total)
             if document.split in SPLITS[1:]:
                 given.setdefault(document.split, set()).add(_hash(document.text))
                 continue
             hashes.append(_hash(document.text))
-            sizes.append(len(content))
+            sizes.append(length)
         if not len(hashes):
             raise InputError(f"{documents.name}: no text in it; give a corpus with some")
         drawn = tuple(split for split in SPLITS[1:] if split not in given)
         order, where = np.unique(np.frombuffer(hashes, np.uint64), return_inverse=True)
         shared = sum(key in there for there in given.values() for key in order.tolist())
         if drawn and len(order) < 3:
+            if documents.new().answer is not None:
+                missing = " and ".join(_OPTIONS[split] for split in drawn)
+                raise InputError(
+                    f"{documents.name}: pairs with fewer than three different prompts, of which"
+                    f" none can be held out; give more, or {missing}"
+                )
             return cls({}, total, drawn, by_stretch=True, shared=shared)
         size = np.bincount(where, np.frombuffer(sizes, np.uint64).astype(np.float64))
         held_out: dict[int, str] = {}
@@ -81,12 +89,16 @@ class Division:
         return cls(held_out, total, drawn, by_stretch=False, shared=shared)
 
     def pieces(self, document: Document) -> Iterator[tuple[str, str]]:
-        """(split, text) for each split that gets something of a document."""
+        """(split, text) for each split that gets something of a document.
+
+        Of a pair, its prompt and its answer, both in the same split.
+        """
         text = document.text
         if document.split in SPLITS[1:]:
-            yield document.split, text
+            yield from ((document.split, part) for part in document.parts)
         elif not self.by_stretch:
-            yield self._held_out.get(_hash(text), "train"), text
+            split = self._held_out.get(_hash(text), "train")
+            yield from ((split, part) for part in document.parts)
         else:
             start = 0
             for split, end in zip(("train", *self.drawn), self._ends(text), strict=True):

@@ -16,7 +16,7 @@ from infonoise_core.rng import Stream, generator
 from infonoise_core.training.task import Batch
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
-from infonoise_text.data.windows import held_out_windows
+from infonoise_text.data.windows import Examples, held_out
 from infonoise_text.evaluation.control import (
     CodeLaw,
     bit_rates,
@@ -32,9 +32,9 @@ _CHUNK = 128
 NOT_COMPARABLE = "not comparable: the tokenizer loses text"
 
 
-# A denoiser's bound on windows that are fixed, and how it is made for windows (n, L).
+# A denoiser's bound on windows that are fixed, and how it is made for windows.
 BoundOf = Callable[[nn.Module], Bound]
-MakeBound = Callable[[Tensor], BoundOf]
+MakeBound = Callable[[Examples], BoundOf]
 
 
 class SecondPass(nn.Module):
@@ -69,7 +69,8 @@ class LikelihoodBound(likelihood.LikelihoodBound):
 
     Args:
         ids: (n, L).
-        known: (L,) bool, tokens that are given and cost nothing.
+        known: (L,) or (n, L) bool, tokens that are given and cost nothing.
+        units: (n,) tokens that costs are counted per; by default those that are not given.
         counts: (size,) of tokens, by any text: they change the noise of the bound and not what it
             bounds. Without, as in the first releases, levels are even in log sigma, noises are
             independent, and the reference are fair bits.
@@ -86,6 +87,7 @@ class LikelihoodBound(likelihood.LikelihoodBound):
         levels: int = 16,
         seed: int = 0,
         counts: Tensor | None = None,
+        units: Tensor | None = None,
     ) -> None:
         if not 0 < sigma_0 < sigma_max:
             raise InputError(
@@ -93,12 +95,13 @@ class LikelihoodBound(likelihood.LikelihoodBound):
                 f" {sigma_0:g}; give a higher one"
             )
         x0 = book.encode(ids).to(torch.float32)
-        unknown = ids.shape[1]
+        unknown = torch.full((len(ids),), ids.shape[1])
         self._condition: dict[str, Tensor] = {}
         if known is not None:
-            unknown -= int(known.sum())
-            self._condition = {"known": known.expand(ids.shape), "clean": x0}
-        if unknown < 1:
+            known = known.expand(ids.shape)
+            unknown = (~known).sum(1)
+            self._condition = {"known": known, "clean": x0}
+        if int(unknown.min()) < 1:
             raise InputError("every token is given, so there is nothing to bound: leave some out")
         self._sigma_0 = sigma_0
         noise = generator(seed, Stream.EVALUATE, levels)
@@ -122,7 +125,7 @@ class LikelihoodBound(likelihood.LikelihoodBound):
             reference = Reference(law, nats.sum(1), fitted=True, crossed=True)
         super().__init__(
             error,
-            torch.full((len(ids),), unknown),
+            unknown if units is None else units,
             free * prior_nats(SIGMA_DATA**2, SIGMA_DATA**2, sigma_max),
             last=self._last_nats,
             reference=reference,
@@ -186,7 +189,7 @@ class TextEvaluation:
         split: Never the training split.
         windows: How many at most.
         passes: 2 lets the denoiser see its own first answer, at twice the evaluations.
-        make_bound: Of windows (n, L), in place of `LikelihoodBound`.
+        make_bound: Of windows, in place of `LikelihoodBound`.
         controlled: Whether the noise of the bound is taken out by the frequencies of the split's
             tokens.
     """
@@ -208,14 +211,16 @@ class TextEvaluation:
             raise InputError(f"--passes {passes}: give 1 or 2")
         self.passes = passes
         self.floors: Mapping[str, float] = {}
-        ids = held_out_windows(split, length, windows)
+        found, self._tokens_per_byte = held_out(split, length, windows)
         if make_bound is None:
-            counts = token_counts(split.ids, book.size) if controlled else None
-            self._bound: BoundOf = LikelihoodBound(ids, book, sigma_max, seed=seed, counts=counts)
+            counts = _counts(split, found, book.size) if controlled else None
+            self._bound: BoundOf = LikelihoodBound(
+                found.ids, book, sigma_max, known=found.known, units=found.units, seed=seed,
+                counts=counts,
+            )  # fmt: skip
         else:
-            self._bound = make_bound(ids)
+            self._bound = make_bound(found)
         self._lossless = split.lossless
-        self._tokens_per_byte = split.counts.tokens / max(split.counts.bytes, 1)
 
     def bound(self, denoiser: nn.Module) -> Bound:
         """Per token."""
@@ -232,6 +237,14 @@ class TextEvaluation:
             " the averaged weights on a fixed set of noise levels and noises",
             lossless=self._lossless,
         )
+
+
+def _counts(split: Split, windows: Examples, size: int) -> Tensor:
+    """(size,) how often each token is in the split, or is noised in its padded windows."""
+    if split.packed:
+        return token_counts(split.ids, size)
+    ids = windows.ids if windows.known is None else windows.ids[~windows.known]
+    return token_counts(ids.flatten().numpy(), size)
 
 
 def likelihood_measures(explanation: str, *, lossless: bool) -> list[Measure]:

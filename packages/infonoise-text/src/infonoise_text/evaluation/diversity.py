@@ -3,6 +3,8 @@
 A perplexity has to be read beside it, for it falls where a model repeats itself.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -31,7 +33,12 @@ def distinct(ids: Tensor, n: int) -> float:
     _, length = _shape(ids)
     if not 1 <= n <= length:
         raise InputError(f"{n}-grams of windows of {length} tokens: give 1 to {length}")
-    grams = ids.unfold(1, n, 1).reshape(-1, n)
+    return distinct_of(list(ids), n)
+
+
+def distinct_of(rows: Sequence[Tensor], n: int) -> float:
+    """The same of rows of any lengths, one of n tokens at least among them."""
+    grams = torch.cat([row.unfold(0, n, 1) for row in rows if len(row) >= n])
     return len(torch.unique(grams, dim=0)) / len(grams)
 
 

@@ -30,6 +30,7 @@ def measured_profile(
     sigma_max: float,
     by: By,
     *,
+    known: Tensor | None = None,
     bins: int = 48,
     seed: int = 0,
 ) -> EntropyRateProfile:
@@ -40,6 +41,9 @@ def measured_profile(
 
     In every bin each window meets one level, log-uniform inside it and shared out evenly among the
     windows, so the rate is an average over the bin and not a value at its centre.
+
+    Args:
+        known: (n, L) bool, tokens that are given.
     """
     if len(ids) < 2:
         raise InputError("fewer than 2 held-out windows: an error bar needs two")
@@ -49,6 +53,7 @@ def measured_profile(
         denoiser, x0, VarianceExploding(sigma_min, sigma_max), bins, draws=len(ids),
         generator=partial(generator, seed, Stream.EVALUATE), chunk=_CHUNK,
         device=next(denoiser.parameters()).device,
+        condition={} if known is None else {"known": known, "clean": x0},
         groups=_groups(by, ids.shape[1], book.bit_names),
     )  # fmt: skip
 

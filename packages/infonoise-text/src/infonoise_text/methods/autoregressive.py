@@ -9,11 +9,14 @@ from torch.nn import functional
 
 from infonoise_core.evaluation.discrete import before
 from infonoise_core.sampling.discrete import Random, in_chunks, left_to_right
+from infonoise_text.data.spans import Given
+from infonoise_text.data.windows import Examples
 from infonoise_text.methods.tokens import (
     TokenMeasure,
     TokenMethod,
     TokenTransformer,
     cross_entropy,
+    given_chunks,
 )
 from infonoise_text.models.config import TrunkConfig
 from infonoise_text.sampling.text import Generated, Own
@@ -33,9 +36,12 @@ class Autoregressive(nn.Module):
         return logits
 
 
-def cost(network: nn.Module, ids: Tensor) -> Tensor:
-    """(n,) -log p of windows (n, L)."""
-    return cross_entropy(network(ids), ids).sum(1)
+def cost(network: nn.Module, windows: Examples) -> Tensor:
+    """(n,) -log p of what is not given, to the end: what fills up behind it is no part of it."""
+    nats = cross_entropy(network(windows.ids), windows.ids)
+    for mask in windows.conditions.values():
+        nats = nats * ~mask
+    return nats.sum(1)
 
 
 def cost_behind(network: nn.Module, ids: Tensor, known: int) -> Tensor:
@@ -48,9 +54,9 @@ MEASURE = TokenMeasure(cost, cost, cost_behind, exact=True)
 
 def sample(
     network: Autoregressive, n: int, length: int, *, seed: int = 0, chunk: int = 64,
-    own: Own | None = None,
+    own: Own | None = None, given: Given | None = None,
 ) -> Generated:  # fmt: skip
-    """n windows from the model's own distribution."""
+    """n windows from the model's own distribution, behind given beginnings."""
     network.eval()
     device = next(network.parameters()).device
 
@@ -60,15 +66,18 @@ def sample(
         return logits[:, -1]
 
     def sampler(rng: Random, rows: int) -> Tensor:
-        return left_to_right(next_token, rows, length, rng)
+        return left_to_right(next_token, rows, length, rng, there(rows))
 
+    there = given_chunks(given, n)
     ids = torch.cat(list(in_chunks(sampler, n, seed=seed, chunk=chunk, own=own)))
     return Generated(ids, torch.zeros_like(ids, dtype=torch.bool), length)
 
 
-def _sampler(network: Autoregressive, n: int, length: int, calls: int, own: Own) -> Generated:
+def _sampler(
+    network: Autoregressive, n: int, length: int, calls: int, own: Own, given: Given | None
+) -> Generated:
     # Each token takes a call, however many were given; what was made is in the result.
-    return sample(network, n, length, own=own)
+    return sample(network, n, length, own=own, given=given)
 
 
 # The method, for an objective and assets.

@@ -27,7 +27,7 @@ from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
-from infonoise_text.data.windows import Windows, held_out_windows
+from infonoise_text.data.windows import held_out, windows_of
 from infonoise_text.evaluation.bound import likelihood_measures, per_byte
 from infonoise_text.evaluation.whole import TextCost
 from infonoise_text.methods.assets import Assets
@@ -106,7 +106,7 @@ class EmbeddingTask:
     def __init__(
         self, split: Split, denoiser: EmbeddingDenoiser, length: int, stride: int | None = None
     ) -> None:
-        self.windows = Windows(split, length, stride)
+        self.windows = windows_of(split, length, stride)
         self.denoiser: nn.Module = denoiser
         self.channels = denoiser.channels
         self.units, self.dim = length, length * denoiser.channels
@@ -117,7 +117,7 @@ class EmbeddingTask:
 
     def batch(self, index: np.ndarray) -> Batch:
         # The embeddings are the network's; what is drawn here is noise of their shape.
-        ids = self.windows.ids(index).long()
+        ids = self.windows.examples(index).ids.long()
         return Batch(torch.zeros(*ids.shape, self.channels), {"ids": ids})
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
@@ -170,14 +170,15 @@ class EmbeddingEvaluation:
         self, split: Split, length: int, sigma_max: float, *, windows: int = 64, seed: int = 0
     ) -> None:
         self.floors: Mapping[str, float] = {}
-        self._ids = held_out_windows(split, length, windows)
+        self._windows, self._tokens_per_byte = held_out(split, length, windows)
         self._sigma_max, self._seed = sigma_max, seed
         self._lossless = split.lossless
-        self._tokens_per_byte = split.counts.tokens / max(split.counts.bytes, 1)
 
     def bound(self, denoiser: EmbeddingDenoiser) -> Bound:
         """Per token."""
-        return _bound(denoiser, self._ids, self._sigma_max, self._seed)(denoiser)
+        bound = _bound(denoiser, self._windows.ids, self._sigma_max, self._seed)
+        bound.units = self._windows.units.to(torch.float64)
+        return bound(denoiser)
 
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """Bits per byte and nats per token, with standard errors."""

@@ -48,6 +48,9 @@ class Objective:
     """share of examples that see what a first pass believed"""
     infill: float = 0.2
     """share of examples that are given a part of their tokens"""
+    packing: bool = True
+    """put documents one behind the other and cut windows anywhere; with --no-packing a window
+    begins with a document, or a further piece of one, and no two documents meet; pairs never do"""
 
     def __post_init__(self) -> None:
         if self.length < 1:

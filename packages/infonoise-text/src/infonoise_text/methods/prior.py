@@ -2,9 +2,7 @@
 
 import math
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from infonoise_core.analytic.priors import independent_symbol_profile
 from infonoise_core.processes.channel import VarianceExploding
@@ -12,10 +10,9 @@ from infonoise_core.profiles.measured import noisy_examples
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
+from infonoise_text.data.windows import windows_of
 from infonoise_text.evaluation.control import CodeLaw
 
-# Tokens that are counted at a time.
-_CHUNK = 2**22
 # Cells of a profile that is sampled, and noisy codes in each.
 _BINS, _DRAWS = 64, 4096
 _ALL = slice(None)
@@ -30,11 +27,12 @@ def bit_profile(
     An upper bound on the text's own: the other bits can only help, and a denoiser that knows the
     frequencies is never worse than one that takes the bits for fair.
     """
-    counts = _counts(split, book.size)
+    windows = windows_of(split, length)
+    counts = windows.counts(book.size)
     bits = book.encode(torch.arange(book.size))[:, part].to(torch.float64)
     # One token's worth of doubt, so that no bit is certain.
     ones = (counts @ bits + 0.5) / (counts.sum() + 1)
-    table = torch.stack([1 - ones, ones], dim=1).repeat(length, 1)
+    table = torch.stack([1 - ones, ones], dim=1).repeat(math.ceil(windows.free), 1)
     values = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
     return independent_symbol_profile(channel, table, values)
 
@@ -48,7 +46,8 @@ def group_profile(
     It lies below `bit_profile`, as bits of a group tell of each other, and above the text's own.
     Each bin is the mean posterior variance at noisy codes, the same ones in every call.
     """
-    counts, rng = _counts(split, book.size), torch.Generator().manual_seed(0)
+    windows, rng = windows_of(split, length), torch.Generator().manual_seed(0)
+    counts, free = windows.counts(book.size), windows.free
     law = CodeLaw(book, counts, width)
     x0 = book.encode(torch.multinomial(counts + 0.5, _DRAWS, replacement=True, generator=rng))
     x0, edges = x0[:, None].to(torch.float32), channel.edges(_BINS)
@@ -60,14 +59,5 @@ def group_profile(
     rate, nothing = torch.stack(rates), torch.zeros(_BINS, dtype=torch.float64)
     stderr = rate.std(1) / math.sqrt(_DRAWS)
     return EntropyRateProfile(
-        edges, length * rate.mean(1), length * stderr, nothing, length * book.bits
+        edges, free * rate.mean(1), free * stderr, nothing, length * book.bits
     )
-
-
-def _counts(split: Split, size: int) -> Tensor:
-    """(size,) float64: how often each token is there."""
-    counts = torch.zeros(size, dtype=torch.int64)
-    for start in range(0, len(split), _CHUNK):
-        ids = torch.from_numpy(split.ids[start : start + _CHUNK].astype(np.int64))
-        counts += torch.bincount(ids, minlength=size)
-    return counts.to(torch.float64)

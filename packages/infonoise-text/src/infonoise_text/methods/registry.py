@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from infonoise_core.errors import InputError
 from infonoise_text.data.corpus import Corpus
 from infonoise_text.methods import autoregressive, masked
 from infonoise_text.methods.assets import Assets
@@ -30,5 +31,19 @@ def make_method(options: TextOptions, assets: Assets) -> Method:
 
 def method_of(options: TextOptions, corpus: Corpus) -> Method:
     """The method that the options name, for the tokens of a corpus."""
+    _check_pairs(options, corpus)
     objective = replace(options.objective, codes=options.codes)
     return make_method(options, Assets.of(corpus, objective, options.clusters))
+
+
+def _check_pairs(options: TextOptions, corpus: Corpus) -> None:
+    """InputError for pairs and a method whose network cannot be given a prompt."""
+    if corpus.manifest.pairs is None:
+        return
+    what = "--method embedding" if options.method == "embedding" else None
+    what = "--clusters" if options.clusters is not None else what
+    if what is not None:
+        raise InputError(
+            f"{what} with pairs: its bound is not of answers alone; give bits, masked or"
+            " autoregressive, or prepare text without --answer"
+        )

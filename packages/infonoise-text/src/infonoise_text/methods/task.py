@@ -15,7 +15,7 @@ from infonoise_core.training.task import Batch, Losses
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import random_spans
-from infonoise_text.data.windows import Windows
+from infonoise_text.data.windows import windows_of
 from infonoise_text.methods.options import Objective
 from infonoise_text.models.denoiser import CENTRE, SIGMA_DATA
 from infonoise_text.models.groups import Groups
@@ -45,8 +45,9 @@ class TextTask:
     """Denoise the bits of windows of text.
 
     A share of the examples sees what a first pass believed (self-conditioning), and a share is
-    given some of its tokens; given tokens count in no loss. What is random here comes from torch's
-    global generator, which the loop seeds anew for every step.
+    given some of its tokens; of pairs all are given the prompt. Given tokens count in no loss, and
+    the ends that fill up a window do, for they say where the text ends. What is random here comes
+    from torch's global generator, which the loop seeds anew for every step.
     """
 
     unit = "tokens"
@@ -59,10 +60,12 @@ class TextTask:
         objective: Objective,
         stride: int | None = None,
     ) -> None:
-        self.windows = Windows(split, objective.length, stride)
+        self.windows = windows_of(split, objective.length, stride)
         self.book, self.denoiser, self.objective = book, denoiser, objective
         self.length = self.units = objective.length
         self.dim = self.length * book.bits
+        # Losses are means over the bits that are not given.
+        self.free = self.windows.free * book.bits
         self._weight = weighting(objective)
         self._groups: Groups | None = getattr(denoiser, "groups", None)
         self._no_belief: float = getattr(denoiser, "no_belief", CENTRE)
@@ -71,7 +74,9 @@ class TextTask:
         return len(self.windows)
 
     def batch(self, index: np.ndarray) -> Batch:
-        return IdBatch(self.windows.ids(index), book=self.book)
+        found = self.windows.examples(index)
+        given = {} if found.known is None else {"known": found.known}
+        return IdBatch(found.ids, given, book=self.book)
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
         """The mean loss (n,) over an example's bits, and the plain sum (n,) of squared errors."""
@@ -80,8 +85,8 @@ class TextTask:
         denoised, nats, unknown = self._answer(denoiser, batch, x, sigma)
         error = ((denoised - x0).square() * unknown).flatten(1).sum(1)
         if nats is None:
-            return Losses(self._weight(sigma) * error / self.dim, error.detach())
-        return Losses(nats / self.dim, error.detach())
+            return Losses(self._weight(sigma) * error / self.free, error.detach())
+        return Losses(nats / self.free, error.detach())
 
     def _answer(
         self, denoiser: Denoiser, batch: Batch, x: Tensor, sigma: Tensor
@@ -93,6 +98,8 @@ class TextTask:
             bool, which tokens are not given.
         """
         known = random_spans(len(x), self.length, self.objective.infill, x.device)
+        if "known" in batch.condition:
+            known = known | batch.condition["known"]
         condition: dict[str, Any] = {**batch.condition, "known": known, "clean": batch.x0}
         condition["previous"] = self._first_pass(denoiser, x, sigma, condition)
         unknown, cost = ~known[..., None], self.objective.cost

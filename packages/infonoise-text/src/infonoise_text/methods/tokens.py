@@ -1,5 +1,6 @@
 """What methods of whole tokens without noise levels have in common."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -15,12 +16,13 @@ from infonoise_core.evaluation.measures import Evaluation, Measure
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.processes.weighting import unit_weight
+from infonoise_core.sampling import discrete
 from infonoise_core.schedules.fixed import LogUniform
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.task import Batch, Losses
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
-from infonoise_text.data.windows import Windows, held_out_windows
+from infonoise_text.data.windows import Examples, held_out, windows_of
 from infonoise_text.evaluation.bound import likelihood_measures, per_byte
 from infonoise_text.evaluation.whole import TextCost
 from infonoise_text.methods.assets import Assets
@@ -34,8 +36,8 @@ from infonoise_text.sampling.text import Generated, Own, own_of
 # Windows that a network sees at a time; its logits are V numbers for every token.
 _CHUNK = 32
 
-# Network, ids (n, L) -> (n,) what each window costs in nats.
-Cost = Callable[[nn.Module, Tensor], Tensor]
+# Network, windows (n, L) -> (n,) what each costs in nats.
+Cost = Callable[[nn.Module, Examples], Tensor]
 # Network, ids (n, L), how many of the first tokens are given -> (n,) nats of the others.
 CostBehind = Callable[[nn.Module, Tensor, int], Tensor]
 
@@ -80,7 +82,7 @@ class TokenTask:
     def __init__(
         self, split: Split, denoiser: nn.Module, length: int, cost: Cost, stride: int | None = None
     ) -> None:
-        self.windows = Windows(split, length, stride)
+        self.windows = windows_of(split, length, stride)
         self.denoiser, self.dim, self.units, self._cost = denoiser, length, length, cost
 
     def __len__(self) -> int:
@@ -88,14 +90,13 @@ class TokenTask:
 
     def batch(self, index: np.ndarray) -> Batch:
         # The loop draws noise for x0, of which there is none.
-        ids = self.windows.ids(index).long()
-        return Batch(torch.empty(len(ids), 0), {"ids": ids})
+        found = self.windows.examples(index)
+        return Batch(torch.empty(len(index), 0), {"ids": found.ids.long(), **found.conditions})
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        """Nats per token (n,)."""
-        ids = batch.condition["ids"]
-        nats = self._cost(denoiser, ids)  # type: ignore[arg-type]
-        return Losses(nats / ids.shape[1], None)
+        """Nats per token that is not given (n,)."""
+        nats = self._cost(denoiser, Examples(**batch.condition))  # type: ignore[arg-type]
+        return Losses(nats / self.windows.free, None)
 
 
 @dataclass(frozen=True)
@@ -125,22 +126,20 @@ class TokenEvaluation:
         self, split: Split, length: int, measure: TokenMeasure, *, windows: int = 64, seed: int = 0
     ) -> None:
         self.floors: Mapping[str, float] = {}
-        self._ids = held_out_windows(split, length, windows)
+        self._windows, self._tokens_per_byte = held_out(split, length, windows)
         self._measure, self._seed = measure, seed
         self._lossless = split.lossless
-        self._tokens_per_byte = split.counts.tokens / max(split.counts.bytes, 1)
 
     def bound(self, denoiser: nn.Module) -> Bound:
         """Per token."""
-        n, length = self._ids.shape
 
         def cost(rows: slice, device: torch.device) -> Tensor:
-            return self._measure.held_out(denoiser, self._ids[rows].to(device))
+            return self._measure.held_out(denoiser, self._windows.take(rows, device))
 
         with torch.random.fork_rng():
             torch.manual_seed(self._seed)
-            nats = costs_of(denoiser, cost, n, _CHUNK)
-        return per_unit(nats, torch.full((n,), length))
+            nats = costs_of(denoiser, cost, len(self._windows.ids), _CHUNK)
+        return per_unit(nats, self._windows.units)
 
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """Bits per byte and nats per token, with standard errors."""
@@ -160,12 +159,26 @@ def cross_entropy(logits: Tensor, ids: Tensor) -> Tensor:
     )
 
 
+def given_chunks(given: Given | None, n: int) -> Callable[[int], discrete.Given | None]:
+    """What is given to the next rows of n windows, as often as it is called."""
+    if given is None:
+        return lambda _: None
+    places = iter(range(n))
+    ids, known = (part.expand(n, -1) for part in given)
+
+    def chunk(rows: int) -> discrete.Given:
+        taken = list(itertools.islice(places, rows))
+        return discrete.Given(ids[taken], known[taken])
+
+    return chunk
+
+
 class TokenMethod(Generic[Network]):
     """A method by its network, its measure and its sampler; see `Method`.
 
     Args:
         make: Vocabulary and sizes -> a network.
-        sampler: Network, windows, tokens of each, calls, generators -> text.
+        sampler: Network, windows, tokens of each, calls, generators, given tokens -> text.
     """
 
     codes = None
@@ -178,7 +191,7 @@ class TokenMethod(Generic[Network]):
         name: str,
         make: Callable[[int, TrunkConfig], Network],
         measure: TokenMeasure,
-        sampler: Callable[[Network, int, int, int, Own], Generated],
+        sampler: Callable[[Network, int, int, int, Own, Given | None], Generated],
         objective: Objective,
         assets: Assets,
     ) -> None:
@@ -239,5 +252,5 @@ class TokenMethod(Generic[Network]):
     ) -> Generated:
         refuse_lead(sampler)
         return self._sampler(
-            network, n, length, min(sampler.steps, length), own or own_of(sampler.seed)
+            network, n, length, min(sampler.steps, length), own or own_of(sampler.seed), given
         )

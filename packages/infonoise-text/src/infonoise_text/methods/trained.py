@@ -1,5 +1,6 @@
 """A trained run of text: core's, with its method, tokenizer and profiles."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from infonoise_core.app.trained import TrainedRun
 from infonoise_core.errors import InputError
 from infonoise_core.training.run_profile import profile_if_any
 from infonoise_text.codes.book import Codes
-from infonoise_text.data.corpus import SEMANTIC_FILE, Corpus
+from infonoise_text.data.corpus import SEMANTIC_FILE, Corpus, Split
+from infonoise_text.data.prompts import read_prompts
 from infonoise_text.data.spans import Given
 from infonoise_text.methods.assets import CODES_FILE, TOKENIZER_FOLDER, Assets
 from infonoise_text.methods.base import Method, Profiles, Progress
@@ -57,6 +59,8 @@ class TextRun:
         denoiser: The averaged weights, on their device.
         profiles: Of each of the method's profile files.
         field: Where text is in records.
+        pairs: Of a run of prompts and answers, the names of their fields, `prompt` and `answer`,
+            and the tokens of the `longest` answer.
     """
 
     path: Path
@@ -65,6 +69,7 @@ class TextRun:
     denoiser: nn.Module
     profiles: Profiles
     field: str = "text"
+    pairs: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, run: TrainedRun[TextOptions]) -> "TextRun":
@@ -73,7 +78,34 @@ class TextRun:
         method = make_method(run.options, assets)
         profiles = [profile_if_any(run.path, name, run.step) for name in method.profile_files]
         field = run.options.corpus.field
-        return cls(run.path, method, assets.tokenizer, run.denoiser, profiles, field)
+        pairs = run.settings["tokens"].get("pairs")
+        return cls(run.path, method, assets.tokenizer, run.denoiser, profiles, field, pairs)
+
+    def split(self, corpus: Corpus, name: str) -> Split:
+        """A split of a corpus, in windows as it was trained on."""
+        return corpus.split(name, packed=self.method.objective.packing)
+
+    def read_prompts(self, path: Path) -> list[str]:
+        """The prompts in a file, of records in the field that they were trained from."""
+        return read_prompts(path, "prompt" if self.pairs is None else str(self.pairs["prompt"]))
+
+    def refuse_beside(self, other: "TextRun") -> None:
+        """InputError for a run that cannot be measured on the same windows."""
+        if other.tokenizer.digest != self.tokenizer.digest:
+            raise InputError(f"--beside {other.path}: it has another tokenizer than {self.path}")
+        if (other.method.objective.packing, other.pairs) != (
+            self.method.objective.packing,
+            self.pairs,
+        ):
+            raise InputError(
+                f"--beside {other.path}: its windows are cut otherwise than those of {self.path};"
+                " train it on the same pairs, or with the same --packing"
+            )
+
+    def refuse_pairs(self, what: str, fix: str) -> None:
+        """InputError for a run of pairs."""
+        if self.pairs is not None:
+            raise InputError(f"{what}: {self.path} was trained on prompts and answers; {fix}")
 
     @property
     def takes_given(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from infonoise_core.errors import InputError
 from infonoise_core.training.data.huggingface import open_splits
-from infonoise_text.data.reading import SPLIT_NAMES, Document, Reading, text_of
+from infonoise_text.data.reading import SPLIT_NAMES, Document, Reading
 
 HUB = "hf:"
 
@@ -29,6 +29,6 @@ def read(source: str, reading: Reading) -> Iterator[Document]:
         for number, row in enumerate(rows, start=1):
             where = f"{HUB}{source}, row {number}" + (f" of {name}" if len(splits) > 1 else "")
             try:
-                yield Document(text_of(row, reading.field, where, "column"), split)
+                yield reading.document(row, where, "column")._replace(split=split)
             except InputError as error:
                 reading.refuse(error)

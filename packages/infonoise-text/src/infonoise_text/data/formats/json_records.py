@@ -7,7 +7,7 @@ from typing import BinaryIO
 from infonoise_core.errors import InputError
 from infonoise_core.reading import parse_json
 from infonoise_text.data.formats.text import decoded, refuse_binary, whole
-from infonoise_text.data.reading import Reading, lacks, text_of
+from infonoise_text.data.reading import Document, Reading, lacks
 
 LINES = (".jsonl", ".ndjson")
 WHOLE = (".json",)
@@ -16,7 +16,7 @@ _MARK = "\ufeff"
 _LINE_BYTES = 1 << 28
 
 
-def read_lines(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
+def read_lines(stream: BinaryIO, where: str, reading: Reading) -> Iterator[Document]:
     """The text of each line; blank lines are none."""
     offset = 0
     for number, line in enumerate(iter(lambda: stream.readline(_LINE_BYTES), b""), start=1):
@@ -30,13 +30,13 @@ def read_lines(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
                 text = text.removeprefix(_MARK)
             if text.strip():
                 here = f"{where}, line {number}"
-                yield text_of(parse_json(text, here, surrogates=True), reading.field, here)
+                yield reading.document(parse_json(text, here, surrogates=True), here)
         except InputError as error:
             reading.refuse(error)
         offset += len(line)
 
 
-def read_whole(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
+def read_whole(stream: BinaryIO, where: str, reading: Reading) -> Iterator[Document]:
     """The text of each record of an array; of one object a line too, as some write it."""
     content = whole(stream, where)
     try:
@@ -45,10 +45,10 @@ def read_whole(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
         yield from read_lines(io.BytesIO(content), where, reading)
         return
     records = records if isinstance(records, list) else [records]
-    if records and all(lacks(record, reading.field) for record in records):
-        text_of(records[0], reading.field, f"{where}, record 1")  # says so
+    if records and all(any(lacks(r, field) for field in reading.fields.values()) for r in records):
+        reading.document(records[0], f"{where}, record 1")  # says so
     for number, record in enumerate(records, start=1):
         try:
-            yield text_of(record, reading.field, f"{where}, record {number}")
+            yield reading.document(record, f"{where}, record {number}")
         except InputError as error:
             reading.refuse(error)

@@ -1,23 +1,22 @@
 """Parquet: one document a row."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from infonoise_core.errors import InputError
 from infonoise_core.extras import require
 from infonoise_text.data.formats.text import everything
-from infonoise_text.data.reading import NoFieldError, Reading, named, text_of
+from infonoise_text.data.reading import Document, NoFieldError, Reading, named
 
 SUFFIXES = (".parquet",)
 _ROWS = 256  # read at a time
 
 
-def read(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
+def read(stream: BinaryIO, where: str, reading: Reading) -> Iterator[Document]:
     """The text of each row."""
     parquet = require("pyarrow.parquet", "infonoise-text[parquet]", f"{where}: reading Parquet")
     arrow = require("pyarrow", "infonoise-text[parquet]", f"{where}: reading Parquet")
-    field = reading.field
     # It is read from its end; what comes packed or in a tar has none until it is there.
     source = stream if stream.seekable() else io.BytesIO(everything(stream, where))
     try:
@@ -25,20 +24,24 @@ def read(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
         # end the process (a known fault of Arrow, issue 45214).
         with parquet.ParquetFile(source, pre_buffer=False) as file:
             names = file.schema_arrow.names
-            column = field if field in names else field.partition(".")[0]
-            if column not in names:
-                raise NoFieldError(
-                    f"{where}: no column {field!r} (its columns: {named(names)}); name it with"
-                    " --field"
-                )
+            columns = [_column(*way, names, where) for way in reading.fields.items()]
             number = 0
-            for batch in file.iter_batches(_ROWS, columns=[column], use_threads=False):
-                for value in batch.column(0).to_pylist():
+            for batch in file.iter_batches(_ROWS, columns=columns, use_threads=False):
+                for row in batch.to_pylist():
                     number += 1
                     try:
-                        row = {column: value}
-                        yield text_of(row, field, f"{where}, row {number}", "column")
+                        yield reading.document(row, f"{where}, row {number}", "column")
                     except InputError as error:
                         reading.refuse(error)
     except (OSError, UnicodeDecodeError, arrow.ArrowException) as error:
         raise InputError(f"{where}: cannot be read ({error})") from error
+
+
+def _column(option: str, field: str, names: Sequence[str], where: str) -> str:
+    """The column that a field is, or is inside of."""
+    column = field if field in names else field.partition(".")[0]
+    if column not in names:
+        raise NoFieldError(
+            f"{where}: no column {field!r} (its columns: {named(names)}); name it with {option}"
+        )
+    return column

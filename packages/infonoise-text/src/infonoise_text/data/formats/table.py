@@ -7,14 +7,16 @@ from functools import partial
 from typing import BinaryIO
 
 from infonoise_core.errors import InputError
-from infonoise_text.data.reading import NoFieldError, Reading, named, text_of
+from infonoise_text.data.reading import Document, NoFieldError, Reading, named
 
 COMMAS, TABS = (".csv",), (".tsv",)
 # Cells of whole documents are longer than what the library allows by itself.
 _LONGEST = 1 << 30
 
 
-def read(stream: BinaryIO, where: str, reading: Reading, delimiter: str = ",") -> Iterator[str]:
+def read(
+    stream: BinaryIO, where: str, reading: Reading, delimiter: str = ","
+) -> Iterator[Document]:
     """The text of each row."""
     csv.field_size_limit(_LONGEST)
     # Line ends inside of a cell stay as they are.
@@ -23,14 +25,15 @@ def read(stream: BinaryIO, where: str, reading: Reading, delimiter: str = ",") -
     number = 1
     try:
         header = list(rows.fieldnames or ())
-        if reading.field not in header:
-            raise NoFieldError(
-                f"{where}: no column {reading.field!r} (its columns: {named(header)}); name it with"
-                " --field"
-            )
+        for option, field in reading.fields.items():
+            if field not in header:
+                raise NoFieldError(
+                    f"{where}: no column {field!r} (its columns: {named(header)}); name it with"
+                    f" {option}"
+                )
         for number, row in enumerate(rows, start=2):
             try:
-                yield text_of(row, reading.field, f"{where}, row {number}", "column")
+                yield reading.document(row, f"{where}, row {number}", "column")
             except InputError as error:
                 reading.refuse(error)
     except UnicodeDecodeError as error:

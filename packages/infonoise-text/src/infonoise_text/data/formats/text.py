@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 from infonoise_core.errors import InputError
 from infonoise_core.reading import check_fits
-from infonoise_text.data.reading import Reading
+from infonoise_text.data.reading import Document, Reading
 
 SUFFIXES = (
     ".txt", ".text", ".md", ".markdown", ".rst", ".adoc", ".org", ".tex", ".log", ".tokens", ".raw",
@@ -37,9 +37,14 @@ _BINARY = {
 }
 
 
-def read(stream: BinaryIO, where: str, reading: Reading) -> Iterator[str]:
+def read(stream: BinaryIO, where: str, reading: Reading) -> Iterator[Document]:
     """The file as one document; a byte order mark in front is none of it."""
-    yield decoded(whole(stream, where), where).removeprefix(_MARK)
+    if reading.answer is not None:
+        raise InputError(
+            f"{where}: plain text has no fields, so no pairs for --answer; give JSON lines, a table"
+            " or Parquet"
+        )
+    yield Document(decoded(whole(stream, where), where).removeprefix(_MARK))
 
 
 def whole(stream: BinaryIO, where: str) -> bytes:

@@ -89,10 +89,18 @@ class PathBound(LikelihoodBound):
         ids: (n, L).
         path: (k, 2) levels of clusters and tokens, between which the path is straight in log
             sigma; k >= 2.
+        units: (n,) tokens that costs are counted per; by default all.
     """
 
     def __init__(
-        self, ids: Tensor, book: ClusterBook, path: Tensor, *, levels: int = 32, seed: int = 0
+        self,
+        ids: Tensor,
+        book: ClusterBook,
+        path: Tensor,
+        *,
+        levels: int = 32,
+        seed: int = 0,
+        units: Tensor | None = None,
     ) -> None:
         check_path(path)
         if len(ids) < 2:
@@ -105,7 +113,7 @@ class PathBound(LikelihoodBound):
         variance = SIGMA_DATA**2
         super().__init__(
             PathError(self._x0, book.widths, self._path, levels, seed),
-            torch.full((n,), length),
+            torch.full((n,), length) if units is None else units,
             sum(length * width * prior_nats(variance, variance, high) for width, (_, high) in ends),
             last=self._last_nats,
             reference=Reference(
@@ -170,5 +178,5 @@ def cluster_evaluation(
     """
     return TextEvaluation(
         split, book, length, float(path[0].max()), windows=windows, passes=passes,
-        make_bound=lambda ids: PathBound(ids, book, path),
+        make_bound=lambda found: PathBound(found.ids, book, path, units=found.units),
     )  # fmt: skip

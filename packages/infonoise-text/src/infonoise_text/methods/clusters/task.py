@@ -33,8 +33,8 @@ class ClusterTask(TextTask):
         denoised, nats, unknown = self._answer(denoiser, batch, x, sigma)
         error = per_kind((denoised - x0).square() * unknown, self.widths)
         if nats is None:
-            return Losses((self._weight(sigma) * error).sum(1) / self.dim, error.detach())
-        return Losses(nats / self.dim, error.detach())
+            return Losses((self._weight(sigma) * error).sum(1) / self.free, error.detach())
+        return Losses(nats / self.free, error.detach())
 
 
 def make_schedules(

@@ -1,0 +1,1 @@
+"""Runs of pairs: what they answer, and how it is measured."""
