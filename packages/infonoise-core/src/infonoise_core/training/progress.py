@@ -1,6 +1,7 @@
 """Progress: a bar on a terminal, a line now and then in a log file."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -108,3 +110,32 @@ def progress(
     )
     with Progress(*columns, console=terminal.console(stderr=True)) as bar:
         yield _Bar(bar, total, label)
+
+
+@contextmanager
+def waiting(label: str, seconds: float = 10.0) -> Iterator[None]:
+    """Says that something is at work that tells nothing of itself.
+
+    A spinner on a terminal, else a line at the beginning and one every `seconds`, by a thread: work
+    that keeps Python's lock would keep it silent.
+    """
+    if sys.stderr.isatty():
+        columns = (TextColumn("{task.description}"), SpinnerColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=terminal.console(stderr=True)) as bar:
+            bar.add_task(label, total=None)
+            yield
+        return
+    done, began, stream = threading.Event(), time.monotonic(), sys.stderr
+
+    def lines() -> None:
+        while not done.wait(seconds):
+            print(f"{label}: {time.monotonic() - began:.0f} s so far", file=stream, flush=True)
+
+    print(label, file=stream, flush=True)
+    thread = threading.Thread(target=lines, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -19,7 +19,7 @@ _DIMENSIONS = 64
 _CELLS = 1 << 26  # of the table of counts, which bounds the memory at any vocabulary
 _CONTEXTS = 4096
 _TOKENS = 20_000_000  # read at most
-_CHUNK = 1 << 21
+_CHUNK = 1 << 19
 _LEAF_BITS = 4
 _ROUNDS = 20
 

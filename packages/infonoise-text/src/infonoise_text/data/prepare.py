@@ -4,6 +4,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
 from infonoise_core.files import whole_folder, write_json
-from infonoise_core.training.progress import progress
+from infonoise_core.training.progress import progress, waiting
 from infonoise_text.codes.semantic import semantic_codes
 from infonoise_text.data.corpus import (
     MANIFEST_FILE,
@@ -93,9 +94,10 @@ def prepare(
         tokenizer.save(draft)
         write_json(draft / MANIFEST_FILE, manifest.to_json())
         if semantic:
-            book = semantic_codes(
-                _mapped(draft, "train", manifest), tokenizer.size, tokenizer.unknown
-            )
+            train = _mapped(draft, "train", manifest)
+            with waiting("learning semantic codes"):
+                book = semantic_codes(train, tokenizer.size, tokenizer.unknown)
+            del train  # some systems replace no file that is still mapped
             book.save(draft / SEMANTIC_FILE, tokenizer.digest)
     return Corpus.open(out)
 
@@ -117,7 +119,9 @@ def _trained(documents: Documents, division: Division, vocab_size: int | None) -
     def trained(size: int) -> Tokenizer:
         share = min(1.0, _SAMPLE / division.total)
         texts = _training_texts(documents, division, share)
-        return train_sentencepiece(texts, size, input_name=documents.name)
+        with ExitStack() as stack:
+            read = _then(texts, lambda: stack.enter_context(waiting("learning the tokenizer")))
+            return train_sentencepiece(read, size, input_name=documents.name)
 
     if vocab_size is not None:
         return trained(vocab_size)
@@ -145,6 +149,12 @@ def _training_texts(documents: Documents, division: Division, share: float) -> I
                 if split == "train":
                     yield _thinned(piece, share, chance)
             reporter.advance(len(document.text.encode()))
+
+
+def _then(texts: Iterable[str], act: Callable[[], object]) -> Iterator[str]:
+    """The texts; once all are taken, something is done."""
+    yield from texts
+    act()
 
 
 def _thinned(text: str, share: float, chance: random.Random) -> str:
