@@ -37,7 +37,7 @@ def distinct(ids: Tensor, n: int) -> float:
 
 
 def distinct_of(rows: Sequence[Tensor], n: int) -> float:
-    """The same of rows of any lengths, one of n tokens at least among them."""
+    """The same of rows (tokens,) of any lengths, one of n tokens at least among them."""
     grams = torch.cat([row.unfold(0, n, 1) for row in rows if len(row) >= n])
     return len(torch.unique(grams, dim=0)) / len(grams)
 
