@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from infonoise_bio.data.alleles import alleles, variants_by_chromosome
+from infonoise_bio.data.formats.counts import Counts
+from infonoise_bio.data.formats.options import Reading
+from infonoise_bio.evaluation.scores.effects import Effect, of_alleles, write_effects
 from infonoise_bio.sampling import sequences as sample
 from infonoise_core.sampling.generate import generate_chunks
 from of_dna import peak
@@ -98,3 +102,30 @@ def test_the_benchmark_s_peak_is_that_of_the_command(tmp_path):
     assert abs(seen[1] - seen[0] - 64 * 2**20) < 2**20
     command[-1] = "raise SystemExit(3)"
     assert subprocess.run(command, check=False).returncode == 3
+
+
+def test_memory_of_effects_of_variants_does_not_grow_with_their_number(
+    tmp_path, fasta, random_texts
+):
+    """All that `score --vcf` does but the network's part, which is done chunk by chunk."""
+    few, many = 200, 3000
+    (text,) = random_texts(1, many + 200)
+    genome = fasta(tmp_path / "g.fa", [text])
+    other = {"A": "C", "C": "G", "G": "T", "T": "A"}
+    peaks = []
+    for number in (few, few, many):  # the first: what is imported on the way
+        vcf, out = tmp_path / f"{number}.vcf", tmp_path / f"{number}.tsv"
+        places = range(100, 100 + number)
+        vcf.write_text("".join(f"r0\t{p + 1}\tv{p}\t{text[p]}\t{other[text[p]]}\n" for p in places))
+        gc.collect()
+        tracemalloc.start()
+        variants = variants_by_chromosome(vcf, Reading(genome=genome), Counts())
+        pairs = of_alleles(alleles(variants, genome, LENGTH, "drop", Counts()))
+        found = (Effect(pair.number, pair.names, 2.0, 1.0, 1.0, 0.1) for pair in pairs)
+        assert write_effects(out, found, variants=True) == number
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        rows = out.read_text().splitlines()[1:]
+        assert [int(row.split("\t")[1]) for row in rows] == [p + 1 for p in places]
+    # Three numbers for a variant and its effect; as objects they would take a kilobyte.
+    assert peaks[2] - peaks[1] < (many - few) * 100

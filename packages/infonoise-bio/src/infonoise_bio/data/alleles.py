@@ -1,12 +1,13 @@
 """Variants on a genome -> pairs of windows, with the reference and with the alternative allele."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from infonoise_bio.alphabet import PAD
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.options import Edge, Reading
+from infonoise_bio.data.formats.spool import Spool
 from infonoise_bio.data.formats.vcf import Variant, read_vcf
 from infonoise_bio.data.genomes.open import open_genome
 from infonoise_bio.data.genomes.whole import Whole
@@ -28,18 +29,45 @@ class Alleles:
     offset: int
 
 
-def variants_by_chromosome(
-    path: Path, reading: Reading, counts: Counts
-) -> dict[str, list[Variant]]:
+class Variants:
+    """The variants of a file by the name that their sequence has in the genome.
+
+    They lie in a temporary file: a few bytes of memory for each, however many there are.
+    """
+
+    def __init__(self, found: Iterable[Variant], reading: Reading) -> None:
+        self._spool, self._numbers = Spool(), dict[str, int]()
+        for v in found:
+            name = renamed(v.chromosome, reading)
+            number = self._numbers.setdefault(name, len(self._numbers))
+            letters = (v.reference.decode(), v.alternative.decode())
+            self._spool.add(number, (v.number, v.chromosome, v.start, v.id, *letters, v.where))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._numbers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def of(self, name: str) -> Iterator[Variant]:
+        """Those of one sequence, in the order of the file; none for a name that is not there."""
+        if name not in self._numbers:
+            return
+        for row in self._spool.of(self._numbers[name]):
+            number, chromosome, start, identifier, reference, alternative, where = row
+            yield Variant(
+                number, chromosome, start, identifier, reference.encode(), alternative.encode(),
+                where,
+            )  # fmt: skip
+
+
+def variants_by_chromosome(path: Path, reading: Reading, counts: Counts) -> Variants:
     """The variants of a file by the name that their sequence has in the genome."""
-    found: dict[str, list[Variant]] = {}
-    for variant in read_vcf(path, counts):
-        found.setdefault(renamed(variant.chromosome, reading), []).append(variant)
-    return found
+    return Variants(read_vcf(path, counts), reading)
 
 
 def alleles(
-    variants: dict[str, list[Variant]], genome: Path, length: int, edge: Edge, counts: Counts
+    variants: Variants, genome: Path, length: int, edge: Edge, counts: Counts
 ) -> Iterator[Alleles]:
     """Pairs of windows in the order of the genome, of which one sequence is open at a time.
 
@@ -62,13 +90,13 @@ def alleles(
         if whole.id in there and whole.id in variants:
             raise InputError(f"{whole.where}: the name was taken by an earlier record")
         there.append(whole.id)
-        for variant in variants.get(whole.id, ()):
+        for variant in variants.of(whole.id):
             found = _alleles(whole, variant, length, edge, counts)
             if found is not None:
                 yield found
     missing = next((name for name in variants if name not in there), None)
     if missing is not None:
-        where = variants[missing][0].where
+        where = next(variants.of(missing)).where
         raise unknown_name(where, missing, variants, there, genome)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from infonoise_bio.data.alleles import Alleles
 from infonoise_bio.data.formats.record import Record
+from infonoise_bio.data.formats.spool import Spool
 from infonoise_bio.evaluation.scores.score import Scorer
 from infonoise_core.errors import InputError
 from infonoise_core.files import whole_file
@@ -97,19 +98,22 @@ def of_neighbours(records: Iterable[Record]) -> Iterator[Pair]:
 def write_effects(out: Path, found: Iterable[Effect], *, variants: bool) -> int:
     """Write a table (tab-separated) in the order of the input; it appears when it is complete.
 
+    Memory holds 16 bytes for each row.
+
     Args:
         out: The file.
         found: In any order.
         variants: Whether they are of a VCF file, or of pairs.
     """
     columns = (*(_VARIANT if variants else _PAIR), *_NUMBERS)
+    rows = Spool()
     with whole_file(out) as file, file.open("w", encoding="utf-8", newline="\n") as handle:
-        rows = sorted(found, key=lambda effect: effect.number)
-        handle.write("\t".join(columns) + "\n")
-        for e in rows:
+        for e in found:
             numbers = (e.reference, e.alternative, e.effect, e.stderr)
-            words = [*map(cell, e.names), *(f"{number:.4f}" for number in numbers)]
-            handle.write("\t".join(words) + "\n")
+            rows.add(e.number, [*map(cell, e.names), *(f"{number:.4f}" for number in numbers)])
+        handle.write("\t".join(columns) + "\n")
+        for row in rows.in_order():
+            handle.write("\t".join(row) + "\n")
     return len(rows)
 
 
