@@ -6,7 +6,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.reading import read_bytes
 from infonoise_text.data.formats import json_records
 from infonoise_text.data.formats.text import decoded
-from infonoise_text.data.reading import Reading
+from infonoise_text.data.reading import NoFieldError, Reading
 
 
 def read_prompts(path: Path, field: str = "prompt") -> list[str]:
@@ -20,7 +20,11 @@ def read_prompts(path: Path, field: str = "prompt") -> list[str]:
     if path.suffix in json_records.LINES:
         with path.open("rb") as file:
             records = json_records.read_lines(file, str(path), Reading(field=field))
-            found = [record.text for record in records]
+            try:
+                found = [record.text for record in records]
+            except NoFieldError as error:
+                what = str(error).rpartition(";")[0]
+                raise InputError(f"{what}; give records with that field, or plain lines") from error
     else:
         lines = decoded(read_bytes(path), str(path)).splitlines()
         found = [line for line in lines if line.strip()]
