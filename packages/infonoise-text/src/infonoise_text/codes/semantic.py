@@ -22,6 +22,7 @@ _TOKENS = 20_000_000  # read at most
 _CHUNK = 1 << 19
 _LEAF_BITS = 4
 _ROUNDS = 20
+_ROWS = 256  # of the table at a time
 
 
 def semantic_codes(ids: NDArray[np.integer], size: int, unknown: int = 0) -> CodeBook:
@@ -75,13 +76,15 @@ def token_vectors(counts: Counts, dimensions: int = _DIMENSIONS) -> Vectors:
     token = weights.sum(1, dtype=np.float64)
     context = counts.sum(0, dtype=np.float64) ** 0.75
     context /= max(context.sum(), 1.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # In place: the table is by far the biggest thing in memory.
-        weights /= token[:, None].astype(np.float32)
-        weights /= context[None].astype(np.float32)
-        np.log(weights, out=weights)
-    np.nan_to_num(weights, copy=False, nan=0.0, neginf=0.0, posinf=0.0)
-    np.maximum(weights, 0, out=weights)
+    # In place and by rows: the table is by far the biggest thing in memory.
+    for start in range(0, len(weights), _ROWS):
+        part = weights[start : start + _ROWS]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part /= token[start : start + _ROWS, None].astype(np.float32)
+            part /= context[None].astype(np.float32)
+            np.log(part, out=part)
+        part[~np.isfinite(part)] = 0
+        np.maximum(part, 0, out=part)
     rank = min(dimensions + 16, *weights.shape)
     basis = np.random.default_rng(0).standard_normal((weights.shape[1], rank)).astype(np.float32)
     for _ in range(4):
