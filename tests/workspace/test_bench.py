@@ -11,6 +11,7 @@ import pytest
 
 import bio
 import core
+import dna_laws
 import image_laws
 import report
 import text
@@ -24,7 +25,8 @@ from pictures import figures
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "benchmarks"
 SUITES = {suite.name: suite for suite in (
-    core.SUITE, training.SUITE, vision.SUITE, image_laws.SUITE, bio.SUITE, text.SUITE,
+    core.SUITE, training.SUITE, vision.SUITE, image_laws.SUITE, bio.SUITE, dna_laws.SUITE,
+    text.SUITE,
 )}  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def moments(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def frechet_of_moments(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> float:
-    """The same of means (d,) and covariances (d, d): |m - m'|^2 + tr(S + S' - 2 (S S')^1/2)."""
+    """The same of means (d,) and covariances (d, d): `|m - m'|^2 + tr(S + S' - 2 (S S')^1/2)`."""
     (mean, one), (other_mean, other) = first, second
     root = _root(one)
     # S^1/2 S' S^1/2 has the eigenvalues of S S' and is symmetric.

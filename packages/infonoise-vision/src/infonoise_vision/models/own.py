@@ -1,7 +1,7 @@
 """Networks of the user's own, by the name of what makes them: `--network module:callable`.
 
 The callable is given `registry.Inputs`, what the network must fit, and returns an nn.Module that is
-called as ours are: F(x, c_noise, **condition). Its module is imported from where Python finds it;
+called as ours are: `F(x, c_noise, **condition)`. Its module is imported from where Python finds it;
 nothing that lies in a run is.
 """
 
