@@ -13,6 +13,7 @@ import bio
 import core
 import dna_laws
 import image_laws
+import image_stages
 import report
 import text
 import training
@@ -25,8 +26,8 @@ from pictures import figures
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "benchmarks"
 SUITES = {suite.name: suite for suite in (
-    core.SUITE, training.SUITE, vision.SUITE, image_laws.SUITE, bio.SUITE, dna_laws.SUITE,
-    text.SUITE,
+    core.SUITE, training.SUITE, vision.SUITE, image_laws.SUITE, image_stages.SUITE, bio.SUITE,
+    dna_laws.SUITE, text.SUITE,
 )}  # fmt: skip
 
 
