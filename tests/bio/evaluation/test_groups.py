@@ -62,7 +62,9 @@ def test_what_is_saved_stands_at_the_position_that_is_known():
     denoiser = untrained()
     residual = torch.zeros(1, 4, LENGTH)
     residual[:, 0, 2] = 40.0
-    denoiser.network.forward = lambda features, embedding: residual.expand(len(features), -1, -1)
+    denoiser.network.forward = lambda features, embedding, lengths: residual.expand(
+        len(features), -1, -1
+    )
     found = measured("position", denoiser, codes)
     expected = torch.zeros(LENGTH, dtype=torch.float64)
     expected[2] = 2.0

@@ -28,7 +28,8 @@ def written(path: Path, settings: Any) -> Path:
         ({"optimizer": {"type": "Adam"}}, "use --lr and --weight-decay"),
         ({"bf16": {"enabled": True}}, "use --precision"),
         ({"zero_optimization": {"stage": 1}}, "zero_optimization.stage is not .* use --zero"),
-        ({"zero_optimization": {"offload_optimizer": {"device": "cpu"}}}, "leave it out"),
+        ({"zero_optimization": {"offload_optimizer": {"device": "cpu"}}}, "use --offload"),
+        ({"zero_optimization": {"offload_param": {"device": "cpu"}}}, "leave it out"),
         ([], "damaged"),
     ],
 )

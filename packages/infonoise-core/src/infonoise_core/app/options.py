@@ -32,8 +32,8 @@ class TrainOptions:
     start: Annotated[Path | None, arg(name="from")] = None
     """a run or a model of the same network: begin with its averaged weights, and its profile as
     what the schedule knows"""
-    lora: int = 0
-    """train low-rank adapters of this rank beside the layers of --from, which stand still; 0 trains
+    lora: int | None = None
+    """train low-rank adapters of this rank beside the layers of --from, which stand still, and not
     all weights (extra lora)"""
     schedule: str = "infonoise"
     """how noise levels are drawn: edm, log-uniform, infonoise or another"""
@@ -43,9 +43,9 @@ class TrainOptions:
     train: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
-        if self.lora < 0:
-            raise InputError(f"--lora {self.lora}: give a rank of at least 1, or 0 for none")
-        if self.lora and self.start is None:
+        if self.lora is not None and self.lora < 1:
+            raise InputError(f"--lora {self.lora}: give a rank of at least 1")
+        if self.lora is not None and self.start is None:
             raise InputError(
                 f"--lora {self.lora}: needs weights that are trained; name a run or a model with"
                 " --from"

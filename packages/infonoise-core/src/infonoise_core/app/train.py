@@ -125,7 +125,7 @@ def _prepared(
     if source is not None:
         domain.check_begins(source, data, options)
         notes.append(f"beginning with {begin_from(source, task, schedule, options)}")
-    if command.lora:
+    if command.lora is not None:
         layers = add_adapters(task.denoiser, command.lora, config.seed)
         notes.append(f"adapters of rank {command.lora} beside {layers} layers, which stand still")
     return Run(
