@@ -248,9 +248,37 @@ def test_baselines_are_measured_beside_chains(data, tmp_path, quick, refused, ru
     assert code == 0
     found = strict(out / "baselines.json")
     assert {"masked", "autoregressive", "masked_stderr"} < found.keys()
-    assert all(1 < value < 3 for name, value in found.items() if "stderr" not in name)
-    assert "autoregressive" in told
+    bits = {n: v for n, v in found.items() if not n.endswith(("_stderr", "_step"))}
+    assert all(1 < value < 3 for value in bits.values())
+    assert "autoregressive, best of validation" in told
     refused("finished run", *command)
+
+
+def test_baselines_are_stopped_where_validation_is_best(tmp_path, run, random_texts):
+    """On few sequences of pure chance: the longer it is trained, the worse of others."""
+    path, out = tmp_path / "few.fa", tmp_path / "out"
+    parts = ["train"] * 12 + ["val"] * 40 + ["test"] * 40
+    rows = zip(random_texts(len(parts), seed=8), parts, strict=True)
+    path.write_text("".join(f">r{i} split={p}\n{t}\n" for i, (t, p) in enumerate(rows)))
+    how = ["--strand", "forward", "--steps", 40, "--eval-every", 5, "--save-every", 5]
+    assert (
+        run("baselines", path, "--out", out, "--batch-size", 12, "--ema-decay", 0.5, *how)[0] == 0
+    )
+    found = strict(out / "baselines.json")
+    text = (out / "autoregressive/metrics.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    measured = {at["step"]: at["evaluate"]["bits_per_base"] for at in lines if "evaluate" in at}
+    step = found["autoregressive_step"]
+    assert step == min(measured, key=measured.get) < 40
+    assert found["autoregressive"] < found["autoregressive, at the end"]
+    # What is sampled is what was chosen.
+    designs = {}
+    for name, keep in (("chosen", ()), ("newest", ("baselines.json",))):
+        for file in keep:
+            (out / file).unlink()
+        run("sample", out / "autoregressive", "--samples", 8, "--out", tmp_path / f"{name}.fa")
+        designs[name] = (tmp_path / f"{name}.fa").read_text()
+    assert designs["chosen"] != designs["newest"]
 
 
 # Designs from elsewhere

@@ -20,6 +20,7 @@ from infonoise_bio.evaluation.profile import measured_profile, profile_lines, wr
 from infonoise_bio.examples import bases_in, describe, load_examples, parts
 from infonoise_bio.methods.base import Trained
 from infonoise_bio.methods.diffusion import sampling_of
+from infonoise_bio.methods.folders import is_of_baselines, stopped_at
 from infonoise_bio.methods.options import DnaOptions
 from infonoise_bio.methods.recipe import encoding_of, model_config, schedule_context
 from infonoise_bio.methods.registry import BASELINES, DIFFUSION
@@ -45,7 +46,6 @@ from infonoise_core.app.trained import TrainedRun, data_of, options_of
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.evaluation.schema import Evaluated
-from infonoise_core.folders.names import CONFIG_FILE
 from infonoise_core.processes.channel import VarianceExploding
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_core.schedules.registry import ScheduleContext
@@ -57,7 +57,6 @@ from infonoise_core.training.record.weights import load_denoiser
 from infonoise_core.training.run_folder import read_run
 from infonoise_core.training.task import Task
 
-BASELINES_COMMAND = "infonoise-bio baselines"
 # Held-out sequences of the evaluations while training goes on; `evaluate` takes all.
 MEASURED = 512
 # Sequences that are looked at, and noise levels of those that are drawn during training: on the
@@ -138,16 +137,16 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
 
     def other_model(self, path: Path, device: str) -> TrainedRun[DnaOptions] | None:
         """A model of `baselines`, by its folder in theirs."""
-        if _of_baselines(path):
+        if is_of_baselines(path):
             folders = " or ".join(str(path / name) for name in BASELINES)
             raise InputError(f"{path} holds several models: give {folders}")
-        if path.name not in BASELINES or not _of_baselines(path.parent):
+        if path.name not in BASELINES or not is_of_baselines(path.parent):
             return None
         settings = {**read_run(path.parent), "method": path.name}
         if "model" not in settings:
             raise InputError(f"{path.parent}: its settings say nothing of the model; train again")
         denoiser = self.rebuild(settings, path)
-        step = load_denoiser(path, denoiser)
+        step = load_denoiser(path, denoiser, stopped_at(path))
         denoiser.to(pick_device(device)).eval()
         return TrainedRun(path, settings, options_of(self, settings), denoiser, None, step)
 
@@ -283,11 +282,6 @@ def _measured(data: SequenceSet) -> tuple[SequenceSet, SequenceSet]:
         rows = np.random.default_rng(0).permutation(len(held_out))[:MEASURED]
         held_out = held_out.take(np.sort(rows))
     return training, held_out
-
-
-def _of_baselines(run: Path) -> bool:
-    there = (run / CONFIG_FILE).is_file()
-    return there and read_run(run).get("command") == BASELINES_COMMAND
 
 
 def _text(codes: Codes) -> str:

@@ -126,7 +126,7 @@ class Score:
 class Baselines:
     """Train a masked-diffusion and an autoregressive model on the network that `train` would have.
 
-    Both are measured on the test part.
+    Both are stopped where they are best on the validation part, and measured on the test part.
     """
 
     out: Path

@@ -1,26 +1,32 @@
-"""`infonoise-bio baselines`: other kinds of models on the same trunk, for as many steps."""
+"""`infonoise-bio baselines`: other kinds of models on the same trunk, for as many steps.
 
+Where to stop is chosen on the validation part, and the test part measures what was chosen: such
+models, the autoregressive one above all, come to know a small training part by heart.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
 from infonoise_bio.data.sequences import SequenceSet
-from infonoise_bio.domain import BASELINES_COMMAND
 from infonoise_bio.evaluation.chains import chains_by_class
 from infonoise_bio.examples import describe, load_examples, parts
+from infonoise_bio.methods.folders import COMMAND, FILE, step_key
 from infonoise_bio.methods.recipe import model_config, schedule_context
 from infonoise_bio.methods.registry import BASELINES
 from infonoise_bio.options import Baselines
 from infonoise_core import terminal
 from infonoise_core.files import write_json
 from infonoise_core.folders.lock import locked
+from infonoise_core.folders.names import CHECKPOINTS
 from infonoise_core.schedules.registry import make_schedule
+from infonoise_core.training import checkpoint
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
 from infonoise_core.training.progress import progress
+from infonoise_core.training.record.weights import load_denoiser
 from infonoise_core.training.run_folder import check_run, open_run, run_settings
-
-FILE = "baselines.json"
 
 
 def run_baselines(config: Baselines) -> None:
@@ -28,20 +34,23 @@ def run_baselines(config: Baselines) -> None:
     objective = config.objective
     sequences = load_examples(config.examples, config.data)
     training, held_out = parts(sequences, "test")
+    chosen_on = parts(sequences, "val")[1]
     model = model_config(objective, training).to_dict()
-    settings = run_settings(BASELINES_COMMAND, config, sequences=describe(sequences), model=model)
+    settings = run_settings(COMMAND, config, sequences=describe(sequences), model=model)
     settings.pop("device")
     out, kind = config.out, type(config)
     check_run(out, settings, overwrite=config.overwrite, finished=FILE, kind=kind)
     with locked(out):
         open_run(out, settings, overwrite=config.overwrite, finished=FILE, kind=kind)
-        found = _found(config, training, held_out)
+        found = _found(config, training, chosen_on, held_out)
         write_json(config.out / FILE, found)
     _print(found)
 
 
-def _found(config: Baselines, training: SequenceSet, held_out: SequenceSet) -> dict[str, Any]:
-    """Held-out bits per base of each, those trained that are not there yet."""
+def _found(
+    config: Baselines, training: SequenceSet, chosen_on: SequenceSet, held_out: SequenceSet
+) -> dict[str, Any]:
+    """Bits per base of `held_out` of each, after training those that are not there yet."""
     objective = config.objective
     chains = chains_by_class(training, held_out)
     found: dict[str, Any] = {
@@ -51,16 +60,33 @@ def _found(config: Baselines, training: SequenceSet, held_out: SequenceSet) -> d
     # The levels that a schedule draws are not used by these models.
     context = schedule_context(objective, config.train.steps, training)
     for name, method in BASELINES.items():
+        folder = config.out / name
         with progress(config.train.steps, name) as reporter:
-            final = train(
+            trained = train(
                 method.task(objective, training, config.train.seed),
-                make_schedule("log-uniform", context), config.train, config.out / name,
+                make_schedule("log-uniform", context), config.train, folder,
                 engine=TorchEngine(config.device),
-                evaluate=method.evaluation(objective, training, held_out), reporter=reporter,
-            ).evaluations[-1]  # fmt: skip
-        found[name] = final["bits_per_base"]
-        found[f"{name}_stderr"] = final["bits_per_base_stderr"]
+                evaluate=method.evaluation(objective, training, chosen_on), reporter=reporter,
+            )  # fmt: skip
+        measure = method.evaluation(objective, training, held_out)
+        last = measure(trained.denoiser)
+        step = load_denoiser(folder, trained.denoiser, _best(config, name, trained.evaluations))
+        best = measure(trained.denoiser)
+        found |= {
+            name: best["bits_per_base"],
+            f"{name}_stderr": best["bits_per_base_stderr"],
+            step_key(name): step,
+            f"{name}, at the end": last["bits_per_base"],
+            f"{name}, at the end_stderr": last["bits_per_base_stderr"],
+        }
     return found
+
+
+def _best(config: Baselines, name: str, evaluations: Sequence[Mapping[str, float]]) -> int:
+    """The step with the fewest bits per base of those whose weights are kept, as the best are."""
+    kept = {*checkpoint.steps(config.out / name / CHECKPOINTS)}
+    there = [at for at in evaluations if at["step"] in kept]
+    return int(min(there, key=lambda at: at["bits_per_base"])["step"])
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -68,7 +94,9 @@ def _print(found: dict[str, Any]) -> None:
     table.add_column("model")
     table.add_column("bits per base", justify="right")
     for name, value in found.items():
-        if not name.endswith("_stderr"):
-            error = found.get(f"{name}_stderr")
-            table.add_row(name, f"{value:.4f}" + ("" if error is None else f" ± {error:.4f}"))
+        if name.endswith(("_stderr", step_key(""))):
+            continue
+        step, error = found.get(step_key(name)), found.get(f"{name}_stderr")
+        shown = name if step is None else f"{name}, best of validation: {step} steps"
+        table.add_row(shown, f"{value:.4f}" + ("" if error is None else f" ± {error:.4f}"))
     terminal.console().print(table)
