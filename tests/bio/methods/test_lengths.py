@@ -63,6 +63,25 @@ def test_padding_changes_no_loss(loss, strand):
         assert bool((first > 0).all())
 
 
+@pytest.mark.parametrize("method", [DIFFUSION, *BASELINES.values()], ids=lambda m: m.name)
+def test_a_batch_of_short_sequences_ends_early_and_learns_the_same(method):
+    task = method.task(Objective("forward", loss="cross-entropy"), sequences(), seed=0)
+    short, wide = np.array([1, 3]), np.array([1, 3, 2])  # of 4, 7 and 14 bases
+    assert task.batch(short).condition["mask"].shape == (2, 8)
+    assert task.batch(wide).condition["mask"].shape == (3, 14)
+    # The noise is that of the widest: none of it hangs on the other rows.
+    eps = torch.randn(3, 4, 14, generator=torch.Generator().manual_seed(0))
+    assert task.batch(short).x0.shape[2] == eps.shape[2]
+    if method.name == "masked":
+        return  # what is hidden is drawn by the number of places
+    with torch.no_grad():
+        first, second = (
+            task.losses(task.denoiser, task.batch(rows), torch.ones(len(rows)), eps[: len(rows)])
+            for rows in (short, wide)
+        )
+    torch.testing.assert_close(first.loss, second.loss[:2])
+
+
 def test_every_base_counts_alike():
     """The mean loss of all sequences is that per base of all, not the mean of shares."""
     objective = Objective("forward", loss="cross-entropy")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.options import Reading
-from infonoise_bio.data.formats.record import Record
+from infonoise_bio.data.formats.record import Placed, Record
 from infonoise_bio.data.formats.regions import Part, Placement, Region, cut, window_name
 from infonoise_bio.data.genomes.whole import Whole
 from infonoise_core.errors import InputError
@@ -84,7 +84,7 @@ class Cutter:
             self._counts.repeated += 1
             return None
         self._seen.add(name)
-        return Record(name, letters, region.fields, region.where, False, whole.id)
+        return Placed(name, letters, region.fields, region.where, False, whole.id)
 
 
 def _check_edge(region: Region, parts: tuple[Part, ...], placement: Placement, n: int) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from infonoise_bio.alphabet import MASKED, PAD, codes_of
 from infonoise_bio.data.formats.counts import Counts
-from infonoise_bio.data.formats.record import Record
+from infonoise_bio.data.formats.record import Placed, Record
 from infonoise_bio.data.formats.regions import Part, window_name
 from infonoise_bio.data.options import Ambiguous, Windowing
 from infonoise_core.errors import InputError
@@ -85,7 +85,7 @@ def _tiles(record: Record, length: int, stride: int) -> Iterator[Record]:
         name = window_name(record.id, (Part(start, start + length),), 0)
         piece = record.letters[start : start + length]
         chromosome = record.chromosome or record.id
-        yield replace(record, id=name, letters=piece, chromosome=chromosome)
+        yield Placed(name, piece, record.said, record.origin, record.circular, chromosome)
 
 
 def _short(record: Record, lack: int, windowing: Windowing, counts: Counts) -> Iterator[Record]:

@@ -1,7 +1,7 @@
 """DNA as a denoising task: what core's loop trains on."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from infonoise_bio.methods.recipe import encoding_of, model_config, weight_of
 from infonoise_bio.models.config import ModelConfig
 from infonoise_bio.models.denoiser import BaseDenoiser, make_denoiser, mean_point
 from infonoise_bio.models.encoding import Encoding
-from infonoise_bio.models.lengths import read_backwards
+from infonoise_bio.models.lengths import end_of, read_backwards
 from infonoise_bio.sampling.sequences import Condition, Progress, Sampling, design
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.processes.weighting import Weight
@@ -129,10 +129,24 @@ class DnaTask:
         return len(self.sequences)
 
     def batch(self, index: np.ndarray) -> Batch:
-        return example_batch(self.sequences, index, self._encoding)
+        """Where lengths differ, `mask` ends soon after the longest of these, but x0 does not.
+
+        Its noise is drawn by its shape, and shall not hang on what else is in the batch.
+        """
+        batch = example_batch(self.sequences, index, self._encoding)
+        lengths = self.sequences.lengths
+        if lengths is None:
+            return batch
+        end = end_of(int(lengths[index].max()), self.sequences.length)
+        mask = batch.condition.get("mask")
+        if mask is None or end == self.sequences.length:
+            return batch
+        return Batch(batch.x0, {**batch.condition, "mask": mask[:, :end]})
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
         """Loss and error (n,); bases that are masked or given add exactly nothing."""
+        batch = self._within(batch)
+        eps = eps[:, :, : batch.x0.shape[2]]
         if self.strand == "both":
             batch = self._turned(batch)
         batch = self._hidden(batch)
@@ -158,6 +172,11 @@ class DnaTask:
             x0 = mean_point(logits, self._encoding, given, mask)
             error = (x0 - batch.x0).flatten(1).square().sum(1)
         return Losses(nats / self._bases, error)
+
+    def _within(self, batch: Batch) -> Batch:
+        """Without the padding that is that of all of them."""
+        mask = batch.condition.get("mask")
+        return batch if mask is None else replace(batch, x0=batch.x0[:, :, : mask.shape[1]])
 
     def _turned(self, batch: Batch) -> Batch:
         x0 = batch.x0

@@ -65,6 +65,7 @@ class GivenTask(DnaTask):
 
     def codes(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Codes (n, L) and conditions of a batch."""
+        batch = self._within(batch)
         if self.strand == "both":
             batch = self._turned(batch)
         batch = self._hidden(batch)

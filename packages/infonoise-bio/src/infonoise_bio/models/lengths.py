@@ -53,6 +53,16 @@ def length_law(
     return LengthLaw(tuple(found.tolist()), (*of_classes, counted(index)))
 
 
+# Ends of batches, as parts of the longest sequence of all: each shape is compiled by itself.
+_ENDS = 8
+
+
+def end_of(longest: int, most: int) -> int:
+    """Where a batch may end whose longest sequence has so many bases, `most` of all."""
+    part = -(-most // _ENDS)
+    return min(most, -(-longest // part) * part)
+
+
 def places_of(lengths: Tensor, longest: int) -> Tensor:
     """(n, L) whether each place lies within a sequence of these lengths (n,)."""
     return torch.arange(longest, device=lengths.device) < lengths[:, None]

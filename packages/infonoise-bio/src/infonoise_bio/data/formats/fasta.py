@@ -2,7 +2,8 @@
 
 import codecs
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -21,6 +22,8 @@ _WRAP = 80
 # Fits into a processor's cache: larger ones took up to four times as long.
 _BLOCK = 1 << 16
 _SPACE = b" \t\n\r\v\f"
+# What else parts the words of a header, among ASCII.
+_ODD_SPACE = b"\t\v\f\x1c\x1d\x1e\x1f"
 # Endings that are read as other formats.
 _OTHERS = (
     ".csv", ".tsv", ".bed", ".narrowpeak", ".broadpeak", ".gb", ".gbk", ".gbff", ".genbank",
@@ -34,11 +37,64 @@ def read_fasta(path: Path, counts: Counts) -> Iterator[Record]:
     Lines that start with `;` or `#` are comments wherever they stand: they are skipped and counted.
     """
     with open_binary(path) as (stream, place):
-        for chunks in _blocks(stream, path, counts):
+        for text in _blocks(stream, path):
+            if (block := _two_line_block(text, place, counts)) is not None:
+                yield from block
+                continue
+            chunks = _split(text, path, counts)
             block = _plain_block(chunks, place, counts)
             yield from _one_by_one(chunks, place, counts) if block is None else block
     if not counts.records:
         raise InputError(f"{path}: holds no sequence; give FASTA with at least one record")
+
+
+def _two_line_block(text: bytes, place: Place, counts: Counts) -> list[Record] | None:
+    """The records of a block at once where each is a header and one line of clear bases.
+
+    Most files of short sequences are so; None where any record is not.
+    """
+    third = text.find(b"\n", text.find(b"\n") + 1) + 1
+    if not text.startswith(b">") or not text.startswith(b">", third % len(text)):
+        return None
+    lines = text.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    marked, letters = lines[::2], lines[1::2]
+    together = b"".join(letters)
+    if len(marked) != len(letters) or not all(letters) or not only_bases(together):
+        return None
+    headers = b"\n".join(marked)
+    if not headers.startswith(b">") or headers.count(b"\n>") != len(marked) - 1:
+        return None
+    return _records(headers[1:].replace(b"\n>", b"\n"), letters, len(together), place, counts)
+
+
+def _records(
+    headers: bytes, letters: list[bytes], bases: int, place: Place, counts: Counts
+) -> list[Record] | None:
+    """Records by the lines of their headers, or None where one has no id or is no text."""
+    try:
+        text = headers.decode()
+    except UnicodeDecodeError:
+        return None
+    said: Sequence[str] | Iterator[str]
+    names: Sequence[str]
+    plain = headers.isascii() and not any(byte in headers for byte in _ODD_SPACE)
+    if plain and b" " not in headers:
+        names, said = text.split("\n"), repeat("")
+    elif plain:
+        names, _, said = zip(*[header.partition(" ") for header in text.split("\n")], strict=True)
+    else:
+        words = [[*header.split(None, 1), "", ""] for header in text.split("\n")]
+        names, said = [word[0] for word in words], [word[1] for word in words]
+    if not all(names):
+        return None
+    found = list(map(Record, names, letters, said, repeat(place.path)))
+    counts.records += len(found)
+    counts.bases += bases
+    if found:
+        place.move(names[-1], counts.records)
+    return found
 
 
 def _plain_block(chunks: list[bytes], place: Place, counts: Counts) -> list[Record] | None:
@@ -54,28 +110,16 @@ def _plain_block(chunks: list[bytes], place: Place, counts: Counts) -> list[Reco
     plain = other.translate(None, _SPACE)
     if plain.translate(None, ALLOWED):
         return None
-    try:
-        headers = b"\n".join([header for header, _, _ in parts]).decode().split("\n")
-    except UnicodeDecodeError:
-        return None
     if len(plain) < len(other):
         letters = [text.translate(None, _SPACE) for text in letters]
-    words = [header.split(None, 1) for header in headers]
-    if not all(letters) or not all(words):
+    if not all(letters):
         return None
-    if plain:
+    headers = b"\n".join([header for header, _, _ in parts])
+    if b"U" in plain or b"u" in plain:
+        letters = [rna_to_dna(text) for text in letters]
+    found = _records(headers, letters, sum(map(len, letters)), place, counts)
+    if found is not None and plain:
         counts.letters(plain)
-        if b"U" in plain or b"u" in plain:
-            letters = [rna_to_dna(text) for text in letters]
-    path = place.path
-    found = [
-        Record(word[0], text, word[-1] if len(word) > 1 else "", path)
-        for word, text in zip(words, letters, strict=True)
-    ]
-    counts.records += len(found)
-    counts.bases += sum(map(len, letters))
-    if found:
-        place.move(found[-1].id, counts.records)
     return found
 
 
@@ -93,8 +137,8 @@ def _one_by_one(chunks: list[bytes], place: Place, counts: Counts) -> Iterator[R
         yield make_record(words[0], letters, said, place, counts, ignored=_SPACE)
 
 
-def _blocks(stream: BinaryIO, path: Path, counts: Counts) -> Iterator[list[bytes]]:
-    """What stands between a '>' at a line's start and the next, without comments, block by block.
+def _blocks(stream: BinaryIO, path: Path) -> Iterator[bytes]:
+    """Whole records, those of a piece of the file at a time, with what may stand before the first.
 
     Not by lines: a file of many short records takes a third of the time.
     """
@@ -112,9 +156,9 @@ def _blocks(stream: BinaryIO, path: Path, counts: Counts) -> Iterator[list[bytes
             continue
         waiting.append(block[: max(0, cut - 1)])
         whole = b"".join(waiting)
-        yield _split(whole if cut else whole[:-1], path, counts)
+        yield (whole if cut else whole[:-1]).removeprefix(b"\n")
         waiting = [block[cut - 1 :] if cut else b"\n" + block]
-    yield _split(b"".join(waiting), path, counts)
+    yield b"".join(waiting).removeprefix(b"\n")
 
 
 def _piece(stream: BinaryIO) -> bytes:
@@ -123,7 +167,12 @@ def _piece(stream: BinaryIO) -> bytes:
 
 
 def _split(text: bytes, path: Path, counts: Counts) -> list[bytes]:
-    """The records of a text that begins at a record, or at the start of the file."""
+    """What stands between a '>' at a line's start and the next, without comments.
+
+    Args:
+        text: It begins at a record, or at the start of the file.
+    """
+    text = b"\n" + text
     # One byte is found many times as fast as two.
     if (b";" in text and b"\n;" in text) or (b"#" in text and b"\n#" in text):
         lines = text.split(b"\n")

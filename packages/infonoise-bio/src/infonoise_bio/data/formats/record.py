@@ -23,18 +23,27 @@ class Record:
         letters: IUPAC nucleotide letters in either case, or alphabet.PAD.
         said: What the file says of it, as `fields` or as the text of a header.
         origin: How error messages call it, or the file in which its id names it.
-        circular: Whether it goes on across its end.
-        chromosome: The record it was cut from, "" where it is not known to be a piece of one.
-        regions: The features that are looked for, of a GenBank record.
     """
 
     id: str
     letters: bytes
     said: Mapping[str, str] | str
     origin: str | Path
-    circular: bool = False
-    chromosome: str = ""
-    regions: tuple[Region, ...] = field(default=(), repr=False)
+
+    @property
+    def circular(self) -> bool:
+        """Whether it goes on across its end."""
+        return False
+
+    @property
+    def chromosome(self) -> str:
+        """The record it was cut from, "" where it is not known to be a piece of one."""
+        return ""
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The features that are looked for, of a GenBank record."""
+        return ()
 
     def __len__(self) -> int:
         return len(self.letters)
@@ -55,6 +64,15 @@ class Record:
         if isinstance(self.origin, str):
             return self.origin
         return f"{self.origin}: record '{self.id}'"
+
+
+@dataclass(slots=True)
+class Placed(Record):
+    """A record of which more is known; apart, for each attribute adds to the time of all others."""
+
+    circular: bool = False
+    chromosome: str = ""
+    regions: tuple[Region, ...] = field(default=(), repr=False)
 
 
 def make_record(
@@ -86,7 +104,10 @@ def make_record(
     clear = not letters.translate(None, _CLEAR)
     if not clear and ignored:
         letters = letters.translate(None, ignored)
-    found = Record(name, letters, said, place.path, circular, "", regions)
+    if circular or regions:
+        found: Record = Placed(name, letters, said, place.path, circular, "", regions)
+    else:
+        found = Record(name, letters, said, place.path)
     if not letters:
         raise InputError(f"{found.where}: is empty; give it a sequence or take it out")
     counts.records += 1
