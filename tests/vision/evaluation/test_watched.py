@@ -19,7 +19,7 @@ from infonoise_vision.data.options import Reading
 from infonoise_vision.evaluation import classifier as classifiers
 from infonoise_vision.evaluation.fid import moments
 from infonoise_vision.evaluation.watched import WatchedFrechet
-from infonoise_vision.methods.diffusion import conditioning_of
+from infonoise_vision.methods.conditioning import conditioning_of
 from infonoise_vision.methods.options import Objective
 from infonoise_vision.methods.watching import Watching
 

@@ -13,7 +13,8 @@ from infonoise_core.sampling.generate import generate
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.bound import LikelihoodBound
-from infonoise_vision.methods.diffusion import ImageTask, conditioning_of, make_task
+from infonoise_vision.methods.conditioning import conditioning_of
+from infonoise_vision.methods.diffusion import ImageTask, make_task
 from infonoise_vision.methods.options import Objective
 from infonoise_vision.models.conditions import (
     ClassPlanes,
@@ -22,11 +23,10 @@ from infonoise_vision.models.conditions import (
     Region,
     lower_half_hidden,
     make_condition,
-    null_space,
     region,
-    replaced,
 )
 from infonoise_vision.models.registry import NETWORKS, Inputs, make_network
+from infonoise_vision.sampling.completion import null_space, replaced
 from of_core.linear_gaussian import kl_to_posterior
 
 

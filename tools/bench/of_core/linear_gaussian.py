@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from infonoise_core.sampling.churn import constant_churn
 from infonoise_core.sampling.generate import generate
 from infonoise_core.sampling.grids import log_uniform_grid
-from infonoise_vision.models.conditions import Region, renoised
+from infonoise_vision.models.conditions import Region
+from infonoise_vision.sampling.completion import renoised
 
 CORRELATION, SEEN = 0.9, 1.5
 # Levels of Heun's solver.

@@ -88,7 +88,7 @@ def _trained(data: Path, parts: Parts, stages: str, seed: int, quick: bool, tick
     """A run of SECONDS; its steps are those that take as long, as some steps now say."""
     out = WORK / f"vision-stages-{stages}-{seed}{'-quick' if quick else ''}"
     if not (out / "done.json").exists():
-        steps = 20 if quick else round(SECONDS / _seconds(parts, stages))
+        steps = 20 if quick else round(SECONDS / step_seconds(parts, Objective(stages=stages)))
         comparisons.call(
             "infonoise-vision",
             ["train", str(data), "--out", str(out), "--stages", stages, "--schedule", "edm",
@@ -99,9 +99,9 @@ def _trained(data: Path, parts: Parts, stages: str, seed: int, quick: bool, tick
     return domain.open_run(out, "cpu")
 
 
-def _seconds(parts: Parts, stages: str, count: int = 6) -> float:
+def step_seconds(parts: Parts, objective: Objective, count: int = 6) -> float:
     """Processor time of one training step."""
-    options = ImageOptions(Objective(stages=stages))
+    options = ImageOptions(objective)
     task = DOMAIN.task(parts, options, 0)
     schedule = DOMAIN.schedules(parts, options)("edm", 1000)
     optimizer = torch.optim.AdamW(task.denoiser.parameters(), fused=True)

@@ -1,4 +1,4 @@
-"""infonoise-vision: the verbs of every domain, and prepare, export, import, inpaint and upscale."""
+"""infonoise-vision: the verbs of every domain, and its own, such as prepare and inpaint."""
 
 import sys
 

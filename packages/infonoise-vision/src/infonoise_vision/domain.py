@@ -18,7 +18,7 @@ from infonoise_core.app.trained import TrainedRun, open_trained, options_of, ref
 from infonoise_core.evaluation.schema import Evaluated
 from infonoise_core.schedules.fixed import Schedule
 from infonoise_core.schedules.registry import ScheduleContext
-from infonoise_vision.data.fingerprint import alike, describe, fingerprint
+from infonoise_vision.data.fingerprint import alike, describe, fingerprint, pair_channels
 from infonoise_vision.data.images import Parts, class_words
 from infonoise_vision.data.latents import refuse_other_code
 from infonoise_vision.evaluation.given.files import check_command, evaluate_files
@@ -144,7 +144,10 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         classes = len(images.get("classes", ()))
         objective = options_of(self, settings).objective
         kept = settings.get(theirs.KEY)
-        return denoiser_of(objective, (c, h, w), classes, 0, images.get("levels"), theirs=kept)
+        return denoiser_of(
+            objective, (c, h, w), classes, 0, images.get("levels"),
+            theirs=kept, pair=pair_channels(images),
+        )  # fmt: skip
 
     def samples(self, denoiser: nn.Module, data: Parts, options: ImageOptions) -> Samples:
         """A grid of generated images, or of held-out ones completed."""

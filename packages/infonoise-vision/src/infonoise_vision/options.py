@@ -31,6 +31,11 @@ class Prepare:
     """encode them by this autoencoder of Diffusers too, for train --latents"""
     bad_limit: int = 0
     """image files that may be unreadable or of another size; they are named and left out"""
+    pair: str | None = None
+    """a folder or archive with a picture of the same name for each image, which train --condition
+    pair is to draw it from"""
+    side_by_side: str | None = None
+    """files hold both, the image and such a picture: the half, left or right, that this is"""
     allow_large: bool = False
     """read pictures of any number of pixels; otherwise those above 179 megapixels are refused"""
     overwrite: bool = False

@@ -23,7 +23,10 @@ def run_prepare(config: Prepare) -> None:
             reporters[total].advance(1)
 
         large = config.allow_large
-        reading = Reading(config.size, config.limit, config.binarize, advance, bad, large)
+        reading = Reading(
+            config.size, config.limit, config.binarize, advance, bad, large,
+            pair=config.pair, side_by_side=config.side_by_side,
+        )  # fmt: skip
         train, held_out = prepare(
             config.data, config.out, reading, held_out=config.held_out, overwrite=config.overwrite
         )
@@ -35,6 +38,7 @@ def run_prepare(config: Prepare) -> None:
         f"{config.out}: {len(train)} images {'x'.join(map(str, train.shape))} of {train.name} and"
         f" {len(held_out)} held out, {train.levels or 'real-valued'}"
         f"{' grey levels' if train.levels else ''}{class_words(train.classes) or ', 0 classes'}"
+        f"{f', each with a pair of {train.pair_channels} channels' if train.pairs else ''}"
     )
     if bad.summary():
         print(bad.summary())

@@ -1,5 +1,6 @@
 """Which images a run was trained on, and whether others are the same ones."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ _APART = 0.25
 
 def describe(images: ImageSet, held_out: ImageSet) -> dict[str, Any]:
     """What was trained on, as plain values: for the settings of a run and for results."""
-    code = {} if images.code is None else {"latents": vars(images.code)}
+    code: dict[str, Any] = {} if images.code is None else {"latents": vars(images.code)}
+    if images.pairs is not None:
+        code["pair"] = {"channels": images.pairs.channels, "levels": images.pairs.levels}
     return {
         "name": images.name,
         "shape": list(images.shape),
@@ -29,18 +32,25 @@ def describe(images: ImageSet, held_out: ImageSet) -> dict[str, Any]:
     }
 
 
+def pair_channels(described: Mapping[str, Any]) -> int:
+    """Channels of the pairs of images that `describe` describes; 0 where there are none."""
+    return int(described.get("pair", {}).get("channels", 0))
+
+
 def fingerprint(images: ImageSet, held_out: ImageSet) -> str:
-    """A number of each of some images, evenly spaced through both parts; the same for any scale.
+    """A number of each of some images and pairs, evenly spaced, of both parts; of any scale.
 
     The number is the mean of the pixels, between -1 and 1, times a fixed pattern cos(i^2). Unlike a
     hash it hardly changes where another machine rounds a pixel otherwise.
     """
-    pattern = np.cos(np.arange(images.dim, dtype=np.float64) ** 2)
     numbers: list[float] = []
     for part in (images, held_out):
         rows = np.unique(np.linspace(0, len(part) - 1, _LOOKED_AT).round().astype(np.int64))
-        pixels = part.x0(rows).double().flatten(1).numpy() / part.scale
-        numbers += (pixels @ pattern / part.dim).tolist()
+        for values in (part.x0(rows), part.given(rows)):
+            if values is not None:
+                pixels = values.double().flatten(1).numpy() / part.scale
+                pattern = np.cos(np.arange(pixels.shape[1], dtype=np.float64) ** 2)
+                numbers += (pixels @ pattern / len(pattern)).tolist()
     return " ".join(f"{number:.5g}" for number in numbers)
 
 

@@ -19,37 +19,21 @@ from infonoise_vision.data.formats.source import (
     Labels,
     NewArray,
     Opened,
+    Paired,
     Pixels,
     Progress,
     Rows,
     Source,
     in_memory,
 )
+from infonoise_vision.data.latent_code import LatentCode
 from infonoise_vision.data.open import open_source
 from infonoise_vision.data.options import MIN_IMAGES, Reading, check_held_out
-from infonoise_vision.data.split import divide
+from infonoise_vision.data.pairs import Pairs, opened_pairs, read_pairs, unit_values
+from infonoise_vision.data.split import divide, refuse_void
 from infonoise_vision.data.thresholds import COLOURS, thresholded
 
 Index = int | slice | Sequence[int] | NDArray[np.int64] | Tensor
-
-
-@dataclass(frozen=True)
-class LatentCode:
-    """How latents were made of images: (z - shift) * scale of an autoencoder's z.
-
-    Attributes:
-        digest: Of the autoencoder.
-        grey: Whether the images are grey, and the autoencoder is for colours.
-    """
-
-    digest: str
-    shift: float
-    scale: float
-    grey: bool
-
-    def raw(self, x0: Tensor) -> Tensor:
-        """The autoencoder's z (n, ...) of latents."""
-        return x0 / self.scale + self.shift
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +49,7 @@ class ImageSet:
         classes: Class names; empty without labels.
         scale: What the model's values are multiplied with.
         code: Of latents, how they were made; None for images.
+        pairs: What each is drawn from; None where there is nothing beside them.
     """
 
     name: str
@@ -74,6 +59,7 @@ class ImageSet:
     classes: tuple[str, ...] = ()
     scale: float = 1.0
     code: LatentCode | None = None
+    pairs: Pairs | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 4:
@@ -113,19 +99,25 @@ class ImageSet:
 
         Discrete images: 2 * pixel / (levels - 1) - 1, so that they fill [-1, 1]; times `scale`.
         """
-        if isinstance(index, slice):
-            rows = np.arange(*index.indices(len(self)))
-        else:
-            rows = np.atleast_1d(np.asarray(index))
-        # Only these rows leave a mapped file.
-        pixels = torch.from_numpy(np.asarray(self.pixels[rows])).to(torch.float32)
-        unit = pixels if self.levels is None else pixels * 2 / (self.levels - 1) - 1
-        return self.scale * unit
+        rows = _rows(index, len(self))
+        return self.scale * unit_values(self.pixels, self.levels, rows)
+
+    def given(self, index: Index) -> Tensor | None:
+        """The pairs of these images, (b, c, h, w) times `scale`; None where there are none."""
+        if self.pairs is None:
+            return None
+        return self.scale * self.pairs.x0(_rows(index, len(self)))
+
+    @property
+    def pair_channels(self) -> int:
+        """Of a pair; 0 where there are none."""
+        return 0 if self.pairs is None else self.pairs.channels
 
     def take(self, rows: Rows) -> "ImageSet":
         """The images at `rows`, in that order."""
         labels = None if self.labels is None else self.labels[rows]
-        return replace(self, pixels=self.pixels[rows], labels=labels)
+        pairs = None if self.pairs is None else self.pairs.take(rows)
+        return replace(self, pixels=self.pixels[rows], labels=labels, pairs=pairs)
 
     def split(self, held_out: float | None = None, seed: int = 0) -> tuple["ImageSet", "ImageSet"]:
         """Training and held-out images: disjoint, in their old order, the same for one `seed`.
@@ -164,6 +156,12 @@ class Parts:
             refuse_void(self.train.name, len(self.held_out), held_out)
 
 
+def _rows(index: Index, n: int) -> NDArray[np.int64]:
+    if isinstance(index, slice):
+        return np.arange(*index.indices(n))
+    return np.atleast_1d(np.asarray(index))
+
+
 def class_words(classes: Sequence[str]) -> str:
     """The classes in a few words, with a comma before; nothing where there are none."""
     if not classes:
@@ -196,6 +194,8 @@ def load_images(
     limit: int | None = None,
     binarize: float | None = None,
     progress: Progress | None = None,
+    pair: str | None = None,
+    side_by_side: str | None = None,
 ) -> ImageSet:
     """The training images of `source`; see `open.open_source` and `Reading`.
 
@@ -204,8 +204,8 @@ def load_images(
     Raises:
         InputError: For whatever cannot be read, with the file or key at fault.
     """
-    reading = Reading(size, limit, binarize, progress)
-    return image_set(opened_enough(source).train, reading)
+    reading = Reading(size, limit, binarize, progress, pair=pair, side_by_side=side_by_side)
+    return image_set(opened_enough(source, reading).train, reading)
 
 
 def load_split(
@@ -231,7 +231,7 @@ def load_parts(
 ) -> Parts:
     """What `load_split` gives, and whether the source itself says which images are held out."""
     check_held_out(held_out)
-    opened = opened_enough(source)
+    opened = opened_enough(source, reading)
     train = image_set(opened.train, reading)
     if opened.held_out is None:
         return Parts(*train.split(held_out, seed), own_test=False)
@@ -240,9 +240,10 @@ def load_parts(
     return Parts(train, test, own_test=True)
 
 
-def opened_enough(source: str | Path | Opened | None) -> Opened:
-    """`open_source` of what is not open yet, with InputError for too few images."""
+def opened_enough(source: str | Path | Opened | None, reading: Reading) -> Opened:
+    """`open_source` of what is not open yet, with its pairs; InputError for too few images."""
     opened = source if isinstance(source, Opened) else open_source(source)
+    opened = opened_pairs(opened, reading)
     name = opened.train.name if isinstance(source, Opened) else source
     count = len(opened.train) + (0 if opened.held_out is None else len(opened.held_out))
     if count < MIN_IMAGES:
@@ -254,11 +255,17 @@ def image_set(source: Source, reading: Reading, new: NewArray = in_memory) -> Im
     """Read a source; `new` makes the array that image files are decoded into."""
     count = len(source)
     # Evenly spaced, so that sorted classes all stay in.
-    kept = min(count, reading.limit or count)
-    rows = np.arange(kept) * count // kept
+    wanted = min(count, reading.limit or count)
+    rows = np.arange(wanted) * count // wanted
     bad = BadRecords(0) if reading.bad is None else reading.bad
     with _as_large(reading.allow_large):
         pixels, levels, rows = source.read(rows, reading.size, new, reading.progress, bad)
+        pairs: Pairs | None = None
+        if isinstance(source, Paired):
+            known = replace(reading, bad=bad)
+            pairs, kept = read_pairs(source, rows, pixels.shape[2:], known, new)
+            if len(kept) < len(rows):
+                pixels, rows = pixels[kept], rows[kept]
     if len(rows) < MIN_IMAGES and bad.limit:
         raise InputError(f"{source.name}: {len(rows)} images can be read; {MIN_IMAGES} are needed")
     if reading.binarize is not None and (levels != 2 or pixels.shape[1] == COLOURS):
@@ -267,7 +274,7 @@ def image_set(source: Source, reading: Reading, new: NewArray = in_memory) -> Im
     classes = source.classes
     if reading.lone_class and labels is None and (lone := getattr(source, "lone", None)):
         labels, classes = np.zeros(len(rows), np.int64), (lone,)
-    return ImageSet(source.name, pixels, levels, labels, classes)
+    return ImageSet(source.name, pixels, levels, labels, classes, pairs=pairs)
 
 
 def _as_large(allow: bool) -> AbstractContextManager[None]:
@@ -279,20 +286,12 @@ def _as_large(allow: bool) -> AbstractContextManager[None]:
     return large_allowed()
 
 
-def refuse_void(name: str, own: int, held_out: float | None) -> None:
-    """InputError where a number to hold out is given, but the data have their own test images."""
-    if held_out is not None:
-        raise InputError(
-            f"--held-out {held_out:g}: {name} has {own} test images"
-            " of its own, which are held out; leave it out, or name the part to train on"
-        )
-
-
 def refuse_unlike(train: ImageSet, test: ImageSet) -> None:
     """InputError where one network cannot serve both."""
     for what, one, other in (
         ("shape", train.shape, test.shape),
         ("number of grey levels", train.levels, test.levels),
+        ("number of channels of pairs", train.pair_channels, test.pair_channels),
     ):
         if one != other:
             raise InputError(

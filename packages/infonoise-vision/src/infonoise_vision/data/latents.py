@@ -28,7 +28,8 @@ from infonoise_core.training.progress import progress
 from infonoise_vision.data.cache import cache_folder
 from infonoise_vision.data.formats.packed import is_packed
 from infonoise_vision.data.formats.source import CHUNK
-from infonoise_vision.data.images import ImageSet, LatentCode, Parts
+from infonoise_vision.data.images import ImageSet, Parts
+from infonoise_vision.data.latent_code import LatentCode
 
 # Of the numbers of all training latents.
 DEVIATION = 0.5

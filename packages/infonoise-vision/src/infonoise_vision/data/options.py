@@ -27,6 +27,8 @@ class Reading:
         allow_large: Read pictures of any number of pixels, which Pillow refuses from 179 million
             on.
         lone_class: Where there are no classes and all images lie in one folder, that is one.
+        pair: Where a picture of the same name beside each image is.
+        side_by_side: Each file holds two images, and this half, left or right, is the pair.
     """
 
     size: int | None = None
@@ -36,8 +38,11 @@ class Reading:
     bad: BadRecords | None = None
     allow_large: bool = False
     lone_class: bool = False
+    pair: str | None = None
+    side_by_side: str | None = None
 
     def __post_init__(self) -> None:
+        check_pair(self.pair, self.side_by_side)
         if self.size is not None and self.size < 1:
             raise InputError(
                 f"--size {self.size}: give the side of the square in pixels, 1 or more"
@@ -48,6 +53,20 @@ class Reading:
             raise InputError(
                 f"--binarize {self.binarize:g}: give a share of the brightest, from 0 to below 1"
             )
+
+
+def check_pair(pair: str | None, side_by_side: str | None) -> None:
+    """InputError for two ways to say what is beside images, and for a side that is none."""
+    if side_by_side not in (None, "left", "right"):
+        raise InputError(
+            f"--side-by-side {side_by_side}: give the half that images are drawn from, left or"
+            " right"
+        )
+    if pair is not None and side_by_side is not None:
+        raise InputError(
+            f"--pair {pair} --side-by-side {side_by_side}: pairs lie in files of their own or"
+            " beside the images; give one of them"
+        )
 
 
 def check_held_out(held_out: float | None) -> None:

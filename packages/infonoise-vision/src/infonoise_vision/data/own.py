@@ -14,6 +14,7 @@ from infonoise_vision.data.formats.arrays import Arrays
 from infonoise_vision.data.formats.npz import channels_first, grey_levels, real_numbers
 from infonoise_vision.data.formats.source import Labels, Opened, index_labels, named_labels
 from infonoise_vision.data.images import opened_enough
+from infonoise_vision.data.options import Reading
 from infonoise_vision.data.prepare import prepare_opened
 
 # How far real numbers may lie from whole ones to be bytes that were divided.
@@ -106,7 +107,8 @@ class Images:
             The folder.
         """
         out = Path(folder)
-        prepare_opened(opened_enough(self.opened), out, held_out=held_out, overwrite=overwrite)
+        opened = opened_enough(self.opened, Reading())
+        prepare_opened(opened, out, held_out=held_out, overwrite=overwrite)
         return out
 
 

@@ -12,22 +12,23 @@ from infonoise_core.reading import sha256_of
 from infonoise_vision.data.formats.packed import (
     FORMAT,
     MANIFEST_FILE,
+    PAIRS,
     PARTS,
     VERSION,
     is_packed,
     labels_file,
+    pairs_file,
     read_packed,
 )
-from infonoise_vision.data.formats.source import CHUNK, Bytes, Opened, Rows
+from infonoise_vision.data.formats.source import CHUNK, Bytes, Opened, Pixels, Rows
 from infonoise_vision.data.images import (
     ImageSet,
     image_set,
     opened_enough,
     refuse_unlike,
-    refuse_void,
 )
 from infonoise_vision.data.options import Reading, check_held_out
-from infonoise_vision.data.split import divide
+from infonoise_vision.data.split import divide, refuse_void
 
 
 def prepare(
@@ -53,9 +54,11 @@ def prepare(
     """
     _refuse_existing(out, overwrite)
     check_held_out(held_out)
+    reading = reading or Reading()
     return prepare_opened(
-        opened_enough(source), out, reading, held_out=held_out, seed=seed, overwrite=overwrite
-    )
+        opened_enough(source, reading), out, reading,
+        held_out=held_out, seed=seed, overwrite=overwrite,
+    )  # fmt: skip
 
 
 def prepare_opened(
@@ -109,6 +112,11 @@ def _fill(
             "bad": 0 if reading.bad is None else len(reading.bad),
         },
     }
+    if train.pairs is not None:
+        shapes = {
+            p: [len(r), *train.pairs.pixels.shape[1:]] for p, r in zip(PARTS, rows, strict=True)
+        }
+        manifest[PAIRS] = {"levels": train.pairs.levels, "parts": shapes}
     write_json(folder / MANIFEST_FILE, manifest)
     scratch.clear()
 
@@ -117,7 +125,8 @@ def _files(folder: Path) -> list[Path]:
     """Those of the prepared set, without scratch."""
     parts = (folder / f"{part}.npy" for part in PARTS)
     labels = (labels_file(folder, part) for part in PARTS)
-    return [file for file in (*parts, *labels) if file.is_file()]
+    pairs = (pairs_file(folder, part) for part in PARTS)
+    return [file for file in (*parts, *labels, *pairs) if file.is_file()]
 
 
 class _Scratch:
@@ -138,17 +147,20 @@ class _Scratch:
 
 
 def _write(folder: Path, part: str, images: ImageSet, rows: Rows) -> None:
-    pixels = open_memmap(
-        folder / f"{part}.npy",
-        mode="w+",
-        dtype=images.pixels.dtype,
-        shape=(len(rows), *images.shape),
-    )
-    for start in range(0, len(rows), CHUNK):
-        pixels[start : start + CHUNK] = images.pixels[rows[start : start + CHUNK]]
-    pixels.flush()
+    _copied(folder / f"{part}.npy", images.pixels, rows)
+    if images.pairs is not None:
+        _copied(pairs_file(folder, part), images.pairs.pixels, rows)
     if images.labels is not None:
         np.save(labels_file(folder, part), images.labels[rows])
+
+
+def _copied(file: Path, taken: Pixels, rows: Rows) -> None:
+    """The images (n, c, h, w) at `rows`, in a file."""
+    shape = (len(rows), *taken.shape[1:])
+    pixels = open_memmap(file, mode="w+", dtype=taken.dtype, shape=shape)
+    for start in range(0, len(rows), CHUNK):
+        pixels[start : start + CHUNK] = taken[rows[start : start + CHUNK]]
+    pixels.flush()
 
 
 def _refuse_existing(out: Path, overwrite: bool) -> None:

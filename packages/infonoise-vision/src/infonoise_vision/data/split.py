@@ -21,6 +21,15 @@ def target(name: str, n: int, held_out: float | None) -> int:
     return int(held_out)
 
 
+def refuse_void(name: str, own: int, held_out: float | None) -> None:
+    """InputError where a number to hold out is given, but the data have their own test images."""
+    if held_out is not None:
+        raise InputError(
+            f"--held-out {held_out:g}: {name} has {own} test images"
+            " of its own, which are held out; leave it out, or name the part to train on"
+        )
+
+
 def divide(name: str, pixels: Pixels, held_out: float | None, seed: int) -> tuple[Rows, Rows]:
     """Rows (k,) to train on and rows (n - k,) to hold out, ascending, the same for one seed.
 

@@ -65,8 +65,11 @@ def birth_costs(
         for start in range(0, len(x0), _CHUNK):
             part, true = noisy[start : start + _CHUNK], x0[start : start + _CHUNK]
             sigma = model.births[k].expand(len(part))
-            network = model(part.to(device), sigma).cpu()
-            newborn = newborn_mean(model, part.to(device), k).cpu()
+            beside = images.given(rows[start : start + _CHUNK])
+            given = None if beside is None else beside.to(device)
+            condition = {} if given is None else {"given": given}
+            network = model(part.to(device), sigma, **condition).cpu()
+            newborn = newborn_mean(model, part.to(device), k, given).cpu()
             errors = [
                 (split(made)[1] - split(true)[1]).square().flatten(1).sum(1)
                 for made in (newborn, network)
@@ -83,16 +86,19 @@ def birth_costs(
     return costs
 
 
-def newborn_mean(model: StagedDenoiser, noisy: Tensor, level: int) -> Tensor:
+def newborn_mean(
+    model: StagedDenoiser, noisy: Tensor, level: int, given: Tensor | None = None
+) -> Tensor:
     """(n, c, h, w) whose details are the newborn Gaussian's posterior mean, given `noisy` ones.
 
     Args:
         noisy: (n, c, h, w) at the level of the birth.
         level: How often they are halved already.
+        given: (n, g, h', w') pairs, at the full side.
     """
     rough, details = split(noisy)
     silent = torch.zeros(len(noisy), details.shape[1] * details.shape[2], *details.shape[3:])
-    _, mean = split(model.born(rough, level, silent.to(noisy)))
+    _, mean = split(model.born(rough, level, silent.to(noisy), given))
     left = model.covariances[level]
     noise = torch.eye(len(left), device=left.device) * model.births[level].square()
     gain = torch.linalg.solve(left + noise, left).T

@@ -19,7 +19,7 @@ from infonoise_vision.evaluation.bound import (
 from infonoise_vision.evaluation.energy import energy_distance
 from infonoise_vision.evaluation.options import LIMIT
 from infonoise_vision.evaluation.watched import WatchedFrechet
-from infonoise_vision.methods.diffusion import conditioning_of
+from infonoise_vision.methods.conditioning import conditioning_of
 from infonoise_vision.methods.options import Objective
 from infonoise_vision.methods.watching import SOLVER, Watching
 

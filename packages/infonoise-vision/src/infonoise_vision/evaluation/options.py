@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from tyro.conf import OmitArgPrefixes
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from infonoise_core.errors import InputError
+from infonoise_core.sampling.options import SamplerConfig
 from infonoise_vision.sampling.options import Guiding
 
 # Held-out images of the bound: it is computed at every evaluation, and with so many its error is a
@@ -31,6 +32,9 @@ class EvaluateExtras:
     nearest: bool = False
     """how near generated images are to those of training, beside held-out ones: whether a network
     copies"""
+    best_of: int = 4
+    """of a run with --condition pair: images of each input, of which the nearest to the true one
+    and how far they lie apart are measured"""
     complete: str | None = None
     """of a run without --condition: hidden-half, hidden-box or superres, to be completed"""
     method: str | None = None
@@ -53,6 +57,10 @@ class EvaluateExtras:
         if self.against is None and (self.binarize is not None or self.save_reference is not None):
             option = "--binarize" if self.binarize is not None else "--save-reference"
             raise InputError(f"{option}: is for images that are compared --against others")
+        if self.best_of < 1:
+            raise InputError(f"--best-of {self.best_of}: give at least 1")
+        if self.complete == "pair":
+            raise InputError("--complete pair: nothing can be completed from a pair; train with it")
         if self.complete == "label":
             raise InputError("--complete label: a class cannot be completed from; train with it")
 
@@ -79,3 +87,31 @@ class ProfileExtras:
             raise InputError(f"{' and '.join(f'--{name}' for name in asked)}: give one of them")
         if self.draws < 2:
             raise InputError(f"--draws {self.draws}: give at least 2, to know the error")
+
+
+@dataclass(frozen=True)
+class Translate:
+    """Draw images from pictures, by a run trained with --condition pair."""
+
+    run: Positional[Path]
+    """the --out of a train command with --condition pair"""
+    pictures: Positional[tuple[Path, ...]]
+    """images or folders of images, such as the pairs were that it was trained with"""
+    out: Path
+    """NAME.png for one grid with each picture before its images, any other name for a folder"""
+    samples: Annotated[int, arg(aliases=["--n"])] = 1
+    """images for each picture"""
+    target: Path | None = None
+    """what they should be, an image or a folder of the same names: how far they are from that, and
+    the nearest of --samples, is printed"""
+    label: str | None = None
+    """name or number of a class, for a run that knows classes"""
+    overwrite: bool = False
+    """replace what is at --out"""
+    sampler: OmitArgPrefixes[SamplerConfig] = field(
+        default_factory=lambda: SamplerConfig(grid="karras")
+    )
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise InputError(f"--samples {self.samples}: give at least 1")

@@ -26,6 +26,8 @@ from infonoise_vision.evaluation.measures import (
 )
 from infonoise_vision.evaluation.nearest import nearest_rows
 from infonoise_vision.evaluation.options import LIMIT, EvaluateExtras
+from infonoise_vision.evaluation.pairs import LIMIT as PAIRED
+from infonoise_vision.evaluation.pairs import drawn_again, pair_information, pair_table
 from infonoise_vision.models.conditions import Condition, make_condition
 from infonoise_vision.sampling.options import Guiding
 from infonoise_vision.sampling.trained import ImageRun
@@ -82,7 +84,10 @@ def evaluate(run: ImageRun, parts: Parts, command: EvaluateOptions) -> Evaluated
     if extras.guiding != Guiding():
         settings["guiding"] = asdict(extras.guiding)
     generated = Table("generated", "generated images", (VALUE, REAL), rows, settings)
-    return Evaluated([bound, generated], notes=notes)
+    tables = [bound, generated]
+    if run.objective.condition == "pair":
+        tables.append(_pairs(run, parts, chosen, drawn, command, classifier))
+    return Evaluated(tables, notes=notes)
 
 
 def check_cache(folder: Path | None) -> None:
@@ -161,6 +166,30 @@ def _draw(run: ImageRun, sampler: SamplerConfig, chosen: Plan, completion: Compl
             run, chosen, sampler, reporter,
             condition=completion.condition, method=completion.method, rounded=True,
         )  # fmt: skip
+
+
+def _pairs(
+    run: ImageRun,
+    parts: Parts,
+    chosen: Plan,
+    first: Drawn,
+    command: EvaluateOptions,
+    classifier: Classifier | None,
+) -> Table:
+    """Of a run that draws images from their pairs: several of each, and what pairs say of them."""
+    extras: EvaluateExtras = command.options
+    information = None
+    if "withheld" in (null := run.null()):
+        part = fixed_part(parts.held_out, extras.bound_images)
+        hidden = {"withheld": null["withheld"]}
+        information = pair_information(
+            run.denoiser, part, parts.train, run.objective.span, run.conditioning, hidden
+        )
+    with progress(min(PAIRED, first.n) * (extras.best_of - 1), "draw again") as reporter:
+        drawn, truth = drawn_again(run, chosen, first, command.sampler, extras.best_of, reporter)
+    return pair_table(
+        drawn, truth, information, None if classifier is None else classifier.features_of
+    )
 
 
 def _drawn_rows(run: ImageRun, drawn: Drawn, judges: Judges) -> list[Row]:

@@ -24,15 +24,16 @@ from infonoise_vision.data.priors import (
     level_values,
     pixel_profile,
 )
+from infonoise_vision.methods.conditioning import condition_of
 from infonoise_vision.methods.options import Objective
 from infonoise_vision.models import augment
 from infonoise_vision.models.conditions import (
     Condition,
     ConditionedDenoiser,
     ConditionedSymbols,
-    make_condition,
 )
 from infonoise_vision.models.haar import stages_of
+from infonoise_vision.models.pairs import PAIR_DATA, PairPlanes
 from infonoise_vision.models.registry import Inputs, make_network
 from infonoise_vision.models.staged import StagedDenoiser
 from infonoise_vision.models.symbols import SymbolDenoiser, outputs, symbol_losses
@@ -42,7 +43,10 @@ from infonoise_vision.models.theirs import SCHEDULER, Scheduled, is_theirs, sett
 def load(objective: Objective, data: str) -> Parts:
     """Training and held-out images, the same ones for the same data."""
     lone = objective.conditional
-    reading = Reading(objective.size, binarize=objective.binarize, lone_class=lone)
+    reading = Reading(
+        objective.size, binarize=objective.binarize, lone_class=lone,
+        pair=objective.pair, side_by_side=objective.side_by_side,
+    )  # fmt: skip
     parts = load_parts(data, reading, objective.held_out)
     if objective.latents is not None:
         parts = in_latents(parts, objective.latents, data)
@@ -83,12 +87,12 @@ def make_task(objective: Objective, images: ImageSet, seed: int) -> "ImageTask":
             f"{images.name}: has no labels for --conditional; give classes as subfolders, or"
             " labels as the format has them"
         )
-    classes = len(images.classes)
+    condition = condition_of(objective, images.shape, len(images.classes), images.pair_channels)
     denoiser = fresh_denoiser(objective, images, seed)
     return ImageTask(
         images, denoiser, weight_of(objective),
         conditional=objective.conditional, label_dropout=objective.label_dropout,
-        augment=objective.augment, condition=condition_of(objective, images.shape, classes),
+        augment=objective.augment, condition=condition,
         condition_dropout=objective.condition_dropout, symbols=objective.symbols,
     )  # fmt: skip
 
@@ -103,40 +107,9 @@ def fresh_denoiser(objective: Objective, images: ImageSet, seed: int) -> nn.Modu
     if objective.symbols:
         frequencies = level_frequencies(images).reshape(*images.shape, -1)
     return denoiser_of(
-        objective, images.shape, len(images.classes), seed, images.levels, frequencies
-    )
-
-
-def condition_of(
-    objective: Objective, shape: tuple[int, int, int], classes: int
-) -> Condition | None:
-    """What is known of images of `shape` (c, h, w) with that many classes; None for nothing."""
-    if objective.condition is None:
-        return None
-    return make_condition(objective.condition, shape, objective.factor, classes)
-
-
-def conditioning_of(
-    objective: Objective, images: ImageSet, rows: np.ndarray, seed: int = 0
-) -> dict[str, Tensor]:
-    """What the denoiser is given beside the images at `rows` (n,), the same for one seed.
-
-    Returns:
-        label: (n,) true classes.
-        given, known: What is known of the images, as `Condition.observe` has it.
-        given_noise: The shape of given, unit noise, where the condition is noised.
-    """
-    inputs: dict[str, Tensor] = {}
-    label = None if images.labels is None else torch.from_numpy(images.labels[rows])
-    if objective.conditional and label is not None:
-        inputs["label"] = label
-    condition = condition_of(objective, images.shape, len(images.classes))
-    if condition is not None:
-        rng = torch.Generator().manual_seed(seed)
-        inputs |= condition.observe(images.x0(rows), label, rng)
-        if objective.condition_noise:
-            inputs["given_noise"] = condition.noise(inputs["given"], rng)
-    return inputs
+        objective, images.shape, len(images.classes), seed, images.levels, frequencies,
+        pair=images.pair_channels,
+    )  # fmt: skip
 
 
 def denoiser_of(
@@ -147,6 +120,7 @@ def denoiser_of(
     levels: int | None = None,
     frequencies: Tensor | None = None,
     theirs: Mapping[str, Any] | None = None,
+    pair: int = 0,
 ) -> nn.Module:
     """A fresh denoiser of images of `shape` (c, h, w) with that many classes, used or not.
 
@@ -154,6 +128,7 @@ def denoiser_of(
         levels: Grey levels of the images, for a head of symbols.
         frequencies: (c, h, w, levels) its prior, where it does not come with weights.
         theirs: Settings of a network of Diffusers, where a run has kept them.
+        pair: Channels of what lies beside each image, 0 for nothing.
     """
     if is_theirs(objective.network):
         theirs = theirs or settings_of(objective.network)
@@ -166,21 +141,24 @@ def denoiser_of(
         network_format=objective.network_format,
         theirs=theirs,
     )
-    condition = condition_of(objective, shape, classes)
+    condition = condition_of(objective, shape, classes, pair)
+    pair_data = PAIR_DATA * objective.scale
+    given_data = pair_data if isinstance(condition, PairPlanes) else None
     if condition is not None:
         # One plane more says where the condition is given.
         inputs = replace(inputs, given=condition.channels + 1)
     std, unit, noise = objective.std, objective.unit, objective.condition_noise
     if objective.staged:
         network = seeded_network(objective.network, inputs, seed)
-        return StagedDenoiser(network, shape, stages_of(objective.stages, shape), unit)
+        halvings, pair = stages_of(objective.stages, shape), 0 if condition is None else pair
+        return StagedDenoiser(network, shape, halvings, unit, pair, pair_data)
     if not objective.symbols:
         network = seeded_network(objective.network, inputs, seed)
         if theirs is not None and theirs.get(SCHEDULER):
             return Scheduled(network, theirs)
         if condition is None:
             return EDMDenoiser(network, std, unit)
-        return ConditionedDenoiser(network, std, noise, unit)
+        return ConditionedDenoiser(network, std, noise, unit, given_data)
     if levels is None:
         raise InputError("--head symbols: the images are real numbers; give --head edm")
     inputs = replace(inputs, given=inputs.given + shape[0], outputs=outputs(shape, levels))
@@ -188,7 +166,9 @@ def denoiser_of(
     scales = {"sigma_data": std, "scale": objective.scale, "unit": unit}
     if condition is None:
         return SymbolDenoiser(network, shape, levels, frequencies, **scales)
-    return ConditionedSymbols(network, shape, levels, frequencies, noise=noise, **scales)
+    return ConditionedSymbols(
+        network, shape, levels, frequencies, noise=noise, given_data=given_data, **scales
+    )
 
 
 def _check_theirs(objective: Objective, theirs: Mapping[str, Any]) -> None:
@@ -223,6 +203,12 @@ def make_denoiser(
 ) -> EDMDenoiser:
     """A freshly initialised denoiser of images of `shape` (c, h, w), the same for one seed."""
     return EDMDenoiser(seeded_network(network, inputs or Inputs(shape), seed), sigma_data)
+
+
+def _few(images: ImageSet) -> bool:
+    """Whether images, or what lies beside them, have too few grey levels to be resampled."""
+    levels = [images.levels] + ([] if images.pairs is None else [images.pairs.levels])
+    return any(number is not None and number <= FEW_LEVELS for number in levels)
 
 
 class ImageTask:
@@ -260,10 +246,13 @@ class ImageTask:
         return len(self.images)
 
     def batch(self, index: np.ndarray) -> Batch:
-        x0 = self.images.x0(index)
-        if self.images.labels is None or not (self.conditional or self.condition):
-            return Batch(x0)
-        return Batch(x0, {"label": torch.from_numpy(self.images.labels[index])})
+        x0, beside = self.images.x0(index), {}
+        if self.images.labels is not None and (self.conditional or self.condition):
+            beside["label"] = torch.from_numpy(self.images.labels[index])
+        given = self.images.given(index) if isinstance(self.condition, PairPlanes) else None
+        if given is not None:
+            beside["pair"] = given
+        return Batch(x0, beside)
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
         batch = self.vary(batch)
@@ -277,7 +266,7 @@ class ImageTask:
         From the global generator, which the loop seeds for every micro-batch: `batch` is called
         before that.
         """
-        x0, label = batch.x0, batch.condition.get("label")
+        x0, label, pair = batch.x0, batch.condition.get("label"), batch.condition.get("pair")
         condition: dict[str, Tensor] = {}
         n, device = len(x0), x0.device
         if self.conditional and label is not None:
@@ -286,12 +275,12 @@ class ImageTask:
                 withheld = torch.rand(n, device=device) < self.label_dropout
                 condition["label"] = label.masked_fill(withheld, len(self.images.classes))
         if self.augment:
-            few = self.images.levels is not None and self.images.levels <= FEW_LEVELS
-            transforms = augment.draw(n, self.augment, exact=few, device=device)
+            transforms = augment.draw(n, self.augment, exact=_few(self.images), device=device)
             x0 = augment.apply(x0, transforms)
+            pair = None if pair is None else augment.apply(pair, transforms)
             condition["augment"] = transforms.label()
         if self.condition is not None:
-            condition |= self.condition.observe(x0, label)
+            condition |= self.condition.observe(x0, label, pair=pair)
             condition["given_noise"] = self.condition.noise(condition["given"])
             if self.condition_dropout:
                 condition["withheld"] = torch.rand(n, device=device) < self.condition_dropout

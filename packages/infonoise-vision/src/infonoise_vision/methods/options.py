@@ -7,7 +7,7 @@ from pathlib import Path
 from tyro.conf import OmitArgPrefixes
 
 from infonoise_core.errors import InputError
-from infonoise_vision.data.options import check_held_out
+from infonoise_vision.data.options import check_held_out, check_pair
 from infonoise_vision.methods.watching import Watching
 from infonoise_vision.models.options import check_condition, check_network, check_noise
 
@@ -67,11 +67,17 @@ class Objective:
     augment: float = 0.0
     """probability of each of EDM's augmentations, such as 0.12"""
     condition: str | None = None
-    """what is known of each image: hidden-half, hidden-box (all but that), superres or label"""
+    """what is known of each image: hidden-half, hidden-box (all but that), superres, label, or
+    pair: a picture beside it"""
     condition_noise: float = 0.0
     """noise of the condition, relative to the image's: 0 none, 1 joint diffusion"""
     condition_dropout: float = 0.1
     """share of examples whose condition is withheld, for guidance and the information gap"""
+    pair: str | None = None
+    """pair: a folder or archive with a picture of the same name for each image (which data of
+    prepare --pair and .npz have already)"""
+    side_by_side: str | None = None
+    """pair: files hold both, and the half that is known is left or right"""
     factor: int = 4
     """superres: side of the cells whose means are known"""
     latents: Path | None = None
@@ -103,6 +109,7 @@ class Objective:
                 " latents; leave --augment out"
             )
         check_condition(self.condition)
+        self._check_pair()
         check_noise(self.condition_noise)
         check_held_out(self.held_out)
         check_network(self.network)
@@ -159,6 +166,21 @@ class Objective:
         """Whether low noise counts for more in the loss."""
         return self.weight == "edm" or (self.weight is None and not self.symbols)
 
+    def _check_pair(self) -> None:
+        check_pair(self.pair, self.side_by_side)
+        if self.condition == "pair":
+            if self.latents is not None:
+                raise InputError(
+                    "--condition pair --latents: pairs are pictures and not latents; leave one of"
+                    " them out"
+                )
+            return
+        for option, value in (("pair", self.pair), ("side-by-side", self.side_by_side)):
+            if value is not None:
+                raise InputError(
+                    f"--{option} {value}: says what --condition pair is; give that as well"
+                )
+
     def _check_stages(self) -> None:
         if self.stages not in ("none", "auto") and not self.stages.isdecimal():
             raise InputError(f"--stages {self.stages}: give none, auto or a number of halvings")
@@ -166,10 +188,15 @@ class Objective:
             raise InputError(f"--birth-nats {self.birth_nats:g}: give a number above 0")
         if not self.staged:
             return
-        if self.condition is not None:
+        if self.condition not in (None, "pair"):
             raise InputError(
-                f"--stages {self.stages} --condition {self.condition}: a condition is not learned"
-                " in stages yet; leave one of them out (inpaint and upscale do without)"
+                f"--stages {self.stages} --condition {self.condition}: that is not learned in"
+                " stages yet, pair alone is; leave one of them out (inpaint and upscale do without)"
+            )
+        if self.condition is not None and self.condition_noise:
+            raise InputError(
+                f"--stages {self.stages} --condition-noise {self.condition_noise:g}: in stages a"
+                " pair is never noised; leave it out"
             )
         if self.weight not in (None, "edm"):
             raise InputError(f"--weight {self.weight}: with --stages the weight is edm's")

@@ -58,6 +58,7 @@ def make_staged_task(objective: Objective, images: ImageSet, seed: int) -> Stage
     return StagedTask(
         images, denoiser, plain.weight, conditional=plain.conditional,
         label_dropout=plain.label_dropout, augment=plain.augment,
+        condition=plain.condition, condition_dropout=plain.condition_dropout,
     )  # fmt: skip
 
 

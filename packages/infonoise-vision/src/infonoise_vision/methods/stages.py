@@ -10,6 +10,7 @@ from torch.nn import functional
 from infonoise_core.errors import InputError
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.models.haar import coarse, split, stages_of
+from infonoise_vision.models.pairs import coefficients_at, reflected
 from infonoise_vision.models.staged import FILTER, Birth
 
 # Images that bands are measured on.
@@ -39,7 +40,8 @@ def births_of(images: ImageSet, stages: str, nats: float, span: tuple[float, flo
     births: list[Birth] = []
     for k in range(stages_of(stages, images.shape)):
         rough, details = split(coarse(x0, k))
-        band = Band(rough, details)
+        given = images.given(rows)
+        band = Band(rough, details, None if given is None else coefficients_at(given, k))
         floor = max(_TIMES * float(details.square().mean().sqrt()), 1.05 * sigma_min)
         level = band.level_for(nats, floor)
         level = max(level, 1.05 * births[-1].level if births else 0.0)
@@ -58,27 +60,30 @@ class Band:
     Args:
         rough: (n, c, h, w) coarse parts.
         details: (n, 3, c, h, w) of the band.
+        beside: (n, 4 g, h, w) coefficients of what images are drawn from, which is never noised.
 
     Attributes:
         places: Of one image.
     """
 
-    def __init__(self, rough: Tensor, details: Tensor) -> None:
+    def __init__(self, rough: Tensor, details: Tensor, beside: Tensor | None = None) -> None:
         n, self.channels, h, w = rough.shape
         self.places = h * w
         self.coarse_rms = rough.square().mean().sqrt()
         self.detail_rms = details.square().mean((0, 2, 3, 4)).sqrt().clamp_min(1e-6)
         flat = details.flatten(1, 2)
-        size = self.channels * FILTER**2
-        both = size + flat.shape[1] * FILTER**2
+        known = rough[:, :0] if beside is None else beside
+        # What is not noised, the noisy coarse part, and the noisy details themselves.
+        sizes = [part.shape[1] * FILTER**2 for part in (known, rough, flat)]
+        every = sum(sizes)
         inner, cross, own = (
-            torch.zeros(both, both, dtype=torch.float64),
-            torch.zeros(both, flat.shape[1], dtype=torch.float64),
+            torch.zeros(every, every, dtype=torch.float64),
+            torch.zeros(every, flat.shape[1], dtype=torch.float64),
             torch.zeros(flat.shape[1], flat.shape[1], dtype=torch.float64),
         )
         for start in range(0, n, 128):
             rows = slice(start, start + 128)
-            seen = torch.cat([_neighbours(rough[rows]), _neighbours(flat[rows])], 1)
+            seen = torch.cat([_neighbours(part[rows]) for part in (known, rough, flat)], 1)
             seen = seen.transpose(0, 1).flatten(1)
             target = flat[rows].flatten(2).transpose(0, 1).flatten(1)
             inner += (seen @ seen.T).to(torch.float64)
@@ -86,12 +91,15 @@ class Band:
             own += (target @ target.T).to(torch.float64)
         count = n * self.places
         self._inner, self._cross, self._own = inner / count, cross / count, own / count
-        self._size = size
+        self._known, self._size = sizes[0], sizes[0] + sizes[1]
 
     def newborn(self, level: float) -> tuple[Tensor, Tensor]:
-        """The best filter (3 c, c 25) of coarse neighbours at noise `level`, and what it leaves."""
+        """The best filter of coarse neighbours at noise `level`, and what it leaves.
+
+        Weights (3 c, 4 g 25 + c 25), those of what images are drawn from first.
+        """
         inner = self._inner[: self._size, : self._size]
-        return _regressed(inner, self._cross[: self._size], self._own, level)
+        return _regressed(inner, self._cross[: self._size], self._own, level, self._known)
 
     def shortfall(self, level: float) -> float:
         """Nats that a birth at `level` loses to the best linear denoiser of the band.
@@ -102,7 +110,7 @@ class Band:
         _, left = self.newborn(level)
         eye = torch.eye(len(left), dtype=torch.float64) * level**2
         newborn = float(torch.trace(torch.linalg.solve(left + eye, left)))
-        _, error = _regressed(self._inner, self._cross, self._own, level)
+        _, error = _regressed(self._inner, self._cross, self._own, level, self._known)
         return self.places * (newborn - float(torch.trace(error)) / level**2) / 2
 
     def level_for(self, nats: float, floor: float) -> float:
@@ -115,22 +123,33 @@ class Band:
     def birth(self, level: float) -> Birth:
         """How the band is born at a level."""
         weights, left = self.newborn(level)
-        filters = weights.reshape(-1, self.channels, FILTER, FILTER).to(torch.float32)
-        covariance = (left + left.T) / 2
-        return Birth(level, self.coarse_rms, self.detail_rms, filters, covariance.to(torch.float32))
+        shaped = weights.to(torch.float32).reshape(len(weights), -1, FILTER, FILTER)
+        beside, filters = shaped.tensor_split([self._known // FILTER**2], 1)
+        covariance = ((left + left.T) / 2).to(torch.float32)
+        return Birth(
+            level, self.coarse_rms, self.detail_rms, filters, covariance,
+            beside if self._known else None,
+        )  # fmt: skip
 
 
 def _neighbours(x: Tensor) -> Tensor:
     """(n, c, h, w) -> (n, c 25, h w), each place's neighbours, reflected at the edges."""
-    edge = FILTER // 2
-    padded = functional.pad(x, (edge,) * 4, mode="reflect")
-    return functional.unfold(padded, FILTER)
+    if not x.shape[1]:
+        return x.flatten(2)
+    return functional.unfold(reflected(x, FILTER), FILTER)
 
 
-def _regressed(inner: Tensor, cross: Tensor, own: Tensor, level: float) -> tuple[Tensor, Tensor]:
-    """Weights (targets, features) on features that noise `level` is added to, and what is left."""
-    ridge = level**2 + _RIDGE * float(inner.diagonal().mean())
-    noisy = inner + torch.eye(len(inner), dtype=torch.float64) * ridge
+def _regressed(
+    inner: Tensor, cross: Tensor, own: Tensor, level: float, known: int
+) -> tuple[Tensor, Tensor]:
+    """Weights (targets, features) on features that noise is added to, and what is left.
+
+    Args:
+        known: Of the features, the first so many are not noised.
+    """
+    ridge = torch.full((len(inner),), _RIDGE * float(inner.diagonal().mean()), dtype=torch.float64)
+    ridge[known:] += level**2
+    noisy = inner + torch.diag(ridge)
     weights = torch.linalg.solve(noisy, cross).T
     left = own - weights @ cross
     return weights, left

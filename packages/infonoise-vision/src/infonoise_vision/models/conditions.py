@@ -1,4 +1,4 @@
-"""What is known of an image while the rest is drawn: a region, a coarse image, or its class.
+"""What is known of an image while the rest is drawn: a region, coarse image, class or pair.
 
 One knob covers the usual estimators (Batzolis et al. 2021, arXiv 2111.13606): beside the image x
 at noise level sigma the network sees the condition y at a level of its own, c sigma.  c = 0: y is
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infonoise_core.errors import InputError
-from infonoise_core.processes.denoiser import Denoiser, EDMDenoiser
+from infonoise_core.processes.denoiser import EDMDenoiser
 from infonoise_vision.models.options import check_condition
+from infonoise_vision.models.pairs import PairPlanes
 from infonoise_vision.models.symbols import SymbolDenoiser
 
 Shape = tuple[int, int, int]
@@ -34,9 +35,19 @@ class Condition(Protocol):
     channels: int
 
     def observe(
-        self, x0: Tensor, label: Tensor | None = None, generator: torch.Generator | None = None
+        self,
+        x0: Tensor,
+        label: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        pair: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """What the denoiser is given of y.
+
+        Args:
+            x0: (n, c, h, w) images.
+            label: (n,) their classes.
+            generator: What regions are drawn by.
+            pair: (n, channels, h, w) what lies beside them, of which y may be.
 
         Returns:
             given: (n, channels, h, w), y as planes.
@@ -57,8 +68,9 @@ class Region:
         self.channels, self.box = shape[0], box
 
     def observe(
-        self, x0: Tensor, label: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> dict[str, Tensor]:
+        self, x0: Tensor, label: Tensor | None = None, generator: torch.Generator | None = None,
+        pair: Tensor | None = None,
+    ) -> dict[str, Tensor]:  # fmt: skip
         n, _, h, w = x0.shape
         if not self.box:
             known = lower_half_hidden(h, w, x0.device).to(x0).expand(n, 1, h, w)
@@ -90,8 +102,9 @@ class Coarse:
         self.channels, self.factor = shape[0], factor
 
     def observe(
-        self, x0: Tensor, label: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> dict[str, Tensor]:
+        self, x0: Tensor, label: Tensor | None = None, generator: torch.Generator | None = None,
+        pair: Tensor | None = None,
+    ) -> dict[str, Tensor]:  # fmt: skip
         return {"given": self.enlarge(functional.avg_pool2d(x0, self.factor))}
 
     def noise(self, given: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -115,8 +128,9 @@ class ClassPlanes:
         self.channels = classes
 
     def observe(
-        self, x0: Tensor, label: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> dict[str, Tensor]:
+        self, x0: Tensor, label: Tensor | None = None, generator: torch.Generator | None = None,
+        pair: Tensor | None = None,
+    ) -> dict[str, Tensor]:  # fmt: skip
         if label is None:
             raise InputError("a run with --condition label needs the class of every image")
         rows = functional.one_hot(label, self.channels).to(x0)
@@ -130,8 +144,10 @@ class ClassPlanes:
         raise InputError("a class is no linear part of an image: it cannot be projected on")
 
 
-def make_condition(kind: str, shape: Shape, factor: int, classes: int) -> Condition:
-    """The condition of that name for images of `shape` (c, h, w)."""
+def make_condition(kind: str, shape: Shape, factor: int, classes: int, pair: int = 0) -> Condition:
+    """The condition of that name for images of `shape` (c, h, w), with pairs of `pair` channels."""
+    if kind == "pair":
+        return PairPlanes(pair)
     if kind == "superres":
         return Coarse(shape, factor)
     if kind == "label":
@@ -156,13 +172,13 @@ class _Conditioned(nn.Module):
     """Before a denoiser in the order of bases: gives it y as planes, at c sigma.
 
     Attributes:
-        noise: c.  The network gets y, scaled to about unit variance, and a plane that says
-            where it is given.  Known pixels of x add nothing to y and are not looked at;
-            in the result they are those of y, so no error is counted there.
+        noise: c.  The network gets y, scaled to about unit variance by `given_data`, its standard
+            deviation, and a plane that says where it is given.  Known pixels of x add nothing to y
+            and are not looked at; in the result they are those of y, so no error is counted there.
     """
 
     noise: float
-    sigma_data: float
+    given_data: float
 
     def forward(
         self,
@@ -190,7 +206,7 @@ class _Conditioned(nn.Module):
             raise InputError(f"this network was trained with a condition: give the {missing}")
         level = (self.noise * sigma.to(torch.float32)).reshape(-1, 1, 1, 1)
         seen = given if given_noise is None else given + level * given_noise
-        seen = seen / (level.square() + self.sigma_data**2).sqrt()
+        seen = seen / (level.square() + self.given_data**2).sqrt()
         shown = seen.new_ones(len(x), 1, *x.shape[2:]) if known is None else known
         if withheld is not None:
             shown = shown.masked_fill(withheld.reshape(-1, 1, 1, 1), 0)
@@ -207,66 +223,37 @@ class ConditionedDenoiser(_Conditioned, EDMDenoiser):
 
     Args:
         noise: c.
+        given_data: Standard deviation of y; by default that of the images.
     """
 
     def __init__(
-        self, network: nn.Module, sigma_data: float = 0.5, noise: float = 0.0, unit: float = 1.0
+        self,
+        network: nn.Module,
+        sigma_data: float = 0.5,
+        noise: float = 0.0,
+        unit: float = 1.0,
+        given_data: float | None = None,
     ) -> None:
         super().__init__(network, sigma_data, unit)
-        self.noise = noise
+        self.noise, self.given_data = noise, given_data or sigma_data
 
 
 class ConditionedSymbols(_Conditioned, SymbolDenoiser):
     """The same of a head of symbols.
 
     Args:
-        noise: c.  The others are a `SymbolDenoiser`'s.
+        noise, given_data: As there.  The others are a `SymbolDenoiser`'s.
     """
 
-    def __init__(self, *arguments: Any, noise: float = 0.0, **options: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        noise: float = 0.0,
+        given_data: float | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(*arguments, **options)
-        self.noise = noise
-
-
-def renoised(denoiser: Denoiser, condition: Condition, seed: int) -> Denoiser:
-    """The denoiser with fresh noise of the condition at every call, the same for a seed."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def denoise(x: Tensor, sigma: Tensor, **seen: Any) -> Tensor:
-        noise = condition.noise(seen["given"], generator)
-        return denoiser(x, sigma, **{**seen, "given_noise": noise})
-
-    return denoise
-
-
-def null_space(denoiser: Denoiser, condition: Condition) -> Denoiser:
-    """An unconditional denoiser made to agree with y, without training.
-
-    DDNM (Wang et al. 2022, arXiv 2212.00490): what y says of the estimate is replaced by y, the
-    rest is left to the network.
-    """
-
-    def denoise(x: Tensor, sigma: Tensor, **seen: Any) -> Tensor:
-        rest = {k: v for k, v in seen.items() if k not in ("given", "known")}
-        return condition.project(denoiser(x, sigma, **rest), seen)
-
-    return denoise
-
-
-def replaced(denoiser: Denoiser, condition: Condition, seed: int) -> Denoiser:
-    """An unconditional denoiser that sees known pixels noised as the others are: c = 1."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def denoise(x: Tensor, sigma: Tensor, **seen: Any) -> Tensor:
-        if "known" not in seen:
-            raise InputError("replacement needs known pixels: give --method ddnm")
-        rest = {k: v for k, v in seen.items() if k not in ("given", "known")}
-        level = sigma.to(x).reshape(-1, 1, 1, 1)
-        noised = seen["given"] + level * condition.noise(seen["given"], generator)
-        whole = denoiser(torch.where(seen["known"] > 0, noised, x), sigma, **rest)
-        return condition.project(whole, seen)
-
-    return denoise
+        self.noise, self.given_data = noise, given_data or self.sigma_data
 
 
 def _between(start: Tensor, size: Tensor, side: int) -> Tensor:

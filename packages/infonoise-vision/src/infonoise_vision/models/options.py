@@ -11,7 +11,7 @@ NETWORKS = (
     *("tiny", "small", "ddpmpp-small", "ddpmpp-cifar10", "ddpmpp-ffhq64", "adm-imagenet64"),
     *("dit-tiny", "dit-small"),
 )
-CONDITIONS = ("hidden-half", "hidden-box", "superres", "label")
+CONDITIONS = ("hidden-half", "hidden-box", "superres", "label", "pair")
 # Forms of networks that may be given with sizes of their own.
 FORMS = ("ddpmpp", "ncsnpp", "adm")
 # What names of networks of Diffusers begin with; a path follows.

@@ -17,8 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import EDMDenoiser
 from infonoise_vision.models.haar import ORIENTATIONS, join, split
+from infonoise_vision.models.pairs import PAIR_DATA, coefficients_at, planes_at, reflected
 
 # Side of the filter of a newborn band.
 FILTER = 5
@@ -33,6 +35,8 @@ class Birth(NamedTuple):
         detail_rms: (3,) of each orientation.
         filter: (3 c, c, 5, 5) their mean, given the noisy coarse part at B.
         covariance: (3 c, 3 c) of what is left at one place.
+        pair_filter: (3 c, 4 g, 5, 5) their mean's other part, given the Haar coefficients of pairs
+            of g channels; None where there are none.
     """
 
     level: float
@@ -40,6 +44,7 @@ class Birth(NamedTuple):
     detail_rms: Tensor
     filter: Tensor
     covariance: Tensor
+    pair_filter: Tensor | None = None
 
 
 class StagedDenoiser(EDMDenoiser):
@@ -54,6 +59,9 @@ class StagedDenoiser(EDMDenoiser):
         shape: (c, h, w) of a whole image.
         stages: How often it is halved.
         unit: What sigma is counted in, as EDM's.
+        pair: Channels of what each image is drawn from, whose Haar image of its side the network
+            is given in every stage; 0 for none.
+        pair_data: About its standard deviation.
     """
 
     births: Tensor
@@ -61,18 +69,28 @@ class StagedDenoiser(EDMDenoiser):
     detail_rms: Tensor
     filters: Tensor
     covariances: Tensor
+    pair_filters: Tensor
 
     def __init__(
-        self, network: nn.Module, shape: tuple[int, int, int], stages: int, unit: float = 1.0
+        self,
+        network: nn.Module,
+        shape: tuple[int, int, int],
+        stages: int,
+        unit: float = 1.0,
+        pair: int = 0,
+        pair_data: float = PAIR_DATA,
     ) -> None:
         super().__init__(network, unit=unit)
-        self.shape, self.stages = shape, stages
+        self.shape, self.stages, self.pair, self.pair_data = shape, stages, pair, pair_data
         c, k = shape[0], stages
         self.register_buffer("births", torch.ones(k).cumsum(0))
         self.register_buffer("coarse_rms", torch.ones(k))
         self.register_buffer("detail_rms", torch.ones(k, ORIENTATIONS))
         self.register_buffer("filters", torch.zeros(k, 3 * c, c, FILTER, FILTER))
         self.register_buffer("covariances", torch.zeros(k, 3 * c, 3 * c))
+        if pair:
+            filters = torch.zeros(k, 3 * c, 4 * pair, FILTER, FILTER)
+            self.register_buffer("pair_filters", filters)
 
     def set_births(self, births: list[Birth]) -> None:
         """Take what was measured of the data, finest band first."""
@@ -81,6 +99,9 @@ class StagedDenoiser(EDMDenoiser):
         self.detail_rms.copy_(torch.stack([birth.detail_rms for birth in births]))
         self.filters.copy_(torch.stack([birth.filter for birth in births]))
         self.covariances.copy_(torch.stack([birth.covariance for birth in births]))
+        beside = [birth.pair_filter for birth in births if birth.pair_filter is not None]
+        if self.pair:
+            self.pair_filters.copy_(torch.stack(beside))
 
     def forward(self, x: Tensor, sigma: Tensor, **condition: Any) -> Tensor:
         """x (n, c, h, w) of a stage's side, sigma (n,) -> (n, c, h, w)."""
@@ -100,16 +121,18 @@ class StagedDenoiser(EDMDenoiser):
         """(n,) how often images are halved at each level; a birth's level is below it."""
         return (sigma.to(self.births)[:, None] > self.births).sum(1)
 
-    def born(self, x: Tensor, level: int, noise: Tensor) -> Tensor:
+    def born(self, x: Tensor, level: int, noise: Tensor, given: Tensor | None = None) -> Tensor:
         """x (n, c, h, w) of stage level + 1 at its birth's noise -> the next finer one.
 
         Args:
             noise: (n, 3 c, h, w) unit noise.
+            given: (n, g, h', w') pairs, at the full side.
         """
         n, c, h, w = x.shape
-        edge = FILTER // 2
-        padded = functional.pad(x, (edge,) * 4, mode="reflect")
-        mean = functional.conv2d(padded, self.filters[level].to(x))
+        mean = functional.conv2d(reflected(x, FILTER), self.filters[level].to(x))
+        if self.pair:
+            beside = reflected(coefficients_at(self._paired(given), level), FILTER)
+            mean = mean + functional.conv2d(beside, self.pair_filters[level].to(x))
         own = torch.eye(3 * c, device=x.device) * self.births[level].square()
         factor = torch.linalg.cholesky(self.covariances[level] + own).to(x)
         details = mean + torch.einsum("ij,njhw->nihw", factor, noise.to(x))
@@ -145,6 +168,12 @@ class StagedDenoiser(EDMDenoiser):
         """EDM's preconditioning of each band by its own size."""
         s = sigma.to(torch.float32).reshape(-1, 1, 1, 1)
         c_noise = (sigma.to(torch.float32) / self.unit).log() / 4
+        if self.pair:
+            beside = ("given", "given_noise", "withheld")
+            rest = {name: value for name, value in condition.items() if name not in beside}
+            given = self._paired(condition.get("given"))
+            planes = planes_at(given, k, self.pair_data, condition.get("withheld"))
+            condition = {**rest, "given": planes}
         if k == self.stages:
             rms = self._coarsest()
             total = (s.square() + rms.square()).sqrt()
@@ -162,6 +191,11 @@ class StagedDenoiser(EDMDenoiser):
             rough.square() / (s.square() + rough.square()) * y + _out(s, rough) * f,
             fine.square() / (wide.square() + fine.square()) * z + _out(wide, fine) * g,
         )
+
+    def _paired(self, given: Tensor | None) -> Tensor:
+        if given is None:
+            raise InputError("this network was trained with pairs: give those of the images")
+        return given
 
     def _coarsest(self) -> Tensor:
         rms: Tensor = self.coarse_rms[-1]

@@ -12,7 +12,7 @@ from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.progress import progress
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.data.latents import decoded
-from infonoise_vision.methods.diffusion import conditioning_of
+from infonoise_vision.methods.conditioning import conditioning_of
 from infonoise_vision.methods.options import Objective
 from infonoise_vision.methods.watching import LEVELS, SOLVER
 from infonoise_vision.sampling.images import SHOWN, png_grid

@@ -96,7 +96,8 @@ def solve_staged(
         if i == 0:
             x = float(part[0]) * noise((c, *side)).to(device)
         else:
-            x = model.born(x, k, noise((ORIENTATIONS * c, side[0] // 2, side[1] // 2)).to(device))
+            fresh = noise((ORIENTATIONS * c, side[0] // 2, side[1] // 2)).to(device)
+            x = model.born(x, k, fresh, keywords.get("given"))
         gammas = [0.0] * len(part) if churn is None else churn(part).tolist()
         stepper = SOLVERS[solver]()
         for sigma, lower, gamma in zip(

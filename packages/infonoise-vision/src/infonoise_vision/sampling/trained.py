@@ -19,17 +19,17 @@ from infonoise_core.sampling.generate import sampler_churn, sampler_levels
 from infonoise_core.sampling.guidance import autoguided, guided
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.sampling.solvers import Sample
+from infonoise_vision.data.fingerprint import pair_channels
 from infonoise_vision.data.formats.source import Rows
-from infonoise_vision.data.images import ImageSet, LatentCode
+from infonoise_vision.data.images import ImageSet
+from infonoise_vision.data.latent_code import LatentCode
 from infonoise_vision.data.latents import decoded
-from infonoise_vision.methods.diffusion import (
-    channel_of,
-    condition_of,
-    conditioning_of,
-)
+from infonoise_vision.methods.conditioning import condition_of, conditioning_of
+from infonoise_vision.methods.diffusion import channel_of
 from infonoise_vision.methods.options import ImageOptions, Objective
-from infonoise_vision.models.conditions import Condition, null_space, renoised, replaced
+from infonoise_vision.models.conditions import Condition
 from infonoise_vision.models.staged import StagedDenoiser
+from infonoise_vision.sampling.completion import null_space, renoised, replaced
 from infonoise_vision.sampling.images import generate_each
 from infonoise_vision.sampling.options import check_method
 from infonoise_vision.sampling.staged import StagedLevels, staged_levels
@@ -87,7 +87,10 @@ class Sampling:
         progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Sample]:
         """The same, one image for each seed and place of `draws` (n,)."""
-        config, staged = self.config, "given" not in condition
+        config = self.config
+        # Pairs are halved with the images; what else is known of these is known at the full side.
+        paired = self.model is not None and self.model.pair > 0
+        staged = paired or "given" not in condition
         # What is drawn does not depend on it.
         chunk = min(config.chunk, _CPU_CHUNK) if device.type == "cpu" else config.chunk
         for part in generate_each(
@@ -157,6 +160,11 @@ class ImageRun:
         return tuple(self.settings["images"].get("classes", ()))
 
     @property
+    def pair_channels(self) -> int:
+        """Of what lies beside each image; 0 for nothing."""
+        return pair_channels(self.settings["images"])
+
+    @property
     def device(self) -> torch.device:
         """Where the denoiser is."""
         return next(self.denoiser.parameters()).device
@@ -192,7 +200,7 @@ class ImageRun:
 
     def condition(self) -> Condition | None:
         """What is known of an image, as the run was trained."""
-        return condition_of(self.objective, self.shape, len(self.classes))
+        return condition_of(self.objective, self.shape, len(self.classes), self.pair_channels)
 
     def conditioning(self, images: ImageSet, rows: Rows, seed: int = 0) -> dict[str, Tensor]:
         """What the denoiser is given beside the images at `rows` (n,); see `conditioning_of`."""

@@ -30,9 +30,11 @@ def write_samples(run: ImageRun, command: SampleOptions) -> str:
         InputError: For a run that completes images, and for a class that it does not know.
     """
     if run.objective.condition not in (None, "label"):
+        fix = "complete images with inpaint or upscale"
+        if run.objective.condition == "pair":
+            fix = "draw from pictures with translate"
         raise InputError(
-            f"{run.path}: was trained with --condition {run.objective.condition}: complete images"
-            " with inpaint or upscale"
+            f"{run.path}: was trained with --condition {run.objective.condition}: {fix}"
         )
     extras: SampleExtras = command.options
     seeds = None if extras.seeds is None else parse_seeds(extras.seeds)

@@ -17,6 +17,7 @@ from infonoise_vision.data.formats.source import (
     CHUNK,
     Bytes,
     Content,
+    Half,
     Pixels,
 )
 
@@ -57,14 +58,20 @@ def decode(content: bytes, where: str, size: int | None) -> Bytes:
         return decode_content(content, where, size).pixels
 
 
-def decode_content(content: Content, where: str, size: int | None) -> Decoded:
+def decode_content(
+    content: Content, where: str, size: int | None, half: Half | None = None
+) -> Decoded:
     """Decode the content of a file, or raise the error that stands in its place; see `decode`.
 
     Within `quiet`, which takes as long as a small image, so that a set is to enter it once.
+
+    Args:
+        half: Of two images side by side, the one that is wanted.
     """
     if isinstance(content, InputError):
         raise content
-    return _decoded(_opened(content, where, size), where, size)
+    opened = _opened(content, where, size)
+    return _decoded(opened if half is None else _halved(opened, where, half), where, size)
 
 
 def _decoded(opened: "_Opened", where: str, size: int | None) -> Decoded:
@@ -91,6 +98,20 @@ class _Opened(NamedTuple):
     deep: bool
     wide: bool
     side: int
+
+
+def _halved(opened: _Opened, where: str, half: Half) -> _Opened:
+    width, height = opened.image.size
+    if width % 2:
+        raise InputError(
+            f"{where}: is {width} pixels wide, and two images side by side have an even width; cut"
+            " it to one"
+        )
+    left = 0 if half == "left" else width // 2
+    image = opened.image.crop((left, 0, left + width // 2, height))
+    # A draft is smaller than the file, by the same factor both ways.
+    factor = opened.side / min(width, height)
+    return opened._replace(image=image, side=round(factor * min(image.size)))
 
 
 def _opened(content: bytes, where: str, size: int | None) -> _Opened:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from infonoise_vision.data.formats.metadata import quiet
 from infonoise_vision.data.formats.source import (
     Bytes,
     Content,
+    Half,
     Labels,
     NewArray,
     Progress,
@@ -39,6 +41,9 @@ class Encoded:
         where: (n,) what to call each in a message.
         contents: Ascending rows -> their bytes, or the error of one that cannot be read.
         lone: Where there are no classes, the folder that all images lie in.
+        keys: Gives what each is called among the others, (n,) without endings; None where files
+            have no names.
+        half: Which part of each file is the image; None where it is the whole.
     """
 
     name: str
@@ -47,6 +52,8 @@ class Encoded:
     labels: Labels = None
     classes: tuple[str, ...] = ()
     lone: str | None = None
+    keys: Callable[[], list[str]] | None = None
+    half: Half | None = None
 
     def __len__(self) -> int:
         return len(self.where)
@@ -60,7 +67,7 @@ class Encoded:
         bad: BadRecords,
     ) -> Read:
         where = [self.where[i] for i in rows]
-        pixels, kept = decode_files(where, self.contents(rows), size, new, progress, bad)
+        pixels, kept = decode_files(where, self.contents(rows), size, new, progress, bad, self.half)
         return Read(pixels, black_or_white(pixels), rows[kept])
 
 
@@ -71,6 +78,7 @@ def decode_files(
     new: NewArray,
     progress: Progress | None,
     bad: BadRecords,
+    half: Half | None = None,
 ) -> tuple[Bytes, list[int]]:
     """Decode files in order.
 
@@ -81,6 +89,7 @@ def decode_files(
         new: Makes the array to fill.
         progress: Called with (done, n) after each file.
         bad: Counts the files that cannot be read, or have another size than the first.
+        half: Take this half of each.
 
     Returns:
         (k, c, h, w), c = 1 if every image is grey, else 3, and which of the n files these are.
@@ -89,13 +98,14 @@ def decode_files(
         InputError: Where there are too many bad files, or no other, and where the values of more
             than 8 bits have no one scale, or one that leaves all images nearly black.
     """
+    images = _ahead(where, contents, partial(decode_content, size=size, half=half))
     with quiet():
-        return _decoded_files(where, contents, size, new, progress, bad)
+        return _decoded_files(where, images, size, new, progress, bad)
 
 
 def _decoded_files(
     where: Sequence[str],
-    contents: Iterator[Content],
+    images: Iterator[Decoded | InputError],
     size: int | None,
     new: NewArray,
     progress: Progress | None,
@@ -104,7 +114,7 @@ def _decoded_files(
     pixels: Bytes | None = None
     kept: list[int] = []
     scales, sides = _Scales(), []
-    for i, (name, image) in enumerate(zip(where, _ahead(where, contents, size), strict=True)):
+    for i, (name, image) in enumerate(zip(where, images, strict=True)):
         try:
             if isinstance(image, InputError):
                 raise image
@@ -131,7 +141,7 @@ def _decoded_files(
 
 
 def _ahead(
-    where: Sequence[str], contents: Iterator[Content], size: int | None
+    where: Sequence[str], contents: Iterator[Content], decode: Callable[[Content, str], Decoded]
 ) -> Iterator[Decoded | InputError]:
     """Each file decoded, or its error, in order; some are decoded before they are asked for.
 
@@ -140,7 +150,7 @@ def _ahead(
 
     def decoded(name: str, content: Content) -> Decoded | InputError:
         try:
-            return decode_content(content, name, size)
+            return decode(content, name)
         except InputError as error:
             return error
 

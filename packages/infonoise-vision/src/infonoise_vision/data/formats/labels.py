@@ -1,6 +1,7 @@
 """Which files of a container are images, and their labels: a listing, notes, or subfolders."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import PurePosixPath
 
 from infonoise_core.errors import InputError
@@ -44,7 +45,20 @@ def encoded_images(container: Container, name: str) -> Encoded:
 
     where = [container.where(i) for i in places]
     lone = None if classes else _lone_folder(container, places)
-    return Encoded(name, where, contents, labels, classes, lone)
+    keys = partial(_keys, container, places)
+    return Encoded(name, where, contents, labels, classes, lone, keys)
+
+
+def _keys(container: Container, places: list[int]) -> list[str]:
+    """What each image is called, without an ending and without folders around everything."""
+    names = [PurePosixPath(container.names[i]) for i in places]
+    folders = [name.parent.parts for name in names]
+    around = 0
+    while len({folder[around : around + 1] for folder in folders} | {()}) == 2 and all(
+        len(folder) > around for folder in folders
+    ):
+        around += 1
+    return ["/".join((*name.parts[around:-1], name.stem)) for name in names]
 
 
 def _labels(container: Container, places: list[int]) -> tuple[Labels, tuple[str, ...]]:

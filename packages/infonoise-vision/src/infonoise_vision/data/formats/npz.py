@@ -15,12 +15,14 @@ from infonoise_core.errors import InputError
 from infonoise_core.npy import check_npz
 from infonoise_core.reading import ZIP_DAMAGE, check_regular
 from infonoise_vision.data.formats.arrays import Arrays
-from infonoise_vision.data.formats.source import Labels, Opened, index_labels
+from infonoise_vision.data.formats.source import Labels, Opened, Paired, Source, index_labels
 
 IMAGE_KEYS = ("images", "x_train", "x", "data", "arr_0")
 LABEL_KEYS = ("labels", "y_train", "y")
 TRAIN_KEY, TEST_KEY, TEST_LABEL_KEY = "x_train", "x_test", "y_test"
 LEVELS_KEY = "levels"
+# Beside images, and beside those of x_test: what they are drawn from.
+PAIR_KEY, TEST_PAIR_KEY = "pairs", "pairs_test"
 _COLOURS = 3
 # Pixels fill -1..1; latents and standardised values reach some 4.
 _LARGEST = 4.0
@@ -36,18 +38,20 @@ def read_archive(path: Path) -> Opened:
     and their range is said.
     Labels: the key `labels`, `y_train` or `y`, (n,), whole numbers or text. Levels: the key
     `levels`, one number, for grey levels other than 256. With `x_train` there may be `x_test` and
-    `y_test`.
+    `y_test`. Pairs: the key `pairs`, what each image is drawn from, of the same size and of any
+    channels; of `x_test` under `pairs_test`; `pairs_levels` as `levels`.
     """
     with opened(path) as archive:
         key = _image_key(path, archive.files)
         label_key = next((key for key in LABEL_KEYS if key in archive.files), None)
         if label_key is None and key == "arr_0" and _are_labels(path, archive, "arr_1"):
             label_key = "arr_1"  # as guided diffusion writes its samples
-        train = _read(path, archive, key, label_key)
+        train = _paired(path, archive, _read(path, archive, key, label_key), PAIR_KEY)
         if key != TRAIN_KEY or TEST_KEY not in archive.files:
             return Opened(train)
         label_key = TEST_LABEL_KEY if TEST_LABEL_KEY in archive.files else None
-        return Opened(train, _read(path, archive, TEST_KEY, label_key))
+        test = _read(path, archive, TEST_KEY, label_key)
+        return Opened(train, _paired(path, archive, test, TEST_PAIR_KEY))
 
 
 def read_numbers(path: Path, key: str) -> NDArray[np.int64]:
@@ -82,7 +86,9 @@ def opened(path: Path) -> Iterator[NpzFile]:
             yield archive
 
 
-def _read(path: Path, archive: NpzFile, key: str, label_key: str | None) -> Arrays:
+def _read(
+    path: Path, archive: NpzFile, key: str, label_key: str | None, levels_key: str = LEVELS_KEY
+) -> Arrays:
     where = f"{path}, array '{key}'"
     stored = member(path, archive, key)
     if key == "data" and stored.ndim == 2 and (flat := _square(stored.shape[1])):
@@ -91,8 +97,21 @@ def _read(path: Path, archive: NpzFile, key: str, label_key: str | None) -> Arra
     labels, classes = _labels(path, archive, label_key, len(stored))
     if stored.dtype.kind == "f":
         return Arrays(path.stem, real_numbers(where, stored), None, labels, classes)
-    levels = 2 if stored.dtype.kind == "b" else _levels(path, archive)
+    levels = 2 if stored.dtype.kind == "b" else _levels(path, archive, levels_key)
     return Arrays(path.stem, grey_levels(where, stored, levels), levels, labels, classes)
+
+
+def _paired(path: Path, archive: NpzFile, images: Arrays, key: str) -> Source:
+    """The images, with the pairs under a key where there are some."""
+    if key not in archive.files:
+        return images
+    pairs = _read(path, archive, key, None, f"{PAIR_KEY}_{LEVELS_KEY}")
+    if len(pairs) != len(images):
+        raise InputError(
+            f"{path}, array '{key}': holds {len(pairs)} pairs for {len(images)} images; store one"
+            " for each"
+        )
+    return Paired(images, pairs, np.arange(len(images)))
 
 
 def _are_labels(path: Path, archive: NpzFile, key: str) -> bool:
@@ -101,7 +120,8 @@ def _are_labels(path: Path, archive: NpzFile, key: str) -> bool:
 
 def _image_key(path: Path, keys: list[str]) -> str:
     known = [key for key in IMAGE_KEYS if key in keys]
-    others = [key for key in keys if key not in (*LABEL_KEYS, TEST_LABEL_KEY, LEVELS_KEY)]
+    further = (TEST_LABEL_KEY, LEVELS_KEY, PAIR_KEY, TEST_PAIR_KEY, f"{PAIR_KEY}_{LEVELS_KEY}")
+    others = [key for key in keys if key not in (*LABEL_KEYS, *further)]
     if known:
         return known[0]
     if len(others) == 1:
@@ -198,12 +218,12 @@ def grey_levels(where: str, images: NDArray[Any], levels: int | None) -> NDArray
     return np.ascontiguousarray(images, np.uint8)
 
 
-def _levels(path: Path, archive: NpzFile) -> int | None:
-    if LEVELS_KEY not in archive.files:
+def _levels(path: Path, archive: NpzFile, key: str) -> int | None:
+    if key not in archive.files:
         return None
-    stored = member(path, archive, LEVELS_KEY)
+    stored = member(path, archive, key)
     if stored.size != 1 or stored.dtype.kind not in "ui" or not 2 <= int(stored.item()) <= 256:
-        raise InputError(f"{path}, array '{LEVELS_KEY}': store one whole number from 2 to 256")
+        raise InputError(f"{path}, array '{key}': store one whole number from 2 to 256")
     return int(stored.item())
 
 

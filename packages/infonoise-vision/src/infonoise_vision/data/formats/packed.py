@@ -5,6 +5,8 @@ train.npy              (n, c, h, w) uint8, or float32 for real numbers
 train-labels.npy       (n,) int64, where there are labels
 held_out.npy           likewise
 held_out-labels.npy
+train-pairs.npy        (n, c', h, w), where each image has a pair that it is drawn from
+held_out-pairs.npy
 """
 
 from dataclasses import dataclass
@@ -21,9 +23,11 @@ from infonoise_vision.data.formats.arrays import Arrays
 from infonoise_vision.data.formats.source import (
     Labels,
     NewArray,
+    Paired,
     Progress,
     Read,
     Rows,
+    Source,
     named_labels,
 )
 
@@ -31,6 +35,8 @@ MANIFEST_FILE = "manifest.json"
 FORMAT = "infonoise-vision images"
 VERSION = 1
 PARTS = ("train", "held_out")
+# Of the manifest: levels and parts of the pairs.
+PAIRS = "pairs"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +89,7 @@ def is_packed(folder: Path) -> bool:
     return isinstance(content, dict) and content.get("format") == FORMAT
 
 
-def read_packed(folder: Path) -> tuple[Mapped, Mapped]:
+def read_packed(folder: Path) -> tuple[Source, Source]:
     """Training and held-out part of a prepared set."""
     manifest = read_any_json(folder / MANIFEST_FILE)
     if manifest.get("version") != VERSION:
@@ -112,7 +118,7 @@ def _check_sums(folder: Path, sums: Any) -> None:
             raise InputError(f"{file}: is not what was prepared (its sha256); prepare it again")
 
 
-def _part(folder: Path, part: str, manifest: dict[str, Any]) -> Mapped:
+def _part(folder: Path, part: str, manifest: dict[str, Any]) -> Source:
     images = _mapped(folder / f"{part}.npy")
     classes, levels = tuple(manifest["classes"]), manifest["levels"]
     expected = np.uint8 if levels is not None else np.float32
@@ -123,9 +129,22 @@ def _part(folder: Path, part: str, manifest: dict[str, Any]) -> Mapped:
         labels, _ = named_labels(str(folder), np.array(_mapped(labels_file(folder, part))), classes)
         if labels.shape != images.shape[:1]:
             raise InputError(f"{labels_file(folder, part)}: is cut short; prepare it again")
-    return Mapped(
+    whole = Mapped(
         Arrays(manifest["name"], images, levels, labels, classes if labels is not None else ())
     )
+    if PAIRS not in manifest:
+        return whole
+    pairs, about = _mapped(pairs_file(folder, part)), manifest[PAIRS]
+    expected = np.uint8 if about["levels"] is not None else np.float32
+    if list(pairs.shape) != about["parts"][part] or pairs.dtype != expected:
+        raise InputError(f"{pairs_file(folder, part)}: is not what was prepared; prepare it again")
+    beside = Mapped(Arrays(manifest["name"], pairs, about["levels"]))
+    return Paired(whole, beside, np.arange(len(whole)))
+
+
+def pairs_file(folder: Path, part: str) -> Path:
+    """Where the pairs of a part lie."""
+    return folder / f"{part}-pairs.npy"
 
 
 def labels_file(folder: Path, part: str) -> Path:

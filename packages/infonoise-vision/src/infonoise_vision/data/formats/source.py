@@ -2,8 +2,8 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ Rows = NDArray[np.int64]
 # Of a file: its bytes, or the error that it cannot be read.
 Content = bytes | InputError
 Progress = Callable[[int, int], None]
+# Of a file that holds two images side by side.
+Half = Literal["left", "right"]
 # Shape -> array of bytes to fill: in memory, or in a file.
 NewArray = Callable[[tuple[int, ...]], Bytes]
 
@@ -93,7 +95,10 @@ class Opened:
                 " one of the two parts"
             )
         print(f"note: {self.train.name}: no test images of class {some}", file=sys.stderr)
-        object.__setattr__(self, "held_out", Relabelled(held_out, classes))
+        whole: Source = Relabelled(held_out, classes)
+        if isinstance(held_out, Paired):
+            whole = replace(held_out, source=Relabelled(held_out.source, classes))
+        object.__setattr__(self, "held_out", whole)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +131,65 @@ class Relabelled:
         bad: BadRecords,
     ) -> Read:
         return self.source.read(rows, size, new, progress, bad)
+
+
+@dataclass(frozen=True, eq=False)
+class Paired:
+    """Images, and beside each a picture that it is to be drawn from.
+
+    Attributes:
+        source: Of the images.
+        pairs: Of the pictures.
+        at: (n,) which of these belongs to each image.
+    """
+
+    source: Source
+    pairs: Source
+    at: Rows
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def labels(self) -> Labels:
+        return self.source.labels
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.source.classes
+
+    @property
+    def lone(self) -> str | None:
+        """The one class folder of the images."""
+        found: str | None = getattr(self.source, "lone", None)
+        return found
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(
+        self,
+        rows: Rows,
+        size: int | None,
+        new: NewArray,
+        progress: Progress | None,
+        bad: BadRecords,
+    ) -> Read:
+        return self.source.read(rows, size, new, progress, bad)
+
+    def read_pairs(self, rows: Rows, size: int | None, new: NewArray, bad: BadRecords) -> Read:
+        """The pictures of the images at `rows`, in their order; `rows` are the images'."""
+        places = self.at[rows]
+        order = np.argsort(places)
+        found = self.pairs.read(places[order], size, new, None, bad)
+        # Which of the wanted ones are there, and where each lies in what was read.
+        there = np.flatnonzero(np.isin(places, found.rows))
+        back = np.searchsorted(found.rows, places[there])
+        whole = len(back) == len(found.rows) and bool((np.diff(back) > 0).all())
+        # What lies in its order stays in its file.
+        pixels = found.pixels if whole else found.pixels[back]
+        return Read(pixels, found.levels, rows[there])
 
 
 def in_memory(shape: tuple[int, ...]) -> Bytes:
