@@ -178,3 +178,16 @@ def test_mistakes_are_one_line(
     lines = capsys.readouterr().err.splitlines()
     assert said in lines[-1]
     assert lines[-1].startswith("error: ")
+
+
+def test_the_usual_number_may_be_asked_for(tmp_path: Path) -> None:
+    """All are compared where none is given, and 256 of them where that is."""
+    rng = np.random.default_rng(0)
+    drawn, train, test = rng.integers(0, 256, (3, 300, 4, 4)).astype(np.uint8)
+    np.savez(tmp_path / "drawn.npz", images=drawn)
+    np.savez(tmp_path / "real.npz", x_train=train, x_test=test)
+    command = [str(tmp_path / "drawn.npz"), "--against", str(tmp_path / "real.npz")]
+    for samples in (None, 256):
+        options = [] if samples is None else ["--samples", str(samples)]
+        found = values([*command, *options], tmp_path / f"{samples}.json")
+        assert f"energy_{samples or 300}" in found

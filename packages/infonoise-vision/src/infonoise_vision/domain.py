@@ -177,8 +177,7 @@ class ImageDomain(Domain[Parts, ImageOptions]):
 
     def evaluate_files(self, command: EvaluateOptions) -> Evaluated:
         """Images in files against real ones."""
-        said = command.samples != self.interface.evaluated
-        return evaluate_files(command, command.samples if said else None)
+        return evaluate_files(command)
 
     def evaluate(self, run: Run, data: Parts, command: EvaluateOptions) -> Evaluated:
         """The likelihood bound, and distances of generated from real images."""

@@ -15,6 +15,7 @@ from infonoise_core.app.options import (
     CompareConfig,
     CompareOptions,
     EvaluateOptions,
+    LeftOut,
     NoOptions,
     ProfileOptions,
     ReportOptions,
@@ -166,7 +167,7 @@ def _changes(verb: str, interface: Interface) -> list[tuple[str, Any, Any]]:
             _group(interface.evaluate),
             drawn,
             _field("split", split, which, interface.splits[0]),
-            _field("samples", Annotated[int, formerly("n")], words, interface.evaluated),
+            _field("samples", Annotated[int, formerly("n")], words, LeftOut(interface.evaluated)),
         ]
     if verb == "profile":
         return [_group(interface.profile)]

@@ -16,6 +16,10 @@ from infonoise_core.errors import InputError
 from infonoise_core.training.config import EngineConfig, TrainConfig
 
 
+class LeftOut(int):
+    """A whole number that was not given, where that says something else than giving the default."""
+
+
 @dataclass(frozen=True)
 class NoOptions:
     """What a domain adds where it adds nothing."""

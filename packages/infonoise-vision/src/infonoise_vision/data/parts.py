@@ -138,7 +138,8 @@ def _refuse_masks(where: Path, folders: list[str]) -> None:
     lower = {folder.lower() for folder in folders}
     if len(lower) > 1 and lower & _IMAGES and lower & _MASKS and lower <= _IMAGES | _MASKS:
         images = next(folder for folder in folders if folder.lower() in _IMAGES)
+        others = next(folder for folder in folders if folder.lower() in _MASKS)
         raise InputError(
             f"{where}: holds {' and '.join(sorted(folders))}, which are no classes; give"
-            f" {where / images}"
+            f" {where / images}, and for images drawn from these --pair {where / others}"
         )

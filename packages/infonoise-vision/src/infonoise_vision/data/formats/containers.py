@@ -72,7 +72,7 @@ class Folder:
         self.names = ["/".join(parts) for parts in sorted(found)]
         self.notes: dict[int, bytes] = {}
         for place, name in enumerate(self.names):
-            if name == DATASET_JSON or PurePosixPath(name).name in METADATA:
+            if name == DATASET_JSON or name.rpartition("/")[2] in METADATA:
                 self.notes[place] = read_bytes(path / name, LISTING_BYTES)
 
     def where(self, place: int) -> str:

@@ -76,14 +76,18 @@ def _labels(container: Container, places: list[int]) -> tuple[Labels, tuple[str,
 
 def _lone_folder(container: Container, places: list[int]) -> str | None:
     """The one folder below the container that all images lie in, straight."""
-    folders = {PurePosixPath(container.names[i]).parent for i in places}
-    name = folders.pop().name if len(folders) == 1 else ""
+    folders = {container.names[i].rpartition("/")[0] for i in places}
+    name = PurePosixPath(folders.pop()).name if len(folders) == 1 else ""
     return name or None
 
 
 def _foldered(container: Container, places: list[int]) -> tuple[Labels, tuple[str, ...]]:
     """The first-level subfolders, below folders that are around everything."""
-    paths = [PurePosixPath(container.names[i]).parts for i in places]
+    # By hand: an object for each path takes longer than to read a small file.
+    paths = [
+        tuple(part for part in container.names[i].split("/") if part not in ("", "."))
+        for i in places
+    ]
     if isinstance(container, Tars):
         paths = _without_names_of_shards(container, places, paths)
     while len({path[0] for path in paths}) == 1 and all(len(path) > 1 for path in paths):

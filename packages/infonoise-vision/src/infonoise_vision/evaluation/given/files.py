@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from infonoise_core.app.options import EvaluateOptions
+from infonoise_core.app.options import EvaluateOptions, LeftOut
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.schema import Evaluated, Row, Table
 from infonoise_core.files import check_output
@@ -91,15 +91,15 @@ def _check_files(command: EvaluateOptions) -> None:
         check_output(extras.save_reference, command.overwrite)
 
 
-def evaluate_files(command: EvaluateOptions, most: int | None = None) -> Evaluated:
+def evaluate_files(command: EvaluateOptions) -> Evaluated:
     """Measure images of a folder or an archive against real ones.
 
-    All are compared, as far as there are as many real ones.
+    All are compared, as far as there are as many real ones, unless --samples says fewer.
 
     Args:
         command: Its options are `EvaluateExtras`, with `against`.
-        most: Compare no more; None for all.
     """
+    most = None if isinstance(command.samples, LeftOut) else command.samples
     extras: EvaluateExtras = command.options
     given = replace(load_images(command.run), labels=None, classes=())
     device, source = pick_device(command.sampler.device), str(extras.against)
