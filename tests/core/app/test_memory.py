@@ -30,6 +30,27 @@ def test_one_plain_process_needs_twenty_bytes_a_parameter() -> None:
     assert found.peak == 20_007
 
 
+@pytest.mark.parametrize("zero", [1, 2, 3])
+def test_what_is_updated_on_the_host_leaves_the_device(zero: Any) -> None:
+    """Of 4000 numbers on 4 processes a part has 4000 bytes."""
+    there, gone = (
+        estimate(4000, EngineConfig(engine="deepspeed", zero=zero, offload=offload), 4)
+        for offload in ("none", "optimizer")
+    )
+    # Weights to update, gradients, average, moments, and a buffer or two; stage 3 has its
+    # gradients there alone.
+    assert gone.host == (7 if zero == 2 else 6) * 4000
+    assert there.kept - gone.kept == (5 if zero == 3 else 4) * 4000
+    assert there.host == gone.average == gone.optimizer == 0
+    assert gone.peak < there.peak
+
+
+def test_only_what_zero_splits_goes_to_the_host() -> None:
+    for engine in ({}, {"engine": "deepspeed", "zero": 0}):
+        with pytest.raises(InputError, match="give --zero 1, 2 or 3"):
+            estimate(1000, EngineConfig(**engine, offload="optimizer"))
+
+
 def test_bf16_adds_copies_of_the_weights() -> None:
     low = estimate(1000, EngineConfig(precision="bf16"))
     assert low.peak - estimate(1000, EngineConfig()).peak == 2_000
@@ -133,15 +154,15 @@ def launched(settings: list[dict[str, Any]], world: int) -> list[dict[str, Any]]
     return [json.loads(line.split("\t")[1]) for line in done.stdout.splitlines() if "\t" in line]
 
 
-def assert_as_estimated(found: dict[str, Any]) -> None:
+def assert_as_estimated(found: dict[str, Any], more: int = 0) -> None:
     """The network has 8.5 M parameters: 32.5 MiB of fp32, and half of that is the smallest term of
     two processes. The tolerance is below it, so that a term forgotten or counted twice shows; it
     leaves room for one layer's gradient (4 MiB) between network and bucket, and for what pages hold
-    beside tensors (stacks, the heap: up to 5 MiB were seen).
+    beside tensors (stacks, the heap: up to 5 MiB were seen). The host's memory counts as well.
     """
-    slack = 12 * MIB
+    slack = 12 * MIB + more
     parts = found["estimated"]
-    kept = sum(parts[name] for name in ("weights", "average", "optimizer", "buffers"))
+    kept = sum(parts[name] for name in ("weights", "average", "optimizer", "buffers", "host"))
     forward = parts["copies"] + parts["activations"]
     most = kept + max(parts["backward"] + forward, parts["update"])
     assert abs(found["kept"] - kept) < slack, found
@@ -175,6 +196,18 @@ def test_deepspeed_holds_what_is_estimated() -> None:
     assert len(found) == len(settings)
     for one in found:
         assert_as_estimated(one)
+
+
+@pytest.mark.slow
+@pytest.mark.deepspeed
+@needs_proc
+def test_what_is_updated_on_the_host_is_there() -> None:
+    host = {"engine": "deepspeed", "offload": "optimizer"}
+    found = launched([{**host, "zero": zero} for zero in (1, 2, 3)], world=2)
+    assert len(found) == 3
+    for one in found:
+        # Two buffers of the largest layer, 4 MiB each.
+        assert_as_estimated(one, 8 * MIB)
 
 
 @pytest.mark.gpu

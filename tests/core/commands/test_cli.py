@@ -165,6 +165,16 @@ def test_estimate_memory_of_a_number(capsys) -> None:
     assert row(out, "--zero 3")[:3] == ["1.86", "0.93", "1.86"]
 
 
+def test_estimate_memory_with_the_host(capsys) -> None:
+    arguments = ["estimate-memory", "1G", "--processes", "4", "--offload", "optimizer"]
+    assert main([*arguments, "--activations", "512MiB"]) == 0
+    out = capsys.readouterr().out
+    # Of 3.73 GiB of weights a quarter six times on the host; weights alone are left of stage 1.
+    assert row(out, "torch")[-1] == row(out, "--zero 0")[-1] == "0.00"
+    first = row(out, "--zero 1")
+    assert (first[0], first[1], first[2], first[-1]) == ("3.73", "0.00", "0.00", "5.59")
+
+
 def test_estimate_memory_of_a_run(tmp_path: Path, capsys) -> None:
     weights = {"a": torch.zeros(7, 11), "b": torch.zeros(())}
     checkpoint.save(tmp_path / "checkpoints", 1, {"model": weights}, {}, keep=1, best=None)

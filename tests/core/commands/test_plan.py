@@ -48,6 +48,14 @@ def test_cheapest_first_and_what_lacks_least_where_nothing_fits() -> None:
     assert [way.room for way in lacks] == sorted((way.room for way in lacks), reverse=True)
 
 
+def test_ways_with_the_host_come_after_the_others_and_fit_where_they_do_not() -> None:
+    found = ways(Need(10**9, 64), gpus=1, memory=16 * GIB, offload=True)
+    assert [way.engine.offload for way in found if way.fits] == ["optimizer"] * 3
+    assert not any(way.fits for way in ways(Need(10**9, 64), 1, 16 * GIB))
+    larger = ways(Need(10**9, 64), gpus=1, memory=80 * GIB, offload=True)
+    assert [way.engine.offload for way in larger] == ["none"] + ["optimizer"] * 3
+
+
 def test_a_batch_that_does_not_divide_is_refused() -> None:
     with pytest.raises(InputError, match="does not divide into 8"):
         ways(Need(1000, 12), 8, GIB)
@@ -59,6 +67,12 @@ def test_the_command_says_what_to_give(capsys: pytest.CaptureFixture[str]) -> No
     found = capsys.readouterr()
     assert "the cheapest that fits: torchrun --nproc-per-node 8, train " in found.out
     assert found.err == ""
+    assert "host" not in found.out
+    host = ["plan", "1G", "--memory", "16GiB", "--offload", "optimizer", "--activations", "1GiB"]
+    assert cli.main(host) == 0
+    found = capsys.readouterr()
+    assert "on the host" in found.out
+    assert "train --engine deepspeed --zero 3 --offload optimizer --grad-accum" in found.out
     assert cli.main([*words[:4], "--memory", "1GiB"]) == 0
     found = capsys.readouterr()
     assert "nothing fits" in found.out

@@ -1,6 +1,9 @@
 """Distances of features: against closed forms, and errors against the spread over other draws."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,3 +109,29 @@ def test_precision_and_recall_of_sets_that_are_apart_and_that_hold_each_other() 
     precision, recall = precision_recall(both, both[:200])
     assert precision == 1
     assert recall == pytest.approx(0.5, abs=0.02)
+
+
+SHARED = """
+import sys, torch, torch.distributed as dist
+from infonoise_vision.evaluation.fid import frechet_distance, kernel_distance
+rank, where = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{where}", rank=rank, world_size=2)
+rng = torch.Generator().manual_seed(0)
+x, y = (torch.randn(40, 3, generator=rng) for _ in range(2))
+print(frechet_distance(x, y), kernel_distance(x, y)[0])
+"""
+
+
+def test_processes_that_share_work_do_not_add_up_their_features(tmp_path: Path) -> None:
+    """torchmetrics takes features of other processes for further ones, unless it is told."""
+    command = [sys.executable, "-W", "ignore", "-c", SHARED]
+    both = [
+        subprocess.Popen([*command, str(rank), str(tmp_path / "store")], stdout=subprocess.PIPE)
+        for rank in range(2)
+    ]
+    rng = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(40, 3, generator=rng) for _ in range(2))
+    alone = frechet_distance(x, y), kernel_distance(x, y)[0]
+    for process in both:
+        out, _ = process.communicate(timeout=240)
+        assert [float(word) for word in out.split()] == pytest.approx(alone, rel=1e-9)

@@ -16,6 +16,7 @@ import socket
 import stat
 import struct
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,14 +29,17 @@ from infonoise_core.training.config import EngineConfig
 from infonoise_core.training.ema import WeightAverage, plain_keep
 from infonoise_core.training.engines.base import Engine, count_parameters, recompute_blocks
 from infonoise_core.training.engines.make import make_engine
+from infonoise_core.training.step.noise import BlockNoise
 from infonoise_core.training.task import Batch
 
 # Freed memory of 256 KiB and more goes back to the system at once, so that pages tell what is held.
-_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**18), "MALLOC_TRIM_THRESHOLD_": "0"}
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**18), "MALLOC_TRIM_THRESHOLD_": "0"}
 _INPUTS, _EXAMPLES, _STEPS = 64, 32, 3
 # Of struct tcp_info in linux/tcp.h: tcpi_bytes_received, 64 bits.
 _RECEIVED_AT = 128
 _LAYERS = int(os.environ.get("LAYERS", "8"))
+# Of which every process draws its rows.
+NOISE_BATCH, _NOISE_SHAPE, _NOISE_STEPS = 512, (3, 64, 64), 3
 
 
 class Net(nn.Module):
@@ -58,7 +62,8 @@ class Net(nn.Module):
 @dataclass(frozen=True)
 class Measured:
     """Of the process that has most. kept, peak: bytes between steps and at most, weights and all.
-    received: bytes from others in one step, where they talk over TCP.
+    received: bytes from others in one step, where they talk over TCP. noise: CPU seconds for its
+    rows of the noise of NOISE_BATCH examples, least of a few steps.
     """
 
     engine: EngineConfig
@@ -67,6 +72,7 @@ class Measured:
     kept: int
     peak: int
     received: int
+    noise: float
     estimated: Memory
 
     def line(self) -> str:
@@ -83,11 +89,12 @@ def measure(config: EngineConfig, width: int = 1024, layers: int = _LAYERS) -> M
     """Train a network for a few steps, after a small one that makes torch load what it needs."""
     engine = make_engine(config)
     _train(engine, Net(64, 2))
-    meter = _Meter(engine.device)
+    meter = Meter(engine.device)
     model = Net(width, layers)
     *mine, parameters = _train(engine, model, meter)
-    every = engine.gather(mine) or [mine]
-    kept, peak, got = (max(values) for values in zip(*every, strict=True))
+    drawn = noise_seconds(engine)
+    every = engine.gather([*mine, drawn]) or [[*mine, drawn]]
+    kept, peak, got, noise = (max(values) for values in zip(*every, strict=True))
     batch = Batch(torch.empty(_EXAMPLES, _INPUTS))
     # Of a network of its own: DeepSpeed may have taken this one's weights apart.
     fresh = EDMDenoiser(Net(width, layers), sigma_data=1.0)
@@ -95,10 +102,10 @@ def measure(config: EngineConfig, width: int = 1024, layers: int = _LAYERS) -> M
         recompute_blocks(fresh)
     activations = activation_bytes(fresh, batch, config.precision)
     estimated = estimate(parameters, config, engine.world, activations)
-    return Measured(config, engine.world, parameters, kept, peak, got, estimated)
+    return Measured(config, engine.world, parameters, kept, peak, got, noise, estimated)
 
 
-def _train(engine: Engine, net: Net, meter: "_Meter | None" = None) -> tuple[int, int, int, int]:
+def _train(engine: Engine, net: Net, meter: "Meter | None" = None) -> tuple[int, int, int, int]:
     """Bytes kept, at most and received in the last step, and the number of parameters."""
     model = EDMDenoiser(net, sigma_data=1.0).to(engine.device)
     parameters = count_parameters(model.parameters())
@@ -129,7 +136,19 @@ def _gradients(engine: Engine, forward: nn.Module, last: bool) -> None:
         engine.backward((forward(x, sigma) - x).square().mean())
 
 
-class _Meter:
+def noise_seconds(engine: Engine) -> float:
+    """CPU seconds in which this process draws its rows of a batch's noise."""
+    rows = NOISE_BATCH // engine.world
+    like = torch.empty(rows, *_NOISE_SHAPE)
+    noise, took = BlockNoise(0), []
+    for step in range(_NOISE_STEPS):
+        began = time.process_time()
+        noise.rows(step, engine.rank * rows, like)
+        took.append(time.process_time() - began)
+    return min(took)
+
+
+class Meter:
     """Bytes that this process holds, above those at the start."""
 
     def __init__(self, device: torch.device) -> None:
@@ -179,8 +198,8 @@ def received() -> int:
 
 def main(settings: list[str]) -> None:
     """Measure every setting in this process; rank 0 prints."""
-    if not _ALLOCATOR.keys() <= os.environ.keys():
-        os.environ.update(_ALLOCATOR)
+    if not ALLOCATOR.keys() <= os.environ.keys():
+        os.environ.update(ALLOCATOR)
         os.execv(sys.executable, [sys.executable, *sys.argv])
     torch.set_num_threads(1)
     for text in settings:

@@ -18,8 +18,8 @@ from infonoise_core.app.trained import TrainedRun, open_trained, options_of, ref
 from infonoise_core.evaluation.schema import Evaluated
 from infonoise_core.schedules.fixed import Schedule
 from infonoise_core.schedules.registry import ScheduleContext
-from infonoise_vision.data.fingerprint import alike, describe, fingerprint, pair_channels
-from infonoise_vision.data.images import Parts, class_words
+from infonoise_vision.data.fingerprint import alike, classed, describe, fingerprint, pair_channels
+from infonoise_vision.data.images import Parts
 from infonoise_vision.data.latents import refuse_other_code
 from infonoise_vision.evaluation.given.files import check_command, evaluate_files
 from infonoise_vision.evaluation.held_out import ImageEvaluation, evaluation_of
@@ -80,7 +80,7 @@ class ImageDomain(Domain[Parts, ImageOptions]):
         """Numbers, shape and name."""
         images = data.train
         shape = "x".join(map(str, images.shape))
-        held_out = f"{len(data.held_out)} held out{class_words(images.classes)}"
+        held_out = f"{len(data.held_out)} held out{classed(images.classes)}"
         return f"{len(images)} images {shape} of {images.name}, {held_out}"
 
     def schedule_context(self, data: Parts, options: ImageOptions, steps: int) -> ScheduleContext:

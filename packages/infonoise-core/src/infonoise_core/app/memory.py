@@ -27,7 +27,7 @@ _ALL_REDUCE = 500_000_000
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of one process.
+    """Bytes of one process, on its device; what `--offload` keeps beside it is in `host`.
 
     Attributes:
         weights: In fp32, with the part that ZeRO updates.
@@ -38,6 +38,8 @@ class Memory:
             gathered at stage 3) and in the update.
         copies: autocast's bf16 weights.
         activations: Of a micro-batch.
+        host: In the host's memory: what ZeRO updates, its gradients, moments and average, and
+            buffers on the way there.
     """
 
     weights: int
@@ -48,6 +50,7 @@ class Memory:
     update: int
     copies: int
     activations: int
+    host: int = 0
 
     @property
     def kept(self) -> int:
@@ -81,8 +84,13 @@ def estimate(
         held = _plain(whole, processes)
     else:
         held = _deepspeed(parameters, whole, part, engine)
+    average = host = 0
+    if engine.offload == "none":
+        average = part
+    else:
+        held, host = _offloaded(held, part, engine)
     copies = _BF16 * parameters if engine.precision == "bf16" else 0
-    return Memory(average=part, copies=copies, activations=activations, **held)
+    return Memory(average=average, copies=copies, activations=activations, host=host, **held)
 
 
 def _plain(whole: int, processes: int) -> dict[str, int]:
@@ -129,6 +137,19 @@ def _deepspeed(parameters: int, whole: int, part: int, engine: EngineConfig) -> 
                 "backward": 3 * size,
                 "update": part,
             }  # fmt: skip
+
+
+def _offloaded(held: dict[str, int], part: int, engine: EngineConfig) -> tuple[dict[str, int], int]:
+    """What stays on the device, and what lies in the host's memory in place of it."""
+    if engine.zero == 0 or engine.engine == "torch":
+        raise InputError("--offload optimizer: needs what ZeRO splits; give --zero 1, 2 or 3")
+    # Gradients of the part are copied to where it is updated; stage 3 keeps theirs there.
+    kept = {"weights": held["weights"] - part, "optimizer": 0}
+    if engine.zero == 3:
+        kept["buffers"] = held["buffers"] - part
+    # Weights, gradients, the average and two moments; what is on its way there or back, as was seen
+    # (beside two buffers of the largest parameter, which a count of numbers does not tell).
+    return held | kept, (7 if engine.zero == 2 else 6) * part
 
 
 def activation_bytes(denoiser: nn.Module, batch: Batch, precision: str = "fp32") -> int:

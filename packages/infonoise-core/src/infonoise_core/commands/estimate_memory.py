@@ -25,7 +25,7 @@ def run_estimate_memory(config: EstimateMemory) -> None:
     console().print(
         memory_table(
             config.parameters, config.processes, config.precision, config.grad_accum,
-            config.activations, config.gpu,
+            config.activations, config.gpu, config.offload,
         )
     )  # fmt: skip
     if not config.activations:
@@ -39,6 +39,7 @@ def memory_table(
     grad_accum: int,
     activations: str,
     gpu: str,
+    offload: Literal["none", "optimizer"] = "none",
 ) -> Table:
     """One row per engine and ZeRO stage, in GiB or MiB.
 
@@ -52,6 +53,7 @@ def memory_table(
         grad_accum: Micro-batches per optimizer step and process.
         activations: A size such as 24GiB, or empty.
         gpu: The same.
+        offload: Of stages 1 to 3, with a column of what each keeps in the host's memory.
 
     Raises:
         InputError: For what is neither.
@@ -66,12 +68,15 @@ def memory_table(
     table.add_column("", no_wrap=True)
     for name in ("weights", "EMA", "Adam", "gradients", "activations", "at most"):
         table.add_column(name, justify="right")
+    if offload != "none":
+        table.add_column("on the host", justify="right")
     if limit is not None:
         table.add_column("fits", justify="right")
-    for name, engine in _engines(precision, grad_accum).items():
+    for name, engine in _engines(precision, grad_accum, offload).items():
         memory = estimate(number, engine, processes, kept_back)
+        cells = [*_cells(memory), *([] if offload == "none" else [memory.host])]
         fits = () if limit is None else ("yes" if memory.peak <= limit else "no",)
-        table.add_row(name, *(f"{value / scale:.2f}" for value in _cells(memory)), *fits)
+        table.add_row(name, *(f"{value / scale:.2f}" for value in cells), *fits)
     return table
 
 
@@ -80,9 +85,14 @@ def parameters_of(text: str, run: Path) -> int:
     return _in_run(run) if run.is_dir() else parse_count(text)
 
 
-def _engines(precision: Literal["fp32", "bf16"], grad_accum: int) -> dict[str, EngineConfig]:
+def _engines(
+    precision: Literal["fp32", "bf16"], grad_accum: int, offload: Literal["none", "optimizer"]
+) -> dict[str, EngineConfig]:
     def engine(name: Literal["torch", "deepspeed"], zero: Literal[0, 1, 2, 3]) -> EngineConfig:
-        return EngineConfig(engine=name, zero=zero, precision=precision, grad_accum=grad_accum)
+        return EngineConfig(
+            engine=name, zero=zero, precision=precision, grad_accum=grad_accum,
+            offload=offload if zero else "none",
+        )  # fmt: skip
 
     stages: tuple[Literal[0, 1, 2, 3], ...] = (0, 1, 2, 3)
     split = {f"--zero {zero}": engine("deepspeed", zero) for zero in stages}

@@ -85,6 +85,8 @@ class EstimateMemory:
     """of one micro-batch, such as 1.5GiB: what its forward pass leaves for the gradients"""
     gpu: str = ""
     """memory of one GPU, such as 24GiB: does it fit?"""
+    offload: Literal["none", "optimizer"] = "none"
+    """as train has it: stages 1 to 3 keep what they update in the host's memory"""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,8 @@ class Plan:
     """of one example, such as 74MiB: what its forward pass leaves for the gradients"""
     checkpointed: str = ""
     """the same with --activation-checkpointing"""
+    offload: Literal["none", "optimizer"] = "none"
+    """optimizer: also ways that keep what ZeRO updates in the host's memory, after the others"""
 
     def __post_init__(self) -> None:
         for name in ("gpus", "batch_size"):

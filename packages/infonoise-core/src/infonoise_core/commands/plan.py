@@ -23,12 +23,14 @@ def run_plan(config: Plan) -> None:
         _size(config.activations, "--activations"),
         _size(config.checkpointed, "--checkpointed"),
     )
-    found = ways(need, config.gpus, parse_size(config.memory, "--memory"), config.precision)
+    size, offload = parse_size(config.memory, "--memory"), config.offload == "optimizer"
+    found = ways(need, config.gpus, size, config.precision, offload)
     title = (
         f"{need.parameters:,} parameters, {config.precision}, {config.batch_size} examples per step"
         f" on {config.gpus} GPUs of {config.memory}: GiB of each process"
     )
-    print_rows(title, _HEADER, [_row(way) for way in found])
+    header = [*_HEADER, *(["on the host"] if offload else [])]
+    print_rows(title, header, [_row(way, offload) for way in found])
     if not need.activations:
         print(
             "activations: not given, so the room is theirs; --activations takes those of one"
@@ -42,15 +44,18 @@ def _size(text: str, option: str) -> int:
     return parse_size(text, option) if text else 0
 
 
-def _row(way: Way) -> list[str]:
+def _row(way: Way, host: bool = False) -> list[str]:
     engine = way.engine
     name = "torch" if engine.engine == "torch" else f"--zero {engine.zero}"
+    if engine.offload != "none":
+        name += ", offload"
     if engine.activation_checkpointing:
         name += ", checkpointing"
     sizes = (way.memory.kept, way.memory.peak, way.room, way.exchanged)
     numbers = [f"{size / _GIB:.2f}" for size in sizes]
     fits = "yes" if way.fits else "no"
-    return [name, str(way.micro_batch), str(engine.grad_accum), *numbers, fits]
+    beside = [f"{way.memory.host / _GIB:.2f}"] if host else []
+    return [name, str(way.micro_batch), str(engine.grad_accum), *numbers, fits, *beside]
 
 
 def _advice(way: Way, gpus: int) -> str:
@@ -62,6 +67,8 @@ def _advice(way: Way, gpus: int) -> str:
     engine, words = way.engine, []
     if engine.engine == "deepspeed":
         words += ["--engine deepspeed", f"--zero {engine.zero}"]
+    if engine.offload != "none":
+        words.append(f"--offload {engine.offload}")
     if engine.grad_accum > 1:
         words.append(f"--grad-accum {engine.grad_accum}")
     if engine.activation_checkpointing:

@@ -50,13 +50,19 @@ class Way:
     fits: bool
 
     @property
-    def cost(self) -> tuple[bool, int, int]:
-        """What to compare ways by: the forward pass twice, then bytes, then micro-batches."""
-        return self.engine.activation_checkpointing, self.exchanged, self.engine.grad_accum
+    def cost(self) -> tuple[bool, bool, int, int]:
+        """Compared in this order: updates on the host, a second forward pass, bytes, divisions."""
+        engine = self.engine
+        host = engine.offload != "none"
+        return host, engine.activation_checkpointing, self.exchanged, engine.grad_accum
 
 
 def ways(
-    need: Need, gpus: int, memory: int, precision: Literal["fp32", "bf16"] = "bf16"
+    need: Need,
+    gpus: int,
+    memory: int,
+    precision: Literal["fp32", "bf16"] = "bf16",
+    offload: bool = False,
 ) -> list[Way]:
     """One per engine, stage and checkpointing, each with as few micro-batches as fit.
 
@@ -65,6 +71,7 @@ def ways(
 
     Args:
         memory: Bytes of one GPU.
+        offload: Also ways that keep what ZeRO updates in the host's memory.
 
     Raises:
         InputError: For a batch that the GPUs cannot share alike.
@@ -74,7 +81,8 @@ def ways(
             f"--batch-size {need.batch_size} does not divide into {gpus} processes: give a multiple"
         )
     own = need.batch_size // gpus
-    found = [_least(need, engine, own, gpus, memory) for engine in _engines(need, gpus, precision)]
+    engines = _engines(need, gpus, precision, offload)
+    found = [_least(need, engine, own, gpus, memory) for engine in engines]
     fit = sorted((way for way in found if way.fits), key=lambda way: way.cost)
     return fit + sorted((way for way in found if not way.fits), key=lambda way: -way.room)
 
@@ -94,12 +102,17 @@ def exchanged(parameters: int, engine: EngineConfig, gpus: int) -> int:
     return (engine.grad_accum + 1 if engine.zero == 2 else 3 * engine.grad_accum) * once
 
 
-def _engines(need: Need, gpus: int, precision: Literal["fp32", "bf16"]) -> Iterator[EngineConfig]:
+def _engines(
+    need: Need, gpus: int, precision: Literal["fp32", "bf16"], offload: bool
+) -> Iterator[EngineConfig]:
     plain = EngineConfig(precision=precision)
     stages: tuple[Literal[1, 2, 3], ...] = (1, 2, 3)
     engines = [plain]
     if gpus > 1:
         engines += [replace(plain, engine="deepspeed", zero=zero) for zero in stages]
+    if offload:
+        host = replace(plain, engine="deepspeed", offload="optimizer")
+        engines += [replace(host, zero=zero) for zero in stages]
     for engine in engines:
         yield engine
         if need.checkpointed:

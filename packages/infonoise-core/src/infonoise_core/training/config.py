@@ -40,6 +40,9 @@ class TrainConfig:
     """the same, given as the share of the average that is kept at each optimizer step"""
     seed: int = 0
     """of everything random"""
+    order: Literal["examples", "shards"] = "examples"
+    """in which examples come: examples, any at any time; shards, those that lie together one after
+    the other, so that each process reads shards of its own"""
     log_every: int = 50
     """optimizer steps between lines of metrics.jsonl"""
     eval_every: int = 500
@@ -66,6 +69,8 @@ class TrainConfig:
         for name in ("lr_warmup", "eval_every", "seed", "schedule_steps", "snapshot_every"):
             if getattr(self, name) < 0:
                 raise InputError(f"{self._shown(name)}: give 0 or more")
+        if self.order not in ("examples", "shards"):
+            raise InputError(f"--order {self.order}: give examples or shards")
         if not 0 < self.lr < 1:
             raise InputError(f"--lr {self.lr:g}: give a learning rate between 0 and 1")
         if not self.grad_clip > 0:

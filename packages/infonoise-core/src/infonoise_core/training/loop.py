@@ -17,7 +17,8 @@ from infonoise_core.schedules.infonoise import Schedule
 from infonoise_core.schedules.registry import refresh_every
 from infonoise_core.together import together
 from infonoise_core.training.config import NARROW, TrainConfig, parse_target
-from infonoise_core.training.data.order import Order, micro_batches
+from infonoise_core.training.data.by_shard import Visits, visits
+from infonoise_core.training.data.order import micro_batches
 from infonoise_core.training.data.prefetch import Prefetch
 from infonoise_core.training.ema import Keep, WeightAverage, plain_keep, power_keep
 from infonoise_core.training.engines.base import Engine
@@ -95,7 +96,7 @@ def train(
     reporter = Noting(reporter if reporter and engine.rank == 0 else Silent())
     check_division(config, engine)
     model = task.denoiser.to(engine.device)
-    order = Order(len(task), config.seed)
+    order = visits(task, config.batch_size, config.seed, config.order)
     flops = _flops(task, order, engine)
     optimizer = torch.optim.AdamW(
         model.parameters(),
@@ -215,7 +216,7 @@ class _Work:
 
 
 def _batches(
-    task: Task, order: Order, config: TrainConfig, engine: Engine, done: int, workers: int
+    task: Task, order: Visits, config: TrainConfig, engine: Engine, done: int, workers: int
 ) -> Prefetch[Batch]:
     """This rank's micro-batches from optimizer step `done` on."""
     plan = micro_batches(
@@ -235,7 +236,7 @@ def check_division(config: TrainConfig, engine: Engine) -> None:
         )
 
 
-def _flops(task: Task, order: Order, engine: Engine) -> float:
+def _flops(task: Task, order: Visits, engine: Engine) -> float:
     """Of an example, where the device's peak is known."""
     if not peak_of(engine.device):
         return 0.0

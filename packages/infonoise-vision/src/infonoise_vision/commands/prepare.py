@@ -4,7 +4,8 @@ from contextlib import ExitStack
 
 from infonoise_core.training.data.records import BadRecords
 from infonoise_core.training.progress import progress
-from infonoise_vision.data.images import Parts, class_words
+from infonoise_vision.data.fingerprint import classed
+from infonoise_vision.data.images import Parts
 from infonoise_vision.data.latents import in_latents
 from infonoise_vision.data.options import Reading
 from infonoise_vision.data.prepare import prepare
@@ -37,7 +38,7 @@ def run_prepare(config: Prepare) -> None:
     print(
         f"{config.out}: {len(train)} images {'x'.join(map(str, train.shape))} of {train.name} and"
         f" {len(held_out)} held out, {train.levels or 'real-valued'}"
-        f"{' grey levels' if train.levels else ''}{class_words(train.classes) or ', 0 classes'}"
+        f"{' grey levels' if train.levels else ''}{classed(train.classes) or ', 0 classes'}"
         f"{f', each with a pair of {train.pair_channels} channels' if train.pairs else ''}"
     )
     if bad.summary():

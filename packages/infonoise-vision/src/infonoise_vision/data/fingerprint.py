@@ -1,6 +1,6 @@
 """Which images a run was trained on, and whether others are the same ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,14 @@ def describe(images: ImageSet, held_out: ImageSet) -> dict[str, Any]:
 def pair_channels(described: Mapping[str, Any]) -> int:
     """Channels of the pairs of images that `describe` describes; 0 where there are none."""
     return int(described.get("pair", {}).get("channels", 0))
+
+
+def classed(classes: Sequence[str]) -> str:
+    """The classes in a few words, with a comma before; nothing where there are none."""
+    if not classes:
+        return ""
+    some = ", ".join(classes[:6]) + (", ..." if len(classes) > 6 else "")
+    return f", {len(classes)} {'class' if len(classes) == 1 else 'classes'} ({some})"
 
 
 def fingerprint(images: ImageSet, held_out: ImageSet) -> str:

@@ -30,7 +30,8 @@ from infonoise_vision.data.latent_code import LatentCode
 from infonoise_vision.data.open import open_source
 from infonoise_vision.data.options import MIN_IMAGES, Reading, check_held_out
 from infonoise_vision.data.pairs import Pairs, opened_pairs, read_pairs, unit_values
-from infonoise_vision.data.split import divide, refuse_void
+from infonoise_vision.data.split import refuse_void
+from infonoise_vision.data.streamed import LEVELS, divided, streamed, taken
 from infonoise_vision.data.thresholds import COLOURS, thresholded
 
 Index = int | slice | Sequence[int] | NDArray[np.int64] | Tensor
@@ -117,20 +118,22 @@ class ImageSet:
         """The images at `rows`, in that order."""
         labels = None if self.labels is None else self.labels[rows]
         pairs = None if self.pairs is None else self.pairs.take(rows)
-        return replace(self, pixels=self.pixels[rows], labels=labels, pairs=pairs)
+        return replace(self, pixels=taken(self.pixels, rows), labels=labels, pairs=pairs)
 
     def split(self, held_out: float | None = None, seed: int = 0) -> tuple["ImageSet", "ImageSet"]:
         """Training and held-out images: disjoint, in their old order, the same for one `seed`.
 
         Args:
             held_out: A share, a number of images, or None for a fifth, at most 10,000. All copies
-                of an image, whatever their labels, fall on one side (`split.divide`).
+                of an image, whatever their labels, fall on one side (`split.divide`), but for
+                streamed ones, of which the held-out ones are decoded here.
 
         Raises:
             InputError: Where one side would be empty.
         """
-        train, chosen = divide(self.name, self.pixels, held_out, seed)
-        return self.take(train), self.take(chosen)
+        train, chosen = divided(self.name, self.pixels, held_out, seed)
+        aside = self.take(chosen)
+        return self.take(train), replace(aside, pixels=aside.pixels[:])
 
 
 @dataclass(frozen=True)
@@ -160,14 +163,6 @@ def _rows(index: Index, n: int) -> NDArray[np.int64]:
     if isinstance(index, slice):
         return np.arange(*index.indices(n))
     return np.atleast_1d(np.asarray(index))
-
-
-def class_words(classes: Sequence[str]) -> str:
-    """The classes in a few words, with a comma before; nothing where there are none."""
-    if not classes:
-        return ""
-    some = ", ".join(classes[:6]) + (", ..." if len(classes) > 6 else "")
-    return f", {len(classes)} {'class' if len(classes) == 1 else 'classes'} ({some})"
 
 
 def to_bytes(x0: Tensor | NDArray[np.float32], levels: int | None = None) -> NDArray[np.uint8]:
@@ -235,7 +230,7 @@ def load_parts(
     train = image_set(opened.train, reading)
     if opened.held_out is None:
         return Parts(*train.split(held_out, seed), own_test=False)
-    test = image_set(opened.held_out, reading)
+    test = image_set(opened.held_out, replace(reading, stream=False))
     refuse_unlike(train, test)
     return Parts(train, test, own_test=True)
 
@@ -258,14 +253,18 @@ def image_set(source: Source, reading: Reading, new: NewArray = in_memory) -> Im
     wanted = min(count, reading.limit or count)
     rows = np.arange(wanted) * count // wanted
     bad = BadRecords(0) if reading.bad is None else reading.bad
-    with _as_large(reading.allow_large):
-        pixels, levels, rows = source.read(rows, reading.size, new, reading.progress, bad)
-        pairs: Pairs | None = None
-        if isinstance(source, Paired):
-            known = replace(reading, bad=bad)
-            pairs, kept = read_pairs(source, rows, pixels.shape[2:], known, new)
-            if len(kept) < len(rows):
-                pixels, rows = pixels[kept], rows[kept]
+    pairs: Pairs | None = None
+    levels: int | None = LEVELS
+    if reading.stream:
+        pixels = streamed(source, rows, reading.size)
+    else:
+        with _as_large(reading.allow_large):
+            pixels, levels, rows = source.read(rows, reading.size, new, reading.progress, bad)
+            if isinstance(source, Paired):
+                known = replace(reading, bad=bad)
+                pairs, kept = read_pairs(source, rows, pixels.shape[2:], known, new)
+                if len(kept) < len(rows):
+                    pixels, rows = pixels[kept], rows[kept]
     if len(rows) < MIN_IMAGES and bad.limit:
         raise InputError(f"{source.name}: {len(rows)} images can be read; {MIN_IMAGES} are needed")
     if reading.binarize is not None and (levels != 2 or pixels.shape[1] == COLOURS):

@@ -29,6 +29,7 @@ class Reading:
         lone_class: Where there are no classes and all images lie in one folder, that is one.
         pair: Where a picture of the same name beside each image is.
         side_by_side: Each file holds two images, and this half, left or right, is the pair.
+        stream: Decode training images when they are asked for, in place of all now.
     """
 
     size: int | None = None
@@ -40,6 +41,7 @@ class Reading:
     lone_class: bool = False
     pair: str | None = None
     side_by_side: str | None = None
+    stream: bool = False
 
     def __post_init__(self) -> None:
         check_pair(self.pair, self.side_by_side)

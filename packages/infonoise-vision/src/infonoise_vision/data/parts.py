@@ -40,6 +40,11 @@ class Part:
         at = {place: i for i, place in enumerate(self._places)}
         self.notes = {at[i]: note for i, note in container.notes.items() if i in at}
 
+    @property
+    def apart(self) -> bool:
+        """As of the container."""
+        return self._whole.apart
+
     def where(self, place: int) -> str:
         """As the container calls it."""
         return self._whole.where(self._places[place])

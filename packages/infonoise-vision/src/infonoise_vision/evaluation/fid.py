@@ -198,7 +198,9 @@ def _metric(module: str, name: str, **options: Any) -> Any:
     with warnings.catch_warnings():
         # It keeps all features, as it says.
         warnings.simplefilter("ignore")
-        return kind(**options)
+        # Every process has all features; torchmetrics would take those of several for different
+        # ones and put them together.
+        return kind(**options, sync_on_compute=False)
 
 
 def _between(metric: Any, first: Tensor, second: Tensor) -> Any:

@@ -16,7 +16,6 @@ from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_core.training.task import Batch, Losses, denoising_losses
 from infonoise_vision.data.images import ImageSet, Parts, load_parts
 from infonoise_vision.data.latents import in_latents
-from infonoise_vision.data.options import Reading
 from infonoise_vision.data.priors import (
     FEW_LEVELS,
     cosine_profile,
@@ -24,6 +23,7 @@ from infonoise_vision.data.priors import (
     level_values,
     pixel_profile,
 )
+from infonoise_vision.data.streamed import shards_of
 from infonoise_vision.methods.conditioning import condition_of
 from infonoise_vision.methods.options import Objective
 from infonoise_vision.models import augment
@@ -42,12 +42,7 @@ from infonoise_vision.models.theirs import SCHEDULER, Scheduled, is_theirs, sett
 
 def load(objective: Objective, data: str) -> Parts:
     """Training and held-out images, the same ones for the same data."""
-    lone = objective.conditional
-    reading = Reading(
-        objective.size, binarize=objective.binarize, lone_class=lone,
-        pair=objective.pair, side_by_side=objective.side_by_side,
-    )  # fmt: skip
-    parts = load_parts(data, reading, objective.held_out)
+    parts = load_parts(data, objective.reading, objective.held_out)
     if objective.latents is not None:
         parts = in_latents(parts, objective.latents, data)
     train, held_out = (replace(p, scale=objective.scale) for p in (parts.train, parts.held_out))
@@ -237,7 +232,7 @@ class ImageTask:
         symbols: bool = False,
     ) -> None:
         self.images, self.denoiser, self.weight = images, denoiser, weight
-        self.dim = images.dim
+        self.dim, self.shards = images.dim, shards_of(images.pixels)
         self.conditional, self.label_dropout, self.augment = conditional, label_dropout, augment
         self.condition, self.condition_dropout = condition, condition_dropout
         self._values = level_values(images.levels or 2, images.scale) if symbols else None

@@ -7,7 +7,7 @@ from pathlib import Path
 from tyro.conf import OmitArgPrefixes
 
 from infonoise_core.errors import InputError
-from infonoise_vision.data.options import check_held_out, check_pair
+from infonoise_vision.data.options import Reading, check_held_out, check_pair
 from infonoise_vision.methods.watching import Watching
 from infonoise_vision.models.options import check_condition, check_network, check_noise
 
@@ -51,6 +51,9 @@ class Objective:
     held_out: float | None = None
     """where the data have no test images: share (below 1) or number of those to hold out; default a
     fifth, at most 10,000"""
+    stream: bool = False
+    """decode training images when they are needed, in place of all at the beginning: folders, plain
+    tar shards and hf:NAME of any size; with --order shards each process reads its own"""
     network: str = "small"
     """tiny, small, ddpmpp-small, ddpmpp-cifar10, ddpmpp-ffhq64, adm-imagenet64, dit-tiny or
     dit-small, sizes as in ddpmpp:128:2-2-2:4:16 (ncsnpp, adm), or diffusers:config.json for one of
@@ -108,6 +111,7 @@ class Objective:
                 f"--augment {self.augment:g} --latents: latents of a turned image are no turned"
                 " latents; leave --augment out"
             )
+        self._check_stream()
         check_condition(self.condition)
         self._check_pair()
         check_noise(self.condition_noise)
@@ -123,6 +127,17 @@ class Objective:
                 known = " or ".join(names)
                 raise InputError(f"--{option} {name}: no such {option}; give {known}")
 
+    def _check_stream(self) -> None:
+        for option, given in (
+            ("binarize", self.binarize), ("latents", self.latents), ("pair", self.pair),
+            ("side-by-side", self.side_by_side),
+        ):  # fmt: skip
+            if self.stream and given is not None:
+                raise InputError(
+                    f"--stream --{option} {given}: needs all images at the beginning; leave one of"
+                    " them out"
+                )
+
     def _check_range(self) -> None:
         if not 0 < self.unit < math.inf:
             raise InputError(f"--noise-unit {self.unit:g}: give a factor above 0")
@@ -134,6 +149,14 @@ class Objective:
             )
         if not 0 < self.std < math.inf:
             raise InputError(f"--sigma-data {self.std:g}: give a standard deviation above 0")
+
+    @property
+    def reading(self) -> Reading:
+        """How training images are read."""
+        return Reading(
+            self.size, binarize=self.binarize, lone_class=self.conditional,
+            pair=self.pair, side_by_side=self.side_by_side, stream=self.stream,
+        )  # fmt: skip
 
     @property
     def unit(self) -> float:

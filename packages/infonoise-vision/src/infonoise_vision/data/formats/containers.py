@@ -48,6 +48,10 @@ class Container(Protocol):
     names: list[str]
     notes: dict[int, bytes]
 
+    @property
+    def apart(self) -> bool:
+        """Whether a file can be read without those before it, and without looking it up."""
+
     def where(self, place: int) -> str:
         """What to call a file in a message."""
 
@@ -63,6 +67,8 @@ class Container(Protocol):
 
 class Folder:
     """All files below a folder, sorted by path."""
+
+    apart = True
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -84,6 +90,8 @@ class Folder:
 
 class Zip:
     """All files in a zip archive, sorted by path."""
+
+    apart = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -158,6 +166,11 @@ class Tars:
                     self.names.append(name)
                     self._shard.append(number)
                     self._size.append(member.size)
+
+    @property
+    def apart(self) -> bool:
+        """Of plain archives."""
+        return len(self._offset) == len(self.names)
 
     def where(self, place: int) -> str:
         return f"{self.shards[self._shard[place]]}, {self.names[place]}"

@@ -47,6 +47,8 @@ class Encoded:
         keys: Gives what each is called among the others, (n,) without endings; None where files
             have no names.
         half: Which part of each file is the image; None where it is the whole.
+        apart: Whether one can be read without those before it, and quickly.
+        shards: (n,) number of the archive that each lies in, ascending; None where there are none.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Encoded:
     lone: str | None = None
     keys: Callable[[], list[str]] | None = None
     half: Half | None = None
+    apart: bool = False
+    shards: Rows | None = None
 
     def __len__(self) -> int:
         return len(self.where)

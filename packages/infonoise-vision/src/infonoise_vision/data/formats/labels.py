@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import PurePosixPath
 
+import numpy as np
+
 from infonoise_core.errors import InputError
 from infonoise_core.folders.strays import without_ours
 from infonoise_vision.data.formats.containers import Container, Tars
@@ -46,7 +48,13 @@ def encoded_images(container: Container, name: str) -> Encoded:
     where = [container.where(i) for i in places]
     lone = None if classes else _lone_folder(container, places)
     keys = partial(_keys, container, places)
-    return Encoded(name, where, contents, labels, classes, lone, keys)
+    shards = None
+    if isinstance(container, Tars):
+        shards = np.array([container.shard(i) for i in places], np.int64)
+    return Encoded(
+        name, where, contents, labels, classes, lone, keys,
+        apart=container.apart, shards=shards,
+    )  # fmt: skip
 
 
 def _keys(container: Container, places: list[int]) -> list[str]:

@@ -59,8 +59,9 @@ def _source(data: Any, name: str, where: str) -> Encoded:
             yield content_of(files[int(row)][images], f"{where}, image {row}")
 
     return Encoded(
-        name, [f"{where}, image {i}" for i in range(len(data))], contents, labels, classes
-    )
+        name, [f"{where}, image {i}" for i in range(len(data))], contents, labels, classes,
+        apart=True,
+    )  # fmt: skip
 
 
 def _column(kind: Any) -> Column:
