@@ -82,6 +82,7 @@ def solve_staged(
     """
     c, h, w = model.shape
     keywords, nfe = dict(condition or {}), 0
+    beside = (keywords["given"],) if model.pair else ()
 
     def denoise(x: Tensor, sigma: float) -> Tensor:
         nonlocal nfe
@@ -97,7 +98,7 @@ def solve_staged(
             x = float(part[0]) * noise((c, *side)).to(device)
         else:
             fresh = noise((ORIENTATIONS * c, side[0] // 2, side[1] // 2)).to(device)
-            x = model.born(x, k, fresh, keywords.get("given"))
+            x = model.born(x, k, fresh, *beside)
         gammas = [0.0] * len(part) if churn is None else churn(part).tolist()
         stepper = SOLVERS[solver]()
         for sigma, lower, gamma in zip(
