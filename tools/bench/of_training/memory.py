@@ -63,7 +63,8 @@ class Net(nn.Module):
 class Measured:
     """Of the process that has most. kept, peak: bytes between steps and at most, weights and all.
     received: bytes from others in one step, where they talk over TCP. noise: CPU seconds for its
-    rows of the noise of NOISE_BATCH examples, least of a few steps.
+    rows of the noise of NOISE_BATCH examples, least of a few steps. first: kept and peak of the
+    first process.
     """
 
     engine: EngineConfig
@@ -73,6 +74,7 @@ class Measured:
     peak: int
     received: int
     noise: float
+    first: tuple[int, int]
     estimated: Memory
 
     def line(self) -> str:
@@ -95,6 +97,7 @@ def measure(config: EngineConfig, width: int = 1024, layers: int = _LAYERS) -> M
     drawn = noise_seconds(engine)
     every = engine.gather([*mine, drawn]) or [[*mine, drawn]]
     kept, peak, got, noise = (max(values) for values in zip(*every, strict=True))
+    first = int(every[0][0]), int(every[0][1])
     batch = Batch(torch.empty(_EXAMPLES, _INPUTS))
     # Of a network of its own: DeepSpeed may have taken this one's weights apart.
     fresh = EDMDenoiser(Net(width, layers), sigma_data=1.0)
@@ -102,7 +105,7 @@ def measure(config: EngineConfig, width: int = 1024, layers: int = _LAYERS) -> M
         recompute_blocks(fresh)
     activations = activation_bytes(fresh, batch, config.precision)
     estimated = estimate(parameters, config, engine.world, activations)
-    return Measured(config, engine.world, parameters, kept, peak, got, noise, estimated)
+    return Measured(config, engine.world, parameters, kept, peak, got, noise, first, estimated)
 
 
 def _train(engine: Engine, net: Net, meter: "Meter | None" = None) -> tuple[int, int, int, int]:

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_map_only
 
 from infonoise_core.errors import InputError
 from infonoise_core.training.config import EngineConfig
-from infonoise_core.training.engines.deepspeed import bucket
+from infonoise_core.training.engines.deepspeed import bucket, reduced
 from infonoise_core.training.engines.exchange import BUCKET
 from infonoise_core.training.task import Batch
 
@@ -103,7 +103,7 @@ def _plain(whole: int, processes: int) -> dict[str, int]:
 
 
 def _deepspeed(parameters: int, whole: int, part: int, engine: EngineConfig) -> dict[str, int]:
-    size = _FP32 * bucket(parameters)
+    size, kept = _FP32 * bucket(parameters), _FP32 * reduced(parameters)
     # Gradients of earlier micro-batches, where they are split already.
     waiting = part if engine.grad_accum > 1 else 0
     match engine.zero:
@@ -131,10 +131,10 @@ def _deepspeed(parameters: int, whole: int, part: int, engine: EngineConfig) -> 
         case 3:
             return {
                 # Of the weights' part there are two: what is gathered, and what is updated.
-                "weights": 2 * part, "optimizer": 2 * part, "buffers": part + size,
+                "weights": 2 * part, "optimizer": 2 * part, "buffers": part + kept,
                 # Weights gathered for one use and, twice while they arrive, those fetched ahead
                 # (half as many); a copy of the bucket that is averaged.
-                "backward": 3 * size,
+                "backward": 2 * size + kept,
                 "update": part,
             }  # fmt: skip
 
