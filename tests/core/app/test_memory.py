@@ -51,6 +51,22 @@ def test_only_what_zero_splits_goes_to_the_host() -> None:
             estimate(1000, EngineConfig(**engine, offload="optimizer"))
 
 
+def test_weights_in_bf16_need_two_bytes_and_no_copies() -> None:
+    """Of 4000 numbers on 4 processes: 2 bytes each, and of a quarter masters, moments, average."""
+    for zero in (1, 2):
+        low = EngineConfig(
+            engine="deepspeed",
+            zero=zero,
+            precision="bf16",
+            bf16_weights=True,  # type: ignore[arg-type]
+        )
+        found = estimate(4000, low, 4)
+        assert found.kept == 2 * 4000 + 16 * 1000
+        assert found.copies == 0
+    with pytest.raises(InputError, match="--bf16-weights: give --precision bf16"):
+        estimate(4000, EngineConfig(precision="bf16", bf16_weights=True), 4)
+
+
 def test_bf16_adds_copies_of_the_weights() -> None:
     low = estimate(1000, EngineConfig(precision="bf16"))
     assert low.peak - estimate(1000, EngineConfig()).peak == 2_000
@@ -208,6 +224,17 @@ def test_what_is_updated_on_the_host_is_there() -> None:
     for one in found:
         # Two buffers of the largest layer, 4 MiB each.
         assert_as_estimated(one, 8 * MIB)
+
+
+@pytest.mark.slow
+@pytest.mark.deepspeed
+@needs_proc
+def test_weights_in_bf16_hold_what_is_estimated() -> None:
+    low = {"engine": "deepspeed", "precision": "bf16", "bf16_weights": True}
+    found = launched([{**low, "zero": zero} for zero in (1, 2, 3)], world=2)
+    assert len(found) == 3
+    for one in found:
+        assert_as_estimated(one)
 
 
 @pytest.mark.gpu

@@ -53,6 +53,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
         jobs += [job(f"cut-{zero}", zero, term_at=29), job(f"cut-{zero}", zero)]
     jobs += [job("1-to-2", 1, term_at=29), job("1-to-2", 2)]
     jobs += [job("3-to-0", 3, term_at=29), job("3-to-0", 0)]
+    both = low | {"bf16_weights": True}
+    for zero in STAGES[1:]:
+        jobs += [job(f"low-{zero}", zero, engine=both)]
+        jobs += [job(f"low-cut-{zero}", zero, term_at=29, engine=both)]
+        jobs += [job(f"low-cut-{zero}", zero, engine=both)]
+    jobs += [job("from-low", 2, term_at=29, engine=both), job("from-low", 1)]
     jobs += [job("3-to-torch", 3, term_at=29), job("torch-to-3", 3), job("bf16", 2, engine=low)]
     finish(launch(jobs, world=2))
     return base
@@ -130,12 +136,34 @@ def test_lower_precision_stays_close(pair: Path, single: Path) -> None:
     torch.testing.assert_close(losses(pair / "bf16"), losses(single), rtol=0.05, atol=0)
 
 
+@pytest.mark.parametrize("zero", STAGES[1:])
+def test_weights_in_bf16_stay_close_and_have_masters_in_fp32(
+    zero: int, pair: Path, single: Path
+) -> None:
+    name = f"low-{zero}"
+    torch.testing.assert_close(losses(pair / name), losses(single), rtol=0.05, atol=0)
+    torch.testing.assert_close(losses(pair / "from-low"), losses(single), rtol=0.05, atol=0)
+    for part in ("model", "ema"):
+        for value in weights(pair / name, part).values():
+            assert value.dtype == torch.float32
+    # Masters hold what bf16 cannot.
+    held = weights(pair / name, "model")
+    assert any(not torch.equal(v, v.bfloat16().float()) for v in held.values())
+    for part in ("model", "ema", "state"):
+        whole, again = weights(pair / name, part), weights(pair / f"low-cut-{zero}", part)
+        assert all(torch.equal(whole[key], again[key]) for key in whole)
+
+
 def test_nothing_on_disk_is_a_pickle(pair: Path) -> None:
     files = {p.suffix for p in (pair / "zero-3").rglob("*") if p.is_file()}
     assert files == {".json", ".jsonl", ".safetensors"}
 
 
 def test_what_does_not_go_together_is_refused() -> None:
+    with pytest.raises(InputError, match="--bf16-weights: give --precision bf16"):
+        DeepSpeedEngine("cpu", zero=2, bf16_weights=True)
+    with pytest.raises(InputError, match="--bf16-weights: goes with --engine deepspeed"):
+        make_engine(EngineConfig(device="cpu", precision="bf16", bf16_weights=True))
     with pytest.raises(InputError, match="--compile does not go with --zero 3"):
         DeepSpeedEngine("cpu", compile=True, zero=3)
     with pytest.raises(InputError, match="--offload optimizer: needs what ZeRO splits"):

@@ -84,12 +84,14 @@ def estimate(
         held = _plain(whole, processes)
     else:
         held = _deepspeed(parameters, whole, part, engine)
+    if engine.bf16_weights:
+        held = _in_bf16(held, whole, part, engine)
     average = host = 0
     if engine.offload == "none":
         average = part
     else:
         held, host = _offloaded(held, part, engine)
-    copies = _BF16 * parameters if engine.precision == "bf16" else 0
+    copies = _BF16 * parameters if engine.precision == "bf16" and not engine.bf16_weights else 0
     return Memory(average=average, copies=copies, activations=activations, host=host, **held)
 
 
@@ -137,6 +139,18 @@ def _deepspeed(parameters: int, whole: int, part: int, engine: EngineConfig) -> 
                 "backward": 2 * size + kept,
                 "update": part,
             }  # fmt: skip
+
+
+def _in_bf16(held: dict[str, int], whole: int, part: int, engine: EngineConfig) -> dict[str, int]:
+    """With weights that compute, gradients and what is exchanged of both at half the size."""
+    if engine.zero == 0 or engine.engine == "torch" or engine.precision != "bf16":
+        raise InputError("--bf16-weights: give --precision bf16, and --zero 1, 2 or 3")
+    # Beside them stand the fp32 weights of the part, and its gradients become fp32 for the update.
+    low, gradients = held["weights"] - part, {1: whole // 2, 2: part, 3: part // 2}
+    return held | {
+        "weights": low // 2 + part, "buffers": held["buffers"] // 2,
+        "backward": held["backward"] // 2, "update": gradients[engine.zero] + part,
+    }  # fmt: skip
 
 
 def _offloaded(held: dict[str, int], part: int, engine: EngineConfig) -> tuple[dict[str, int], int]:

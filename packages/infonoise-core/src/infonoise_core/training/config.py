@@ -119,6 +119,9 @@ class EngineConfig:
     """micro-batches per optimizer step and process: more of them need less memory"""
     precision: Literal["fp32", "bf16"] = "fp32"
     """of the network's arithmetic; weights and averages stay in fp32"""
+    bf16_weights: bool = False
+    """with --precision bf16 and --zero 1, 2 or 3: the weights that compute are in bf16, too, beside
+    those in fp32 that are updated, and gradients are exchanged in bf16"""
     activation_checkpointing: bool = False
     """keep a block's input only and compute its inside again for gradients: less memory, a third
     more work"""

@@ -61,6 +61,7 @@ class DeepSpeedEngine(Ranks):
             also weights.
         given: A file of DeepSpeed's own settings, which take the place of ours.
         offload: Keep what the optimizer updates, and its state, in the host's memory.
+        bf16_weights: Keep the weights that compute in bf16; those that ZeRO updates stay in fp32.
     """
 
     def __init__(
@@ -73,7 +74,10 @@ class DeepSpeedEngine(Ranks):
         zero: Literal[0, 1, 2, 3] = 2,
         given: Path | None = None,
         offload: bool = False,
+        bf16_weights: bool = False,
     ) -> None:
+        if bf16_weights and (zero == 0 or precision != "bf16"):
+            raise InputError("--bf16-weights: give --precision bf16, and --zero 1, 2 or 3")
         if offload and zero == 0:
             raise InputError("--offload optimizer: needs what ZeRO splits; give --zero 1, 2 or 3")
         if compile and zero == 3:
@@ -81,7 +85,7 @@ class DeepSpeedEngine(Ranks):
         super().__init__(device)
         self.grad_accum, self.precision, self.compile = grad_accum, precision, compile
         self.activation_checkpointing, self.zero = activation_checkpointing, zero
-        self._offload = offload
+        self._offload, self._low = offload, bf16_weights
         self._given = {} if given is None else read_settings(Path(given))
         self._deepspeed = _import(self.device)
         # Alone, without a launcher.
@@ -191,6 +195,8 @@ class DeepSpeedEngine(Ranks):
             "zero_force_ds_cpu_optimizer": False,
             "steps_per_print": 2**31,
         }
+        if self._low:
+            ours["bf16"] = {"enabled": True}
         if self._offload:
             host = {"device": "cpu", "pin_memory": self.device.type == "cuda"}
             ours["zero_optimization"]["offload_optimizer"] = host

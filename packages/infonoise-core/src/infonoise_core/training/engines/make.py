@@ -23,6 +23,8 @@ def _made(config: EngineConfig) -> Engine:
             raise InputError(f"--deepspeed {config.deepspeed}: goes with --engine deepspeed")
         if config.offload != "none":
             raise InputError(f"--offload {config.offload}: goes with --engine deepspeed")
+        if config.bf16_weights:
+            raise InputError("--bf16-weights: goes with --engine deepspeed")
         return TorchEngine(
             config.device, config.grad_accum, config.precision, config.activation_checkpointing,
             config.compile,
@@ -32,4 +34,5 @@ def _made(config: EngineConfig) -> Engine:
     return DeepSpeedEngine(
         config.device, config.grad_accum, config.precision, config.activation_checkpointing,
         config.compile, config.zero, config.deepspeed, config.offload == "optimizer",
+        config.bf16_weights,
     )  # fmt: skip
