@@ -254,31 +254,44 @@ def test_baselines_are_measured_beside_chains(data, tmp_path, quick, refused, ru
     refused("finished run", *command)
 
 
-def test_baselines_are_stopped_where_validation_is_best(tmp_path, run, random_texts):
+def test_baselines_are_stopped_where_validation_is_best(tmp_path, run, random_texts, refused):
     """On few sequences of pure chance: the longer it is trained, the worse of others."""
     path, out = tmp_path / "few.fa", tmp_path / "out"
     parts = ["train"] * 12 + ["val"] * 40 + ["test"] * 40
     rows = zip(random_texts(len(parts), seed=8), parts, strict=True)
     path.write_text("".join(f">r{i} split={p}\n{t}\n" for i, (t, p) in enumerate(rows)))
-    how = ["--strand", "forward", "--steps", 40, "--eval-every", 5, "--save-every", 5]
-    assert (
-        run("baselines", path, "--out", out, "--batch-size", 12, "--ema-decay", 0.5, *how)[0] == 0
-    )
+    how = ["--strand", "forward", "--batch-size", 12, "--ema-decay", 0.5, "--lr-warmup", 5]
+    how += ["--steps", 40, "--eval-every", 5, "--save-every", 5]
+    assert run("baselines", path, "--out", out, *how)[0] == 0
     found = strict(out / "baselines.json")
-    text = (out / "autoregressive/metrics.jsonl").read_text()
-    lines = [json.loads(line) for line in text.splitlines()]
-    measured = {at["step"]: at["evaluate"]["bits_per_base"] for at in lines if "evaluate" in at}
+    measured = bits_by_step(out / "autoregressive")
     step = found["autoregressive_step"]
-    assert step == min(measured, key=measured.get) < 40
+    assert step == min(measured, key=measured.get) < 30
     assert found["autoregressive"] < found["autoregressive, at the end"]
+    # The same with an end to patience, but for what comes after it.
+    early = tmp_path / "early"
+    assert run("baselines", path, "--out", early, *how, "--patience", 2)[0] == 0
+    stopped = strict(early / "baselines.json")
+    assert {k: v for k, v in stopped.items() if "end" not in k and "masked" not in k}.items() <= (
+        found.items()
+    )
+    assert bits_by_step(early / "autoregressive") == {
+        at: bits for at, bits in measured.items() if at <= step + 10
+    }
+    refused("needs evaluations on the way", "baselines", path, "--out", tmp_path / "x", *how,
+            "--patience", 2, "--eval-every", 0)  # fmt: skip
     # What is sampled is what was chosen.
     designs = {}
-    for name, keep in (("chosen", ()), ("newest", ("baselines.json",))):
-        for file in keep:
-            (out / file).unlink()
+    for name in ("chosen", "newest"):
         run("sample", out / "autoregressive", "--samples", 8, "--out", tmp_path / f"{name}.fa")
         designs[name] = (tmp_path / f"{name}.fa").read_text()
+        (out / "baselines.json").unlink(missing_ok=True)
     assert designs["chosen"] != designs["newest"]
+
+
+def bits_by_step(folder: Path) -> dict[int, float]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return {at["step"]: at["evaluate"]["bits_per_base"] for at in lines if "evaluate" in at}
 
 
 # Designs from elsewhere

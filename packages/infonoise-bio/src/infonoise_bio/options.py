@@ -132,6 +132,8 @@ class Baselines:
     out: Path
     """folder for both models (masked, autoregressive), which `sample` takes, and baselines.json"""
     objective: OmitArgPrefixes[Objective]
+    patience: int = 0
+    """evaluations (--eval-every) in a row that are no better, after which it stops; 0 for never"""
     data: Positional[Files] = PLANTED
     """as in train"""
     device: str = "auto"
@@ -140,3 +142,12 @@ class Baselines:
     """replace earlier ones in --out"""
     examples: OmitArgPrefixes[Examples] = field(default_factory=Examples)
     train: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        if self.patience < 0:
+            raise InputError(f"--patience {self.patience}: give 0 or more evaluations")
+        if self.patience and (not self.train.eval_every or self.train.lr_schedule != "constant"):
+            raise InputError(
+                f"--patience {self.patience} needs evaluations on the way and a learning rate that"
+                " does not hang on the end: give --eval-every, and --lr-schedule constant"
+            )

@@ -115,6 +115,16 @@ def test_a_black_box():
     assert float(found.scores.mean()) > 2 * float(law_of(every, None))
 
 
+@pytest.mark.parametrize("draws", [1, 4])
+def test_the_law_is_the_same_by_any_number_of_draws_and_more_leave_more_of_the_population(draws):
+    """Judged by random sequences of the posterior: weights of random size, whose mean is right."""
+    every = torch.from_numpy(has_gc(hot(EVERY)))
+    found = population(Tilt(Goal(has_gc), 2.0, draws=draws), particles=4000)
+    error = (shares(found.codes) - law(2.0 * every)).abs().max()
+    assert error < 3.5 * (0.25 / found.families) ** 0.5
+    assert min(found.sizes) > (1200 if draws == 4 else 400)
+
+
 def law_of(every: Tensor, score: Tensor | None) -> Tensor:
     weights = SOURCE.log_prob(EVERY) + (0 if score is None else score)
     return (torch.softmax(weights, 0) * every).sum()

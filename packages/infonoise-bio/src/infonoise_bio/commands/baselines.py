@@ -4,7 +4,7 @@ Where to stop is chosen on the validation part, and the test part measures what 
 models, the autoregressive one above all, come to know a small training part by heart.
 """
 
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.table import Table
@@ -13,15 +13,14 @@ from infonoise_bio.data.sequences import SequenceSet
 from infonoise_bio.evaluation.chains import chains_by_class
 from infonoise_bio.examples import describe, load_examples, parts
 from infonoise_bio.methods.folders import COMMAND, FILE, step_key
+from infonoise_bio.methods.patience import Onward, best_step, is_over, lengths
 from infonoise_bio.methods.recipe import model_config, schedule_context
 from infonoise_bio.methods.registry import BASELINES
 from infonoise_bio.options import Baselines
 from infonoise_core import terminal
 from infonoise_core.files import write_json
 from infonoise_core.folders.lock import locked
-from infonoise_core.folders.names import CHECKPOINTS
 from infonoise_core.schedules.registry import make_schedule
-from infonoise_core.training import checkpoint
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import train
 from infonoise_core.training.progress import progress
@@ -62,15 +61,21 @@ def _found(
     for name, method in BASELINES.items():
         folder = config.out / name
         with progress(config.train.steps, name) as reporter:
-            trained = train(
-                method.task(objective, training, config.train.seed),
-                make_schedule("log-uniform", context), config.train, folder,
-                engine=TorchEngine(config.device),
-                evaluate=method.evaluation(objective, training, chosen_on), reporter=reporter,
-            )  # fmt: skip
+            onward = Onward(reporter)
+            for steps in lengths(config.train, config.patience):
+                # Goes on where the last one has ended, to the same bits as one of this length.
+                trained = train(
+                    method.task(objective, training, config.train.seed),
+                    make_schedule("log-uniform", context), replace(config.train, steps=steps),
+                    folder, engine=TorchEngine(config.device),
+                    evaluate=method.evaluation(objective, training, chosen_on),
+                    reporter=onward.again(),
+                )  # fmt: skip
+                if is_over(trained.evaluations, config.patience):
+                    break
         measure = method.evaluation(objective, training, held_out)
         last = measure(trained.denoiser)
-        step = load_denoiser(folder, trained.denoiser, _best(config, name, trained.evaluations))
+        step = load_denoiser(folder, trained.denoiser, best_step(folder, trained.evaluations))
         best = measure(trained.denoiser)
         found |= {
             name: best["bits_per_base"],
@@ -80,13 +85,6 @@ def _found(
             f"{name}, at the end_stderr": last["bits_per_base_stderr"],
         }
     return found
-
-
-def _best(config: Baselines, name: str, evaluations: Sequence[Mapping[str, float]]) -> int:
-    """The step with the fewest bits per base of those whose weights are kept, as the best are."""
-    kept = {*checkpoint.steps(config.out / name / CHECKPOINTS)}
-    there = [at for at in evaluations if at["step"] in kept]
-    return int(min(there, key=lambda at: at["bits_per_base"])["step"])
 
 
 def _print(found: dict[str, Any]) -> None:

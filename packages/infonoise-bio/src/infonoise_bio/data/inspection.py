@@ -188,7 +188,7 @@ def _report(found: Inspection, counts: Counts) -> list[tuple[str, str]]:
         ("duplicates", f"{same:,} copies, {reverse:,} reverse complements of others"),
         ("ids taken twice", f"{repeated:,}" + _both_strands(both_strands)),
         ("homopolymers", _runs(found)),
-        ("constant columns", "; ".join(found.columns.constant()[:5]) or "none"),
+        ("constant columns", _columns(found.columns.constant()[:5])),
         ("strand", found.columns.strand_hint()),
     ]
     lines += [(f"label {name}", f"{n:,}") for name, n in sorted(found.labels.items())]
@@ -224,6 +224,10 @@ def _lengths(lengths: Counter[int]) -> str:
         if seen >= middle:
             break
     return f"{low:,} to {high:,}, median {median:,}"
+
+
+def _columns(stretches: list[str]) -> str:
+    return f"{'; '.join(stretches)} (from 0, ends not included)" if stretches else "none"
 
 
 def _runs(found: Inspection) -> str:

@@ -23,8 +23,8 @@ class EvaluateExtras:
     motifs: Path | None = None
     """matrices: JASPAR, MEME, TRANSFAC, HOMER, or numbers under a line '>id name'"""
     motif: UseAppendAction[tuple[str, ...]] = ()
-    """id or name of one of them, or NAME@LOW-HIGH for where its best place shall begin, from 0;
-    may be repeated; all hits of all matrices without it"""
+    """id or name of one of them, or NAME@LOW-HIGH: it shall begin best at LOW to HIGH, from 0
+    and both included; may be repeated; all hits of all matrices without it"""
     motif_rate: float = 1e-4
     """false positives of a hit per place and strand"""
     designs: Path | None = None

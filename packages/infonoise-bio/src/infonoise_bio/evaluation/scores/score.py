@@ -141,9 +141,10 @@ class Scorer:
                     f" give --window {length} --lengths as-they-are"
                 )
         elif len(record) != length:
+            pad = " --shorter pad" if len(record) < length else ""
             raise InputError(
                 f"{record.where} has {len(record)} bases and the model takes {length}; give"
-                f" --window {length}"
+                f" --window {length}{pad}"
             )
 
     def codes(self, records: Sequence[Record]) -> tuple[Tensor, Tensor | None]:

@@ -1,13 +1,13 @@
 """Sequences of the law p(x) exp(strength * score(x)), by sequential Monte Carlo with twists.
 
 A population goes from noise to sequences by Gaussian steps whose mean is the denoiser's. At each
-level a twist, exp(part * strength * score of the posterior's shares), says how good a particle will
-be; part rises from 0 to 1. Particles are weighted by the ratio of twists, and drawn again where few
-of them carry the weight. Gradients of the twist move the proposals, and the ratio of both Gaussian
-densities goes into the weights, so that the law stays the same (twisted diffusion sampler, Wu et
-al. 2023, arXiv 2306.17775; annealed as Feynman-Kac steering, Singhal et al. 2025). Without
-gradients the twist is that of the most probable sequence: any positive function is right, and a
-better one leaves more of the population.
+level a twist says how good a particle will be: the mean of exp(part * strength * score) over some
+sequences drawn of its posterior; part rises to 1. Particles are weighted by the ratio of twists,
+and drawn again where few of them carry the weight. Gradients of the twist move the proposals, and
+the ratio of both Gaussian densities goes into the weights, so that the law stays the same (twisted
+diffusion sampler, Wu et al. 2023, arXiv 2306.17775; annealed as Feynman-Kac steering, Singhal et
+al. 2025); the twist is then that of the posterior's shares, which have gradients. Any positive
+function is right as a twist, drawn at random or not; a better one leaves more of the population.
 
 With strength 0 and letters that are allowed, it is the model's law given those letters.
 """
@@ -39,12 +39,14 @@ class Tilt:
         strength: Nats for each unit of the score.
         gradient: Whether gradients move the proposals, where the goal has any.
         allowed: (4, L) letters that may stand at each place; None for all.
+        draws: Sequences by which a particle is judged, without gradients.
     """
 
     goal: Goal | None
     strength: float = 1.0
     gradient: bool = True
     allowed: Tensor | None = None
+    draws: int = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,19 +109,21 @@ class _Walk:
         twist = torch.zeros(self.n, dtype=torch.float64)
         for i, (sigma, lower) in enumerate(pairwise([*levels, 0.0])):
             part = (i + 1) / len(levels)
-            found, own, moved, probs = self._look(x, sigma, part)
+            found, own, moved, probs, promise = self._look(x, sigma, part)
             self.weights.add(found - twist)
             order = self.weights.thinned()
             x, own, moved, probs, found = (t[order] for t in (x, own, moved, probs, found))
             if lower == 0:
-                return self._end(probs, found)
+                return self._end(probs, promise[order])
             x, ratio = self._step(x, own, moved, sigma, lower)
             self.weights.add(ratio)
             twist = found
         raise InputError("no noise levels: give at least one")
 
-    def _look(self, x: Tensor, sigma: float, part: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Log twist (n,), the model's mean point, the proposal's, and the proposal's shares."""
+    def _look(
+        self, x: Tensor, sigma: float, part: float
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Log twist (n,), the model's mean point, the proposal's, its shares, the promise."""
         strength = part * self.tilt.strength
         smooth = self.tilt.goal is not None and self.tilt.gradient and self._is_smooth()
         level = x.new_full((self.n,), sigma)
@@ -131,14 +135,14 @@ class _Walk:
             if self.allowed is not None:
                 probs = probabilities(logits.masked_fill(~self.allowed, -torch.inf))
                 log_kept = _log_kept(logits, self.allowed)
-            score = self._score(probs, smooth)
-            twist = log_kept.double() + strength * score
+            promise = self._promise(probs, strength, smooth)
+            twist = log_kept.double() + promise
             moved = self.encoding.mean(probs).detach()
             if smooth:
-                (gradient,) = torch.autograd.grad(strength * score.sum(), x)
+                (gradient,) = torch.autograd.grad(promise.sum(), x)
                 moved = moved + _bounded(sigma**2 * gradient, self.encoding)
         own = self.encoding.mean(probabilities(logits.detach()))
-        return twist.detach().cpu(), own, moved, probs.detach()
+        return twist.detach().cpu(), own, moved, probs.detach(), promise.detach().cpu()
 
     def _is_smooth(self) -> bool:
         goal = self.tilt.goal
@@ -147,11 +151,21 @@ class _Walk:
             goal.look(torch.full((2, 4, length), 0.25, device=self.device))
         return bool(goal is not None and goal.smooth)
 
-    def _score(self, probs: Tensor, smooth: bool) -> Tensor:
-        if self.tilt.goal is None:
+    def _promise(self, probs: Tensor, strength: float, smooth: bool) -> Tensor:
+        """(n,) log of what the goal makes of a particle with these shares (n, 4, L)."""
+        goal = self.tilt.goal
+        if goal is None or strength == 0:
             return probs.new_zeros(self.n, dtype=torch.float64)
-        shares = probs if smooth or self._is_smooth() else one_hot(probs.argmax(1), probs)
-        return self.tilt.goal(shares)
+        if smooth:
+            return strength * goal(probs)
+        drawn = [goal(one_hot(self._drawn(probs), probs)) for _ in range(self.tilt.draws)]
+        return torch.logsumexp(strength * torch.stack(drawn), 0) - math.log(len(drawn))
+
+    def _drawn(self, probs: Tensor) -> Tensor:
+        """(n, L) codes, base by base."""
+        flat = probs.detach().transpose(1, 2).reshape(-1, 4).cpu()
+        drawn = torch.multinomial(flat, 1, generator=self.generator)
+        return drawn.reshape(self.n, -1).to(self.device)
 
     def _step(
         self, x: Tensor, own: Tensor, moved: Tensor, sigma: float, lower: float
@@ -164,19 +178,19 @@ class _Walk:
         squares = (x - proposed).square() - (x - plain).square()
         return x, (squares.flatten(1).sum(1).double() / (2 * spread**2)).cpu()
 
-    def _end(self, probs: Tensor, twist: Tensor) -> Population:
-        """Sequences drawn of the posterior at the lowest level, weighted by their own scores."""
-        flat = probs.transpose(1, 2).reshape(-1, 4).cpu()
-        drawn = torch.multinomial(flat, 1, generator=self.generator).reshape(self.n, -1)
-        hard = one_hot(drawn.to(self.device), probs)
-        with torch.no_grad():
-            scores = self._score(hard, smooth=False).cpu()
-        # What letters cost was in the twist, and is the ratio of both draws: it stays.
-        with torch.no_grad():
-            relaxed = self._score(probs, smooth=False).cpu()
-        self.weights.add(self.tilt.strength * (scores - relaxed))
+    def _end(self, probs: Tensor, promise: Tensor) -> Population:
+        """Sequences drawn of the posterior at the lowest level, weighted by their own scores.
+
+        What letters cost was in the twist, and is the ratio of both draws: it stays.
+        """
+        drawn, goal = self._drawn(probs), self.tilt.goal
+        scores = torch.zeros(self.n, dtype=torch.float64)
+        if goal is not None:
+            with torch.no_grad():
+                scores = goal(one_hot(drawn, probs)).cpu()
+        self.weights.add(self.tilt.strength * scores - promise)
         order = self.weights.thinned(all_of_them=True)
-        codes = drawn[order].to(torch.uint8)
+        codes = drawn[order].to("cpu", torch.uint8)
         return Population(codes, scores[order], self.weights.sizes, self.weights.families)
 
     def _noise(self, shape: tuple[int, ...]) -> Tensor:
