@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from .data.test_streamed import write_tar
+
 pytestmark = pytest.mark.slow
 
 ALONE = [sys.executable, "-m", "infonoise_vision"]
@@ -73,6 +75,29 @@ def test_measures_are_the_same(run: Path, tmp_path: Path) -> None:
     one, two = (numbers(found[name]) for name in ("one", "two"))
     assert len(one) > 10
     assert two == pytest.approx(one, rel=1e-6, abs=1e-9)
+
+
+def losses(run: Path) -> list[float]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [line["loss"] for line in lines if "loss" in line]
+
+
+def test_images_stream_from_tar_shards(tmp_path: Path) -> None:
+    """Two processes, and one that goes on for them, learn what one does."""
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    for i in range(4):
+        write_tar(shards / f"train-{i}.tar", range(i * 10, i * 10 + 10))
+    write_tar(shards / "test.tar", range(40, 52))
+    words = [
+        "--network", "tiny", "--batch-size", "16", "--eval-every", "0", "--log-every", "1",
+        "--order", "shards", "--stream", "--workers", "2",
+    ]  # fmt: skip
+    said(ALONE, "train", shards, "--out", tmp_path / "whole", "--steps", "6", *words)
+    said(TWO, "train", shards, "--out", tmp_path / "cut", "--steps", "3", *words)
+    said(ALONE, "train", shards, "--out", tmp_path / "cut", "--steps", "6", *words)
+    assert len(losses(tmp_path / "whole")) == 6
+    assert losses(tmp_path / "cut") == pytest.approx(losses(tmp_path / "whole"), rel=1e-4)
 
 
 def test_a_process_that_dies_ends_the_command(run: Path, tmp_path: Path) -> None:
