@@ -1,7 +1,7 @@
-"""Regenerate docs/benchmarks/bio.md: schedules and encodings on DNA, and how good designs are.
+"""Regenerate docs/benchmarks/bio.md: encodings of DNA, and how good designs are.
 
-Takes hours on two cores; comparisons and runs that are finished stay in infonoise-bench and are
-not run again.
+Schedules and losses are compared on a page of their own (dna_laws.py). Takes two hours on two
+cores; runs that are finished stay in infonoise-bench and are not run again.
 """
 
 import math
@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import comparisons
-from comparisons import QUICK_STEPS, Aim, Comparison, Outcome
+from comparisons import QUICK_STEPS
 from infonoise_bio.data.sequences import SequenceSet, load_sequences
 from infonoise_bio.evaluation.held_out import DnaEvaluation
 from infonoise_bio.methods.options import Objective
@@ -39,53 +38,15 @@ from of_dna.designs import (
     needed,
     quality,
 )
+from of_dna.lengths import lengths
+from of_dna.long_windows import long_windows
 from of_dna.redesign import redesign
 from of_dna.streaming import streaming
 from report import Cell, Goal, Section, Table
 from suite import Suite, Tick
 
-ADAPTIVE = "loss-second-moment,cdcd,adaptive-loss"
-# A run of this many steps of 128 sequences takes some 80 s on one quiet core.
-UPDATES = 1000
 SCALES = (0.1, 1.0, 10.0)
 QUARTILES = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
-
-
-# Schedules
-
-
-def saved_beside_oracle(outcome: Outcome) -> float:
-    """Bits below independent bases, as a share of those under the oracle; the worst seed."""
-    own, oracle = (
-        outcome.finals(name, "bits_below_independent") for name in ("infonoise", "iid-oracle")
-    )
-    return float(min(a / b for a, b in zip(own, oracle, strict=True)))
-
-
-SCHEDULES = Comparison(
-    name="bio-tss",
-    title="Schedules on E. coli promoters, 50 bases",
-    command="infonoise-bio",
-    options=[
-        str(TSS), "--strand", "forward", "--loss", "squared-error",
-        "--schedules", f"edm,log-uniform,{ADAPTIVE},iid-oracle,infonoise,infonoise-sqrt",
-        "--steps", str(UPDATES), "--seeds", "3",
-    ],
-    about="Bits per base of 512 validation sequences.",
-    aims=(
-        Aim(
-            "infonoise: times fewer steps than EDM to the best fixed schedule's final bits",
-            lambda outcome: outcome.fewer_than("infonoise", "edm"), "at least", 3,
-        ),
-        Aim(
-            "infonoise: bits below independent bases, as a share of the independent-base oracle's",
-            saved_beside_oracle, "at least", 0.95,
-            note="The worst of the seeds; the oracle is the closed form of this encoding.",
-        ),
-    ),
-    quick=["--schedules", "edm,iid-oracle,infonoise"],
-    needs=TSS,
-)  # fmt: skip
 
 
 # Encodings x scales
@@ -232,9 +193,8 @@ def tss() -> SequenceSet:
 
 SUITE = Suite(
     "bio",
-    "Schedules, encodings and designs on DNA",
+    "Encodings and designs of DNA",
     {
-        "schedules": partial(comparisons.bench, SCHEDULES),
         "encodings": encodings,
         "strands": strands,
         "promoters": partial(quality, PROMOTERS),
@@ -242,6 +202,8 @@ SUITE = Suite(
         "planted": partial(quality, PLANTED),
         "peaks": partial(quality, PEAKS),
         "tata": partial(quality, TATA),
+        "long": long_windows,
+        "lengths": lengths,
         "baseline-designs": baseline_designs,
         "redesign": redesign,
         "streaming": streaming,

@@ -39,6 +39,10 @@ def tata_goals(rows: Rows, found: Mapping[str, Any]) -> list[Goal]:
     return [*_below_chains(rows), goal, *_no_copies_and_not_told(rows)]
 
 
+def long_goals(rows: Rows, found: Mapping[str, Any]) -> list[Goal]:
+    return [*_below_chains(rows), *_no_copies_and_not_told(rows)]
+
+
 def planted_goals(rows: Rows, found: Mapping[str, Any]) -> list[Goal]:
     exact = rows["bits per base, exact"]
     motifs = [row for row in rows.values() if "share that holds it there" in row["explanation"]]
