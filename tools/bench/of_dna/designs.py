@@ -130,7 +130,7 @@ TATA = Quality(
     "bio-quality-tata", "Designed TATA promoters of mouse and man, 300 bases",
     [str(MAMMALS), "--strand", "forward", "--label", "label"],
     ["--motifs", str(VERTEBRATES), "--motif", "MA0108.2@210-230"],
-    tata_goals, MAMMALS, steps=1600,
+    tata_goals, MAMMALS, steps=800,
 )  # fmt: skip
 PLANTED = Quality(
     "bio-quality-planted", "Planted motifs, where the truth is known",
@@ -174,7 +174,7 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
     goals = [
         Goal(f"diffusion's bits per base minus the {kind} model's", own["value"] - found[kind],
              "at most", 0.0, "+.4f",
-             f"Of the same size and on the same sequences; ± {_error(own, found, kind):.4f} at most.")
+             f"Of one size and on the same sequences; ± {_error(own, found, kind):.4f} at most.")
         for kind in BASELINES
     ]  # fmt: skip
     return Section("Other models on the same trunk", [table], goals)
