@@ -29,8 +29,8 @@ ORDER = 5
 
 LONG = Quality(
     "bio-quality-long", "Windows of 1,000 bases around the starts of E. coli's genes",
-    [str(WINDOWS), "--strand", "forward", "--network", "coarse", "--batch-size", "32"],
-    ["--levels", "4"], long_goals, steps=600,
+    [str(WINDOWS), "--strand", "forward", "--network", "coarse", "--batch-size", "16"],
+    ["--levels", "4"], long_goals, steps=500,
 )  # fmt: skip
 
 
