@@ -175,10 +175,7 @@ def text_cost(results: Results) -> "Figure":
 
 
 def bio_quality(results: Results) -> "Figure":
-    fig, (bits, cover) = panels(2, SIZE, 3.8)
-    names = quality(bits, results, "schedules", "bits per base")
-    bits.set_title(f"promoters ({table(results, 'schedules')['title']})")
-    kinds_legend(fig, names)
+    fig, (cover,) = panels(1, SIZE, 3.4)
     found = table(results, "encodings")
     labels = [f"{e}, times {s:g}" for e, s, *_ in found["rows"]]
     for name, color, marker in (

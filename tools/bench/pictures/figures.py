@@ -95,9 +95,8 @@ FIGURES = {
     "bio": (
         Figure(
             "quality",
-            "Where training ends, and how well each schedule covers the closed form as encoding and"
-            " scale change.",
-            figure_domains.bio_quality, ("schedules", "encodings"),
+            "How well each distribution covers the closed form as encoding and scale change.",
+            figure_domains.bio_quality, ("encodings",),
         ),
         Figure(
             "designs",
