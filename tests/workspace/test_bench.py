@@ -12,6 +12,7 @@ import pytest
 import bio
 import core
 import dna_laws
+import dna_towards
 import image_laws
 import image_stages
 import report
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "benchmarks"
 SUITES = {suite.name: suite for suite in (
     core.SUITE, training.SUITE, vision.SUITE, image_laws.SUITE, image_stages.SUITE, bio.SUITE,
-    dna_laws.SUITE, text.SUITE,
+    dna_laws.SUITE, dna_towards.SUITE, text.SUITE,
 )}  # fmt: skip
 
 

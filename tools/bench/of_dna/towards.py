@@ -32,6 +32,8 @@ MEMBERS, PASSES = 3, 4
 # Of unguided designs, whose solver calls the network twice at each level but the last.
 LEVELS = 32
 CALLS = 2 * LEVELS - 1
+# Of the edit distance to each other of the best unguided ones: what counts as no less diverse.
+_AS_UNLIKE = 0.9
 # The first words of the table's rows.
 UNGUIDED, GUIDED, BEST = "unguided", "guided", "best"
 
@@ -199,22 +201,25 @@ def _section(
 
 
 def _goals(cells: Sequence[Sequence[Cell]]) -> list[Goal]:
+    """Of the highest by the judge among those that are as unlike each other as the best unguided.
+
+    A law that is tilted far enough is one sequence: more of the score alone proves nothing.
+    """
     rows = {str(name): [float(str(value)) for value in values] for name, *values in cells}
-    guided = {name: row for name, row in rows.items() if name.startswith(GUIDED)}
-    best = {name: row for name, row in rows.items() if name.startswith(BEST)}
-    (alone,) = (row for name, row in best.items() if name.endswith(UNGUIDED))
-    name, chosen = max(
-        ((name, row) for name, row in best.items() if GUIDED in name.split()),
-        key=lambda found: found[1][1],
-    )
+    (alone,) = (row for name, row in rows.items() if name.endswith(f" {UNGUIDED}"))
+    guided = {name: row for name, row in rows.items() if f"{GUIDED}," in name}
+    unlike = {name: row for name, row in guided.items() if row[2] >= _AS_UNLIKE * alone[2]}
+    name, chosen = max((unlike or guided).items(), key=lambda found: found[1][1])
     return [
-        Goal("judge's mean of guided designs minus that of unguided ones, at the best strength",
-             max(row[1] for row in guided.values()) - rows[UNGUIDED][1], "at least", 0.0, "+.3f"),
-        Goal(f"judge's mean: {name}, minus the best of as many unguided", chosen[1] - alone[1],
-             "at least", 0.0, "+.3f", "At equal calls of the network; the guide chooses in both."),
-        Goal("the same designs: share of different ones", chosen[4], "at least", 0.9, ".2f"),
-        Goal("the same designs: edit distance to each other, over that of the best unguided",
-             chosen[2] / alone[2], "at least", 0.9, ".2f"),
-        Goal("the same designs: 16-mers from training minus those of held-out sequences",
-             chosen[3] - rows["held-out sequences"][3], "at most", 0.002, "+.4f"),
+        Goal(f"judge's mean, {name}: minus that of unguided ones", chosen[1] - rows[UNGUIDED][1],
+             "at least", 0.0, "+.3f"),
+        Goal("the same minus the best of as many unguided, at equal calls of the network",
+             chosen[1] - alone[1], "at least", 0.0, "+.3f"),
+        Goal("the same: edit distance to each other, over that of the best unguided",
+             chosen[2] / alone[2], "at least", _AS_UNLIKE, ".2f"),
+        Goal("the same: share of different ones", chosen[4], "at least", 0.9, ".2f"),
+        Goal("the same: 16-mers from training minus those of held-out sequences",
+             chosen[3] - rows["held-out sequences"][3], "at most", 0.002, "+.4f",
+             f"The best unguided ones have {alone[3] - rows['held-out sequences'][3]:+.4f}: what is"
+             " strong has parts in common."),
     ]  # fmt: skip
