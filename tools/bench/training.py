@@ -1,12 +1,18 @@
 """Regenerate docs/benchmarks/training.md: what several processes learn, and what the loop costs."""
 
-from of_training import engines, loop_overhead
+from of_training import eighth, engines, held, loop_overhead, onward
 from suite import Suite
 
 SUITE = Suite(
     "training",
     "What the training loop keeps and costs",
-    {"two-processes": engines.section, "overhead": loop_overhead.section},
+    {
+        "two-processes": engines.section,
+        "held": held.section,
+        "eighth": eighth.section,
+        "onward": onward.section,
+        "overhead": loop_overhead.section,
+    },
 )
 
 if __name__ == "__main__":
