@@ -3,6 +3,7 @@
 import infonoise_vision
 from infonoise_core.app.interface import Interface
 from infonoise_core.sampling.options import SamplerConfig
+from infonoise_vision.encoders.options import Encode, Reconstruct
 from infonoise_vision.evaluation.options import EvaluateExtras, ProfileExtras, Translate
 from infonoise_vision.methods.options import ImageOptions
 from infonoise_vision.options import Export, Import, Inpaint, Prepare, Upscale
@@ -34,6 +35,8 @@ INTERFACE = Interface(
         "import": (Import, f"{_COMMANDS}.import_model:run_import"),
         "inpaint": (Inpaint, f"{_COMMANDS}.inpaint:run_inpaint"),
         "upscale": (Upscale, f"{_COMMANDS}.inpaint:run_upscale"),
+        "encode": (Encode, f"{_COMMANDS}.encode:run_encode"),
+        "reconstruct": (Reconstruct, f"{_COMMANDS}.encode:run_reconstruct"),
         "translate": (Translate, f"{_COMMANDS}.translate:run_translate"),
     },
     presets={"train": TRAIN_PRESETS},

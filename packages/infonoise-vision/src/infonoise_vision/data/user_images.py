@@ -1,5 +1,6 @@
 """A user's own pictures, brought to what a run was trained on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,19 @@ def read_pictures(source: Path, shape: tuple[int, int, int]) -> Pictures:
         raise InputError(f"{source}: two files differ in their endings alone; rename one")
     images = [_picture(file, shape) for file in files]
     return Pictures(names, torch.from_numpy(np.stack(images)))
+
+
+def all_pictures(sources: Sequence[Path], shape: tuple[int, int, int]) -> Pictures:
+    """Those of several files and folders, in their order; see `read_pictures` for the `shape`."""
+    several = [read_pictures(source, shape) for source in sources]
+    names = [name for pictures in several for name in pictures.names]
+    twin = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twin is not None:
+        raise InputError(
+            f"{' '.join(map(str, sources))}: two pictures are called {twin}, but for folders and"
+            " endings; rename one"
+        )
+    return Pictures(names, torch.cat([pictures.x0 for pictures in several]))
 
 
 def _picture(file: Path, shape: tuple[int, int, int]) -> np.ndarray:

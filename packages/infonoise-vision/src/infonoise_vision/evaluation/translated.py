@@ -10,7 +10,7 @@ from torch import Tensor
 from infonoise_core.errors import InputError
 from infonoise_core.sampling.solvers import Sample
 from infonoise_core.training.progress import progress
-from infonoise_vision.data.user_images import Pictures, read_pictures
+from infonoise_vision.data.user_images import Pictures, all_pictures, read_pictures
 from infonoise_vision.evaluation.options import Translate
 from infonoise_vision.evaluation.pairs import Spread, figures, spread
 from infonoise_vision.sampling.images import write_folder, write_grid
@@ -33,7 +33,7 @@ def write_translated(run: ImageRun, config: Translate) -> str:
             f"{config.run}: was trained without --condition pair; give a run that was, or complete"
             " pictures with inpaint or upscale"
         )
-    pictures = _read(config.pictures, (run.pair_channels, *run.shape[1:]))
+    pictures = all_pictures(config.pictures, (run.pair_channels, *run.shape[1:]))
     truth = None if config.target is None else _targets(config.target, pictures.names, run.shape)
     n, k = len(pictures.names), config.samples
     found: list[Spread] = []
@@ -75,19 +75,6 @@ def _chunks(
     return run.sampling(config.sampler).chunks(
         denoiser, run.shape, n, given, run.device, lambda done, _: advance(done)
     )
-
-
-def _read(files: Sequence[Path], shape: tuple[int, int, int]) -> Pictures:
-    """All pictures of all files and folders, in their order."""
-    several = [read_pictures(file, shape) for file in files]
-    names = [name for pictures in several for name in pictures.names]
-    twin = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twin is not None:
-        raise InputError(
-            f"{' '.join(map(str, files))}: two pictures are called {twin}, but for folders and"
-            " endings; rename one"
-        )
-    return Pictures(names, torch.cat([pictures.x0 for pictures in several]))
 
 
 def _targets(source: Path, names: Sequence[str], shape: tuple[int, int, int]) -> Tensor:

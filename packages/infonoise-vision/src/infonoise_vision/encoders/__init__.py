@@ -1,0 +1,1 @@
+"""Experimental: latents of images, by an encoder that is learned beside a frozen denoiser."""
