@@ -34,9 +34,19 @@ LIMIT, LEVELS = 256, 16
 COLLAPSED = 1.0
 
 
-def gap_schedule(channel: VarianceExploding, steps: int) -> InfoNoise:
+class GapSchedule(InfoNoise):
+    """Draws by what is gained per unit log sigma; that is no error of a denoiser."""
+
+    def status(self) -> str:
+        """What it draws by, as what is said of denoisers' errors does not hold of gains."""
+        if self._adapting_since is None:
+            return "levels are drawn evenly, until it is known where latents gain"
+        return f"levels are drawn where latents gain, since step {self._adapting_since}"
+
+
+def gap_schedule(channel: VarianceExploding, steps: int) -> GapSchedule:
     """Draws in proportion to the gain per unit log sigma, as training shows it."""
-    return InfoNoise(
+    return GapSchedule(
         channel, LogUniform(channel), compensate=0.0, floor=0.2,
         warmup_steps=max(1, steps // 10), refresh_every=max(1, min(100, steps // 20)),
     )  # fmt: skip
