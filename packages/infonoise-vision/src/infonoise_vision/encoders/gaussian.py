@@ -32,7 +32,8 @@ class Posterior:
     def factor(self) -> Tensor:
         """Lower (n, m, m): its product with its transpose is the precision I + P."""
         eye = torch.eye(self.rho.shape[1], dtype=self.rho.dtype, device=self.rho.device)
-        return torch.linalg.cholesky(eye + self.evidence)
+        factor: Tensor = torch.linalg.cholesky(eye + self.evidence)
+        return factor
 
     def mean(self, factor: Tensor) -> Tensor:
         """(n, m), given `factor` (n, m, m)."""
@@ -43,7 +44,9 @@ class Posterior:
     def sample(self, noise: Tensor) -> Tensor:
         """z (n, m) from unit noise of its shape."""
         factor = self.factor()
-        spread = torch.linalg.solve_triangular(factor.transpose(1, 2), noise[..., None], upper=True)
+        spread: Tensor = torch.linalg.solve_triangular(
+            factor.transpose(1, 2), noise[..., None], upper=True
+        )
         return self.mean(factor) + spread[..., 0]
 
     def log_prob(self, z: Tensor) -> Tensor:

@@ -39,7 +39,8 @@ def moved_by(encoder: Encodes, y: Tensor, sigma: Tensor, z: Tensor, *, learns: b
 def given_latent(denoiser: Denoiser, encoder: Encodes) -> Denoiser:
     """The denoiser with a further argument, z (n, m)."""
 
-    def denoise(x: Tensor, sigma: Tensor, z: Tensor, **condition: Any) -> Tensor:
+    def denoise(x: Tensor, sigma: Tensor, **condition: Any) -> Tensor:
+        z: Tensor = condition.pop("z")
         return denoiser(x, sigma, **condition) + moved_by(encoder, x, sigma, z, learns=False)
 
     return denoise
