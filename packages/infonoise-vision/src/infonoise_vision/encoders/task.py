@@ -9,6 +9,7 @@ schedule observes, and draws by.
 import math
 from collections.abc import Mapping
 from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,12 +17,13 @@ from torch import Tensor, nn
 
 from infonoise_core.evaluation.measures import Measure
 from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.schedules.fixed import LogUniform, Schedule
 from infonoise_core.schedules.infonoise import InfoNoise
 from infonoise_core.training.task import Batch, Losses
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.encoders.gaussian import Posterior
-from infonoise_vision.encoders.given import moved_by
+from infonoise_vision.encoders.given import Encodes, moved_by
 from infonoise_vision.encoders.network import Encoder
 
 # Examples until the cost counts in full.
@@ -52,10 +54,9 @@ def gap_schedule(channel: VarianceExploding, steps: int) -> GapSchedule:
     )  # fmt: skip
 
 
-def clean(encoder: nn.Module, x0: Tensor, sigma_min: float) -> Posterior:
+def clean(encoder: Encodes, x0: Tensor, sigma_min: float) -> Posterior:
     """The Gaussian of the latents of images (n, c, h, w) themselves."""
-    found: Posterior = encoder(x0, x0.new_full((len(x0),), sigma_min))
-    return found
+    return encoder(x0, x0.new_full((len(x0),), sigma_min))
 
 
 class EncoderTask:
@@ -78,7 +79,8 @@ class EncoderTask:
         sigma_min: float,
     ) -> None:
         self.images, self.dim = images, images.dim
-        self.prior, self.denoiser = prior.eval().requires_grad_(False), encoder
+        self.prior, self._encoder = prior.eval().requires_grad_(False), encoder
+        self.denoiser: nn.Module = encoder
         self._schedule, self._beta, self._sigma_min = schedule, beta, sigma_min
 
     def __len__(self) -> int:
@@ -88,24 +90,25 @@ class EncoderTask:
         """Images (n, c, h, w)."""
         return Batch(self.images.x0(index))
 
-    def losses(self, denoiser: nn.Module, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
+    def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
         """Beta times the cost less the gain, in nats of an image; gains are observed."""
-        x0, encoder = batch.x0, self.denoiser
+        # What the loop trains is no denoiser here.
+        x0, encoder = batch.x0, cast(Encodes, denoiser)
         self.prior.to(x0.device)
-        code = clean(denoiser, x0, self._sigma_min)
-        z = code.sample(torch.randn(len(x0), encoder.latent, device=x0.device))
-        gain = gains(self.prior, denoiser, x0, sigma, eps, z, learns=True)
+        code = clean(encoder, x0, self._sigma_min)
+        z = code.sample(torch.randn(len(x0), self._encoder.latent, device=x0.device))
+        gain = gains(self.prior, encoder, x0, sigma, eps, z, learns=True)
         density = self._schedule.density(sigma.detach().cpu()).to(gain).clamp_min(_LEAST)
-        ramp = min(1.0, float(encoder.seen) / _RAMP)
-        encoder.seen += len(x0)
+        ramp = min(1.0, float(self._encoder.seen) / _RAMP)
+        self._encoder.seen += len(x0)
         loss = ramp * self._beta * code.kl() - gain / density
         # As a squared error: its rate is the gain.
         return Losses(loss, gain.detach().clamp_min(0) * sigma.square())
 
 
 def gains(
-    prior: nn.Module,
-    encoder: nn.Module,
+    prior: Denoiser,
+    encoder: Encodes,
     x0: Tensor,
     sigma: Tensor,
     eps: Tensor,
@@ -124,7 +127,8 @@ def gains(
         free = prior(y, sigma) - x0
     moved = moved_by(encoder, y, sigma, z, learns=learns)
     less = free.square() - (free + moved).square()
-    return less.flatten(1).sum(1) / sigma.square()
+    nats: Tensor = less.flatten(1).sum(1) / sigma.square()
+    return nats
 
 
 class EncoderEvaluation:
