@@ -91,7 +91,7 @@ class EncoderTask:
         return Batch(self.images.x0(index))
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        """Beta times the cost less the gain, in nats of an image; gains are observed."""
+        """Beta times the cost less the gain, (n,) nats of each image; gains are observed."""
         # What the loop trains is no denoiser here.
         x0, encoder = batch.x0, cast(Encodes, denoiser)
         self.prior.to(x0.device)
