@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pictures import figure_core, figure_domains, figure_steps
+from pictures import figure_core, figure_domains, figure_pairs, figure_steps
 from pictures.figure_style import Results
 
 if TYPE_CHECKING:
@@ -66,6 +66,13 @@ FIGURES = {
             "steps",
             "A model's profile, the levels measured for it, and images of the same noises.",
             figure_steps.measured_steps, ("fashion-epsilon",),
+        ),
+    ),
+    "image-pairs": (
+        Figure(
+            "draws",
+            "What was given, the true image, and two draws of each system.",
+            figure_pairs.drawn_pairs, figure_pairs.SECTIONS,
         ),
     ),
     "image-laws": (
