@@ -51,8 +51,8 @@ def test_a_mistake_at_the_end_of_a_file_is_told_before_anything_is_scored(
     monkeypatch.setattr("infonoise_bio.evaluation.scores.score.Scorer.parts", never)
     refused("record 'r3' has 4 bases and", "score", trained, path, "--out", out)
     fasta(path, ["ACGT"])
-    refused("has 4 bases and the model takes 24; give --window 24", "score", trained, path,
-            "--out", out)  # fmt: skip
+    refused("has 4 bases and the model takes 24; give --window 24 --shorter pad", "score",
+            trained, path, "--out", out)  # fmt: skip
     refused("label 'z' was not seen", "score", trained, path, "--out", out, "--label", "z")
     refused("no sequence is left", "score", trained, path, "--out", out, "--window", 24,
             "--shorter", "drop")  # fmt: skip

@@ -125,7 +125,7 @@ class _Walk:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Log twist (n,), the model's mean point, the proposal's, its shares, the promise."""
         strength = part * self.tilt.strength
-        smooth = self.tilt.goal is not None and self.tilt.gradient and self._is_smooth()
+        smooth = strength != 0 and self.tilt.gradient and self._is_smooth()
         level = x.new_full((self.n,), sigma)
         with torch.set_grad_enabled(smooth):
             x = x.detach().requires_grad_(smooth)
