@@ -103,7 +103,7 @@ def _train(model: Model, scheduler: Any, train: ImageSet, seconds: float, tick: 
         step += 1
         share = (time.process_time() - began) / seconds
         if step % 20 == 0:
-            tick(f"train {model.name}: step {step}, {share:.0%}, loss {float(loss):.3f}")
+            tick(f"train {model.name}: step {step}, {share:.0%}, loss {float(loss.detach()):.3f}")
     average.copy_to(network.parameters())
     return network
 

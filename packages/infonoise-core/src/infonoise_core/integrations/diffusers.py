@@ -22,7 +22,7 @@ from infonoise_core.integrations.diffusers_levels import (
     noise_of,
     table_levels,
 )
-from infonoise_core.integrations.diffusers_schedulers import scheduler_for, stock_lists
+from infonoise_core.integrations.diffusers_schedulers import MULTISTEP, scheduler_for, stock_lists
 from infonoise_core.processes.channel import Channel, RectifiedFlow, VarianceExploding
 from infonoise_core.processes.denoiser import EDMDenoiser
 from infonoise_core.processes.discrete import DiscreteDDPM
@@ -110,7 +110,7 @@ def levels_for(
     network, scheduler = _parts(pipeline)
     solver = solver or _solver_of(scheduler, _scales(pipeline))
     target = scheduler_for(scheduler, solver)
-    if hasattr(target, "scale_model_input") and solver != "dpmpp-2m" and not _scales(pipeline):
+    if hasattr(target, "scale_model_input") and solver not in MULTISTEP and not _scales(pipeline):
         raise InputError(
             f"{type(pipeline).__name__} never scales the network's input, as"
             f" {type(target).__name__} needs: give solver dpmpp-2m, or the pair (network,"
@@ -142,7 +142,7 @@ def _as_run(network: nn.Module, target: Any) -> nn.Module:
     model = denoiser(network, target)
     if isinstance(model, NetworkDenoiser):
         # Levels between those of the table get the nearest step there.
-        model.whole_steps = type(target).__name__ == "DPMSolverMultistepScheduler"
+        model.whole_steps = table_levels(target) is not None
     return model
 
 
@@ -232,12 +232,12 @@ def _scales(pipeline: Any) -> bool:
 
 def _solver_of(scheduler: Any, scales: bool) -> str:
     name = type(scheduler).__name__
+    if name.startswith("UniPC"):
+        return "unipc"
     if kind_of(scheduler) == "ddpm" and not scales:
         return "dpmpp-2m"
     if name.startswith("Heun"):
         return "heun"
-    if name.startswith("UniPC"):
-        return "unipc"
     if kind_of(scheduler) != "ddpm" or name.startswith(("Euler", "DDIM")):
         return "euler"
     return "dpmpp-2m"

@@ -19,12 +19,14 @@ _BY_STEPS = (
     "HeunDiscreteScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
     "DDPMScheduler", "LCMScheduler", "TCDScheduler",
 )  # fmt: skip
+# Of flow it takes sigmas; elsewhere it refuses a list, but steps through whichever it holds.
+_UNIPC = "UniPCMultistepScheduler"
 _CONVERSIONS = (
     "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas",
 )  # fmt: skip
 _TAKERS = {
-    "ddpm": "EulerDiscreteScheduler (the step of DDIM), HeunDiscreteScheduler or"
-    " DPMSolverMultistepScheduler",
+    "ddpm": "EulerDiscreteScheduler (the step of DDIM), HeunDiscreteScheduler,"
+    " DPMSolverMultistepScheduler or UniPCMultistepScheduler",
     "edm": "EDMEulerScheduler",
     "flow": "FlowMatchEulerDiscreteScheduler, or UniPCMultistepScheduler with use_flow_sigmas=True",
 }
@@ -101,7 +103,7 @@ def apply_levels(scheduler: Any, sigmas: Tensor, device: Any = None) -> Any:
         _edm(scheduler, levels, device)
     elif name == "FlowMatchEulerDiscreteScheduler":
         _flow(scheduler, levels, device)
-    elif name == "UniPCMultistepScheduler" and kind == "flow":
+    elif name == _UNIPC and kind == "flow":
         s = levels / (1 + levels)
         before = _unshifted(s, scheduler.config.flow_shift)
         # It wants an array, and cuts its times to whole numbers, which no network was trained on.
@@ -116,6 +118,8 @@ def apply_levels(scheduler: Any, sigmas: Tensor, device: Any = None) -> Any:
         steps = table.time(snapped(levels, table.sigma)).round().long()
         scheduler.set_timesteps(timesteps=steps.tolist(), device=device)
         levels = table.sigma[steps]
+    elif name == _UNIPC:
+        levels = _unipc(scheduler, levels, device)
     else:
         raise InputError(f"{name} takes no list of levels: use {_TAKERS[kind]}")
     found = levels_of(scheduler)
@@ -162,7 +166,8 @@ def noise_of(scheduler: Any, sigma: float) -> float:
 
 def table_levels(scheduler: Any) -> Tensor | None:
     """(m,) ascending, the only levels that a scheduler takes; None for any."""
-    if type(scheduler).__name__ in _BY_STEPS:
+    name = type(scheduler).__name__
+    if name in _BY_STEPS or (name == _UNIPC and kind_of(scheduler) == "ddpm"):
         return StepTable(scheduler.alphas_cumprod).sigma
     return None
 
@@ -221,6 +226,18 @@ def _edm(scheduler: Any, levels: Tensor, device: Any) -> None:
     rho = float(scheduler.config.rho)
     high, low = first ** (1 / rho), float(scheduler.config.sigma_min) ** (1 / rho)
     scheduler.set_timesteps(sigmas=(levels ** (1 / rho) - high) / (low - high), device=device)
+
+
+def _unipc(scheduler: Any, levels: Tensor, device: Any) -> Tensor:
+    """Steps of the table in place of a list of its own, of as many; returns their levels."""
+    table = StepTable(scheduler.alphas_cumprod)
+    steps = table.time(snapped(levels, table.sigma)).round().long()
+    scheduler.set_timesteps(len(steps), device=device)
+    found: Tensor = table.sigma[steps]
+    scheduler.sigmas = torch.cat([found, found.new_zeros(1)]).to(torch.float32)
+    scheduler.timesteps = steps.to(scheduler.timesteps.device)
+    scheduler.num_inference_steps = len(steps)
+    return found
 
 
 def _flow(scheduler: Any, levels: Tensor, device: Any) -> None:

@@ -10,6 +10,9 @@ from torch import Tensor
 from infonoise_core.errors import InputError
 from infonoise_core.integrations.diffusers_levels import kind_of, levels_of
 
+# Solvers whose schedulers take unscaled x, and noise of one size whatever the spacing of times.
+MULTISTEP = ("dpmpp-2m", "unipc")
+
 
 def scheduler_for(scheduler: Any, solver: str) -> Any:
     """A new scheduler that takes a list and makes the steps of a solver, for the same model.
@@ -24,6 +27,7 @@ def scheduler_for(scheduler: Any, solver: str) -> Any:
         ("ddpm", "euler"): "EulerDiscreteScheduler",
         ("ddpm", "heun"): "HeunDiscreteScheduler",
         ("ddpm", "dpmpp-2m"): "DPMSolverMultistepScheduler",
+        ("ddpm", "unipc"): "UniPCMultistepScheduler",
         ("edm", "euler"): "EDMEulerScheduler",
         ("flow", "euler"): "FlowMatchEulerDiscreteScheduler",
         ("flow", "unipc"): "UniPCMultistepScheduler",
@@ -51,7 +55,7 @@ def scheduler_for(scheduler: Any, solver: str) -> Any:
         )
     kept = {k: v for k, v in kept.items() if not k.startswith("sigma")}
     kept["steps_offset"] = scheduler.config.get("steps_offset", 0)
-    kept.update({} if solver == "dpmpp-2m" else {"timestep_spacing": "leading"})
+    kept.update({} if solver in MULTISTEP else {"timestep_spacing": "leading"})
     alphas = scheduler.alphas_cumprod.detach().cpu().to(torch.float64)
     made = make(**kept, trained_betas=_betas(alphas))
     if not torch.allclose(made.alphas_cumprod.double()[:-1], alphas[:-1], rtol=1e-4, atol=1e-9):
