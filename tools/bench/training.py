@@ -9,6 +9,7 @@ SUITE = Suite(
     {
         "two-processes": engines.section,
         "held": held.section,
+        "low": held.low,
         "eighth": eighth.section,
         "onward": onward.section,
         "overhead": loop_overhead.section,
