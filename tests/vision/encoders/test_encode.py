@@ -95,6 +95,18 @@ def test_mistakes_end_in_one_line(
     assert not Path("x").exists()
 
 
+def test_a_run_that_has_moved_is_asked_for(
+    runs: Path, encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs / "plain").rename(runs / "moved")
+    try:
+        argv = ["reconstruct", str(encoder), "x.png", "--out", str(tmp_path / "out")]
+        assert main(argv) == 2
+        assert "say where with --run" in capsys.readouterr().err
+    finally:
+        (runs / "moved").rename(runs / "plain")
+
+
 def test_an_encoder_starts_as_something(runs: Path, encoder: Path) -> None:
     """Not at the prior, where it would stay, and as the prior where noise hides all."""
     run = open_run(runs / "plain", "cpu")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from infonoise_core.errors import InputError
 from infonoise_vision.domain import images_of, open_run
 from infonoise_vision.encoders.again import reconstruct
 from infonoise_vision.encoders.learn import encode, settings_of
@@ -19,4 +20,6 @@ def run_reconstruct(config: Reconstruct) -> None:
     """Write each picture drawn from its latent."""
     check_out(config.out, config.overwrite)
     path = config.run or Path(settings_of(config.encoder)["run"])
+    if config.run is None and not path.exists():
+        raise InputError(f"{config.encoder}: its run is not at {path}; say where with --run")
     print(reconstruct(open_run(path, config.sampler.device), config))
