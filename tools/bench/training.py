@@ -1,6 +1,6 @@
 """Regenerate docs/benchmarks/training.md: what several processes learn, and what the loop costs."""
 
-from of_training import eighth, engines, held, loop_overhead, onward
+from of_training import compiled, eighth, engines, held, loop_overhead, onward
 from suite import Suite
 
 SUITE = Suite(
@@ -13,6 +13,7 @@ SUITE = Suite(
         "eighth": eighth.section,
         "onward": onward.section,
         "overhead": loop_overhead.section,
+        "compiled": compiled.section,
     },
 )
 

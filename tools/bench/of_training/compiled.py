@@ -42,7 +42,7 @@ class Steps:
                 loss = self._task.losses(self._forward, batch, sigma, eps).loss.mean()
                 self._engine.backward(loss)
             self._engine.step(1e-3)
-            self.losses.append(float(loss))
+            self.losses.append(float(loss.detach()))
         return (time.process_time() - began) / steps
 
 
