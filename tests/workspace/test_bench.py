@@ -14,6 +14,7 @@ import core
 import dna_laws
 import dna_towards
 import image_laws
+import image_pairs
 import image_stages
 import report
 import text
@@ -27,8 +28,8 @@ from pictures import figures
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "benchmarks"
 SUITES = {suite.name: suite for suite in (
-    core.SUITE, training.SUITE, vision.SUITE, image_laws.SUITE, image_stages.SUITE, bio.SUITE,
-    dna_laws.SUITE, dna_towards.SUITE, text.SUITE,
+    core.SUITE, training.SUITE, vision.SUITE, image_laws.SUITE, image_pairs.SUITE,
+    image_stages.SUITE, bio.SUITE, dna_laws.SUITE, dna_towards.SUITE, text.SUITE,
 )}  # fmt: skip
 
 

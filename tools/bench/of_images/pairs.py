@@ -20,30 +20,30 @@ from infonoise_core.training.progress import Silent
 from infonoise_vision import domain
 from infonoise_vision.data.images import Parts, load_split
 from infonoise_vision.evaluation.bound import fixed_part
-from infonoise_vision.evaluation.classifier import Classifier
+from infonoise_vision.evaluation.energy import energy_of_sets
 from infonoise_vision.evaluation.generated import Plan, draw_plan, plan
 from infonoise_vision.evaluation.pairs import (
     Nats,
     drawn_again,
     figures,
     pair_information,
-    pair_table,
     spread,
 )
 from infonoise_vision.methods.options import ImageOptions, Objective
 from infonoise_vision.sampling.trained import ImageRun
 from of_images import vision_runs
-from of_images.picture_samplers import generated
 from of_images.stages import step_seconds
 from of_pretrained.strips import strip
 from report import Cell, Goal, Section, Strip, Table
 from suite import WORK, Tick
 
-SYSTEMS = {"plain": "none", "staged": "auto"}
+SYSTEMS = {"plain": "none", "staged": "1"}
 # Processor seconds of training, inputs of each measure, images of each, noise levels of Heun's
 # solver, images of the bound.
-SECONDS, INPUTS, DRAWS, STEPS, BOUND = 150.0, 256, 4, (9, 18), 256
-_BATCH, _SHOWN = 128, 10
+SECONDS, INPUTS, DRAWS, STEPS, BOUND = 25.0, 128, 4, (9, 18), 128
+_BATCH, _SHOWN, _NETWORK = 128, 10, "tiny"
+# Of each part, at most.
+_IMAGES = 10000
 _KEYS = (("x_train", "y_train", "pairs"), ("x_test", "y_test", "pairs_test"))
 # Of the greatest slope that there can be: what is steeper is an edge.
 _EDGE = 0.25
@@ -56,14 +56,14 @@ class Kind:
     Attributes:
         title: In words.
         data: Where the images are.
-        limit: Images that are used; None for all.
+        size: Their side.
         pair: Images (n, c, h, w) of bytes -> what they are drawn from.
     """
 
     name: str
     title: str
     data: Path
-    limit: int | None
+    size: int
     pair: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
@@ -86,11 +86,11 @@ def grey(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 KINDS = {
     "edges": Kind(
-        "edges", "Edges to Fashion-MNIST at 28x28", vision_runs.DATA, None, edges
+        "edges", "Edges to Fashion-MNIST at 14x14", vision_runs.DATA, 14, edges
     ),
     "colours": Kind(
-        "colours", "Grey to colour CIFAR-10 (JPEG) at 32x32",
-        Path("../shared/data/vision/cifar10-jpeg"), 20000, grey,
+        "colours", "Grey to colour CIFAR-10 (JPEG) at 16x16",
+        Path("../shared/data/vision/cifar10-jpeg"), 16, grey,
     ),
 }  # fmt: skip
 
@@ -115,7 +115,6 @@ def section(kind: Kind, quick: bool, seed: int, tick: Tick) -> Section:
     """Both systems, each trained for as long, at every number of levels."""
     data = _data(kind, quick, tick)
     parts = domain.DOMAIN.load(str(data), ImageOptions(Objective(condition="pair")))
-    judge = vision_runs.classifier(parts.train, tick)
     inputs = vision_runs.SAMPLES_QUICK if quick else INPUTS
     chosen = plan(parts.train, parts.held_out, inputs, seed, completing=True)
     rows: list[Sequence[Cell]] = []
@@ -128,7 +127,7 @@ def section(kind: Kind, quick: bool, seed: int, tick: Tick) -> Section:
         nats[name] = _information(run, parts)
         for levels in STEPS:
             tick(f"{name}, {levels} levels")
-            cells, found[name, levels], drawn = _measured(run, chosen, judge, levels)
+            cells, found[name, levels], drawn = _measured(run, chosen, levels)
             gain = f"{nats[name].value:.0f} ± {nats[name].stderr:.0f}"
             rows.append([name, run.step, levels, *cells, gain])
         shown += [strip(f"{name}, draw {i + 1}", drawn[:_SHOWN, i]) for i in range(2)]
@@ -147,9 +146,9 @@ def _data(kind: Kind, quick: bool, tick: Tick) -> Path:
     out = WORK / f"vision-pairs-{kind.name}{'-quick' if quick else ''}.npz"
     if not out.exists():
         tick("pairs")
-        limit = 300 if quick else kind.limit
+        limit = 300 if quick else _IMAGES
         arrays: dict[str, NDArray[np.generic]] = {}
-        both = load_split(kind.data, limit=limit)
+        both = load_split(kind.data, size=kind.size, limit=limit)
         for images, (x, y, pairs) in zip(both, _KEYS, strict=True):
             assert images.labels is not None
             pixels = np.asarray(images.pixels, np.uint8)
@@ -166,11 +165,12 @@ def _trained(
     """A run of SECONDS; its steps are those that take as long, as some steps now say."""
     out = WORK / f"vision-pairs-{kind.name}-{stages}{'-quick' if quick else ''}"
     if not (out / "done.json").exists():
-        objective = Objective(condition="pair", stages=stages)
+        objective = Objective(condition="pair", stages=stages, network=_NETWORK)
         steps = 20 if quick else round(SECONDS / step_seconds(parts, objective))
         comparisons.call(
             "infonoise-vision",
             ["train", str(data), "--out", str(out), "--condition", "pair", "--stages", stages,
+             "--network", _NETWORK,
              "--schedule", "edm", "--steps", str(steps), "--batch-size", str(_BATCH),
              "--eval-every", "0", "--device", "cpu"],
             lambda line: tick(f"--stages {stages}: {line}"),
@@ -184,40 +184,35 @@ def _information(run: ImageRun, parts: Parts) -> Nats:
     return pair_information(run.denoiser, part, parts.train, span, run.conditioning, null)
 
 
-def _measured(
-    run: ImageRun, chosen: Plan, judge: Classifier, levels: int
-) -> tuple[list[Cell], Point, Tensor]:
+def _measured(run: ImageRun, chosen: Plan, levels: int) -> tuple[list[Cell], Point, Tensor]:
     config = vision_runs.sampler(0, levels, "karras", "heun")
     began = time.process_time()
     first = draw_plan(run, chosen, config, Silent(), condition=run.condition(), rounded=True)
     spent = 1000 * (time.process_time() - began) / first.n
     drawn, truth = drawn_again(run, chosen, first, config, DRAWS, Silent())
     of = figures(spread(drawn, truth))
-    table = pair_table(drawn, truth, None, judge.features_of)
-    near = next(row.values["value"] for row in table.rows if row.name.startswith("feature"))
-    frechet = generated(first, judge).frechet
+    energy = energy_of_sets(first.generated, first.reference)
     point = Point(of.one, of.best, of.apart, spent)
     return [
-        first.nfe, spent, of.one, of.best, of.apart, of.psnr_best, near, frechet
+        first.nfe, spent, of.one, of.best, of.apart, of.psnr_best, energy
     ], point, drawn  # fmt: skip
 
 
 def _table(kind: Kind, rows: Sequence[Sequence[Cell]], inputs: int) -> Table:
     columns = [
         "system", "training steps", "levels", "calls", "ms per image", "RMSE", f"best of {DRAWS}",
-        "apart", f"PSNR, best of {DRAWS}", "features", f"fd_clf_{inputs}", "I(image; pair), nats",
+        "apart", f"PSNR, best of {DRAWS}", f"energy_{inputs}", "I(image; pair), nats",
     ]  # fmt: skip
-    formats = dict(zip(columns[4:11], (".1f", *[".3f"] * 3, ".1f", ".2f", ".2f"), strict=True))
+    formats = dict(zip(columns[4:10], (".1f", *[".3f"] * 3, ".1f", ".3f"), strict=True))
     return Table(
         kind.title,
-        f"{SECONDS:.0f} seconds of processor time of training each, on one core, the same network;"
+        f"{SECONDS:.0f} seconds of processor time of training each, on one core, the network tiny;"
         f" {inputs} held-out pairs, {DRAWS} images of each by Heun's solver. RMSE: of an image from"
         " the true one, pixels from -1 to 1; beside it that of the nearest, and of two images of"
         " one pair from each other, which for the true posterior is that from the true one."
-        " Features: root mean square difference from the true image in those of a classifier."
-        " The Fréchet distance is from training images. The last column is what the likelihood"
-        f" bound of {BOUND} held-out images falls by when the pair is given; a staged network is"
-        " not given it for details above their birth.",
+        " The energy distance of the first draws, in pixels, is from training images. The last"
+        f" column is what the likelihood bound of {BOUND} held-out images falls by when the pair is"
+        " given; a staged network is not given it for details above their birth.",
         columns, rows, formats,
     )  # fmt: skip
 
