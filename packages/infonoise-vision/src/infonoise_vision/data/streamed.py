@@ -6,17 +6,17 @@ itself as a whole (its channels) is taken from some images, evenly spaced.
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TypeGuard, cast
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 import numpy as np
 
 from infonoise_core.errors import InputError
 from infonoise_core.training.data.by_shard import stretches
-from infonoise_vision.data.formats.decode import AS_IT_IS, BYTES, Decoded, decode_content
-from infonoise_vision.data.formats.encoded import Encoded
-from infonoise_vision.data.formats.metadata import quiet
 from infonoise_vision.data.formats.source import Bytes, Content, Pixels, Rows, Source
 from infonoise_vision.data.split import divide, target
+
+if TYPE_CHECKING:
+    from infonoise_vision.data.formats.encoded import Encoded
 
 # Of which the channels are taken.
 _LOOKED_AT = 64
@@ -33,7 +33,7 @@ class Streamed:
         image: (c, h, w) of each. Grey ones among coloured fill all three channels.
     """
 
-    source: Encoded
+    source: "Encoded"
     rows: Rows
     size: int | None
     image: tuple[int, int, int]
@@ -59,6 +59,8 @@ class Streamed:
 
     def __getitem__(self, index: Rows | slice | int) -> Bytes:
         """(k, c, h, w), or (c, h, w) of one; InputError for a file that cannot be read."""
+        from infonoise_vision.data.formats.metadata import quiet
+
         wanted = np.atleast_1d(self.rows[index])
         ascending, back = np.unique(wanted, return_inverse=True)
         decoded = np.empty((len(ascending), *self.image), np.uint8)
@@ -74,7 +76,7 @@ class Streamed:
         return _as_pixels(Streamed(self.source, self.rows[rows], self.size, self.image))
 
     def _fitting(self, content: Content, where: str) -> Bytes:
-        pixels = _bytes(decode_content(content, where, self.size), where)
+        pixels = _decoded(content, where, self.size)
         channels, height, width = self.image
         if pixels.shape[1:] != (height, width):
             raise InputError(
@@ -95,6 +97,10 @@ def streamed(source: Source, rows: Rows, size: int | None) -> Pixels:
     Raises:
         InputError: For a source of which no single image can be read by itself.
     """
+    # They load Pillow, which whoever trains on arrays does without.
+    from infonoise_vision.data.formats.encoded import Encoded
+    from infonoise_vision.data.formats.metadata import quiet
+
     if not isinstance(source, Encoded) or not source.apart:
         raise InputError(
             f"{source.name}: --stream reads folders, plain tar shards and data sets of Hugging Face"
@@ -104,7 +110,7 @@ def streamed(source: Source, rows: Rows, size: int | None) -> Pixels:
     with quiet():
         names = [source.where[int(row)] for row in looked_at]
         contents = zip(source.contents(looked_at), names, strict=True)
-        some = [_bytes(decode_content(content, name, size), name) for content, name in contents]
+        some = [_decoded(content, name, size) for content, name in contents]
     image = (max(len(pixels) for pixels in some), *some[0].shape[1:])
     return _as_pixels(Streamed(source, rows, size, cast(tuple[int, int, int], image)))
 
@@ -133,8 +139,11 @@ def _is_streamed(pixels: object) -> TypeGuard[Streamed]:
     return isinstance(pixels, Streamed)
 
 
-def _bytes(image: Decoded, where: str) -> Bytes:
+def _decoded(content: Content, where: str, size: int | None) -> Bytes:
     """Of a file with 8 bits: the scale of larger numbers is that of all files together."""
+    from infonoise_vision.data.formats.decode import AS_IT_IS, BYTES, decode_content
+
+    image = decode_content(content, where, size)
     if image.kept not in (BYTES, AS_IT_IS, None):
         raise InputError(
             f"{where}: holds values of more than 8 bits, whose scale all images decide; save them"
