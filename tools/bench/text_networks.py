@@ -1,27 +1,31 @@
-"""Networks of bits beside masked and autoregressive models, at equal updates on the same trunk.
+"""Networks of bits beside masked and autoregressive models, at equal updates and at equal time.
 
 python tools/bench/text_networks.py --only pydoc
 
-About an hour a corpus on a quiet core; runs that are finished stay in the folder of `suite.WORK`.
+About half an hour a corpus on a quiet core; finished runs stay in the folder of `suite.WORK`.
 """
 
-import json
-import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, NamedTuple
 
-import comparisons
-from infonoise_core.errors import InputError
-from infonoise_core.training.record.metrics import read_lines
+from infonoise_core.app.results import with_error
+from infonoise_text.data.corpus import Corpus
+from of_text.runs import (
+    UPDATES,
+    UPDATES_QUICK,
+    corpus,
+    evaluated,
+    processor_seconds,
+    texts,
+    trained,
+    validated,
+)
 from report import Cell, Goal, Section, Table
-from suite import WORK, Suite, Tick
+from suite import Suite, Tick
 
-BOOKS = Path("../shared/data/text/gutenberg-books/gutenberg-books.tar.xz")
-SHAKESPEARE = Path("../shared/data/text/tinyshakespeare")
-# The books that their README suggests to hold out.
-VALID, TEST = "nltk-chesterton-thursday", "nltk-carroll-alice"
 CORPORA = ("pydoc", "shakespeare", "books")
 # Model -> options of `train`.  All have the same trunk, windows and updates.
 MODELS = {
@@ -31,170 +35,204 @@ MODELS = {
     "autoregressive": ("--method", "autoregressive"),
     "embedding": ("--method", "embedding"),
 }
-UPDATES = ("--steps", "400", "--batch-size", "32", "--length", "64", "--eval-every", "100")
-QUICK = ("--steps", "20", "--batch-size", "4", "--length", "16")
+# Bits with as many updates as take the time of masked's.
+EQUAL_TIME = "bits, equal time"
+SEEDS = 3
+CALLS = (64, 256)
+
+
+class Cost(NamedTuple):
+    """Bits per byte of a split and their standard error over windows."""
+
+    value: float
+    error: float
+
+
+class Model(NamedTuple):
+    """A run, what an update takes, and what it costs on either split, by how it is scored."""
+
+    run: Path
+    updates: int
+    seconds: float
+    valid: Mapping[str, Cost]
+    test: Mapping[str, Cost]
 
 
 def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
-    """Bits per byte and generated text of equal updates on the same trunk, for one corpus."""
-    data = str(_corpus(name, tick))
-    runs = {
-        model: _trained(f"{name}-{model}", data, options, quick, seed, tick)
+    """Bits per byte and generated text of one corpus."""
+    data = corpus(name, tick)
+    updates = UPDATES_QUICK if quick else UPDATES
+    seconds = {
+        model: processor_seconds(f"{name}-{model}", data, options, quick, tick)
         for model, options in MODELS.items()
     }
-    first, *others = runs.values()
-    tick(f"{name}, evaluate")
-    few = ("--windows", "8") if quick else ("--windows", "128")
-    beside = ("--split", "val", "--samples", "0", "--beside", *map(str, others))
-    found = _evaluated(first, "beside", tick, *few, *beside)
-    rows = found["tables"][0]["rows"]
-    costs = {row["name"]: row["values"]["bits per byte"] for row in rows}
-    made = {model: _generated(runs[model], quick, tick) for model in ("bits", "linear-patch")}
-    tables = [_costs(name, rows, runs), _samples(name, made)]
+    there = max(2, round(updates * min(1.0, seconds["masked"] / seconds["bits"])))
+    plan = [(model, updates) for model in MODELS]
+    plan.insert(1, (EQUAL_TIME, there))
+    found: dict[str, Model] = {}
+    references: dict[str, tuple[Cost, Cost]] = {}
+    for model, steps in plan:
+        base = model.partition(",")[0]
+        mark = f"{name}-{model.replace(', ', '-').replace(' ', '-')}"
+        run = trained(mark, data, MODELS[base], steps, seed, quick, tick)
+        valid, test = (_costs(run, split, quick, tick) for split in ("valid", "test"))
+        own = [
+            {how: cost for how, cost in part.items() if run.name in how} for part in (valid, test)
+        ]
+        found[model] = Model(run, steps, seconds[base], *own)
+        references = {how: (cost, test[how]) for how, cost in valid.items() if run.name not in how}
+    made = {model: _quality(found[model].run, quick, tick) for model in ("bits", "linear-patch")}
+    tables = [
+        _cost_table(found, references),
+        _text_table(made),
+        _as_they_come(data, found, quick, tick),
+    ]
     title = f"Networks of bits beside others, {name}"
-    return Section(title, tables, _goals(name, costs, made))
+    return Section(title, tables, _goals(name, found, references, made))
 
 
-def _corpus(name: str, tick: Tick) -> Path:
-    folder = WORK / f"text-corpus-{name}"
-    if (folder / "corpus.json").exists():
-        return folder
-    options: list[str] = []
-    if name == "books":
-        source = _unpacked()
-        options = [
-            *(str(p) for p in sorted(source.glob("*.txt")) if p.stem not in (VALID, TEST)),
-            "--val", str(source / f"{VALID}.txt"), "--test", str(source / f"{TEST}.txt"),
-        ]  # fmt: skip
-    else:
-        options = [str(SHAKESPEARE) if name == "shakespeare" else name]
-    comparisons.call("infonoise-text", ["prepare", *options, "--out", str(folder)], tick)
-    return folder
+def _costs(run: Path, split: str, quick: bool, tick: Tick) -> dict[str, Cost]:
+    """Row of evaluate's table -> cost; a run that learns by heart is taken where it was best."""
+    few = ("--windows", "8" if quick else "256", "--samples", "0", "--split", split)
+    best, _ = validated(run)
+    at = ("--checkpoint", str(best)) if "autoregressive" in run.name else ()
+    rows = evaluated(run, split, tick, *few, *at)["tables"][0]["rows"]
+    key = "bits per byte"
+    return {
+        row["name"]: Cost(row["values"][key], row["stderr"].get(key, 0.0))
+        for row in rows if key in row["values"]
+    }  # fmt: skip
 
 
-def _unpacked() -> Path:
-    """The books as files, in a folder of this benchmark's own."""
-    if not BOOKS.exists():
-        raise InputError(f"{BOOKS}: not there; this benchmark needs it")
-    out = WORK / "text-books"
-    if not out.exists():
-        out.mkdir(parents=True)
-        with tarfile.open(BOOKS) as archive:
-            for member in archive:
-                content = archive.extractfile(member)
-                if content is not None and member.name.endswith(".txt"):
-                    (out / Path(member.name).name).write_bytes(content.read())
-    return out
-
-
-def _trained(
-    name: str, data: str, options: Sequence[str], quick: bool, seed: int, tick: Tick
-) -> Path:
-    out = WORK / f"text-{name}{'-quick' if quick else ''}"
-    if not (out / "done.json").exists():
-        tick(name)
-        few = QUICK if quick else UPDATES
-        words = ["train", data, "--out", str(out), *few, *options, "--seed", str(seed)]
-        comparisons.call("infonoise-text", words, tick)
-    return out
-
-
-def _evaluated(run: Path, mark: str, tick: Tick, *options: str) -> dict[str, Any]:
-    out = run.parent / f"{run.name}-{mark}.json"
-    if not out.exists():
-        comparisons.call(
-            "infonoise-text", ["evaluate", str(run), "--out", str(out), *options], tick
-        )
-    found: dict[str, Any] = json.loads(out.read_text())
-    return found
-
-
-def _generated(run: Path, quick: bool, tick: Tick) -> dict[str, dict[str, float]]:
+def _quality(run: Path, quick: bool, tick: Tick) -> dict[str, dict[str, float]]:
     """How text was made -> its measures; held-out text among them."""
-    few = ("8", "16") if quick else ("64", "64")
-    options = ("--split", "val", "--windows", "4", "--samples", few[0], "--steps", few[1])
-    found = _evaluated(run, "made", tick, *options, "--churns", "0.0", "0.3")
-    return {row["name"]: row["values"] for row in found["tables"][1]["rows"]}
+    few = ("8", "16") if quick else ("128", "64")
+    options = ("--split", "valid", "--windows", "4", "--samples", few[0], "--steps", few[1])
+    rows = evaluated(run, "made", tick, *options, "--churns", "0.0", "0.3")["tables"][1]["rows"]
+    return {row["name"]: row["values"] for row in rows}
 
 
-def _costs(name: str, rows: Sequence[dict[str, Any]], runs: dict[str, Path]) -> Table:
-    along = {model: _along(run) for model, run in runs.items()}
-    cells: list[list[Cell]] = []
-    for row in rows:
-        model = next((m for m, run in runs.items() if row["name"].startswith(f"{run.name} (")), "")
-        how = row["name"].partition("(")[2].rstrip(")")
-        best = along[model] if model else None
-        cells.append(
-            [
-                f"{model}, {how}" if model and how != model else model or row["name"],
-                row["values"]["bits per byte"],
-                row["stderr"].get("bits per byte"),
-                best[0] if best else None,
-                best[1] if best else None,
-            ]
-        )
-    about = (
-        "Bits per byte of windows of the validation split after 400 updates of 32 windows of 64"
-        " tokens of 4,096, one seed; and of 64 of them the best along the way. Bits, masked and"
-        " embedding are upper bounds. Token unigram and bigram are exact, on the same windows."
-    )
-    columns = ["model", "bits per byte", "standard error", "best", "updates to the best"]
-    formats = {"bits per byte": ".3f", "standard error": ".3f", "best": ".3f"}
-    return Table(f"{name}: cost", about, columns, cells, formats)
+def _best(costs: Mapping[str, Cost]) -> Cost:
+    """Of one or two passes, the lower."""
+    return min(costs.values())
 
 
-def _along(run: Path) -> tuple[float, int]:
-    lines = [line for line in read_lines(run / "metrics.jsonl") if "evaluate" in line]
-    return min((float(at["evaluate"]["bits_per_byte"]), int(at["step"])) for at in lines)
+def _cost_table(found: Mapping[str, Model], references: Mapping[str, tuple[Cost, Cost]]) -> Table:
+    rows: list[Sequence[Cell]] = []
+    for name, model in found.items():
+        for how, valid in model.valid.items():
+            passes = how.partition("(")[2].rstrip(")").partition(", ")[2]
+            label = f"{name}, {passes}" if passes else name
+            test = model.test[how]
+            rows.append(
+                [label, model.updates, model.seconds, *valid, *test, validated(model.run)[0]]
+            )
+    for name, (valid, test) in references.items():
+        rows.append([name, None, None, valid.value, None, test.value, None, None])
+    errors = ("±", "± ")
+    return Table(
+        "Cost",
+        "Bits per byte of up to 256 windows of 64 tokens of 4,096 after equal updates of 32,"
+        " or after as many as take masked's time on one core. Bits, masked and embedding are upper"
+        " bounds; the autoregressive model is exact and taken where its validation was best; the"
+        " others at their end. Token n-grams are exact on the same windows, byte n-grams see all"
+        " that stands before. ± is the standard error over windows.",
+        ["model", "updates", "seconds of an update", "valid", errors[0], "test", errors[1],
+         "best validated at"],
+        rows,
+        {"seconds of an update": ".3f",
+         **dict.fromkeys(("valid", "test", *errors), ".3f")},
+    )  # fmt: skip
 
 
-def _samples(name: str, made: dict[str, dict[str, dict[str, float]]]) -> Table:
-    rows: list[list[Cell]] = []
-    for model, texts in made.items():
-        for how, values in texts.items():
+def _text_table(made: Mapping[str, dict[str, dict[str, float]]]) -> Table:
+    rows: list[Sequence[Cell]] = []
+    for model, ways in made.items():
+        for how, values in ways.items():
             if how == "held-out text" and rows:
                 continue
             shown = how if how == "held-out text" else f"{model}, {how}"
             rows.append([shown, values["perplexity by n-grams"], values["entropy"]])
-    about = "64 windows of 64 tokens, 64 calls each: perplexity by trigrams, entropy in nats."
-    columns = ["text", "perplexity", "entropy"]
-    return Table(f"{name}: text", about, columns, rows, {"perplexity": ".1f", "entropy": ".3f"})
+    return Table(
+        "Generated text",
+        "128 windows of 64 tokens in 64 calls: perplexity by a trigram model of the training text,"
+        " and entropy of a window's tokens in nats.",
+        ["text", "perplexity", "entropy"], rows, {"perplexity": ".1f", "entropy": ".3f"},
+    )  # fmt: skip
+
+
+def _as_they_come(data: Path, found: Mapping[str, Model], quick: bool, tick: Tick) -> Table:
+    """The first texts of bits, beside windows of held-out text."""
+    opened = Corpus.open(data)
+    split = opened.split("valid")
+    length = min(64, len(split) // 2)
+    rows: list[Sequence[Cell]] = [
+        ["held-out text", _one_line(opened.tokenizer.decode(split.ids[at : at + length].tolist()))]
+        for at in (0, len(split) // 2)
+    ]
+    for calls in CALLS:
+        for text in texts(found["bits"].run, calls, 3, quick, tick):
+            rows.append([f"bits, {calls} calls", _one_line(text)])
+    about = "The first texts of seed 0 with churn 0.3, not chosen; ⏎ is a new line."
+    return Table("Texts as they come", about, ["made by", "text"], rows)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.replace("|", "¦").replace("\n", " ⏎ ").split())
 
 
 def _goals(
-    name: str, costs: dict[str, float], made: dict[str, dict[str, dict[str, float]]]
+    name: str,
+    found: Mapping[str, Model],
+    references: Mapping[str, tuple[Cost, Cost]],
+    made: Mapping[str, dict[str, dict[str, float]]],
 ) -> list[Goal]:
-    def cost(model: str) -> float:
-        return min(v for row, v in costs.items() if f"{name}-{model}" in row.partition(" ")[0])
-
-    goals = [
-        Goal(
-            f"Bits per byte of bits over those of masked, {name}",
-            cost("bits") / cost("masked"), "at most", 1, ".3f",
-        )
-    ]  # fmt: skip
-    if name == "books":
-        ratio = cost("bits") / costs["token bigram"]
-        goals.append(
-            Goal("Bits per byte of bits over those of the token bigram, books", ratio,
-                 "at most", 1, ".3f")
-        )  # fmt: skip
+    masked, note = _best(found["masked"].valid).value, "Of the validation split; upper bounds."
+    goals = []
+    for model, words in (("bits", "equal updates"), (EQUAL_TIME, "equal time")):
+        ratio = _best(found[model].valid).value / masked
+        what = f"Bits per byte of bits over masked's at {words}, {name}"
+        goals.append(Goal(what, ratio, "at most", 1, ".3f", note))
+    bigram = next(cost.value for how, (cost, _) in references.items() if "token bigram" in how)
+    what = f"Bits per byte of bits over those of the token bigram, {name}"
+    ratio = _best(found["bits"].valid).value / bigram
+    goals.append(Goal(what, ratio, "at most", 1, ".3f", "Asked for on the books."))
     new, old = (made[model]["churn 0.3"] for model in ("bits", "linear-patch"))
-    goals.append(
-        Goal(
-            f"Perplexity of generated text over that of linear-patch, {name}",
-            new["perplexity by n-grams"] / old["perplexity by n-grams"], "at most", 0.5, ".2f",
-            f"Entropies {new['entropy']:.2f} and {old['entropy']:.2f} nats.",
-        )
+    note = f"Entropies {new['entropy']:.2f} and {old['entropy']:.2f} nats."
+    what = f"Perplexity of generated text over linear-patch's, {name}"
+    ratio = new["perplexity by n-grams"] / old["perplexity by n-grams"]
+    return [*goals, Goal(what, ratio, "at most", 0.5, ".2f", note)]
+
+
+def seeds(quick: bool, seed: int, tick: Tick) -> Section:
+    """How far bits and masked are apart beside what seeds do, on pydoc."""
+    data, updates = corpus("pydoc", tick), UPDATES_QUICK if quick else UPDATES
+    every: dict[str, list[dict[str, float]]] = {}
+    for model in ("bits", "masked"):
+        every[model] = []
+        for number in range(seed, seed + (1 if quick else SEEDS)):
+            mark = f"pydoc-{model}" if number == seed else f"pydoc-{model}-seed-{number}"
+            run = trained(mark, data, MODELS[model], updates, number, quick, tick)
+            every[model].append({
+                split: _best({how: cost for how, cost in _costs(run, split, quick, tick).items()
+                              if run.name in how}).value
+                for split in ("valid", "test")
+            })  # fmt: skip
+    rows: list[Sequence[Cell]] = [
+        [model, *(with_error([one[split] for one in costs], ".3f") for split in ("valid", "test"))]
+        for model, costs in every.items()
+    ]
+    table = Table(
+        "pydoc", f"Bits per byte after {updates:,} updates; ± is the standard error over seeds.",
+        ["model", "valid", "test"], rows,
     )  # fmt: skip
-    return goals
+    apart = [a["valid"] - b["valid"] for a, b in zip(every["bits"], every["masked"], strict=True)]
+    what = "Bits per byte of bits less masked's, the same seeds: mean"
+    return Section("Seeds", [table], [Goal(what, fmean(apart), "at most", 0, "+.3f")])
 
 
-SUITE = Suite(
-    "text-networks",
-    "Networks of bits beside masked and autoregressive models",
-    {name: partial(networks, name) for name in CORPORA},
-)
+SECTIONS: dict[str, Any] = {name: partial(networks, name) for name in CORPORA} | {"seeds": seeds}
+SUITE = Suite("text-networks", "Networks of bits beside masked and autoregressive models", SECTIONS)
 
 if __name__ == "__main__":
     SUITE.main()
