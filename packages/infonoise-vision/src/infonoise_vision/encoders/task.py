@@ -1,9 +1,9 @@
 """What is learned of an encoder: to take error away from a denoiser that stays as it is.
 
-An encoder gains the integral over log sigma of (|x - D(y)|^2 - |x - D(y|z)|^2) / sigma^2 nats, and
-costs KL(q(z|x) | N(0, I)); with a perfect denoiser the gain is at most the cost. So the loss is
-beta times the cost less the gain, with a beta below 1. The gain per unit log sigma is what the
-schedule observes, and draws by.
+An encoder gains the integral over log sigma of the squared error of D(y) less that of D(y|z), over
+sigma^2, in nats, and costs the KL divergence of q(z|x) from N(0, I); with a perfect denoiser the
+gain is at most the cost. So the loss is beta times the cost less the gain, with a beta below 1. The
+gain per unit log sigma is what the schedule observes, and draws by.
 """
 
 import math
