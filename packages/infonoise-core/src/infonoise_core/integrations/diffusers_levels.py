@@ -113,13 +113,14 @@ def apply_levels(scheduler: Any, sigmas: Tensor, device: Any = None) -> Any:
     elif name == "EulerDiscreteScheduler":
         # With the final 0, which its own conversion of timesteps appends elsewhere.
         scheduler.set_timesteps(sigmas=[*levels.tolist(), 0.0], device=device)
-    elif name in _BY_STEPS and kind == "ddpm":
+    elif kind == "ddpm" and name in (*_BY_STEPS, _UNIPC):
         table = StepTable(scheduler.alphas_cumprod)
         steps = table.time(snapped(levels, table.sigma)).round().long()
-        scheduler.set_timesteps(timesteps=steps.tolist(), device=device)
         levels = table.sigma[steps]
-    elif name == _UNIPC:
-        levels = _unipc(scheduler, levels, device)
+        if name == _UNIPC:
+            _unipc(scheduler, steps, levels, device)
+        else:
+            scheduler.set_timesteps(timesteps=steps.tolist(), device=device)
     else:
         raise InputError(f"{name} takes no list of levels: use {_TAKERS[kind]}")
     found = levels_of(scheduler)
@@ -228,16 +229,12 @@ def _edm(scheduler: Any, levels: Tensor, device: Any) -> None:
     scheduler.set_timesteps(sigmas=(levels ** (1 / rho) - high) / (low - high), device=device)
 
 
-def _unipc(scheduler: Any, levels: Tensor, device: Any) -> Tensor:
-    """Steps of the table in place of a list of its own, of as many; returns their levels."""
-    table = StepTable(scheduler.alphas_cumprod)
-    steps = table.time(snapped(levels, table.sigma)).round().long()
+def _unipc(scheduler: Any, steps: Tensor, levels: Tensor, device: Any) -> None:
+    """Steps of the table and their levels, (n,) each, in place of a list of its own, of as many."""
     scheduler.set_timesteps(len(steps), device=device)
-    found: Tensor = table.sigma[steps]
-    scheduler.sigmas = torch.cat([found, found.new_zeros(1)]).to(torch.float32)
+    scheduler.sigmas = torch.cat([levels, levels.new_zeros(1)]).to(torch.float32)
     scheduler.timesteps = steps.to(scheduler.timesteps.device)
     scheduler.num_inference_steps = len(steps)
-    return found
 
 
 def _flow(scheduler: Any, levels: Tensor, device: Any) -> None:

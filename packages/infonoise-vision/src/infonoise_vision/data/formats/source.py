@@ -102,11 +102,10 @@ class Opened:
 
 
 @dataclass(frozen=True, eq=False)
-class Relabelled:
-    """A source whose classes are some of `classes`, which its labels are to count into."""
+class _Around:
+    """A source in place of another, which it is but for what it says itself."""
 
     source: Source
-    classes: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -114,10 +113,7 @@ class Relabelled:
 
     @property
     def labels(self) -> Labels:
-        if self.source.labels is None:
-            return None
-        at = [self.classes.index(name) for name in self.source.classes]
-        return np.array(at, np.int64)[self.source.labels]
+        return self.source.labels
 
     def __len__(self) -> int:
         return len(self.source)
@@ -134,7 +130,21 @@ class Relabelled:
 
 
 @dataclass(frozen=True, eq=False)
-class Paired:
+class Relabelled(_Around):
+    """A source whose classes are some of `classes`, which its labels are to count into."""
+
+    classes: tuple[str, ...]
+
+    @property
+    def labels(self) -> Labels:
+        if self.source.labels is None:
+            return None
+        at = [self.classes.index(name) for name in self.source.classes]
+        return np.array(at, np.int64)[self.source.labels]
+
+
+@dataclass(frozen=True, eq=False)
+class Paired(_Around):
     """Images, and beside each a picture that it is to be drawn from.
 
     Attributes:
@@ -143,17 +153,8 @@ class Paired:
         at: (n,) which of these belongs to each image.
     """
 
-    source: Source
     pairs: Source
     at: Rows
-
-    @property
-    def name(self) -> str:
-        return self.source.name
-
-    @property
-    def labels(self) -> Labels:
-        return self.source.labels
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -164,19 +165,6 @@ class Paired:
         """The one class folder of the images."""
         found: str | None = getattr(self.source, "lone", None)
         return found
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def read(
-        self,
-        rows: Rows,
-        size: int | None,
-        new: NewArray,
-        progress: Progress | None,
-        bad: BadRecords,
-    ) -> Read:
-        return self.source.read(rows, size, new, progress, bad)
 
     def read_pairs(self, rows: Rows, size: int | None, new: NewArray, bad: BadRecords) -> Read:
         """The pictures of the images at `rows`, in their order; `rows` are the images'."""
