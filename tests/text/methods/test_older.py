@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from infonoise_text.methods.older import as_today, going_on
+from infonoise_core.training.config import TrainConfig
+from infonoise_text.methods.older import as_today, going_on, loop_going_on
 from infonoise_text.methods.options import Objective, TextOptions
 from infonoise_text.models.config import preset
 from infonoise_text.models.transformer import BitTransformer
@@ -26,7 +28,31 @@ def test_the_defaults_of_old_runs_are_those_they_were_begun_with() -> None:
     assert (objective.network, objective.book) == ("linear-patch-small", "semantic")
 
 
-@pytest.mark.parametrize("begun", [{}, {"objective": {"network": "tiny", "tuples": 8}}])
+def test_networks_of_tuples_saw_one_neighbour_on_each_side_before_they_had_a_reach() -> None:
+    begun = {"objective": {"network": "tiny", "tuples": 8}}
+    assert as_today(begun)["objective"] == {"network": "tiny", "tuples": 8, "reach": 1}
+    assert going_on(TextOptions(), begun).objective == Objective(reach=1)
+    # What is asked for otherwise is not hidden: another network is refused where settings are read.
+    other = TextOptions(objective=Objective(reach=3))
+    assert going_on(other, begun).objective.reach == 3
+
+
+@pytest.mark.parametrize(
+    ("rate", "kept", "goes_on"), [(4e-3, 2e-3, 2e-3), (4e-3, 1e-3, 4e-3), (3e-3, 2e-3, 3e-3)]
+)
+def test_runs_go_on_at_the_rate_that_was_the_default(
+    rate: float, kept: float, goes_on: float
+) -> None:
+    objective = {"network": "tiny", "tuples": 8}
+    begun = {"objective": objective, "train": {"lr": kept}}
+    config = TrainConfig(steps=10, lr=rate)
+    assert loop_going_on(config, begun, rate=4e-3) == replace(config, lr=goes_on)
+    begun = {**begun, "objective": {**objective, "reach": 2}}
+    assert loop_going_on(config, begun, rate=4e-3) == config
+    assert loop_going_on(config, {}, rate=4e-3) == config
+
+
+@pytest.mark.parametrize("begun", [{}, {"objective": {"network": "tiny", "tuples": 8, "reach": 2}}])
 def test_new_runs_are_left_alone(begun: dict[str, object]) -> None:
     assert as_today(begun) == begun
     assert going_on(TextOptions(), begun) == TextOptions()
@@ -37,7 +63,7 @@ def test_defaults_suit_the_network() -> None:
     assert (new.book, new.cost) == ("semantic", "groups")
     assert (published.book, published.cost) == ("binary", "edm")
     assert not preset("cobit-s").tuples
-    assert not preset("cobit-m").convolutions
+    assert not preset("cobit-m").reach
     # Whole tokens need no code book, so none is asked for.
     assert TextOptions(method="masked").codes == "binary"
 
@@ -50,7 +76,7 @@ def test_an_old_run_is_opened_with_its_network(
     run = of_first_release(train_as("patch", *options), tmp_path / "old")
     settings = json.loads((run / "config.json").read_text())
     objective = settings["objective"]
-    for new in ("tuples", "tuple_bits", "group_bits"):
+    for new in ("tuples", "tuple_bits", "group_bits", "reach"):
         del objective[new]
     objective["network"] = "tiny"
     (run / "config.json").write_text(json.dumps(settings))

@@ -114,6 +114,8 @@ def test_every_level_of_noise_is_told_apart() -> None:
         ({"heads": 8}, "width 24 and 8 heads"),
         ({"blocks": 0}, "blocks 0"),
         ({"dropout": 1.0}, "dropout 1"),
+        ({"reach": -1}, "--reach -1: give 0 to 16"),
+        ({"reach": 17}, "--reach 17: give 0 to 16"),
     ],
 )
 def test_sizes_that_cannot_be_built_are_refused(change: dict[str, float], told: str) -> None:

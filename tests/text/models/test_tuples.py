@@ -15,7 +15,7 @@ from infonoise_text.models.groups import Groups, group_bits
 from infonoise_text.models.transformer import Neighbours
 from infonoise_text.models.tuples import TupleTransformer
 
-SIZES = TrunkConfig(width=24, blocks=2, heads=3, convolutions=True, tuples=True)
+SIZES = TrunkConfig(width=24, blocks=2, heads=3, reach=1, tuples=True)
 # Bits of a token and of a group: even, uneven, one alone, and more than there are.
 SHAPES = [
     (1, None),
@@ -177,12 +177,13 @@ def test_groups_are_few_and_about_even() -> None:
     assert [group_bits(m) for m in (1, 5, 6, 10, 12, 15, 16, 17, 20)] == [1, 5, 3, 5, 4, 5, 4, 5, 5]
 
 
+@pytest.mark.parametrize("reach", [1, 2, 4])
 @pytest.mark.parametrize("causal", [False, True])
-def test_neighbours_are_a_depthwise_convolution(causal: bool) -> None:
-    near = Neighbours(6, causal=causal)
+def test_neighbours_are_a_depthwise_convolution(causal: bool, reach: int) -> None:
+    near = Neighbours(6, reach, causal=causal)
     x = torch.randn(2, 9, 6, generator=rng())
-    kernel = near.weight.T[:, None]  # (6, 1, 3)
-    pad = (2, 0) if causal else (1, 1)
+    kernel = near.weight.T[:, None]  # (6, 1, 2 reach + 1)
+    pad = (2 * reach, 0) if causal else (reach, reach)
     exact = x + functional.conv1d(functional.pad(x.mT, pad), kernel, groups=6).mT
     torch.testing.assert_close(near(x), exact, atol=1e-6, rtol=1e-5)
 

@@ -21,6 +21,7 @@ from infonoise_core.evaluation.schema import Evaluated
 from infonoise_core.files import check_output
 from infonoise_core.schedules.fixed import Schedule
 from infonoise_core.schedules.registry import ScheduleContext
+from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.data.fingerprint import fingerprint
 from infonoise_core.training.task import Task
 from infonoise_text.commands import evaluate, profile
@@ -36,7 +37,7 @@ from infonoise_text.methods.options import TextOptions
 from infonoise_text.methods.pairs.answers import answers, prompts_of, shown, shown_pairs
 from infonoise_text.methods.pairs.behind import write_behind
 from infonoise_text.methods.registry import make_method, method_of
-from infonoise_text.methods.trained import TextRun, assets_of, check_same_tokens
+from infonoise_text.methods.trained import TextRun, assets_of, check_same_tokens, other_tokenizer
 from infonoise_text.methods.written import RULE, write_continued, write_texts
 from infonoise_text.options import EvaluateExtras
 from infonoise_text.sampling.options import Output, TextSampler
@@ -77,11 +78,7 @@ class TextDomain(Domain[Corpus, TextOptions]):
         self, key: str, known: Mapping[str, Any], found: Mapping[str, Any], run: Path
     ) -> str:
         if known["tokenizer_digest"] != found["tokenizer_digest"]:
-            return (
-                f"whose tokenizer is {known['tokenizer']!r} ({known['tokenizer_digest'][:12]}) and"
-                f" not {found['tokenizer']!r} ({found['tokenizer_digest'][:12]}); prepare them with"
-                f" --tokenizer {run / TOKENIZER_FOLDER}"
-            )
+            return other_tokenizer(known, found, run)
         return super().difference(key, known, found, run)
 
     def about(self, data: Corpus) -> str:
@@ -119,6 +116,9 @@ class TextDomain(Domain[Corpus, TextOptions]):
 
     def going_on(self, options: TextOptions, begun: Mapping[str, Any]) -> TextOptions:
         return older.going_on(options, begun)
+
+    def loop_going_on(self, config: TrainConfig, begun: Mapping[str, Any]) -> TrainConfig:
+        return older.loop_going_on(config, begun, self.interface.train.lr)
 
     def check_begins(
         self, source: TrainedRun[TextOptions], data: Corpus, options: TextOptions

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from infonoise_core.evaluation.schema import Evaluated
     from infonoise_core.schedules.fixed import Schedule
     from infonoise_core.schedules.registry import ScheduleContext
+    from infonoise_core.training.config import TrainConfig
     from infonoise_core.training.task import Task
 
 # What a denoiser generated, to be looked at: a PNG image, or text.
@@ -174,6 +175,10 @@ class Domain(ABC, Generic[Data, Options]):
             begun: The config.json in --out; nothing where no run is there.
         """
         return options
+
+    def loop_going_on(self, config: TrainConfig, begun: Mapping[str, Any]) -> TrainConfig:
+        """The same of the loop's settings."""
+        return config
 
     def check_begins(self, source: TrainedRun[Options], data: Data, options: Options) -> None:
         """InputError where the weights of `source`, which fit, mean something else for these data.

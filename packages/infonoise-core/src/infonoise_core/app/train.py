@@ -98,7 +98,8 @@ def run_train(domain: Domain[Data, Options], command: TrainOptions) -> None:
     engine = make_engine(command.engine)
     begun = {} if command.overwrite else begun_run(command.out)
     options: Options = domain.going_on(command.options, begun)
-    command = replace(command, options=options, train=paced(command.train, begun))
+    loop = domain.loop_going_on(command.train, begun)
+    command = replace(command, options=options, train=paced(loop, begun))
     with others_alive(engine.world):
         run = engine.agree(
             lambda: _prepared(domain, command, begun), lambda run: _same(run, command)

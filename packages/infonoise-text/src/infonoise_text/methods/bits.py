@@ -22,7 +22,6 @@ from infonoise_text.methods.base import Profiles, Progress, Schedules, from_cont
 from infonoise_text.methods.options import Objective
 from infonoise_text.methods.prior import bit_profile, group_profile
 from infonoise_text.methods.task import TextTask, weighting
-from infonoise_text.models.config import preset
 from infonoise_text.models.denoiser import SIGMA_LAST, BitDenoiser, make_denoiser
 from infonoise_text.models.groups import group_bits
 from infonoise_text.models.sdt import make_sdt
@@ -44,7 +43,7 @@ class Bits:
     def __init__(self, objective: Objective, assets: Assets) -> None:
         self.objective, self.assets = objective, assets
         self.codes: Codes = assets.book
-        self._trunk = preset(objective.network, objective.dropout)
+        self._trunk = objective.sizes
 
     def network(self, seed: int) -> BitDenoiser:
         if self._trunk.sdt is not None:

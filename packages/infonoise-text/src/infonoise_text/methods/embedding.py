@@ -41,7 +41,7 @@ from infonoise_text.methods.base import (
 )
 from infonoise_text.methods.options import Objective
 from infonoise_text.methods.tokens import cross_entropy
-from infonoise_text.models.config import TrunkConfig, preset
+from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.transformer import NoiseEmbedding, Trunk
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated, Own, own_of
@@ -235,7 +235,7 @@ class Embeddings:
     def __init__(self, objective: Objective, assets: Assets) -> None:
         self.objective, self.assets = objective, assets
         self._size = assets.tokenizer.size
-        self._trunk = preset(objective.network, objective.dropout)
+        self._trunk = objective.sizes
 
     def network(self, seed: int) -> EmbeddingDenoiser:
         with torch.random.fork_rng():

@@ -1,44 +1,59 @@
-"""Runs of the first releases: their networks were linear patches, and their codes binary."""
+"""Runs of earlier releases: networks saw fewer neighbours, and the first were linear patches."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from infonoise_text.methods.options import TextOptions
+from infonoise_core.training.config import TrainConfig
+from infonoise_text.methods.options import Objective, TextOptions
 from infonoise_text.models.config import FORMERLY
 
-# An option that came with the networks of tuples: settings without it are older.
-_NEW = "tuples"
+# Options that came with a change of the networks: settings without them are older.
+_TUPLES, _REACH = "tuples", "reach"
+# What every network that took up neighbours saw of them, and the learning rate then.
+_FORMER_REACH, _FORMER_RATE = 1, 2e-3
 
 
 def as_today(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A run's config.json with the name that its network has today."""
-    if not _is_older(settings):
+    """A run's config.json with the name and the reach that its network has today."""
+    objective = settings.get("objective")
+    if not isinstance(objective, Mapping) or _REACH in objective:
         return settings
-    objective = dict(settings["objective"])
-    objective["network"] = _named(objective.get("network"))
-    return {**settings, "objective": objective}
+    today = {**objective, _REACH: _FORMER_REACH}
+    if _TUPLES not in objective:
+        today["network"] = _named(objective.get("network"))
+    return {**settings, "objective": today}
 
 
 def going_on(options: TextOptions, begun: Mapping[str, Any]) -> TextOptions:
     """The options of a command in the words of the release that began the run in its --out."""
-    if not _is_older(begun):
+    found = begun.get("objective")
+    if not isinstance(found, Mapping):
         return options
     objective = options.objective
-    return replace(
-        options,
-        objective=replace(
+    if _REACH not in found and objective.reach == Objective.reach:
+        objective = replace(objective, reach=_FORMER_REACH)
+    if _TUPLES not in found:
+        objective = replace(
             objective,
             network=_named(objective.network),
             codes=objective.codes or "binary",
             loss=objective.loss or "edm",
-        ),
-    )
+        )
+    return replace(options, objective=objective)
 
 
-def _is_older(settings: Mapping[str, Any]) -> bool:
-    objective = settings.get("objective")
-    return isinstance(objective, Mapping) and _NEW not in objective
+def loop_going_on(config: TrainConfig, begun: Mapping[str, Any], rate: float) -> TrainConfig:
+    """The loop's settings likewise.
+
+    Args:
+        rate: Today's learning rate where none is given.
+    """
+    objective, loop = begun.get("objective"), begun.get("train")
+    if not isinstance(objective, Mapping) or not isinstance(loop, Mapping):
+        return config
+    older = _REACH not in objective and loop.get("lr", _FORMER_RATE) == _FORMER_RATE
+    return replace(config, lr=_FORMER_RATE) if older and config.lr == rate else config
 
 
 def _named(network: Any) -> Any:

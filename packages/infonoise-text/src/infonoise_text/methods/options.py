@@ -9,7 +9,7 @@ from tyro.conf import OmitArgPrefixes
 from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
 from infonoise_text.data.options import CorpusOptions
-from infonoise_text.models.config import TupleConfig, preset
+from infonoise_text.models.config import TrunkConfig, TupleConfig, preset
 
 MethodName = Literal["bits", "autoregressive", "masked", "embedding"]
 
@@ -35,6 +35,8 @@ class Objective:
     """bits of each"""
     group_bits: int | None = None
     """of tiny and small: bits that are answered together, by default a few groups of at most 5"""
+    reach: int = 2
+    """of tiny and small: neighbours on each side that short convolutions take up"""
     dropout: float | None = None
     """share of what its blocks add that is left out, by default the size's own"""
     sigma_min: float = 0.002
@@ -67,13 +69,18 @@ class Objective:
         for option, share in (("self-cond", self.self_cond), ("infill", self.infill)):
             if not 0 <= share <= 1:
                 raise InputError(f"--{option} {share:g}: give a share between 0 and 1")
-        has_groups = preset(self.network, self.dropout).tuples
+        has_groups = self.sizes.tuples
         if self.loss == "groups" and not has_groups:
             raise InputError(
                 f"--loss groups with --network {self.network}: it answers each bit alone; give bce"
                 " or edm, or another network"
             )
         TupleConfig(self.tuples, self.tuple_bits, self.group_bits)
+
+    @property
+    def sizes(self) -> TrunkConfig:
+        """Of the transformer."""
+        return preset(self.network, self.dropout, self.reach)
 
     @property
     def reading(self) -> TupleConfig:

@@ -28,7 +28,7 @@ from infonoise_text.evaluation.whole import TextCost
 from infonoise_text.methods.assets import Assets
 from infonoise_text.methods.base import Profiles, Progress, Schedules, refuse_lead
 from infonoise_text.methods.options import Objective
-from infonoise_text.models.config import TrunkConfig, preset
+from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.transformer import Trunk
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated, Own, own_of
@@ -198,7 +198,7 @@ class TokenMethod(Generic[Network]):
         self.name, self.measure, self._make, self._sampler = name, measure, make, sampler
         self.objective, self.assets = objective, assets
         self._size = assets.tokenizer.size
-        self._trunk = preset(objective.network, objective.dropout)
+        self._trunk = objective.sizes
 
     def network(self, seed: int) -> Network:
         with torch.random.fork_rng():

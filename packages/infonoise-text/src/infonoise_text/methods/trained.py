@@ -51,6 +51,15 @@ def check_same_tokens(
         )
 
 
+def other_tokenizer(known: Mapping[str, Any], found: Mapping[str, Any], run: Path) -> str:
+    """What an error says of text whose tokenizer is not that of a run."""
+    return (
+        f"whose tokenizer is {known['tokenizer']!r} ({known['tokenizer_digest'][:12]}) and"
+        f" not {found['tokenizer']!r} ({found['tokenizer_digest'][:12]}); prepare them with"
+        f" --tokenizer {run / TOKENIZER_FOLDER}"
+    )
+
+
 @dataclass(frozen=True)
 class TextRun:
     """What text is generated and measured with.

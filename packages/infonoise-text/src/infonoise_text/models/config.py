@@ -9,6 +9,8 @@ from infonoise_core.errors import InputError
 _MULTIPLE = 64
 # Bits of a tuple or a group at most.
 _MOST = 10
+# Neighbours on each side at most; attention sees farther for less.
+_FARTHEST = 16
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class TrunkConfig:
             one per block, which costs a third of all parameters.
         dropout: Of what attention and SwiGLU add.
         causal: Positions see no later ones.
-        convolutions: Before attention and SwiGLU, each position takes up its neighbours.
+        reach: Before attention and SwiGLU, each position takes up so many neighbours on each side.
         tuples: Of networks of bits: tokens are read by tuples of bits, and bits answered in groups
             (`models.tuples`); without, by one linear patch, and each bit alone.
         sdt: The network of CoBit's releases (`models.sdt`): width of its SwiGLU, numbers that a bit
@@ -35,7 +37,7 @@ class TrunkConfig:
     shared: bool = True
     dropout: float = 0.0
     causal: bool = False
-    convolutions: bool = False
+    reach: int = 0
     tuples: bool = False
     sdt: tuple[int, int, int] | None = None
 
@@ -51,6 +53,8 @@ class TrunkConfig:
             )
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout {self.dropout:g}: give 0 or more, below 1")
+        if not 0 <= self.reach <= _FARTHEST:
+            raise InputError(f"--reach {self.reach}: give 0 to {_FARTHEST} neighbours on each side")
 
     @property
     def hidden(self) -> int:
@@ -84,8 +88,8 @@ class TupleConfig:
 # 2026), for 128 tokens of 15 bits and for 1024 tokens of 16, in their published form.  linear-patch
 # are tiny and small in that form, as the first releases had them.
 PRESETS = {
-    "tiny": TrunkConfig(width=96, blocks=3, heads=4, convolutions=True, tuples=True),
-    "small": TrunkConfig(width=128, blocks=4, heads=4, convolutions=True, tuples=True),
+    "tiny": TrunkConfig(width=96, blocks=3, heads=4, reach=2, tuples=True),
+    "small": TrunkConfig(width=128, blocks=4, heads=4, reach=2, tuples=True),
     "cobit-s": TrunkConfig(width=768, blocks=12, heads=12, shared=False, dropout=0.1),
     "cobit-m": TrunkConfig(width=1024, blocks=24, heads=16, shared=False, dropout=0.1),
     "linear-patch": TrunkConfig(width=96, blocks=3, heads=4),
@@ -97,11 +101,17 @@ PRESETS["sdt"] = TrunkConfig(768, 12, 12, shared=False, sdt=(2048, 64, 128))
 FORMERLY = {"tiny": "linear-patch", "small": "linear-patch-small"}
 
 
-def preset(name: str, dropout: float | None = None) -> TrunkConfig:
-    """The sizes of that name, with another dropout if one is given."""
+def preset(name: str, dropout: float | None = None, reach: int | None = None) -> TrunkConfig:
+    """The sizes of that name, with another dropout if one is given.
+
+    Args:
+        reach: In place of its own, where the size takes up neighbours at all.
+    """
     sizes = PRESETS.get(name) or _sdt(name)
     if sizes is None:
         raise InputError(f"--network {name}: no such size; give one of {', '.join(PRESETS)}")
+    if reach is not None and sizes.reach:
+        sizes = replace(sizes, reach=reach)
     return sizes if dropout is None else replace(sizes, dropout=dropout)
 
 

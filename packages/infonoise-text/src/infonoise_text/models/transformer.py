@@ -72,20 +72,20 @@ def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
 class Neighbours(nn.Module):
     """x (n, L, width) + the sum over near positions, each channel weighted by itself.
 
-    A depthwise convolution over three positions: the one before, itself and the one behind, or in a
-    causal trunk itself and the two before. Beyond the ends stands nothing.
+    A depthwise convolution over 2 reach + 1 positions: `reach` before, itself and as many behind,
+    or in a causal trunk itself and 2 reach before. Beyond the ends stands nothing.
     """
 
-    def __init__(self, width: int, *, causal: bool) -> None:
+    def __init__(self, width: int, reach: int, *, causal: bool) -> None:
         super().__init__()
-        self.weight = nn.Parameter(0.2 * torch.randn(3, width))
-        self._before = 2 if causal else 1
+        self.weight = nn.Parameter(0.2 * torch.randn(2 * reach + 1, width))
+        self._before = 2 * reach if causal else reach
 
     def forward(self, x: Tensor) -> Tensor:
         """Of x's shape."""
         length, before = x.shape[1], self._before
-        padded = functional.pad(x, (0, 0, before, 2 - before))
         weight = self.weight.to(x.dtype)
+        padded = functional.pad(x, (0, 0, before, len(weight) - 1 - before))
         for place, weights in enumerate(weight):
             x = torch.addcmul(x, padded[:, place : place + length], weights)
         return x
@@ -104,8 +104,9 @@ class Block(nn.Module):
         self.down = nn.Linear(config.hidden, width, bias=False)
         self.dropout = nn.Dropout(config.dropout)
         self.near: nn.ModuleList | None = None
-        if config.convolutions:
-            self.near = nn.ModuleList(Neighbours(width, causal=config.causal) for _ in range(2))
+        if config.reach:
+            near = partial(Neighbours, width, config.reach, causal=config.causal)
+            self.near = nn.ModuleList(near() for _ in range(2))
 
     def forward(self, x: Tensor, modulation: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
         """x (n, L, width), modulation (n, 6 width) -> (n, L, width)."""

@@ -30,7 +30,6 @@ from infonoise_text.methods.clusters.task import ClusterTask, make_schedules
 from infonoise_text.methods.options import Objective
 from infonoise_text.methods.prior import bit_profile
 from infonoise_text.methods.task import weighting
-from infonoise_text.models.config import preset
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated, Own
 
@@ -48,7 +47,7 @@ class Clusters:
             raise ValueError("assets without clusters")
         self.objective, self.assets = objective, assets
         self.codes = assets.clusters
-        self._trunk = preset(objective.network, objective.dropout)
+        self._trunk = objective.sizes
 
     def network(self, seed: int) -> ClusterDenoiser:
         return make_cluster_denoiser(self.codes.widths, self._trunk, seed, self.objective.reading)
