@@ -65,10 +65,12 @@ def test_records_before_one_at_fault_come_first(tmp_path):
 
 
 def test_what_a_record_is_called():
-    record = Record("r1", b"ACGT", "label=x", fasta.Path("a.fa"))
+    record = Record("r1", b"ACGT", "r1 label=x", fasta.Path("a.fa"))
     assert record.where == "a.fa: record 'r1'"
     assert record.fields == {"label": "x"}
     assert Record("r1", b"ACGT", {}, "line 3").where == "line 3"
+    # An id is no field, whatever it looks like.
+    assert Record("label=y", b"ACGT", "label=y", "line 3").fields == {}
 
 
 def test_only_bases(monkeypatch):

@@ -2,7 +2,7 @@
 
 import codecs
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -64,29 +64,26 @@ def _two_line_block(text: bytes, place: Place, counts: Counts) -> list[Record] |
     if len(marked) != len(letters) or not all(letters) or not only_bases(together):
         return None
     headers = b"\n".join(marked)
-    if not headers.startswith(b">") or headers.count(b"\n>") != len(marked) - 1:
-        return None
-    return _records(headers[1:].replace(b"\n>", b"\n"), letters, len(together), place, counts)
+    return _records(headers[1:], "\n>", letters, len(together), place, counts)
 
 
 def _records(
-    headers: bytes, letters: list[bytes], bases: int, place: Place, counts: Counts
+    headers: bytes, between: str, letters: list[bytes], bases: int, place: Place, counts: Counts
 ) -> list[Record] | None:
-    """Records by the lines of their headers, or None where one has no id or is no text."""
+    """Records by their headers, or None where one has no id, is no text, or are more or fewer."""
     try:
-        text = headers.decode()
+        said = headers.decode().split(between)
     except UnicodeDecodeError:
         return None
-    said: Sequence[str] | Iterator[str]
-    names: Sequence[str]
+    if len(said) != len(letters):
+        return None
     plain = headers.isascii() and not any(byte in headers for byte in _ODD_SPACE)
     if plain and b" " not in headers:
-        names, said = text.split("\n"), repeat("")
+        names = said
     elif plain:
-        names, _, said = zip(*[header.partition(" ") for header in text.split("\n")], strict=True)
+        names = [header.partition(" ")[0] for header in said]
     else:
-        words = [[*header.split(None, 1), "", ""] for header in text.split("\n")]
-        names, said = [word[0] for word in words], [word[1] for word in words]
+        names = [(header.split(None, 1) or [""])[0] for header in said]
     if not all(names):
         return None
     found = list(map(Record, names, letters, said, repeat(place.path)))
@@ -117,7 +114,7 @@ def _plain_block(chunks: list[bytes], place: Place, counts: Counts) -> list[Reco
     headers = b"\n".join([header for header, _, _ in parts])
     if b"U" in plain or b"u" in plain:
         letters = [rna_to_dna(text) for text in letters]
-    found = _records(headers, letters, sum(map(len, letters)), place, counts)
+    found = _records(headers, "\n", letters, sum(map(len, letters)), place, counts)
     if found is not None and plain:
         counts.letters(plain)
     return found
@@ -132,9 +129,8 @@ def _one_by_one(chunks: list[bytes], place: Place, counts: Counts) -> Iterator[R
             raise InputError(
                 f"{place.path}: record {counts.records + 1} has no id; write one after its '>'"
             )
-        said = words[1] if len(words) > 1 else ""
         letters = body.replace(b"\n", b"")
-        yield make_record(words[0], letters, said, place, counts, ignored=_SPACE)
+        yield make_record(words[0], letters, header.decode(), place, counts, ignored=_SPACE)
 
 
 def _blocks(stream: BinaryIO, path: Path) -> Iterator[bytes]:

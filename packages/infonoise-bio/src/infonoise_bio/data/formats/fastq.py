@@ -30,7 +30,6 @@ def read_fastq(path: Path, counts: Counts) -> Iterator[Record]:
             words = title.split(None, 1)
             if not words:
                 raise InputError(f"{place}: the next record has no id; write one after its '@'")
-            said = words[1] if len(words) > 1 else ""
-            yield make_record(words[0], text, said, place, counts)
+            yield make_record(words[0], text, title, place, counts)
     if not counts.records:
         raise InputError(f"{path}: holds no sequence; give FASTQ with at least one record")

@@ -21,7 +21,7 @@ class Record:
 
     Attributes:
         letters: IUPAC nucleotide letters in either case, or alphabet.PAD.
-        said: What the file says of it, as `fields` or as the text of a header.
+        said: What the file says of it, as `fields` or as a header whose first word is the id.
         origin: How error messages call it, or the file in which its id names it.
     """
 
@@ -55,7 +55,8 @@ class Record:
         A header is read when it is asked for: most of a file's are not.
         """
         if isinstance(self.said, str):
-            self.said = header_fields(self.said)
+            rest = self.said.split(None, 1)[1:]
+            self.said = header_fields(rest[0]) if rest else {}
         return self.said
 
     @property
