@@ -31,8 +31,11 @@ SAMPLES = 256
 
 LONG = Quality(
     "bio-quality-long", "Windows of 1,000 bases around the starts of E. coli's genes",
-    [str(WINDOWS), "--strand", "forward", "--network", "coarse", "--batch-size", "16"],
-    ["--levels", "4"], long_goals, steps=500,
+    [
+        str(WINDOWS), "--strand", "forward", "--network", "coarse", "--batch-size", "16",
+        "--lr-schedule", "cosine",
+    ],
+    ["--levels", "4"], long_goals, steps=1200,
 )  # fmt: skip
 
 

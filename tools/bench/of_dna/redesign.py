@@ -17,11 +17,11 @@ from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.fasta import read_fasta, write_fasta
 from infonoise_bio.sampling.sequences import records_of
 from infonoise_bio.synthetic import DEMO, Planted, PlantedDna, demo_sequences, holds
-from of_dna.designs import LOSS, command
+from of_dna.designs import SHORT, command
 from report import Cell, Goal, Section, Table
 from suite import WORK, Tick
 
-UPDATES, EACH = 3000, 4
+UPDATES, EACH = 1500, 4
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def redesign(quick: bool, seed: int, tick: Tick) -> Section:
     """
     run = WORK / f"bio-infill-planted{'-quick' if quick else ''}"
     steps = QUICK_STEPS if quick else UPDATES
-    train = ["train", "planted", "--strand", "forward", "--infill", "0.5", *LOSS]
+    train = ["train", "planted", "--strand", "forward", "--infill", "0.5", *SHORT]
     if not (run / "done.json").exists():
         tick("train")
         command([*train, "--out", str(run), "--steps", str(steps), "--seed", str(seed)])
