@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from infonoise_core.analytic.exact import BinarySource, GaussianSource, exact_profile
 from infonoise_core.commands import cli
-from infonoise_core.plot import draw_profiles
+from infonoise_core.plot import draw_believed, draw_profiles
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.gates import slope_gate
 
@@ -63,6 +63,25 @@ def test_the_raw_curve_and_the_ceiling_stand_beside_what_the_gate_believes() -> 
     torch.testing.assert_close(raw, WEAK.raw.clamp_max(ax.get_ylim()[1]))
     # The band of the standard error, and the gated part.
     assert len(ax.collections) == 2
+
+
+def test_what_draws_follow_holds_the_axis_and_not_what_the_network_cannot_do() -> None:
+    assert WEAK.raw is not None
+    weak = replace(WEAK, rate=WEAK.raw)
+    ax, kept = Figure().add_subplot(), LARGE.rate
+    draw_believed(ax, weak, kept)
+    solid, dotted = (np.asarray(line.get_ydata()) for line in ax.lines)
+    assert (solid == kept.numpy()).all()
+    top = ax.get_ylim()[1]
+    assert float(kept.max()) < top < 1.5 * float(kept.max()) < float(weak.rate.max())
+    assert (dotted == np.minimum(weak.rate.numpy(), top)).all()
+    assert {str(line.get_linestyle()) for line in ax.lines} == {"-", ":"}
+
+
+def test_nothing_believed_leaves_the_losses_to_be_seen() -> None:
+    ax = Figure().add_subplot()
+    draw_believed(ax, LARGE, torch.zeros_like(LARGE.rate))
+    assert ax.get_ylim()[1] > float(LARGE.rate.max())
 
 
 def test_the_command_draws_them(tmp_path: Path) -> None:

@@ -136,6 +136,7 @@ def test_profile(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (("train",), "--out"),
         (("train", "--out", "x", "--width", "0"), "--width 0: give at least 1"),
         (("train", "--out", "x", "--wdth", "3"), "did you mean --width"),
+        (("compare", "--data", "x"), "no option --data: give its value by itself, without"),
         (("evaluate", "nowhere"), "no run here"),
         (("sample", "nowhere", "--out", "x.npy"), "no run here"),
         (("compare", "--schedules", "nonsense"), "no such schedule"),

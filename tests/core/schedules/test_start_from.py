@@ -1,9 +1,13 @@
 """A schedule that starts from a profile which another run has measured."""
 
+from dataclasses import replace
+
 import torch
 
-from infonoise_core import InfoNoise, VarianceExploding
+from infonoise_core import InfoNoise, LogUniform, VarianceExploding
 from infonoise_core.analytic.exact import BinarySource, exact_profile
+from infonoise_core.schedules.gates import slope_gate
+from infonoise_core.schedules.knowledge import believed_by
 
 CHANNEL = VarianceExploding(0.02, 80.0)
 
@@ -51,3 +55,35 @@ def test_no_more_than_the_ceiling_is_believed() -> None:
     assert schedule.prior is not None
     assert schedule.ceiling is not None
     torch.testing.assert_close(schedule.prior.rate, schedule.ceiling.rate)
+
+
+def test_what_it_believes_is_what_it_draws_by() -> None:
+    """A network with an error floor of 1 % of the variance: its rate rises towards low noise."""
+    true = exact_profile(BinarySource(4), 0.02, 80.0)
+    schedule = InfoNoise(
+        CHANNEL, ceiling=true, floor=0.0, refresh_every=200, warmup_steps=200, dim=4
+    )
+    draws = torch.Generator().manual_seed(0)
+    for _ in range(200):
+        u = schedule.sample(64, generator=draws)
+        sigma = CHANNEL.sigma(u).double()
+        schedule.observe(u, true.at(sigma) * sigma.square() + 0.04)
+        schedule.step()
+    shown = schedule.profile()
+    believed = schedule.believed(shown)
+    assert torch.equal(believed_by(schedule, shown), believed)
+    assert (believed <= true.rate + 1e-12).all()
+    low = shown.sigma < 0.1
+    assert (shown.rate[low] > 2).all()
+    assert float(believed[low].max()) < 1e-3
+    mass = believed / (believed * shown.width).sum()
+    torch.testing.assert_close(schedule.density(shown.sigma), mass)
+
+
+def test_of_other_schedules_and_grids_it_is_what_the_gate_leaves() -> None:
+    true = exact_profile(BinarySource(4), 0.02, 80.0)
+    weak = replace(true, rate=true.rate + 0.04 / true.sigma.square(), raw=None)
+    other = InfoNoise(VarianceExploding(0.1, 10.0), ceiling=None)
+    kept = slope_gate()(weak) * weak.rate
+    for schedule in (None, LogUniform(CHANNEL), other):
+        assert torch.equal(believed_by(schedule, weak), kept)

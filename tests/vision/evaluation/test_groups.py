@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +23,7 @@ from infonoise_vision.data.images import ImageSet
 from infonoise_vision.domain import DOMAIN, images_of, open_run
 from infonoise_vision.evaluation import groups
 from infonoise_vision.evaluation.groups import channels, grouped_profile, haar_bands
-from infonoise_vision.evaluation.profile import condition_gap
+from infonoise_vision.evaluation.profile import condition_gap, of_training
 
 
 def square(bands: dict[str, Tensor]) -> Tensor:
@@ -183,6 +184,11 @@ def test_the_page_of_a_run_opens_offline(
     shown = training_figures(open_trained(DOMAIN, runs / kind, "cpu"))
     assert page.count("<svg") == len(shown) == (4 if kind == "classes" else 5)
     assert not re.search(r"(src|href)=\"(?!data:|#)|url\((?!#)|@import|<script|<link", page)
+    # The last measures of training, as numbers, though the run was short.
+    lines = (runs / kind / "metrics.jsonl").read_text().splitlines()
+    *_, last = (line["evaluate"] for line in map(json.loads, lines) if "evaluate" in line)
+    bits = f"{last['bits_per_dim']:.4f} ± {last['bits_per_dim_stderr']:.4f}"
+    assert f"<td>bits_per_dim</td><td>{bits}</td>" in page
     assert main(argv) == 2
     assert "--overwrite" in capsys.readouterr().err
     assert main([*argv, "--overwrite"]) == 0
@@ -200,6 +206,26 @@ def test_the_page_shows_what_evaluate_found(runs: Path, tmp_path: Path) -> None:
     for row in rows:
         error = f" ± {row['stderr']['value']:.4f}" if row["stderr"] else ""
         assert f"<td>{row['name']}</td><td>{row['values']['value']:.4f}{error}</td>" in page
+
+
+def test_the_profile_of_training_stands_beside_the_one_by_band(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["profile", str(runs / "plain")]) == 0
+    whole = capsys.readouterr().out.split("entropy   ")[1].split(" nats")[0]
+    assert main(["profile", str(runs / "plain"), "--by", "haar", "--draws", "8"]) == 0
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("training"))
+    assert line.startswith(f"training  {whole} nats by the losses of training")
+
+
+def test_two_profiles_agree_or_it_is_said_where_they_do_not() -> None:
+    edges = torch.logspace(-1, 1, 5, dtype=torch.float64)
+    ones = torch.ones(4, dtype=torch.float64)
+    one = EntropyRateProfile(edges, 2 * ones, 0.1 * ones, 9 * ones)
+    # Of 0.1 in each of 4 bins: 0.2 widths, and of two profiles the root of 2 times that.
+    for shift, words in ((0.55, "the same within the error"), (0.6, "at sigma 1.8")):
+        moved = one.rate + torch.tensor([0, 0, shift, 0])
+        assert of_training(replace(one, rate=moved), one).endswith(words)
 
 
 def test_a_run_that_was_cut_short_has_a_page_too(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ _DATE = {"svg": "Date", "pdf": "CreationDate"}
 # Space above the tallest curve, as a factor; and how far above it a ceiling may lie to be drawn, so
 # that it does not press all curves down.
 _ROOM, _NEAR = 1.05, 2.5
+# So also above what is believed, where the losses themselves are dotted.
+_HEADROOM = 1.3
 
 # Points of a density over sigma, both (k,).
 Curve = tuple[Sequence[float], Sequence[float]]
@@ -94,6 +96,38 @@ def draw_profiles(
         return
     for i, (name, profile) in enumerate(profiles.items()):
         draw_profile(ax, profile, name, f"C{i % 10}", gated.get(name))
+    ax.legend(frameon=False, fontsize="small")
+
+
+def draw_believed(
+    ax: "Axes",
+    profile: EntropyRateProfile,
+    believed: Tensor,
+    label: str = "believed: what draws follow",
+) -> None:
+    """The part of a rate that draws follow, filled, and dotted what the losses show beside it.
+
+    The axis holds the believed part whole; where a network is too weak for low noise, its losses
+    leave the picture at the top.
+
+    Args:
+        believed: (K,) what a schedule's ceiling and gate leave of the rate.
+    """
+    sigma, shown = profile.sigma.numpy(), profile.rate.numpy()
+    kept = believed.numpy()
+    top = float(kept.max()) if float(kept.max()) > 0 else float(shown.max())
+    ax.plot(sigma, kept, color="0.15", linewidth=1.8, label=label)
+    ax.fill_between(sigma, 0, kept, color="0.15", alpha=0.12, linewidth=0)
+    seen = profile.stderr.isfinite().numpy() & (shown > 0)
+    error = (profile.stderr.numpy()[seen] / shown[seen]) * kept[seen]
+    low, high = kept[seen] - error, kept[seen] + error
+    ax.fill_between(sigma[seen], low, high, color="0.15", alpha=0.2, linewidth=0)
+    ax.plot(
+        sigma, np.minimum(shown, _HEADROOM * top), color="0.45", linewidth=1.0, linestyle=":",
+        label="shown by the losses",
+    )  # fmt: skip
+    ax.set(xscale="log", xlabel="noise level sigma", ylabel="nats per unit log sigma")
+    ax.set_ylim(0, _HEADROOM * top if top > 0 else None)
     ax.legend(frameon=False, fontsize="small")
 
 

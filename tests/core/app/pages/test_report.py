@@ -14,7 +14,7 @@ from PIL import Image
 
 from infonoise_core import EntropyRateProfile
 from infonoise_core.app.pages.report import answer, write_report
-from infonoise_core.app.results import Arm, Results, rows
+from infonoise_core.app.results import Arm, Difference, Results, rows
 from infonoise_core.binning import log_edges
 from infonoise_core.evaluation.measures import Measure
 
@@ -178,18 +178,60 @@ def test_the_answer_when_it_helps() -> None:
     """edm ends at 4; infonoise meets that half-way between 10 and 20 steps of 30."""
     assert answer(FOUND) == (
         "The best fixed noise distribution is edm, which ends at 4.0000 nats per example."
-        " infonoise reaches that after 15 of 30 steps (2.00 times fewer) and ends at 2.0000."
+        " infonoise reaches that after 15 of 30 steps (2.00 times fewer) and ends at 2.0000,"
+        " 2.0000 ± 0.3536 lower."
     )
 
 
 def test_the_answer_when_it_does_not() -> None:
-    found = results(arm("edm", [6, 5, 4]), arm("infonoise", [6, 5, 4.5], fixed=False))
-    assert "infonoise ends at 4.5000 and does not reach it" in answer(found)
+    found = results(arm("edm", [6, 5, 4]), arm("infonoise", [6, 5, 4.75], fixed=False))
+    assert answer(found).endswith(
+        "infonoise ends at 4.7500 and does not reach it, 0.7500 ± 0.3536 higher: it does not help"
+        " here."
+    )
+
+
+@pytest.mark.parametrize(
+    ("final", "end"),
+    [
+        # Of 4 ± 0.25 and 0.25 each, a difference of up to twice the root of 2 quarters.
+        (4.7, "does not reach it, 0.7000 ± 0.3536 higher, which is within the error."),
+        (3.3, "and ends at 3.3000, 0.7000 ± 0.3536 lower, which is within the error."),
+        (3.25, "and ends at 3.2500, 0.7500 ± 0.3536 lower."),
+    ],
+)
+def test_the_answer_knows_its_error(final: float, end: str) -> None:
+    found = results(arm("edm", [6, 5, 4]), arm("infonoise", [6, 5, final], fixed=False))
+    assert answer(found).endswith(end)
+
+
+def test_seeds_are_compared_one_by_one() -> None:
+    """Seeds differ by 2, schedules of one seed by 0.5 ± 0.1: the error is that of the latter."""
+    arms = [arm("edm", [9, 4 + 2 * s], seed=s) for s in range(2)]
+    arms += [arm("infonoise", [9, 3.6 + 1.8 * s], fixed=False, seed=s) for s in range(2)]
+    found = results(*arms)
+    assert found.difference("infonoise", "edm") == Difference(
+        pytest.approx(-0.5), pytest.approx(0.1)
+    )
+    assert answer(found).endswith("0.5000 ± 0.1000 lower.")
+
+
+def test_nothing_is_said_of_an_error_that_is_not_known() -> None:
+    bare = [
+        replace(a, evaluations=[{"step": 30.0, "nats": value}])
+        for a, value in ((arm("edm", [4]), 4.0), (arm("infonoise", [3], fixed=False), 3.0))
+    ]
+    assert results(*bare).difference("infonoise", "edm") is None
+    assert answer(results(*bare)).endswith("and ends at 3.0000.")
+    diverged = results(arm("edm", [4]), arm("infonoise", [float("nan")], fixed=False))
+    assert diverged.difference("infonoise", "edm") is None
+    assert answer(diverged).endswith("does not reach it: it does not help here.")
 
 
 def test_the_answer_when_seeds_disagree() -> None:
     arms = [arm("edm", [6, 5, 4], seed=s) for s in range(2)]
     arms += [arm("infonoise", [6, 5, 3 + 2 * s], fixed=False, seed=s) for s in range(2)]
     assert answer(results(*arms)).endswith(
-        "infonoise reaches that from 1 of 2 seeds and ends at 4.0000 ± 1.0000 on average."
+        "infonoise reaches that from 1 of 2 seeds and ends at 4.0000 ± 1.0000 on average,"
+        " 0.0000 ± 1.0000 higher, which is within the error."
     )

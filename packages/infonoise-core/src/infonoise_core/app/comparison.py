@@ -14,6 +14,7 @@ from infonoise_core.binning import log_edges
 from infonoise_core.errors import InputError
 from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.schedules.fixed import FixedLaw, Schedule
+from infonoise_core.schedules.knowledge import believed_by
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.engines.torch import TorchEngine
 from infonoise_core.training.loop import RunResult, train
@@ -156,6 +157,7 @@ def _arm(name: str, seed: int, trained: RunResult) -> Arm:
         density,
         schedule.status(),
         None if profile is None else profile.to_dict(),
+        None if profile is None else believed_by(schedule, profile).tolist(),
     )
 
 

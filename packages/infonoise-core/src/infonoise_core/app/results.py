@@ -14,6 +14,8 @@ from infonoise_core.terminal import print_rows
 
 FORMAT = "infonoise-results"
 VERSION = 1
+# Standard errors up to which a difference says nothing.
+ERRORS = 2.0
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Arm:
     Attributes:
         evaluations: Measures by `step`.
         density: (sigma, draws per unit log sigma) it ended with.
+        profile: As its losses show it, `EntropyRateProfile.to_dict`.
+        believed: The part of that profile's rate, bin by bin, that draws follow or would.
     """
 
     schedule: str
@@ -32,6 +36,24 @@ class Arm:
     density: tuple[list[float], list[float]]
     status: str
     profile: dict[str, Any] | None = None
+    believed: list[float] | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far the final measure of one schedule lies above that of another.
+
+    Attributes:
+        stderr: Standard error of the mean.
+    """
+
+    mean: float
+    stderr: float
+
+    @property
+    def within_error(self) -> bool:
+        """Whether it is no larger than two standard errors."""
+        return abs(self.mean) <= ERRORS * self.stderr
 
 
 @dataclass(frozen=True)
@@ -76,6 +98,27 @@ class Results:
             return None
         best = min(scores, key=lambda s: (math.isnan(scores[s]), scores[s]))
         return best, scores[best]
+
+    def difference(self, schedule: str, other: str) -> Difference | None:
+        """The first measure at the end: `schedule` less `other`; None where no error is known.
+
+        From several seeds the error is that of their differences, seed by seed, as runs of one seed
+        share weights, batches and noises. From one it is that of the held-out examples, as if the
+        two errors were independent; as both are measured on the same examples and noises, that is
+        rather too much.
+        """
+        name = self.measures[0].name
+        here, there = ({arm.seed: arm.evaluations[-1] for arm in self.of(s)}
+                       for s in (schedule, other))  # fmt: skip
+        seeds = sorted(here.keys() & there.keys())
+        gaps = [here[seed][name] - there[seed][name] for seed in seeds]
+        if not gaps or not all(map(math.isfinite, gaps)):
+            return None
+        if len(gaps) > 1:
+            return Difference(statistics.fmean(gaps), statistics.stdev(gaps) / math.sqrt(len(gaps)))
+        errors = [side[seeds[0]].get(f"{name}_stderr", math.nan) for side in (here, there)]
+        error = math.hypot(*errors)
+        return Difference(gaps[0], error) if math.isfinite(error) else None
 
     def updates_to_best_fixed(self, schedule: str) -> list[float | None]:
         """Steps until the best fixed schedule's final value was first reached, per seed.

@@ -117,8 +117,12 @@ def _unknown_option(box: str, known: Sequence[str]) -> str:
     found = re.search(r"Unrecognized options:[\s│]*--([\w.-]+)", box)
     if found is None:
         return ""
-    near = difflib.get_close_matches(found[1].replace("_", "-"), known, n=1)
-    return f"there is no option --{found[1]}" + (f"; did you mean --{near[0]}?" if near else "")
+    name = found[1].replace("_", "-")
+    line = f"there is no option --{found[1]}"
+    if name in known:  # what is given by its place
+        return f"{line}: give its value by itself, without the name"
+    near = difflib.get_close_matches(name, known, n=1)
+    return line + (f"; did you mean --{near[0]}?" if near else "")
 
 
 def _in_one_line(box: str) -> str:

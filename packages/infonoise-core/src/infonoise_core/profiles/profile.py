@@ -66,9 +66,14 @@ class EntropyRateProfile:
         """Nats per example between the ends of the grid: the integral of rate over log sigma."""
         return float((self.rate * self.width).sum())
 
-    def entropy_stderr(self) -> float:
-        """Standard error of `entropy`, bins taken as independent."""
-        return float((self.stderr * self.width).square().sum().sqrt())
+    def entropy_stderr(self, *, seen: bool = False) -> float:
+        """Standard error of `entropy`, bins taken as independent.
+
+        Args:
+            seen: Leave out bins in which nothing was seen; otherwise one makes it infinite.
+        """
+        error = (self.stderr * self.width).square()
+        return float((error[self.stderr.isfinite()] if seen else error).sum().sqrt())
 
     def cdf(self) -> Tensor:
         """(K+1,) share of the entropy that lies below each edge."""

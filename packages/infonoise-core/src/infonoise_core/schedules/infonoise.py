@@ -187,6 +187,15 @@ class InfoNoise(Observing):
         """What the losses say of the data as of the last refresh; InputError before the first."""
         return self.estimator.profile()
 
+    def believed(self, shown: EntropyRateProfile) -> Tensor:
+        """(K,) what prior, ceiling and gate leave of a profile's rate: what draws follow.
+
+        Args:
+            shown: What losses showed, on the grid of `edges`.
+        """
+        known = completed(shown, shown.count, self.prior, self.ceiling, self.min_count)
+        return (self.gate(known) * known.rate).clamp_min(0)
+
     def left_to_learn(self) -> float | None:
         """What a draw is worth over the density, by log sigma; None before anything is known."""
         return None if self._worth is None else left(self._worth, self._density, self._width)

@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from infonoise_core.binning import same_edges
 from infonoise_core.profiles.profile import EntropyRateProfile
-from infonoise_core.schedules.gates import scale_bump
+from infonoise_core.schedules.gates import scale_bump, slope_gate
 
 # Share of the warm-up's draws that filled bins must carry before the profile is used: a bin at
 # the end of a tail that is hardly ever drawn must not hold everything up.
@@ -51,6 +53,28 @@ def completed(
         kept = torch.where(shown.rate > 0, known.rate / shown.rate.clamp_min(1e-300), 0)
         known = replace(known, groups={name: kept * part for name, part in known.groups.items()})
     return known
+
+
+@runtime_checkable
+class Believing(Protocol):
+    """A schedule that draws by a part of the rate that losses show."""
+
+    @property
+    def edges(self) -> Tensor:
+        """(K+1,) sigma, of the profiles that it reads."""
+
+    def believed(self, shown: EntropyRateProfile) -> Tensor:
+        """(K,) the part of the rate of a profile on its grid that it draws by."""
+
+
+def believed_by(schedule: object, shown: EntropyRateProfile) -> Tensor:
+    """(K,) the part of a profile's rate that a schedule draws by, or would.
+
+    Of a schedule that does not say, and of a profile on another grid, what `slope_gate` leaves.
+    """
+    if isinstance(schedule, Believing) and same_edges(schedule.edges, shown.edges):
+        return schedule.believed(shown)
+    return slope_gate()(shown) * shown.rate
 
 
 def of_rate(edges: Tensor, rate: Tensor, dim: int | None) -> EntropyRateProfile:

@@ -34,6 +34,7 @@ def show_groups(run: ImageRun, held_out: ImageSet, command: ProfileOptions) -> N
     total = profile.entropy()
     lines = [
         f"entropy   {total:.2f} ± {profile.entropy_stderr():.2f} nats per image, held out",
+        *([] if run.profile is None else [of_training(run.profile, profile)]),
         f"{by:>10}  share of it  sigma at half",
     ]
     for name, rate in profile.groups.items():
@@ -48,6 +49,22 @@ def show_groups(run: ImageRun, held_out: ImageSet, command: ProfileOptions) -> N
             _draw_groups(profile, command.out, overwrite=command.overwrite)
         lines.append(f"{command.out}: written")
     print("\n".join(lines))
+
+
+def of_training(trained: EntropyRateProfile, measured: EntropyRateProfile) -> str:
+    """The run's own profile beside one measured now, and why they differ where they do."""
+    theirs, ours = trained.entropy(), measured.entropy()
+    known = trained.entropy_stderr(seen=True)
+    error = math.hypot(known, measured.entropy_stderr())
+    line = f"training  {theirs:.2f} ± {known:.2f} nats by the losses of training"
+    if abs(theirs - ours) <= 2 * error:
+        return f"{line}, the same within the error"
+    gap = (trained.at(measured.sigma) - measured.rate) * measured.width
+    most = float(measured.sigma[int(gap.abs().argmax())])
+    return (
+        f"{line}: of images it saw, as they were augmented and given, by the weights of the time"
+        f" and not their average; the two are furthest apart at sigma {most:.2g}"
+    )
 
 
 def _draw_groups(profile: EntropyRateProfile, out: Path, *, overwrite: bool) -> None:

@@ -11,6 +11,7 @@ from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.schedules.fixed import Schedule, uniforms
 from infonoise_core.schedules.infonoise import InfoNoise
+from infonoise_core.schedules.knowledge import Believing, believed_by
 from infonoise_core.training.meter import Measuring
 from infonoise_core.training.task import Batch, Losses
 from infonoise_vision.data.images import ImageSet
@@ -170,6 +171,15 @@ class MeasuringStagedSchedule(StagedSchedule):
         """What the losses showed."""
         assert isinstance(self.base, Measuring)
         return self.base.profile()
+
+    @property
+    def edges(self) -> Tensor:
+        """(K+1,) sigma of the profile."""
+        return self.base.edges if isinstance(self.base, Believing) else self._edges
+
+    def believed(self, shown: EntropyRateProfile) -> Tensor:
+        """(K,) the part of a profile's rate that draws follow within stages."""
+        return believed_by(self.base, shown)
 
 
 def _edges(channel: Channel, births: Tensor) -> Tensor:

@@ -12,6 +12,15 @@ from infonoise_core.app.domain import Samples
 from infonoise_core.files import write_text
 
 TEMPLATE = "page.html.j2"
+# What the picture of a profile shows.
+BELIEVED = (
+    "Entropy rate of the data: nats lost per unit log sigma, as far as the schedule's ceiling and"
+    " gate believe the training losses, with one standard error."
+)
+BEYOND = (
+    "Dotted are the losses themselves: where they lie above, the network is still too weak for"
+    " that noise, and no steps go there."
+)
 
 
 @dataclass(frozen=True)

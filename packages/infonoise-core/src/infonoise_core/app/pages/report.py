@@ -4,12 +4,15 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+
 from infonoise_core.app.domain import Samples
-from infonoise_core.app.pages.page import Page, Section, TableCells, write_page
-from infonoise_core.app.results import Results, rows, times_fewer, with_error
+from infonoise_core.app.pages.page import BELIEVED, BEYOND, Page, Section, TableCells, write_page
+from infonoise_core.app.results import Difference, Results, rows, times_fewer, with_error
 from infonoise_core.evaluation.measures import Measure
-from infonoise_core.plot import draw_densities, draw_profile, figure, to_svg
+from infonoise_core.plot import draw_believed, draw_densities, figure, to_svg
 from infonoise_core.profiles.profile import EntropyRateProfile
+from infonoise_core.schedules.knowledge import believed_by
 
 
 def write_report(path: Path, results: Results, samples: Mapping[str, Samples]) -> None:
@@ -60,10 +63,7 @@ def _levels(results: Results) -> dict[str, str]:
     found = {}
     profile = _profile(results)
     if profile is not None:
-        found[
-            "Entropy rate of the data as the training losses show it: nats lost per unit log sigma,"
-            " with one standard error."
-        ] = profile
+        found[f"{BELIEVED} {BEYOND}"] = profile
     found["The noise distribution of each schedule at its end."] = _densities(results)
     return found
 
@@ -97,22 +97,34 @@ def answer(results: Results) -> str:
         final = with_error(finals, ".4f")
         total = results.of(name)[0].evaluations[-1]["step"]
         steps = [s for s in results.updates_to_best_fixed(name) if s is not None]
+        gap = results.difference(name, fixed)
+        within = gap is not None and gap.within_error
         if len(steps) == len(results.of(name)):
             fewer = times_fewer(total, steps)
             sentences.append(
                 f"{name} reaches that after {with_error(steps, '.0f')} of {total:.0f} steps"
-                f" ({fewer} times fewer) and ends at {final}."
+                f" ({fewer} times fewer) and ends at {final}{_by(gap)}."
             )
         elif steps:
             sentences.append(
                 f"{name} reaches that from {len(steps)} of {len(results.of(name))} seeds and ends"
-                f" at {final} on average."
+                f" at {final} on average{_by(gap)}."
             )
+        elif within:
+            sentences.append(f"{name} ends at {final} and does not reach it{_by(gap)}.")
         else:
             sentences.append(
-                f"{name} ends at {final} and does not reach it: it does not help here."
+                f"{name} ends at {final} and does not reach it{_by(gap)}: it does not help here."
             )
     return " ".join(sentences)
+
+
+def _by(gap: Difference | None) -> str:
+    """How far that is from the best fixed noise distribution, and whether it says anything."""
+    if gap is None:
+        return ""
+    text = f", {abs(gap.mean):.4f} ± {gap.stderr:.4f} {'lower' if gap.mean < 0 else 'higher'}"
+    return f"{text}, which is within the error" if gap.within_error else text
 
 
 def _curves(results: Results, measure: Measure) -> str:
@@ -155,7 +167,10 @@ def _profile(results: Results) -> str | None:
     if not measured or measured[0].profile is None:
         return None
     fig, ax = figure()
-    draw_profile(ax, EntropyRateProfile.from_dict(measured[0].profile))
+    profile = EntropyRateProfile.from_dict(measured[0].profile)
+    kept = measured[0].believed
+    believed = believed_by(None, profile) if kept is None else torch.tensor(kept)
+    draw_believed(ax, profile, believed)
     return to_svg(fig)
 
 

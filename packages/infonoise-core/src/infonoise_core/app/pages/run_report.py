@@ -1,18 +1,22 @@
 """The verb `report` of every domain: one page about a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from infonoise_core.app.domain import Data, Domain, Options
 from infonoise_core.app.options import ReportOptions
-from infonoise_core.app.pages.page import Page, Section, TableCells, write_page
+from infonoise_core.app.pages.page import BELIEVED, BEYOND, Page, Section, TableCells, write_page
+from infonoise_core.app.profile import believed_of
 from infonoise_core.app.trained import TrainedRun, data_of, open_trained
 from infonoise_core.evaluation.schema import EVALUATION_FILE, Evaluated, cells, from_record
 from infonoise_core.files import check_output, read_json
 from infonoise_core.folders.names import METRICS_FILE
 from infonoise_core.hub.push import versions_with
-from infonoise_core.plot import draw_history, draw_profile, figure, to_svg
+from infonoise_core.plot import draw_believed, draw_history, figure, to_svg
+from infonoise_core.schedules.knowledge import believed_by
 from infonoise_core.training.record.metrics import read_lines
 
 REPORT_FILE = "report.html"
@@ -38,12 +42,18 @@ def run_page(
     """Samples, measures, curves and profile of a run."""
     interface = domain.interface
     found = _evaluated(command.run)
+    profile = run.profile
+    believed = None if profile is None else believed_of(domain, run.options, data, profile)
     samples = domain.report_samples(run, data, command)
     sections = [
         Section("Samples", samples=samples),
         Section("Measures", tables=_tables(found), items=found.notes),
         Section("What is measured", terms=_terms(found)),
-        Section("Training", figures=training_figures(run)),
+        Section(
+            "Training",
+            tables=training_numbers(run),
+            figures=training_figures(run, believed),
+        ),
         Section(f"More about the {interface.examples}", figures=domain.figures(run, data, samples)),
     ]
     name = run.settings[domain.summary_key]["name"]
@@ -57,10 +67,43 @@ def run_page(
     )
 
 
-def training_figures(run: TrainedRun[Any]) -> dict[str, str]:
+def training_numbers(run: TrainedRun[Any]) -> list[TableCells]:
+    """What training itself measured last, however short it was; nothing where it wrote nothing."""
+    records = [r for r in read_lines(run.path / METRICS_FILE) if r["step"] <= run.step]
+    body = []
+    for name, (step, value, error) in _last(records).items():
+        number = f"{value:.4f}" if error is None else f"{value:.4f} ± {error:.4f}"
+        body.append([name, number, f"{step:,}"])
+    note = ""
+    if run.profile is None and any("schedule" in r for r in records):
+        note = (
+            "No profile was measured: the run ended before the first time that its errors are put"
+            " together."
+        )
+    return [TableCells(["while it was trained", "last", "after steps"], body, note)] if body else []
+
+
+def _last(records: Sequence[Mapping[str, Any]]) -> dict[str, tuple[int, float, float | None]]:
+    """Name -> step, value and standard error of its last record."""
+    found: dict[str, tuple[int, float, float | None]] = {}
+    for record in records:
+        measures = record.get("evaluate", {})
+        for name, value in measures.items():
+            if not name.endswith("_stderr"):
+                found[name] = (record["step"], value, measures.get(f"{name}_stderr"))
+        if "loss" in record:
+            found["loss"] = (record["step"], record["loss"], None)
+    return found
+
+
+def training_figures(run: TrainedRun[Any], believed: Tensor | None = None) -> dict[str, str]:
     """Caption -> SVG, as far as the run has it.
 
     The evaluations, the loss, the profile and the noise distribution over time.
+
+    Args:
+        believed: (K,) the part of the profile that draws follow; by default what `slope_gate`
+            leaves.
     """
     records = list(read_lines(run.path / METRICS_FILE))
     found: dict[str, str] = {}
@@ -75,8 +118,10 @@ def training_figures(run: TrainedRun[Any]) -> dict[str, str]:
         found["Training loss, mean since the point before."] = _line(losses, "loss")
     if run.profile is not None:
         fig, ax = figure()
-        draw_profile(ax, run.profile)
-        found["Entropy rate of the data as the training losses show it."] = to_svg(fig)
+        draw_believed(
+            ax, run.profile, believed_by(None, run.profile) if believed is None else believed
+        )
+        found[f"{BELIEVED} {BEYOND}"] = to_svg(fig)
     densities = [(r["step"], r["density"]) for r in records if "density" in r]
     if len(densities) > 1:
         fig, ax = figure()
