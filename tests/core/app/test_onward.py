@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from infonoise_core.app.begin import as_begun
 from infonoise_core.app.interface import run_program
 from infonoise_core.training import checkpoint
+from infonoise_core.training.config import RATE, TrainConfig
 from infonoise_sound.cli import INTERFACE
 from infonoise_sound.data import LENGTH
 
@@ -34,6 +36,14 @@ def leaves(tree: Any, at: str = "") -> dict[str, Any]:
     return {k: v for key, value in pairs for k, v in leaves(value, f"{at}/{key}").items()}
 
 
+def test_the_rate_that_is_not_given_is_the_runs_own_or_else_the_domains() -> None:
+    given, begun = TrainConfig(lr=1e-3), {"train": {"lr": 5e-4}}
+    assert as_begun(TrainConfig(), {}, 4e-3).lr == 4e-3
+    assert as_begun(TrainConfig(), begun, 4e-3).lr == 5e-4
+    assert as_begun(given, begun, 4e-3).lr == 1e-3
+    assert (TrainConfig().rate, given.rate) == (RATE, 1e-3)
+
+
 @pytest.fixture(scope="module")
 def lengthened(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of 8 steps, then of 16, with all that it learned from the first step on."""
@@ -55,7 +65,7 @@ def test_a_lengthened_run_ends_as_one_that_was_asked_for_at_once(
         same = torch.equal(found[name], value) if torch.is_tensor(value) else found[name] == value
         assert same, name
     settings = json.loads((lengthened / "config.json").read_text())["train"]
-    assert (settings["steps"], settings["schedule_steps"]) == (16, 8)
+    assert (settings["steps"], settings["schedule_steps"], settings["lr"]) == (16, 8, RATE)
     assert json.loads((lengthened / "done.json").read_text())["step"] == 16
 
 

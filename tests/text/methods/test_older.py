@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from infonoise_core.training.config import TrainConfig
-from infonoise_text.methods.older import as_today, going_on, loop_going_on
+from infonoise_core.training.config import RATE
+from infonoise_text.methods.older import as_today, going_on
 from infonoise_text.methods.options import Objective, TextOptions
 from infonoise_text.models.config import preset
 from infonoise_text.models.transformer import BitTransformer
@@ -37,25 +36,16 @@ def test_networks_of_tuples_saw_one_neighbour_on_each_side_before_they_had_a_rea
     assert going_on(other, begun).objective.reach == 3
 
 
-@pytest.mark.parametrize(
-    ("rate", "kept", "goes_on"), [(4e-3, 2e-3, 2e-3), (4e-3, 1e-3, 4e-3), (3e-3, 2e-3, 3e-3)]
-)
-def test_runs_go_on_at_the_rate_that_was_the_default(
-    rate: float, kept: float, goes_on: float
-) -> None:
-    objective = {"network": "tiny", "tuples": 8}
-    begun = {"objective": objective, "train": {"lr": kept}}
-    config = TrainConfig(steps=10, lr=rate)
-    assert loop_going_on(config, begun, rate=4e-3) == replace(config, lr=goes_on)
-    begun = {**begun, "objective": {**objective, "reach": 2}}
-    assert loop_going_on(config, begun, rate=4e-3) == config
-    assert loop_going_on(config, {}, rate=4e-3) == config
-
-
 @pytest.mark.parametrize("begun", [{}, {"objective": {"network": "tiny", "tuples": 8, "reach": 2}}])
 def test_new_runs_are_left_alone(begun: dict[str, object]) -> None:
     assert as_today(begun) == begun
     assert going_on(TextOptions(), begun) == TextOptions()
+
+
+def test_only_tiny_networks_of_bits_learn_at_twice_the_rate() -> None:
+    assert TextOptions().rate == 2 * RATE
+    small, masked = TextOptions(objective=Objective(network="small")), TextOptions(method="masked")
+    assert {small.rate, masked.rate, TextOptions(clusters=4).rate} == {RATE}
 
 
 def test_defaults_suit_the_network() -> None:

@@ -21,7 +21,6 @@ from infonoise_core.evaluation.schema import Evaluated
 from infonoise_core.files import check_output
 from infonoise_core.schedules.fixed import Schedule
 from infonoise_core.schedules.registry import ScheduleContext
-from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.data.fingerprint import fingerprint
 from infonoise_core.training.task import Task
 from infonoise_text.commands import evaluate, profile
@@ -117,8 +116,8 @@ class TextDomain(Domain[Corpus, TextOptions]):
     def going_on(self, options: TextOptions, begun: Mapping[str, Any]) -> TextOptions:
         return older.going_on(options, begun)
 
-    def loop_going_on(self, config: TrainConfig, begun: Mapping[str, Any]) -> TrainConfig:
-        return older.loop_going_on(config, begun, self.interface.train.lr)
+    def rate(self, options: TextOptions) -> float:
+        return options.rate
 
     def check_begins(
         self, source: TrainedRun[TextOptions], data: Corpus, options: TextOptions

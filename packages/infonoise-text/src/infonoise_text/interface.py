@@ -8,11 +8,9 @@ from infonoise_text import options
 from infonoise_text.data.options import EMBEDDED
 from infonoise_text.methods.options import TextOptions
 
-# The best of tiny networks, of bits and masked alike.
-_RATE = 4e-3
 # About ten minutes on two cores.
 _TRAIN = TrainConfig(
-    steps=4000, batch_size=32, lr=_RATE, lr_schedule="cosine", eval_every=400, save_every=400
+    steps=4000, batch_size=32, lr_schedule="cosine", eval_every=400, save_every=400
 )
 
 INTERFACE = Interface(
@@ -27,7 +25,7 @@ INTERFACE = Interface(
     sample_out="",
     sampler=options.SAMPLER,
     train=_TRAIN,
-    compare=CompareConfig(batch_size=32, lr=_RATE),
+    compare=CompareConfig(batch_size=32),
     sample=options.SampleExtras,
     evaluate=options.EvaluateExtras,
     profile=options.ProfileExtras,

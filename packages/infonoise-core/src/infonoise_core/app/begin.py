@@ -33,14 +33,20 @@ class TakesPrior(Protocol):
         """Before the first step."""
 
 
-def paced(config: TrainConfig, begun: Mapping[str, Any]) -> TrainConfig:
-    """The loop's settings, at the pace of the run that is to go on where it was a shorter one.
+def as_begun(config: TrainConfig, begun: Mapping[str, Any], rate: float) -> TrainConfig:
+    """The loop's settings, with what is not given as the run that is to go on has it.
+
+    That is the learning rate, and the pace of one that was shorter.
 
     Args:
         begun: Its config.json; nothing where there is none.
+        rate: The learning rate where neither tells one.
     """
     train = begun.get("train")
     known = train if isinstance(train, dict) else {}
+    if config.lr is None:
+        own = known.get("lr")
+        config = replace(config, lr=own if isinstance(own, float) else rate)
     pace, steps = known.get("schedule_steps", 0), known.get("steps", config.steps)
     if config.schedule_steps or not isinstance(pace, int) or not isinstance(steps, int):
         return config

@@ -69,7 +69,10 @@ def run_compare(domain: Domain[Data, Options], command: CompareOptions) -> None:
     data = domain.load(command.data, options)
     out, overwrite = command.comparison.out, command.comparison.overwrite
     options = domain.settled(options, data, {} if overwrite else begun_run(out))
-    command = replace(command, options=options)
+    comparison = command.comparison
+    if comparison.lr is None:
+        comparison = replace(comparison, lr=domain.rate(options))
+    command = replace(command, options=options, comparison=comparison)
     interface = domain.interface
     settings = run_settings(f"{interface.program} compare", command)
     subject = Subject(

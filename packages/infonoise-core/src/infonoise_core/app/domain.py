@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from infonoise_core.training.config import RATE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from infonoise_core.evaluation.schema import Evaluated
     from infonoise_core.schedules.fixed import Schedule
     from infonoise_core.schedules.registry import ScheduleContext
-    from infonoise_core.training.config import TrainConfig
     from infonoise_core.training.task import Task
 
 # What a denoiser generated, to be looked at: a PNG image, or text.
@@ -176,9 +177,9 @@ class Domain(ABC, Generic[Data, Options]):
         """
         return options
 
-    def loop_going_on(self, config: TrainConfig, begun: Mapping[str, Any]) -> TrainConfig:
-        """The same of the loop's settings."""
-        return config
+    def rate(self, options: Options) -> float:
+        """The learning rate where none is given."""
+        return RATE
 
     def check_begins(self, source: TrainedRun[Options], data: Data, options: Options) -> None:
         """InputError where the weights of `source`, which fit, mean something else for these data.

@@ -72,8 +72,8 @@ class CompareConfig:
     """runs of each schedule, from different seeds"""
     batch_size: Annotated[int, formerly("batch")] = 128
     """examples per optimizer step"""
-    lr: float = 2e-3
-    """learning rate"""
+    lr: float | None = None
+    """learning rate; by default what suits what is learned"""
     seed: int = 0
     """the first seed"""
     device: str = "auto"

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import infonoise_core
-from infonoise_core.app.begin import begin_from, paced, source_of, words_of_length
+from infonoise_core.app.begin import as_begun, begin_from, source_of, words_of_length
 from infonoise_core.app.domain import Data, Domain, Options, Samples
 from infonoise_core.app.options import TrainOptions
 from infonoise_core.app.trained import recorded
@@ -98,8 +98,8 @@ def run_train(domain: Domain[Data, Options], command: TrainOptions) -> None:
     engine = make_engine(command.engine)
     begun = {} if command.overwrite else begun_run(command.out)
     options: Options = domain.going_on(command.options, begun)
-    loop = domain.loop_going_on(command.train, begun)
-    command = replace(command, options=options, train=paced(loop, begun))
+    loop = as_begun(command.train, begun, domain.rate(options))
+    command = replace(command, options=options, train=loop)
     with others_alive(engine.world):
         run = engine.agree(
             lambda: _prepared(domain, command, begun), lambda run: _same(run, command)

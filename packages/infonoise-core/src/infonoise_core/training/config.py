@@ -13,6 +13,9 @@ NARROW = 0.5
 # Where the lines of metrics.jsonl may go beside their file.
 LOGGERS = ("tensorboard", "wandb")
 
+# The learning rate where nothing tells of another.
+RATE = 2e-3
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -22,8 +25,8 @@ class TrainConfig:
     """optimizer steps"""
     batch_size: Annotated[int, formerly("batch")] = 128
     """examples per optimizer step, all processes together"""
-    lr: float = 2e-3
-    """learning rate after its warm-up"""
+    lr: float | None = None
+    """learning rate after its warm-up; by default the run's own, or what suits what is learned"""
     lr_warmup: int = 100
     """optimizer steps of linear warm-up"""
     lr_schedule: Literal["constant", "cosine"] = "constant"
@@ -62,6 +65,11 @@ class TrainConfig:
     skip_limit: int = 10
     """optimizer steps in a row with a loss or gradient that is not finite, before giving up"""
 
+    @property
+    def rate(self) -> float:
+        """The learning rate after its warm-up."""
+        return RATE if self.lr is None else self.lr
+
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "log_every", "save_every", "keep", "skip_limit"):
             if getattr(self, name) < 1:
@@ -71,7 +79,7 @@ class TrainConfig:
                 raise InputError(f"{self._shown(name)}: give 0 or more")
         if self.order not in ("examples", "shards"):
             raise InputError(f"--order {self.order}: give examples or shards")
-        if not 0 < self.lr < 1:
+        if not 0 < self.rate < 1:
             raise InputError(f"--lr {self.lr:g}: give a learning rate between 0 and 1")
         if not self.grad_clip > 0:
             raise InputError(f"--grad-clip {self.grad_clip:g}: give a gradient norm above 0")

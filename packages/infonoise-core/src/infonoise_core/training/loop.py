@@ -100,7 +100,7 @@ def train(
     flops = _flops(task, order, engine)
     optimizer = torch.optim.AdamW(
         model.parameters(),
-        lr=config.lr,
+        lr=config.rate,
         betas=(0.9, 0.99),
         weight_decay=config.weight_decay,
         fused=True,

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from infonoise_core.training.config import TrainConfig
 from infonoise_text.methods.options import Objective, TextOptions
 from infonoise_text.models.config import FORMERLY
 
 # Options that came with a change of the networks: settings without them are older.
 _TUPLES, _REACH = "tuples", "reach"
-# What every network that took up neighbours saw of them, and the learning rate then.
-_FORMER_REACH, _FORMER_RATE = 1, 2e-3
+# What every network that took up neighbours saw of them.
+_FORMER_REACH = 1
 
 
 def as_today(settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -41,19 +40,6 @@ def going_on(options: TextOptions, begun: Mapping[str, Any]) -> TextOptions:
             loss=objective.loss or "edm",
         )
     return replace(options, objective=objective)
-
-
-def loop_going_on(config: TrainConfig, begun: Mapping[str, Any], rate: float) -> TrainConfig:
-    """The loop's settings likewise.
-
-    Args:
-        rate: Today's learning rate where none is given.
-    """
-    objective, loop = begun.get("objective"), begun.get("train")
-    if not isinstance(objective, Mapping) or not isinstance(loop, Mapping):
-        return config
-    older = _REACH not in objective and loop.get("lr", _FORMER_RATE) == _FORMER_RATE
-    return replace(config, lr=_FORMER_RATE) if older and config.lr == rate else config
 
 
 def _named(network: Any) -> Any:
