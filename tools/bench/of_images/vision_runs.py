@@ -41,11 +41,13 @@ def data(quick: bool, tick: Tick) -> str:
     return str(few)
 
 
-def trained(name: str, options: list[str], quick: bool, seed: int, tick: Tick) -> ImageRun:
+def trained(
+    name: str, options: list[str], quick: bool, seed: int, tick: Tick, steps: int = UPDATES
+) -> ImageRun:
     """A run of that name under infonoise, trained if it is not there yet."""
     out = WORK / f"vision-run-{name}{'-quick' if quick else ''}"
     if not (out / "done.json").exists():
-        few = ["--steps", "20", "--batch-size", "32"] if quick else ["--steps", str(UPDATES)]
+        few = ["--steps", "20", "--batch-size", "32"] if quick else ["--steps", str(steps)]
         comparisons.call(
             "infonoise-vision",
             ["train", data(quick, tick), "--size", str(SIZE), "--out", str(out), *few,

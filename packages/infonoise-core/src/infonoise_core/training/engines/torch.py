@@ -8,6 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from infonoise_core.training.engines.allocator import keep_freed_memory
 from infonoise_core.training.engines.base import (
     Moments,
     load_weights,
@@ -41,6 +42,8 @@ class TorchEngine(Ranks):
     def wrap(self, model: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> nn.Module:
         self._model, self._optimizer, self._clip = model, optimizer, clip
         self._parameters = [p for p in model.parameters() if p.requires_grad]
+        if self.device.type == "cpu":
+            keep_freed_memory()
         if self.activation_checkpointing:
             recompute_blocks(model)
         prepare(model, self.device, self.precision, self.compile)
