@@ -134,7 +134,7 @@ def sampled(run: ImageRun, arm: Arm, count: int, seed: int) -> tuple[Tensor, int
     """Images (count, c, h, w) between -1 and 1, and the calls that each took."""
     noise = torch.randn(count, *run.shape, generator=torch.Generator().manual_seed(seed))
     parts, calls = [], 0
-    for part in noise.split(vision_runs.CHUNK):
+    for part in torch.split(noise, vision_runs.CHUNK):
         made = solve(run.denoiser, float(arm.sigmas[0]) * part, arm.sigmas, arm.solver)
         parts.append(made.x / run.objective.scale)
         calls = made.nfe
