@@ -54,6 +54,12 @@ FORMATS = {
     "a row for each position": ">M1.1 Box\n" + "\n".join(table(COUNTS)) + "\n",
     "numbered positions": ">M1.1 Box\nPos\tA\tC\tG\tT\n"
     + "\n".join(f"{i}\t{row}" for i, row in enumerate(table(COUNTS), 1)),
+    "letters in another order": ">M1.1 Box\nPos G A T C\n"
+    + "\n".join(f"{i} {row}" for i, row in enumerate(table(COUNTS[:, [2, 0, 3, 1]]), 1)),
+    "letters without numbers": ">M1.1 Box\nt g c a\n" + "\n".join(table(COUNTS[:, ::-1])),
+    "jaspar of RNA": jaspar(COUNTS).replace("T [", "U ["),
+    "meme of RNA": meme().replace("ACGT", "ACGU"),
+    "meme, as its programs begin": "****\nMEME - Motif discovery tool\n****\n" + meme(),
 }
 
 
@@ -88,6 +94,8 @@ def test_jaspar_is_what_biopython_reads(tmp_path):
         (">M\n1 2 3\n4 5 6\n", "'M': 2 rows of 3 numbers; one of both must be four"),
         (">M\n1 2 3 4\n5 6 7\n", "'M': its rows have not all as many"),
         (">M\n1 2 3 4\nfive 6 7 8\n", "'M': 'five 6 7 8' is no row of numbers"),
+        (">M\n0,25 0,25\n0,5 0\n1 1\n2 2\n", "'M': '0,25 0,25' has decimal commas; write points"),
+        (">M\nA C G T\n1 2 3\n", "'M': a row has 3 numbers, not four"),
         (">M\n", "'M': its rows have not all as many"),
         (jaspar(COUNTS - 50), "'M1.1': holds numbers below 0, as scores do"),
         (jaspar(COUNTS * np.array([[1], [1], [0], [1], [1]])), "'M1.1': position 2 has no counts"),

@@ -21,7 +21,7 @@ from of_dna.designs import SHORT, command
 from report import Cell, Goal, Section, Table
 from suite import WORK, Tick
 
-UPDATES, EACH = 1500, 4
+UPDATES, EACH = 1000, 4
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def redesign(quick: bool, seed: int, tick: Tick) -> Section:
     found = []
     for case in CASES:
         tick(f"{case.label}, {case.consensus}: {case.keep}")
-        found.append(_redesigned(case, run, 20 if quick else 400))
+        found.append(_redesigned(case, run, 20 if quick else 200))
     rows: list[list[Cell]] = [
         [f"{at.case.consensus}, {at.case.label}: {at.case.keep}", at.kept, at.case.sought, at.rate,
          at.planted, at.bits, at.exact]

@@ -133,3 +133,34 @@ def test_two_sequences_of_one_name_are_refused_where_windows_are_cut(tmp_path):
     twice.write_text(f">chr2\nACGT\n>chr2\nTTTT\n>chr1\n{LETTERS}\n")
     found, _ = windows(tmp_path, "x.bed", "chr1 0 4", genome=twice)
     assert letters(found) == [LETTERS[:4]]
+
+
+def test_a_chromosome_that_is_written_both_ways_keeps_all_its_intervals(tmp_path, genome):
+    lines = ("chr1 0 8", "1 8 16", "chr2 4 12")
+    found, _ = windows(tmp_path, "x.bed", *lines, genome=genome, chr_prefix="add")
+    assert letters(found) == [LETTERS[:8], LETTERS[8:16], LETTERS[::-1][4:12]]
+
+
+@pytest.mark.parametrize(
+    ("there", "given", "hint"),
+    [
+        ("NC_000913.3", "NC_000913", "if it is 'NC_000913.3', write it so"),
+        ("MT", "chrM", "if it is 'MT', write it so"),
+        ("Chr1", "chr1", "if it is 'Chr1', write it so"),
+        ("1", "chr1", "give --chr-prefix drop"),
+        ("scaffold", "chr1", "give the genome the intervals were made on"),
+    ],
+)
+def test_names_that_differ_are_said_with_what_to_do(tmp_path, there, given, hint):
+    genome = tmp_path / "g.fa"
+    genome.write_text(f">{there}\n{LETTERS}\n")
+    match = f"has no sequence '{given}', only {there}; {hint}"
+    refused(match, tmp_path, "x.bed", f"{given} 0 8", genome=genome)
+
+
+def test_a_sequence_that_only_some_intervals_lie_on(tmp_path, genome):
+    lines = ("chr1 0 8", "chrUn_1 0 8")
+    refused(
+        "'chrUn_1', only chr1, chr2; take its lines out, or", tmp_path, "x.bed", *lines,
+        genome=genome,
+    )  # fmt: skip

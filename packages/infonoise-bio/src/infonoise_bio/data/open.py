@@ -1,5 +1,6 @@
 """One door to all formats: a path and how to read it -> records or windows, as a stream."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -85,7 +86,10 @@ def _windows_of_places(path: Path, kind: str, reading: Reading, counts: Counts) 
         found, circular = annotation.regions, annotation.circular
     else:
         found = read_bed(path)
-    intervals = {renamed(name, reading): regions for name, regions in found.items()}
+    intervals: dict[str, list[Region]] = {}
+    for name, regions in found.items():
+        # A file may write a chromosome both ways, as chr1 and as 1.
+        intervals.setdefault(renamed(name, reading), []).extend(regions)
     circular = {renamed(name, reading) for name in circular}
     if reading.genome is None:
         raise InputError(f"{path}: intervals need their sequences; give --genome FILE")
@@ -114,19 +118,31 @@ def unknown_name(
     """That the genome has no sequence of that name, and what to do."""
     return InputError(
         f"{where}: {genome} has no sequence '{name}', only {_some(there)};"
-        f" {_naming_hint(names, there)}"
+        f" {_naming_hint(name, names, there)}"
     )
 
 
-def _naming_hint(intervals: Iterable[str], there: list[str]) -> str:
+def _naming_hint(name: str, intervals: Iterable[str], there: list[str]) -> str:
     """What to do where the names of two files differ."""
+    wanted = list(intervals)
     for word, change in (
         ("drop", lambda name: name.removeprefix("chr")),
         ("add", lambda name: f"chr{name}"),
     ):
-        if any(change(name) in there for name in intervals if name not in there):
+        if any(change(other) in there for other in wanted if other not in there):
             return f"give --chr-prefix {word}"
+    alike = next((other for other in there if _plain(other) == _plain(name)), None)
+    if alike is not None:
+        return f"if it is '{alike}', write it so"
+    if any(other in there for other in wanted):
+        return "take its lines out, or give the genome that has it"
     return "give the genome the intervals were made on"
+
+
+def _plain(name: str) -> str:
+    """A name without what files write differently: case, prefix, version, M or MT."""
+    plain = re.sub(r"\.\d+$", "", name.lower().removeprefix("chr"))
+    return "mt" if plain == "m" else plain
 
 
 def _some(names: list[str]) -> str:

@@ -24,6 +24,7 @@ FORMATS = "JASPAR, MEME, TRANSFAC, HOMER, or numbers under a line '>id name'"
 # What probabilities are multiplied with, so that a pseudocount weighs as little as beside counts.
 _SITES = 100
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_DECIMAL_COMMA = re.compile(r"\d+,\d+")
 # How far probabilities of one position may be from 1, as they are written with few digits.
 _ROUNDING = 0.02
 _MOST = 64 * 2**20
@@ -60,7 +61,8 @@ def read_matrices(path: Path) -> list[Matrix]:
         text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise InputError(f"{path}: holds no motif; give {FORMATS}")
-    if text.lstrip().startswith("MEME version"):
+    # Programs of the suite write some lines of their own before it.
+    if re.search(r"^MEME version", text, re.MULTILINE):
         found = list(_meme(text, path))
     elif text.lstrip().startswith(">"):
         found = list(_blocks(text, path))
@@ -81,21 +83,33 @@ def _blocks(text: str, path: Path) -> Iterator[Matrix]:
         number, *words = header.strip().split("\t" if "\t" in header else None, maxsplit=1) or [""]
         name = number.strip() or "(no name)"
         where = f"{path}: motif '{name}'"
-        labelled = [line.split()[0].strip(":|").upper() for line in lines]
+        labelled = [_bases(line.split()[0].strip(":|")) for line in lines]
+        heads = _bases(lines[0]).split() if lines else []
         if sorted(labelled) == sorted(BASES):
             rows = dict(zip(labelled, _numbers(lines, where, skip=1), strict=True))
             table = [rows[base] for base in BASES]
+        elif sorted(heads[-4:]) == sorted(BASES):
+            # A line of letters above a row for each position, which may be numbered (CIS-BP).
+            numbers = _numbers(lines[1:], where, skip=len(heads) - 4)
+            if len(numbers[0]) != len(BASES):
+                raise InputError(f"{where}: a row has {len(numbers[0])} numbers, not four")
+            table = [[row[heads[-4:].index(base)] for row in numbers] for base in BASES]
         else:
-            if lines and labelled[0] in ("POS", "PO"):  # CIS-BP numbers its positions
-                lines = [line.split(maxsplit=1)[1] for line in lines[1:] if len(line.split()) > 1]
             table = _by_base(_numbers(lines, where), where)
         title = words[0].partition("\t")[0].strip() if words else ""
         yield _matrix(name, title, np.array(table, dtype=np.float64).T, where)
 
 
+def _bases(text: str) -> str:
+    """Letters in upper case, those of RNA as those of DNA."""
+    return text.upper().replace("U", "T")
+
+
 def _numbers(lines: Sequence[str], where: str, skip: int = 0) -> Rows:
     rows = []
     for line in lines:
+        if len(line.split()) > 1 and any(_DECIMAL_COMMA.fullmatch(word) for word in line.split()):
+            raise InputError(f"{where}: {line.strip()[:40]!r} has decimal commas; write points")
         words = line.replace("[", " ").replace("]", " ").replace(",", " ").split()[skip:]
         if not words or not all(_NUMBER.fullmatch(word) for word in words):
             raise InputError(f"{where}: {line.strip()[:40]!r} is no row of numbers")
@@ -123,7 +137,7 @@ def _by_base(rows: Rows, where: str) -> Rows:
 def _meme(text: str, path: Path) -> Iterator[Matrix]:
     """Minimal MEME: `MOTIF id name`, then a letter-probability matrix, a row for each position."""
     alphabet = re.search(r"^ALPHABET=\s*(\S+)", text, re.MULTILINE)
-    if alphabet is not None and alphabet[1] != BASES:
+    if alphabet is not None and _bases(alphabet[1]) != BASES:
         raise InputError(f"{path}: its alphabet is {alphabet[1]}; give motifs of DNA")
     for block in re.split(r"^MOTIF\s+", text, flags=re.MULTILINE)[1:]:
         words = block.partition("\n")[0].split(maxsplit=1)

@@ -51,6 +51,9 @@ def read_table(
                 f"{path}: has no column '{sequence_column}' of sequences, only"
                 f" {_shown(columns)}; {_fix(columns, sequence_column)}"
             )
+        twice = next((name for name in columns if name and columns.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f"{path}: has two columns '{twice}'; rename one")
         for number, row in enumerate(rows, 1):
             name = (row.get(id_column) or "").strip() or f"row{number}"
             # The reader files surplus cells under None and fills missing ones with None.

@@ -74,8 +74,11 @@ def open_binary(path: Path) -> Iterator[tuple[BinaryIO, Place]]:
         raise InputError(
             f"{place}: the compressed file is cut off or damaged; get it again"
         ) from None
-    except UnicodeDecodeError:
-        raise InputError(f"{place}: this is no text; give FASTA, GenBank, BED or CSV") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{place}: this is no text in UTF-8 ({error.object[error.start]:#x}); save it as"
+            " 'CSV UTF-8' if it is from a spreadsheet, else give FASTA, GenBank, BED or CSV"
+        ) from None
     except csv.Error as error:
         raise InputError(f"{place}: the table cannot be read ({error})") from None
     except OSError as error:
@@ -123,6 +126,8 @@ def _only(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
             part.startswith(("__MACOSX", ".")) for part in PurePosixPath(member.filename).parts
         )
     ]
+    if any(member.filename.startswith("xl/") for member in members):
+        raise InputError(f"{path}: this is an Excel workbook; save its sheet as 'CSV UTF-8' (.csv)")
     if len(members) != 1:
         names = ", ".join(member.filename for member in members[:5]) or "none"
         raise InputError(
