@@ -7,6 +7,8 @@ import torch
 
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_core.sampling.solvers import solve
+from infonoise_vision.methods.options import Objective
+from of_images import encoders, latent_systems
 from of_images.chosen_levels import CHOSEN, KARRAS, Arm, errors_above, goals
 from of_images.picture_samplers import CALLS, SOLVERS, levels
 
@@ -43,3 +45,36 @@ def test_errors_above() -> None:
     assert errors_above([1.0, 2.0], [1.5, 2.5]) == -math.inf
     assert errors_above([1.5, 2.5], [1.0, 2.0]) == math.inf
     assert errors_above([1.0, 3.0, 2.0], [2.0, 2.0, 2.0]) == 0
+
+
+def test_details_are_those_of_the_finest_band() -> None:
+    board = torch.ones(2, 1, 8, 8)
+    board[..., ::2, ::2] = board[..., 1::2, 1::2] = -1
+    # Of each cell's three details one is 2, by the orthonormal transform.
+    assert encoders.detail(board) == pytest.approx((4 / 3) ** 0.5)
+    assert encoders.detail(torch.ones(2, 1, 8, 8)) == 0
+    assert encoders.rmse(board, -board) == 2
+
+
+def test_the_systems_of_latents_take_any_side_and_are_of_like_size() -> None:
+    z = torch.randn(3, latent_systems.LATENT, generator=torch.Generator().manual_seed(0))
+    for shape in ((3, 7, 9), (1, 8, 8)):
+        objective = Objective()
+        told, vae = latent_systems.Told(shape, objective), latent_systems.VAE(shape, objective)
+        assert vae.decode(z).shape == (3, *shape)
+        x, sigma = torch.ones(3, *shape), torch.tensor([0.5, 1.0, 2.0])
+        # The network is zero before training: EDM's skip is left.
+        skip = 0.25 / (0.25 + sigma.square())
+        torch.testing.assert_close(told(x, sigma, z), skip[:, None, None, None] * x)
+    # At the side of the bench.
+    sizes = [sum(p.numel() for p in model.parameters()) for model in (told, vae)]
+    assert max(sizes) < 1.2 * min(sizes)
+
+
+def test_training_stops_when_its_time_is_over() -> None:
+    line = torch.nn.Linear(2, 1)
+    x = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    steps, seconds = latent_systems.trained(line, lambda _: line(x).square().sum(), 0.05)
+    assert steps > 0
+    assert 0.05 <= seconds < 5
+    assert not any(p.requires_grad for p in line.parameters())
