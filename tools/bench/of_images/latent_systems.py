@@ -148,7 +148,7 @@ def _ours(
     prior, law, draws = task.denoiser, LogNormal(channel), Images(images, seed)
 
     def denoising(_: int) -> Tensor:
-        x0, _, sigma, eps = draws.noisy(law)
+        x0, _u, sigma, eps = draws.noisy(law)
         return task.losses(prior, Batch(x0), sigma, eps).loss.mean()
 
     tick(f"{OURS}: the denoiser")
@@ -221,7 +221,8 @@ def _vae(
 
     def decode(z: Tensor, of: int) -> Tensor:
         with torch.no_grad():
-            return model.decode(z)
+            found: Tensor = model.decode(z)
+            return found
 
     return Made(VAE_NAME, model.encoder, decode, _count(model), steps, spent)
 
