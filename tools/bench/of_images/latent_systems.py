@@ -184,7 +184,7 @@ def _told(
         x0, _, sigma, eps = draws.noisy(law)
         code = clean(model.encoder, x0, channel.sigma_min)
         z = code.sample(torch.randn(len(x0), LATENT))
-        off = model(x0 + sigma.reshape(-1, 1, 1, 1) * eps, sigma, z) - x0
+        off: Tensor = model(x0 + sigma.reshape(-1, 1, 1, 1) * eps, sigma, z) - x0
         nats = off.square().flatten(1).sum(1) / sigma.square()
         density = law.density(sigma).to(nats).clamp_min(_LEAST)
         return (_ramp(step) * BETA * code.kl() + nats / density).mean()
