@@ -11,6 +11,7 @@ from infonoise_bio.models.config import ModelConfig
 from infonoise_bio.models.encoding import Encoding, make_encoding
 from infonoise_bio.models.options import NetworkConfig
 from infonoise_bio.sampling.constraints import allowed_by
+from infonoise_bio.sampling.goals.designs import Outcome
 from infonoise_bio.sampling.goals.goal import Goal
 from infonoise_bio.sampling.goals.tilted import Tilt, tilted
 from infonoise_bio.sampling.goals.weights import systematic
@@ -162,3 +163,13 @@ def test_scores_that_make_no_sense(score, match):
     with pytest.raises(InputError, match=match) as caught:
         population(Tilt(Goal(score)))
     assert "\n" not in str(caught.value)
+
+
+def test_one_population_is_said_in_the_singular():
+    one = Outcome(particles=32, sizes=[20.0], families=[1])
+    assert one.lines() == ["effective sample size 20 of 32; 1 family"]
+    two = Outcome(particles=32, sizes=[20.0, 10.0], families=[4, 8])
+    assert two.lines() == [
+        "effective sample size 10 of 32 at the lowest, 15 on average over 2 populations;"
+        " 6 families in each"
+    ]

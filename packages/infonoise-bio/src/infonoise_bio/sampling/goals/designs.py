@@ -68,11 +68,17 @@ class Outcome:
                 f"score {np.mean(self.scores):.4g} on average, {np.max(self.scores):.4g} at most"
             )
         if self.sizes:
-            lines += [
-                f"effective sample size {np.min(self.sizes):.0f} of {self.particles} at the lowest,"
-                f" {np.mean(self.sizes):.0f} on average over {len(self.sizes)} populations;"
-                f" {np.mean(self.families):.0f} families in each",
-            ]
+            families = f"{np.mean(self.families):.0f}"
+            families += " family" if families == "1" else " families"
+            line = f"effective sample size {np.min(self.sizes):.0f} of {self.particles}"
+            if len(self.sizes) > 1:
+                line += (
+                    f" at the lowest, {np.mean(self.sizes):.0f} on average over"
+                    f" {len(self.sizes)} populations; {families} in each"
+                )
+            else:
+                line += f"; {families}"
+            lines.append(line)
             if np.min(self.sizes) < 0.05 * self.particles:
                 lines.append("warning: few particles carry the weight; give more --particles, or"
                              " a law that is nearer to the model's")  # fmt: skip
