@@ -136,13 +136,13 @@ PEAKS = Quality(
     "bio-quality-peaks", "Designed CTCF and PU.1 peaks, 100 bases",
     [str(CHIP), "--strand", "both", "--label", "label", "--network", "coarse", *SMALL],
     ["--motifs", str(VERTEBRATES), "--motif", "MA0139.1", "--motif", "MA0080.6"],
-    partial(hit_goals, motifs=("CTCF", "Spi1")), CHIP, steps=3500,
+    partial(hit_goals, motifs=("CTCF", "Spi1")), CHIP, steps=2800,
 )  # fmt: skip
 TATA = Quality(
     "bio-quality-tata", "Designed TATA promoters of mouse and man, 300 bases",
     [str(MAMMALS), "--strand", "forward", "--label", "label", "--network", "coarse", *SMALL],
     ["--motifs", str(VERTEBRATES), "--motif", "MA0108.2@210-230"],
-    tata_goals, MAMMALS, steps=1600,
+    tata_goals, MAMMALS, steps=1200,
 )  # fmt: skip
 PLANTED = Quality(
     "bio-quality-planted", "Planted motifs, where the truth is known",
@@ -158,7 +158,7 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
     out, run = WORK / f"bio-baselines{ending}", WORK / f"{PROMOTERS.name}{ending}"
     if not (out / "baselines.json").exists():
         tick("masked and autoregressive")
-        every = str(steps // 8)
+        every = str(steps // 6)
         command([
             "baselines", *PROMOTERS.train, "--out", str(out), "--steps", str(steps),
             "--seed", str(seed), "--eval-every", every, "--save-every", every,

@@ -21,7 +21,7 @@ from of_dna.designs import SHORT, command
 from report import Cell, Goal, Section, Table
 from suite import WORK, Tick
 
-UPDATES, EACH = 1000, 4
+UPDATES, EACH = 800, 2
 
 
 @dataclass(frozen=True)

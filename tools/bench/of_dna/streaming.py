@@ -36,7 +36,7 @@ LENGTH = 200
 _MODEL = ModelConfig(LENGTH, NetworkConfig(width=16, depth=1))
 # Bases of a record that is scored: its middle is, and all of it is read.
 LONG = 10_000
-NUMBERS, QUICK_NUMBERS = (5_000, 50_000), (200, 2_000)
+NUMBERS, QUICK_NUMBERS = (3_000, 30_000), (200, 2_000)
 # Sequences at a time: fewer than there are at least.
 CHUNK, QUICK_CHUNK = 256, 64
 MIB = 2**20
