@@ -18,7 +18,7 @@ import pytest
 from infonoise_core import reading
 from infonoise_core.errors import InputError
 from infonoise_core.npy import check_npy, check_npz
-from infonoise_core.reading import open_unpacked, parse_json, read_bytes
+from infonoise_core.reading import open_unpacked, parse_json, read_bytes, table_lines
 
 
 def test_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
@@ -122,3 +122,22 @@ def test_a_member_that_says_more_than_deflate_can_make(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match="cannot hold that"):
         check_npz(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("id,text\n1,a;b\n", ","),
+        ("id;text\n1;a,b\n", ";"),
+        ("id\ttext\n1\ta\n", "\t"),
+        ("id|text\n", "|"),
+        ("sep=;\nid;text\n", ";"),
+        # One column: nothing separates.
+        ("text\na;b\n", ","),
+        ("", ","),
+    ],
+)
+def test_the_header_shows_what_separates_columns(text: str, found: str) -> None:
+    lines, separator = table_lines(io.StringIO(text))
+    assert separator == found
+    assert "".join(lines) == text.removeprefix("sep=;\n")

@@ -41,7 +41,9 @@ def zipped(path: Path, **members: bytes) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("suffix", "delimiter"), [("csv", ","), ("tsv", "\t")])
+@pytest.mark.parametrize(
+    ("suffix", "delimiter"), [("csv", ","), ("csv", ";"), ("tsv", "\t"), ("tsv", ",")]
+)
 def test_a_table_gives_a_document_a_row(tmp_path: Path, suffix: str, delimiter: str) -> None:
     """With line ends and quotes inside of a cell, and a byte order mark in front."""
     path = tmp_path / f"a.{suffix}"

@@ -14,14 +14,16 @@ import json
 import lzma
 import math
 import os
+import re
 import stat
 import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, TextIO, cast
 
 from infonoise_core.errors import InputError
 from infonoise_core.extras import require
@@ -46,6 +48,10 @@ ZIP_DAMAGE: tuple[type[Exception], ...] = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError,
     ValueError, RuntimeError,
 )  # fmt: skip
+# What separates the columns of tables that are called .csv all the same, and how a spreadsheet says
+# it in a line before the header.
+_SEPARATORS = ",;\t|"
+_SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
 _INT64 = 1 << 63
 # Digits that no whole number of 64 bits has; Python itself takes time that grows as their square.
 _DIGITS = 20
@@ -238,3 +244,21 @@ def size_words(size: int) -> str:
     value = size / 1024**power
     unit = ("bytes", "KiB", "MiB", "GiB", "TiB")[power]
     return f"{value:.0f} {unit}" if value >= 100 or not power else f"{value:.3g} {unit}"
+
+
+def table_lines(lines: TextIO, separator: str = ",") -> tuple[Iterator[str], str]:
+    """The lines of a table from its header on, and what separates its columns.
+
+    Args:
+        lines: An opened table with a header line.
+        separator: What its ending says; where the header does not hold it, another one of commas,
+            semicolons, tabs and bars counts, or what a first line sep=; of a spreadsheet says.
+    """
+    header = lines.readline()
+    said = _SEPARATOR_LINE.fullmatch(header.strip("\r\n"))
+    if said is not None:
+        separator, header = said[1], lines.readline()
+    elif separator not in header:
+        most = max(_SEPARATORS, key=header.count)
+        separator = most if most in header else separator
+    return chain([header], lines), separator

@@ -32,6 +32,13 @@ def test_labels_of_metadata(tmp_path, kind, pack):
     assert [images.classes[i] for i in images.labels] == WORDS
 
 
+def test_metadata_that_a_spreadsheet_wrote_with_semicolons(tmp_path):
+    rows = [{"file_name": f"{i:02}.png", "label": WORDS[i]} for i in range(12)]
+    content = table(rows, "csv").replace(b",", b";")
+    images = load_images(unpacked(tmp_path, FILES | {"metadata.csv": content}))
+    assert [images.classes[i] for i in images.labels] == WORDS
+
+
 def test_metadata_with_numbers_below_train_and_test(tmp_path):
     files = {}
     for part, rows in (("train", range(8)), ("test", range(8, 12))):

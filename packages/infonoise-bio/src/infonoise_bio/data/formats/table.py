@@ -3,18 +3,15 @@
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.record import Record, make_record
 from infonoise_bio.data.formats.textfile import open_text
 from infonoise_core.errors import InputError
+from infonoise_core.reading import table_lines
 
-# What separates columns in files that are called .csv all the same.
-_DELIMITERS = ",;\t|"
 _SEQUENCE = re.compile(r"[ACGTUN]{8,}", re.IGNORECASE)
-_SEP = re.compile(r"sep=(.)", re.IGNORECASE)
 
 
 def read_table(
@@ -34,13 +31,7 @@ def read_table(
         InputError: Names the row at fault, or the columns that are there.
     """
     with open_text(path) as (handle, place):
-        header = handle.readline()
-        said = _SEP.fullmatch(header.strip("\r\n"))
-        if said is not None:
-            delimiter, header = said[1], handle.readline()
-        elif delimiter not in header:
-            delimiter = max(_DELIMITERS, key=header.count)
-        lines = chain([header], handle)
+        lines, delimiter = table_lines(handle, delimiter)
         rows = csv.DictReader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
         columns = [name.strip() for name in rows.fieldnames or ()]
         rows.fieldnames = columns

@@ -1,4 +1,4 @@
-"""Tables of text with a header line: comma- and tab-separated."""
+"""Tables of text with a header line, which shows what separates the columns."""
 
 import csv
 import io
@@ -7,6 +7,7 @@ from functools import partial
 from typing import BinaryIO
 
 from infonoise_core.errors import InputError
+from infonoise_core.reading import table_lines
 from infonoise_text.data.reading import Document, NoFieldError, Reading, named
 
 COMMAS, TABS = (".csv",), (".tsv",)
@@ -21,9 +22,10 @@ def read(
     csv.field_size_limit(_LONGEST)
     # Line ends inside of a cell stay as they are.
     lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    rows = csv.DictReader(lines, delimiter=delimiter, strict=True)
     number = 1
     try:
+        found, delimiter = table_lines(lines, delimiter)
+        rows = csv.DictReader(found, delimiter=delimiter, strict=True)
         header = list(rows.fieldnames or ())
         for option, field in reading.fields.items():
             if field not in header:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from infonoise_core.errors import InputError
-from infonoise_core.reading import parse_json
+from infonoise_core.reading import parse_json, table_lines
 from infonoise_vision.data.formats.containers import DATASET_JSON, METADATA, Container
 from infonoise_vision.data.formats.source import Labels, index_labels
 
@@ -99,7 +99,8 @@ def _rows(where: str, kind: str, content: bytes) -> list[Mapping[str, Any]]:
     text = content.decode("utf-8-sig", "replace")
     if kind == ".csv":
         try:
-            rows: list[Mapping[str, Any]] = [*csv.DictReader(io.StringIO(text))]
+            lines, separator = table_lines(io.StringIO(text, newline=""))
+            rows: list[Mapping[str, Any]] = [*csv.DictReader(lines, delimiter=separator)]
         except csv.Error as error:
             raise InputError(f"{where}: is no table ({error}); write it again") from error
         labels = [c for c in LABEL_COLUMNS if rows and c in rows[0]][:1]
