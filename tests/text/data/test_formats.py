@@ -165,6 +165,8 @@ def test_zstandard(tmp_path: Path) -> None:
         (b"%PDF-1.7 ...", "a PDF; make text of it first"),
         (b"PK\x03\x04...", "a ZIP container"),
         (b"\xff\xfea\0", "UTF-16; convert it to UTF-8"),
+        (bytes(5000), "zero bytes; convert it to UTF-8 if it is UTF-16"),
+        ("without a mark".encode("utf-16-le"), "zero bytes"),
         (b"PAR1....", "Parquet; give it the suffix .parquet"),
     ],
 )

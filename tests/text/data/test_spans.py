@@ -61,7 +61,8 @@ def test_a_prompt_stands_first() -> None:
 
 @pytest.mark.parametrize("tokens", [5, 6])
 def test_a_prompt_longer_than_the_context_is_refused(tokens: int) -> None:
-    with pytest.raises(InputError, match=f"a prompt of {tokens} tokens in a window of 5: .* 4"):
+    told = f"a prompt of {tokens} tokens in a text of 5: .* 4 .* than {tokens}"
+    with pytest.raises(InputError, match=told):
         prompt([1] * tokens, 5)
 
 

@@ -9,6 +9,8 @@ from infonoise_core.errors import InputError
 
 FORMAT, VERSION = "infonoise-evaluation", 1
 EVALUATION_FILE = "evaluation.json"
+# From here on numbers are shown with an exponent.
+_LARGE = 1e7
 
 Better = Literal["lower", "higher", ""]
 
@@ -128,7 +130,12 @@ def _number(row: Row, column: str) -> str:
     if value is None:
         return "-"
     error = row.stderr.get(column)
-    return f"{value:.4f}" if error is None else f"{value:.4f} ± {error:.4f}"
+    return _shown(value) if error is None else f"{_shown(value)} ± {_shown(error)}"
+
+
+def _shown(value: float) -> str:
+    """Four decimals, or six digits of what would fill a line with more."""
+    return f"{value:.4f}" if abs(value) < _LARGE else f"{value:.5e}"
 
 
 def _plain(table: Table) -> dict[str, Any]:

@@ -39,11 +39,11 @@ class Given(NamedTuple):
 
 
 def prompt(ids: Sequence[int], length: int) -> Given:
-    """The first tokens of a window of `length`; InputError unless they leave room for one more."""
+    """The first tokens of a text of `length`; InputError unless they leave room for one more."""
     if len(ids) >= length:
         raise InputError(
-            f"a prompt of {len(ids)} tokens in a window of {length}: give a prompt of at most"
-            f" {length - 1} tokens, or a longer window"
+            f"a prompt of {len(ids)} tokens in a text of {length}: give a prompt of at most"
+            f" {length - 1} tokens, or a --length of more than {len(ids)}"
         )
     return _given([ids, []], [length - len(ids)])
 

@@ -36,6 +36,9 @@ _BINARY = {
     b"\xfe\xff": "UTF-16; convert it to UTF-8",
 }
 
+# Share of zero bytes in the beginning of a file that no text has; UTF-16 of English has a half.
+_ZEROS, _HEAD = 0.05, 4096
+
 
 def read(stream: BinaryIO, where: str, reading: Reading) -> Iterator[Document]:
     """The file as one document; a byte order mark in front is none of it."""
@@ -66,10 +69,13 @@ def everything(stream: BinaryIO, where: str) -> bytes:
 
 
 def refuse_binary(content: bytes, where: str) -> None:
-    """InputError for the beginning of a file of a known kind that is no text."""
+    """InputError for the beginning of a file that is no text, by its kind if that is known."""
     for start, what in _BINARY.items():
         if content.startswith(start):
             raise InputError(f"{where}: not text but {what}")
+    head = content[:_HEAD]
+    if head.count(0) > _ZEROS * len(head):
+        raise InputError(f"{where}: not text but zero bytes; convert it to UTF-8 if it is UTF-16")
 
 
 def decoded(content: bytes, where: str, offset: int = 0) -> str:
