@@ -12,7 +12,7 @@ from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.fasta import read_fasta
 from infonoise_bio.data.sequences import load_sequences
 from infonoise_bio.evaluation.chains import sampled_by_class
-from of_dna.designs import DNA, Quality, command, needed, quality
+from of_dna.designs import DNA, FITS, Quality, command, needed, quality
 from of_dna.goals import long_goals
 from report import Cell, Goal, Section, Table
 from suite import WORK, Tick
@@ -90,7 +90,7 @@ def _designs(run: Path, n: int, seed: int) -> Codes:
     out = run / "designs.fa"
     command([
         "sample", str(run), "--out", str(out), "--overwrite", "--samples", str(n),
-        "--chunk", "64", "--seed", str(seed),
+        "--seed", str(seed), *FITS,
     ])  # fmt: skip
     letters = b"".join(codes_of(record.letters) for record in read_fasta(out, Counts()))
     return np.frombuffer(letters, np.uint8).reshape(n, -1)

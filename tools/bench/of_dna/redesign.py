@@ -17,7 +17,7 @@ from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.fasta import read_fasta, write_fasta
 from infonoise_bio.sampling.sequences import records_of
 from infonoise_bio.synthetic import DEMO, Planted, PlantedDna, demo_sequences, holds
-from of_dna.designs import SHORT, command
+from of_dna.designs import FITS, SHORT, command
 from report import Cell, Goal, Section, Table
 from suite import WORK, Tick
 
@@ -128,7 +128,7 @@ def _redesigned(case: Case, run: Path, most: int) -> Redesigned:
     write_fasta(source, records_of([templates], lambda number: f"template_{number}"))
     command([
         "infill", str(run), str(source), "--out", str(out), "--overwrite", "--label", case.label,
-        "--each", str(EACH),
+        "--each", str(EACH), *FITS,
     ])  # fmt: skip
     rows = [codes_of(record.letters) for record in read_fasta(out, Counts())]
     codes = np.stack([np.frombuffer(row, np.uint8) for row in rows])
