@@ -42,6 +42,8 @@ def test_held_out_error_is_the_same_every_time_and_in_any_chunk() -> None:
     other = HeldOutError(Batch(x0), 0.1, 10.0, chunk=7)(denoiser)
     # float32 sums in another order, for matrices of another size.
     torch.testing.assert_close(one.rate_integral, other.rate_integral, rtol=1e-5, atol=0)
+    on_cpu = HeldOutError(Batch(x0), 0.1, 10.0, chunk=20, cpu_chunk=7)(denoiser)
+    assert torch.equal(on_cpu.rate_integral, other.rate_integral)
     assert one.stderr > 0
 
 

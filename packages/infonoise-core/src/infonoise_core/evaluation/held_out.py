@@ -89,6 +89,8 @@ class HeldOutError:
     meet the same low-discrepancy set.
 
     Args:
+        chunk: Examples in a call of the denoiser.
+        cpu_chunk: The same where it is on a CPU; as many if not given.
         places: Where the strata lie, in place of evenly in log sigma (`profile_places`).
         offset: Shift of all examples inside their strata; drawn uniformly between 0 and 1, it makes
             the sum over levels an unbiased estimate of the integral.
@@ -103,6 +105,7 @@ class HeldOutError:
         seed: int = 0,
         chunk: int = 512,
         *,
+        cpu_chunk: int | None = None,
         places: Places | None = None,
         offset: float = 0.0,
     ) -> None:
@@ -113,7 +116,8 @@ class HeldOutError:
         p = torch.from_numpy((np.arange(levels)[:, None] + shift[None, :]) / levels)
         sigma, self._span = (places or even_places(sigma_min, sigma_max))(p)
         self._sigma = sigma.to(torch.float32)
-        self._batch, self._seed, self._chunk = batch, seed, chunk
+        self._batch, self._seed = batch, seed
+        self._chunk, self._cpu_chunk = chunk, cpu_chunk or chunk
         self._heard: Heard | None = None
 
     def listen(self, heard: Heard | None) -> None:
@@ -130,7 +134,8 @@ class HeldOutError:
         denoiser.eval()
         n, x0 = len(self._batch.x0), self._batch.x0
         rates = torch.zeros(n, dtype=torch.float64)
-        chunks = range(0, n, self._chunk)
+        step = self._cpu_chunk if device.type == "cpu" else self._chunk
+        chunks = range(0, n, step)
         total, done = len(self._sigma) * len(chunks), 0
         mine = own_part(total)
         for level, places in groupby(mine, lambda place: place // len(chunks)):
@@ -141,7 +146,7 @@ class HeldOutError:
             )
             for place in places:
                 start = chunks[place % len(chunks)]
-                rows = slice(start, start + self._chunk)
+                rows = slice(start, start + step)
                 part = Batch(x0[rows], {k: v[rows] for k, v in self._batch.condition.items()})
                 error = squared_x0_error(
                     denoiser, part.to(device), sigma[rows].to(device), eps[rows].to(device)
