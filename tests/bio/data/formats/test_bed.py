@@ -164,3 +164,16 @@ def test_a_sequence_that_only_some_intervals_lie_on(tmp_path, genome):
         "'chrUn_1', only chr1, chr2; take its lines out, or", tmp_path, "x.bed", *lines,
         genome=genome,
     )  # fmt: skip
+
+
+def test_ten_columns_without_a_summit_are_said_to_have_none(tmp_path, genome):
+    line = "chr1 1 9 x 0 + 1 2 3 abc"
+    match = "summit 'abc' is no whole number; give -1 for none, or fewer columns than narrow"
+    refused(match, tmp_path, "x.bed", line, genome=genome)
+
+
+def test_blocks_of_a_gapped_peak_are_joined(tmp_path, genome):
+    line = "chr1 1 20 x 0 - 1 20 0,0,0 2 4,5, 0,14, 3.5 4.5 2.5"
+    found, _ = windows(tmp_path, "x.gappedPeak", line, genome=genome)
+    joined = LETTERS[1:5] + LETTERS[15:20]
+    assert letters(found) == [reverse_complement(joined.encode()).decode()]

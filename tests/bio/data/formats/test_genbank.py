@@ -91,3 +91,20 @@ def test_what_biopython_warns_of_becomes_a_line(tmp_path):
     (line,) = [line for line in counts.lines() if line.startswith("warning: ")]
     assert "161" in line
     assert "160" in line
+
+
+def test_a_name_with_spaces_is_one_line(tmp_path):
+    """As plasmid editors write them."""
+    path = written(tmp_path / "x.gb", record([gene(0, 30)]))
+    rest = path.read_text().split("\n", 1)[1]
+    path.write_text("LOCUS       my plasmid map      160 bp ds-DNA   circular SYN\n" + rest)
+    with pytest.raises(InputError, match=r"no GenBank that can be read.*my plasmid map") as caught:
+        read(path, feature="CDS")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_place_that_is_none_is_found_by_its_number_and_name(tmp_path):
+    path = written(tmp_path / "x.gb", record([gene(0, 30), gene(40, 70, gene=["abc"])]))
+    path.write_text(path.read_text().replace("41..70", "?..70"))
+    with pytest.raises(InputError, match=r"CDS number 2 \(abc\): its position is not known"):
+        read(path, feature="CDS")

@@ -36,7 +36,7 @@ def test_lines_and_marks_of_every_system(tmp_path, encoding, end):
 def test_other_encodings_are_named(tmp_path, encoding, byte):
     path = tmp_path / "x.csv"
     path.write_bytes(ROWS.replace("B cell", "\N{MICRO SIGN}M").encode(encoding))
-    refused(rf"x.csv.*: this is no text in UTF-8 \({byte}\); save it as 'CSV UTF-8'", path)
+    refused(rf"x.csv.*: this is no text in UTF-8 \(byte {byte}\); .* 'CSV UTF-8'", path)
 
 
 @pytest.mark.parametrize("name", ["x.xlsx", "x.csv"])

@@ -65,7 +65,10 @@ def _summit(text: str, whole: Part, where: str) -> int | None:
     try:
         offset = int(text)
     except ValueError:
-        raise InputError(f"{where}: summit {text!r} is no whole number; give -1 for none") from None
+        raise InputError(
+            f"{where}: summit {text!r} is no whole number; give -1 for none, or fewer columns than"
+            " narrowPeak's ten"
+        ) from None
     if offset == -1:
         return None
     if not 0 <= offset < len(whole):

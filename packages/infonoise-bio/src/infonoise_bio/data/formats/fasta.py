@@ -26,8 +26,8 @@ _SPACE = b" \t\n\r\v\f"
 _ODD_SPACE = b"\t\v\f\x1c\x1d\x1e\x1f"
 # Endings that are read as other formats.
 _OTHERS = (
-    ".csv", ".tsv", ".bed", ".narrowpeak", ".broadpeak", ".gb", ".gbk", ".gbff", ".genbank",
-    ".embl", ".gff", ".gff3", ".gtf", ".fq", ".fastq", ".2bit", ".vcf", ".txt",
+    ".csv", ".tsv", ".bed", ".narrowpeak", ".broadpeak", ".gappedpeak", ".gb", ".gbk", ".gbff",
+    ".genbank", ".embl", ".gff", ".gff3", ".gtf", ".fq", ".fastq", ".2bit", ".vcf", ".txt",
 )  # fmt: skip
 
 

@@ -79,7 +79,8 @@ def _next_entry(parser: Iterator[Any], place: Place, counts: Counts, kind: str) 
     except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
         if _CUT in str(error):
             raise InputError(f"{place}: {_CUT_WORDS}") from None
-        raise InputError(f"{place}: this is no {WORDS[kind]} that can be read ({error})") from None
+        said = " ".join(str(error).split())
+        raise InputError(f"{place}: this is no {WORDS[kind]} that can be read ({said})") from None
     for warning in found:
         text = " ".join(str(warning.message).split())
         if _CUT in text:
@@ -105,11 +106,12 @@ def _kinds(feature: Any) -> list[str]:
 
 def _regions(entry: Any, kind: str, path: Path, counts: Counts) -> tuple[Region, ...]:
     regions = []
-    for feature in entry.features:
-        if kind not in _kinds(feature):
-            continue
+    chosen = [feature for feature in entry.features if kind in _kinds(feature)]
+    for number, feature in enumerate(chosen, 1):
         where = f"{path}: record '{entry.id}', {kind} at {feature.location}"
         if feature.location is None:
+            # What the file says of it was no place, and is lost.
+            where = f"{path}: record '{entry.id}', {kind} number {number}{_called(feature)}"
             raise InputError(f"{where}: its position is not known; take it out of the file")
         if any(p.ref for p in feature.location.parts):  # a piece of it lies in another record
             counts.remote += 1
@@ -126,6 +128,11 @@ def _regions(entry: Any, kind: str, path: Path, counts: Counts) -> tuple[Region,
         )
         regions.append(region)
     return tuple(regions)
+
+
+def _called(feature: Any) -> str:
+    names = [feature.qualifiers[k][0] for k in _QUALIFIERS if k in feature.qualifiers]
+    return f" ({names[0]})" if names else ""
 
 
 def _is_open(position: Any) -> bool:

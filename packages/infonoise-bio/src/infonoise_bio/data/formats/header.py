@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Mapping
 
-# key=value, key="a value" (with \" and the like as in JSON) or key='a value'.
-_WORD = re.compile(r"""(?<!\S)([^\s="']+)=("(?:[^"\\]|\\.)*"|'[^']*'|\S*)(?!\S)""")
+# key=value, key="a value" (with \" and the like as in JSON) or key='a value'; a quote that is not
+# closed makes no field, for where it should end is not known.
+_WORD = re.compile(r"""(?<!\S)([^\s="']+)=("(?:[^"\\]|\\.)*"|'[^']*'|(?:[^\s"']\S*)?)(?!\S)""")
 _PLAIN = re.compile(r"""[^\s"'\\]+""")
 
 

@@ -14,7 +14,7 @@ ENDINGS: Mapping[str, tuple[str, ...]] = {
     "embl": (".embl",),
     "twobit": (".2bit",),
     "gff": (".gff", ".gff3", ".gtf", ".gff2"),
-    "bed": (".bed", ".narrowpeak", ".broadpeak"),
+    "bed": (".bed", ".narrowpeak", ".broadpeak", ".gappedpeak"),
     "vcf": (".vcf",),
     "table": (".csv", ".tsv"),
 }

@@ -49,8 +49,11 @@ def read_table(
             name = (row.get(id_column) or "").strip() or f"row{number}"
             # The reader files surplus cells under None and fills missing ones with None.
             if None in row or None in row.values():
+                there = sum(v is not None for k, v in row.items() if k is not None)
+                there += len(row.get(None, []))
                 raise InputError(
-                    f"{path}: record '{name}' (row {number}) has not {len(columns)} columns"
+                    f"{path}: record '{name}' (row {number}) has {there} columns, not"
+                    f" {len(columns)} as the header has"
                 )
             fields = {k: v.strip() for k, v in row.items() if k not in (sequence_column, id_column)}
             yield make_record(name, row[sequence_column].strip(), fields, place, counts)

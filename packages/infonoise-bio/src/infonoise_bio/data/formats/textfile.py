@@ -76,8 +76,8 @@ def open_binary(path: Path) -> Iterator[tuple[BinaryIO, Place]]:
         ) from None
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{place}: this is no text in UTF-8 ({error.object[error.start]:#x}); save it as"
-            " 'CSV UTF-8' if it is from a spreadsheet, else give FASTA, GenBank, BED or CSV"
+            f"{place}: this is no text in UTF-8 (byte {error.object[error.start]:#x}); if it is"
+            " text, save it as UTF-8 (of a spreadsheet: 'CSV UTF-8')"
         ) from None
     except csv.Error as error:
         raise InputError(f"{place}: the table cannot be read ({error})") from None
