@@ -2,15 +2,18 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from image_stages import chosen
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_core.sampling.solvers import solve
 from infonoise_vision.methods.options import Objective
 from of_images import encoders, latent_systems
 from of_images.chosen_levels import CHOSEN, KARRAS, Arm, errors_above, goals
 from of_images.picture_samplers import CALLS, SOLVERS, levels
+from of_images.stages import patches
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -78,3 +81,42 @@ def test_training_stops_when_its_time_is_over() -> None:
     assert steps > 0
     assert 0.05 <= seconds < 5
     assert not any(p.requires_grad for p in line.parameters())
+
+
+def test_no_patch_of_training_shares_a_pixel_with_those_held_out() -> None:
+    rows, columns = np.mgrid[:20, :40]
+    numbered = np.stack([rows, columns, 0 * rows], 2).astype(np.uint8)
+    second = numbered + np.array([0, 0, 1], np.uint8)
+    found = patches([numbered, second], side=8, stride=4)
+    assert found["x_train"].shape == (2 * 4 * 3, 3, 8, 8)
+    assert found["x_test"].shape == (2 * 4 * 5, 3, 8, 8)
+    # Whole patches of one place, of their own photograph.
+    first = found["x_test"][0]
+    assert (first[0] == rows[:8, :8]).all()
+    assert (first[1] == columns[:8, 16:24]).all()
+    assert found["x_train"][:, 1].max() < found["x_test"][:, 1].min()
+    for name in ("train", "test"):
+        of = found[f"x_{name}"][:, 2].reshape(-1, 64)
+        assert (of == of[:, :1]).all()
+        assert [f"photograph {n + 1:02d}" for n in of[:, 0]] == found[f"y_{name}"].tolist()
+
+
+def test_seeds_and_sides_of_the_stages_are_options() -> None:
+    small, rest = chosen([])
+    assert list(small.sections) == ["stages"]
+    large, rest = chosen(["--quick", "--seeds", "3", "--sides", "32,64", "--out", "x"])
+    assert list(large.sections) == ["stages", "stages-64"]
+    assert rest == ["--quick", "--out", "x"]
+    assert [section.args[1] for section in large.sections.values()] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["--sides", "48"], "give some of 32,64"), (["--seeds", "0"], "give at least 1")],
+)
+def test_mistakes_in_the_options_of_stages(
+    options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        chosen(options)
+    assert words in capsys.readouterr().err

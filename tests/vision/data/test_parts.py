@@ -105,6 +105,11 @@ def test_parts_and_classes(pack: Pack, layout: str, tmp_path: Path) -> None:
     assert found <= wanted
 
 
+def test_a_few_names_that_end_like_masks_are_images(pack: Pack, tmp_path: Path) -> None:
+    names = [*each("faces", n=8), "faces/7_mask.png", "faces/gas_mask.png"]
+    assert len(open_source(pack(tmp_path / "data", names)).train) == 10
+
+
 def test_what_is_left_out_is_said(
     pack: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,6 +143,21 @@ def test_a_class_without_test_images_is_named(
         (each("test", "val"), "test, val, of which one is to be called train"),
         (each("images", "masks"), "holds images and masks, which are no classes; give"),
         (each("train/a", "train/b", "test/a", "test/c"), r"b, c in one alone"),
+        (each("JPEGImages", "SegmentationClass"), "JPEGImages and SegmentationClass, which are no"),
+        (
+            each("input", "target"),
+            r"data\S*target, and for images drawn from these --pair \S*input",
+        ),
+        (each("depth", "rgb"), "depth and rgb, which are no classes"),
+        (each("train/gt", "train/img", "test/gt", "test/img"), "train: holds gt and img, which"),
+        (
+            each("trainA", "trainB", "testA", "testB"),
+            "two kinds of images and no classes; give one",
+        ),
+        (
+            [f"{i}{end}.png" for i in range(6) for end in ("", "_mask")],
+            "holds 6 images such as 0_mask.png, which belongs to 0.png and is no image of the set",
+        ),
     ],
 )
 def test_layouts_that_are_refused(pack: Pack, tmp_path: Path, names: list[str], words: str) -> None:

@@ -114,3 +114,17 @@ def test_images_of_two_sizes(tmp_path):
     message = refused(tmp_path, "--size N")
     assert f"{tmp_path / '000.png'} is 4x4" in message
     assert f"{tmp_path / 'odd.png'} is 6x5" in message
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["set.zip"], "holds set.zip and no image; give "),
+        (["a.tar.xz.part", "train.zip", "test.zip"], "holds test.zip and 1 others and no image"),
+        (["set.7z"], "holds set.7z and no image; unpack it here"),
+    ],
+)
+def test_archives_in_a_folder_are_named(tmp_path, names, words):
+    for name in names:
+        (tmp_path / name).write_bytes(b"PK")
+    refused(tmp_path, words)

@@ -59,6 +59,46 @@ def test_metadata_without_a_class_are_said_to_be_unused(tmp_path, capsys):
     assert "not used" in line
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_tables_as_spreadsheets_write_them(tmp_path, mark, encoding):
+    lines = [mark.join(("file_name", "label"))]
+    lines += [mark.join((f"{i:02}.png", f"{WORDS[i]}, grün")) for i in range(12)]
+    files = FILES | {"metadata.csv": "\r\n".join(lines).encode(encoding)}
+    images = load_images(unpacked(tmp_path, files))
+    assert [images.classes[i] for i in images.labels] == [f"{word}, grün" for word in WORDS]
+
+
+def test_rows_of_no_image_are_counted(tmp_path, capsys):
+    rows = [{"file_name": f"{i:02}.png", "label": "ab"[i % 2]} for i in range(14)]
+    load_images(unpacked(tmp_path, FILES | {"metadata.csv": table(rows, "csv")}))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "metadata.csv: 2 rows are of no image that is here, first 12.png" in line
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_two_rows_of_one_image_agree_or_are_named(tmp_path, kind):
+    rows = [{"file_name": f"{i:02}.png", "label": "ab"[i % 2]} for i in range(12)]
+    again = {"file_name": "03.png", "label": "b"}
+    same = unpacked(tmp_path / "same", FILES | {f"metadata.{kind}": table([*rows, again], kind)})
+    assert load_images(same).labels.tolist() == [0, 1] * 6
+    other = [*rows, again | {"label": "a"}]
+    differ = unpacked(tmp_path / "other", FILES | {f"metadata.{kind}": table(other, kind)})
+    refused(differ, "names 03.png twice, as b and as a; keep one")
+
+
+def test_paths_of_another_machine_are_shown(tmp_path):
+    rows = [{"file_name": f"/data/set/{i:02}.png", "label": "a"} for i in range(12)]
+    source = unpacked(tmp_path, FILES | {"metadata.csv": table(rows, "csv")})
+    refused(source, "names no image that is here, first /data/set/00.png; under file_name give")
+
+
+def test_a_damaged_line_is_numbered(tmp_path):
+    rows = [{"file_name": f"{i:02}.png", "label": i % 2} for i in range(12)]
+    cut = table(rows, "jsonl")[:-5]
+    refused(unpacked(tmp_path, FILES | {"metadata.jsonl": cut}), "metadata.jsonl, line 12: is no")
+
+
 def test_an_image_without_a_row_is_named(tmp_path):
     rows = [{"file_name": f"{i:02}.png", "label": "a"} for i in range(11)]
     refused(

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from infonoise_vision.data.formats.decode import crop_square
-from infonoise_vision.data.images import load_images
+from infonoise_vision.data.images import load_images, load_split
 
 from ..image_files import noise, npz, refused
 
@@ -195,3 +195,37 @@ def test_types_that_are_no_numbers(tmp_path, dtype):
 def test_labels_that_do_not_fit(tmp_path, labels, message):
     path = npz(tmp_path / "a.npz", images=noise(9, 4, 4), y=labels)
     refused(path, f"array 'y': has {message}")
+
+
+@pytest.mark.parametrize("parts", [("train",), ("train", "val"), ("train", "val", "test")])
+def test_the_parts_of_medmnist(tmp_path, parts, capsys):
+    stored, sizes = {}, {"train": 16, "val": 9, "test": 10}
+    for i, part in enumerate(parts):
+        stored[f"{part}_images"] = noise(sizes[part], 6, 6, 3, seed=i)
+        stored[f"{part}_labels"] = np.arange(sizes[part])[:, None] % 3
+    train, held_out = load_split(npz(tmp_path / "set.npz", **stored))
+    said = capsys.readouterr().err
+    if len(parts) == 1:
+        assert len(train) + len(held_out) == 16
+    else:
+        assert np.array_equal(train.pixels, stored["train_images"].transpose(0, 3, 1, 2))
+        last = stored[f"{parts[-1]}_images"]
+        assert np.array_equal(held_out.pixels, last.transpose(0, 3, 1, 2))
+    assert train.classes == ("0", "1", "2")
+    assert ("holds test_images out; val_images are left out" in said) == (len(parts) == 3)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32])
+def test_labels_may_be_one_hot(tmp_path, dtype):
+    wanted = np.arange(12) % 4
+    path = npz(tmp_path / "a.npz", images=noise(12, 5, 5), labels=np.eye(4)[wanted].astype(dtype))
+    images = load_images(path)
+    assert images.labels.tolist() == wanted.tolist()
+    assert images.classes == ("0", "1", "2", "3")
+
+
+def test_several_labels_of_one_image_are_refused(tmp_path):
+    several = np.eye(4)[np.arange(12) % 4]
+    several[3, :2] = 1
+    path = npz(tmp_path / "a.npz", images=noise(12, 5, 5), labels=several)
+    refused(path, r"shape \(12, 4\) for 12 images; store one label per image")

@@ -18,11 +18,20 @@ from infonoise_vision.data.formats.source import Content, Opened
 TRAIN_FOLDERS = ("train", "training")
 # The first that is there is held out.
 TEST_FOLDERS = ("test", "testing", "val", "valid", "validation")
-_IMAGES = frozenset({"image", "images", "img", "imgs"})
+# Folders of images, and of what belongs to them, pixel by pixel; no classes where both are there.
+_IMAGES = frozenset({
+    "image", "images", "img", "imgs", "jpegimages", "rgb", "target", "targets", "hr",
+})  # fmt: skip
 _MASKS = frozenset({
     "mask", "masks", "label", "labels", "annotation", "annotations", "segmentation",
-    "segmentations", "gt", "groundtruth", "ground_truth",
+    "segmentations", "segmentationclass", "segmentationobject", "gt", "groundtruth",
+    "ground_truth", "depth", "input", "inputs", "lr",
 })  # fmt: skip
+# Both domains of unpaired translation, as CycleGAN has them.
+_DOMAINS = frozenset({"traina", "trainb", "testa", "testb", "vala", "valb"})
+_MASK_ENDINGS = ("_mask", "-mask", "_masks", "_seg", "_segmentation", "_gt", "_label")
+# Share of the images that such names make before they are taken for masks.
+_PAIRED = 1 / 3
 
 
 class Part:
@@ -63,7 +72,7 @@ def open_parts(container: Container, name: str) -> Opened:
     folders in it.
 
     Raises:
-        InputError: For parts without a train, and for masks beside images.
+        InputError: For parts without a train, for masks beside images, and for two domains.
     """
     shown = {*without_ours(container.names)}
     images = [container.names[i] for i in image_places(container) if i in shown]
@@ -77,6 +86,7 @@ def open_parts(container: Container, name: str) -> Opened:
     )
     where = container.path / around
     _refuse_masks(where, list(count))
+    _refuse_named_masks(where, below)
     if not _are_parts(below, train, tests, len(count)):
         return Opened(encoded_images(container, name))
     if len(train) != 1:
@@ -94,6 +104,9 @@ def open_parts(container: Container, name: str) -> Opened:
             f"{f', holds {tests[0]} out' if tests else ''}; {left} images{within} are left out",
             file=sys.stderr,
         )
+    for top in chosen:
+        inside = [image.removeprefix(f"{top}/") for image in below if image.startswith(f"{top}/")]
+        _refuse_masks(where / top, sorted({i.partition("/")[0] for i in inside if "/" in i}))
     parts = [_part(container, f"{around}{top}/") for top in chosen]
     sets = [encoded_images(part, name) for part in parts]
     for k in range(1, len(sets)):
@@ -148,3 +161,25 @@ def _refuse_masks(where: Path, folders: list[str]) -> None:
             f"{where}: holds {' and '.join(sorted(folders))}, which are no classes; give"
             f" {where / images}, and for images drawn from these --pair {where / others}"
         )
+    if len(lower) > 1 and lower <= _DOMAINS:
+        raise InputError(
+            f"{where}: holds {', '.join(sorted(folders))}, two kinds of images and no classes; give"
+            f" one of them, such as {where / min(folders)}"
+        )
+
+
+def _refuse_named_masks(where: Path, images: Sequence[str]) -> None:
+    """InputError for masks that lie among the images and are called as these."""
+    masks = [i for i in images if i.rpartition(".")[0].lower().endswith(_MASK_ENDINGS)]
+    if len(masks) < _PAIRED * len(images):
+        return
+    stems = {image.rpartition(".")[0].lower(): image for image in images}
+    for mask in masks:
+        stem = mask.rpartition(".")[0].lower()
+        ending = next(ending for ending in _MASK_ENDINGS if stem.endswith(ending))
+        if (of := stems.get(stem.removesuffix(ending))) is not None:
+            raise InputError(
+                f"{where}: holds {len(masks)} images such as {mask}, which belongs to {of} and is"
+                " no image of the set; move them into a folder of their own, and for images drawn"
+                " from them give that with --pair, under the names of the images"
+            )

@@ -15,6 +15,9 @@ SUFFIXES = (
 )
 _HEIC_SUFFIXES = (".heic", ".heif")
 # An ending that programs give; what a scrape leaves, as in cat.jpg?w=100 or cat.jpg.1, is none.
+# Archives that are read when they are given themselves, and those that are not.
+_ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
+_FOREIGN = (".7z", ".rar")
 _ENDING = re.compile(r"\.[a-z][a-z0-9_]{0,9}")
 _STARTS = (
     b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*",
@@ -96,5 +99,12 @@ def no_images(container: Container) -> str:
     names = container.names
     if any(suffix(name) in _HEIC_SUFFIXES for name in names):
         return f"{container.path}: holds HEIC and no other image; {CONVERT}"
+    archives = sorted(name for name in names if suffix(name) in (*_ARCHIVES, *_FOREIGN))
+    if archives:
+        more = f" and {len(archives) - 1} others" if len(archives) > 1 else ""
+        fix = f"give {container.path / archives[0]}, or unpack it here"
+        if suffix(archives[0]) in _FOREIGN:
+            fix = "unpack it here"
+        return f"{container.path}: holds {archives[0]}{more} and no image; {fix}"
     holds = f"holds {len(names)} files but no image" if names else "is empty"
     return f"{container.path}: {holds}; give a folder of image files ({' '.join(SUFFIXES)})"

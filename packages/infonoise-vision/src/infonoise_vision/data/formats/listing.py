@@ -1,5 +1,6 @@
 """Labels that one file gives for all images: EDM's dataset.json, Hugging Face's metadata."""
 
+import codecs
 import csv
 import io
 import sys
@@ -61,7 +62,8 @@ def metadata_labels(
 
     Each lies in a folder with the images that it names in its column file_name.
     """
-    found: dict[str, Any] = {}
+    table: dict[str, Any] = {}
+    first = container.where(metadata[0])
     for place in metadata:
         where = container.where(place)
         rows = _rows(where, PurePosixPath(where).suffix.lower(), container.notes[place])
@@ -74,29 +76,60 @@ def metadata_labels(
                 file=sys.stderr,
             )
             return None
-        folder = PurePosixPath(container.names[place]).parent
-        for row in rows:
-            if not isinstance(row.get(FILE_COLUMN), str):
-                raise InputError(f"{where}: a row has no {FILE_COLUMN}; give every row one")
-            found[str(folder / row[FILE_COLUMN])] = row.get(column)
-    stored = [found.get(container.names[i]) for i in places]
+        _add_rows(table, where, rows, column, PurePosixPath(container.names[place]).parent)
+    _compare_with_images(table, first, [container.names[i] for i in places])
+    stored = [table.get(container.names[i]) for i in places]
     if None in stored or "" in stored:
         bare = next(i for i, label in zip(places, stored, strict=True) if label in (None, ""))
         raise InputError(
-            f"{container.where(bare)}: has no label in {container.where(metadata[0])}; add a row"
-            " for it, or move it away"
+            f"{container.where(bare)}: has no label in {first}; add a row for it, or move it away"
         )
-    where = container.where(metadata[0])
     numbers = [v for v in stored if isinstance(v, int) and not isinstance(v, bool)]
     if len(numbers) == len(stored):
-        return index_labels(where, numbers)
+        return index_labels(first, numbers)
     if not all(isinstance(label, int | str) for label in stored):
-        raise InputError(f"{where}: has labels that are neither numbers nor names; correct them")
-    return index_labels(where, [str(label) for label in stored])
+        raise InputError(f"{first}: has labels that are neither numbers nor names; correct them")
+    return index_labels(first, [str(label) for label in stored])
+
+
+def _add_rows(
+    table: dict[str, Any],
+    where: str,
+    rows: Sequence[Mapping[str, Any]],
+    column: str,
+    folder: PurePosixPath,
+) -> None:
+    """Add the label of each row to those by an image's name in the container."""
+    for row in rows:
+        name, label = row.get(FILE_COLUMN), row.get(column)
+        if not isinstance(name, str):
+            raise InputError(f"{where}: a row has no {FILE_COLUMN}; give every row one")
+        known = table.setdefault(str(folder / name), label)
+        if known != label:
+            raise InputError(
+                f"{where}: names {name} twice, as {known} and as {label}; keep one of the rows"
+            )
+
+
+def _compare_with_images(table: Mapping[str, Any], where: str, images: Sequence[str]) -> None:
+    """A line about rows of no image; InputError where all are."""
+    here = set(images)
+    absent = [name for name in table if name not in here]
+    if absent and len(absent) == len(table):
+        raise InputError(
+            f"{where}: names no image that is here, first {absent[0]}; under {FILE_COLUMN} give"
+            " paths as they lie beside it"
+        )
+    if absent:
+        print(
+            f"note: {where}: {len(absent)} rows are of no image that is here, first {absent[0]}",
+            file=sys.stderr,
+        )
 
 
 def _rows(where: str, kind: str, content: bytes) -> list[Mapping[str, Any]]:
-    text = content.decode("utf-8-sig", "replace")
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16" if wide else "utf-8-sig", "replace")
     if kind == ".csv":
         try:
             lines, separator = table_lines(io.StringIO(text, newline=""))
@@ -106,7 +139,11 @@ def _rows(where: str, kind: str, content: bytes) -> list[Mapping[str, Any]]:
         labels = [c for c in LABEL_COLUMNS if rows and c in rows[0]][:1]
         numbers = labels and all(str(row[labels[0]]).isdecimal() for row in rows)
         return [{**row, labels[0]: int(row[labels[0]])} for row in rows] if numbers else rows
-    parsed = [parse_json(line, where) for line in text.splitlines() if line.strip()]
+    parsed = [
+        parse_json(line, f"{where}, line {number}")
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip()
+    ]
     if not all(isinstance(row, dict) for row in parsed):
         raise InputError(f"{where}: has a line that is no object; write one object a line")
     return parsed

@@ -20,6 +20,8 @@ from infonoise_vision.data.formats.source import Labels, Opened, Paired, Source,
 IMAGE_KEYS = ("images", "x_train", "x", "data", "arr_0")
 LABEL_KEYS = ("labels", "y_train", "y")
 TRAIN_KEY, TEST_KEY, TEST_LABEL_KEY = "x_train", "x_test", "y_test"
+# As MedMNIST is handed out: images and labels by part.
+_MED = ("train", "val", "test")
 LEVELS_KEY = "levels"
 # Beside images, and beside those of x_test: what they are drawn from.
 PAIR_KEY, TEST_PAIR_KEY = "pairs", "pairs_test"
@@ -39,9 +41,12 @@ def read_archive(path: Path) -> Opened:
     Labels: the key `labels`, `y_train` or `y`, (n,), whole numbers or text. Levels: the key
     `levels`, one number, for grey levels other than 256. With `x_train` there may be `x_test` and
     `y_test`. Pairs: the key `pairs`, what each image is drawn from, of the same size and of any
-    channels; of `x_test` under `pairs_test`; `pairs_levels` as `levels`.
+    channels; of `x_test` under `pairs_test`; `pairs_levels` as `levels`. Or the parts of MedMNIST:
+    `train_images` and `train_labels`, with `test_images` or else `val_images` held out.
     """
     with opened(path) as archive:
+        if f"{_MED[0]}_images" in archive.files:
+            return _parts_of(path, archive)
         key = _image_key(path, archive.files)
         label_key = next((key for key in LABEL_KEYS if key in archive.files), None)
         if label_key is None and key == "arr_0" and _are_labels(path, archive, "arr_1"):
@@ -52,6 +57,23 @@ def read_archive(path: Path) -> Opened:
         label_key = TEST_LABEL_KEY if TEST_LABEL_KEY in archive.files else None
         test = _read(path, archive, TEST_KEY, label_key)
         return Opened(train, _paired(path, archive, test, TEST_PAIR_KEY))
+
+
+def _parts_of(path: Path, archive: NpzFile) -> Opened:
+    """The parts of an archive as MedMNIST's: train, and test or else val held out."""
+    there = [part for part in _MED if f"{part}_images" in archive.files]
+    chosen = [_MED[0], *[part for part in reversed(_MED[1:]) if part in there][:1]]
+    if len(there) > len(chosen):
+        print(
+            f"note: {path}: trains on {chosen[0]}_images, holds {chosen[1]}_images out;"
+            f" {there[1]}_images are left out",
+            file=sys.stderr,
+        )
+    keys = {part: f"{part}_labels" for part in chosen}
+    return Opened(*(
+        _read(path, archive, f"{part}_images", key if key in archive.files else None)
+        for part, key in keys.items()
+    ))  # fmt: skip
 
 
 def read_numbers(path: Path, key: str) -> NDArray[np.int64]:
@@ -233,6 +255,8 @@ def _labels(
     if key is None:
         return None, ()
     stored = member(path, archive, key)
+    if stored.ndim == 2 and len(stored) == count and _is_one_hot(stored):
+        stored = stored.argmax(1)
     if stored.shape not in ((count,), (count, 1)):
         raise InputError(
             f"{path}, array '{key}': has shape {stored.shape} for {count} images; "
@@ -243,3 +267,10 @@ def _labels(
             f"{path}, array '{key}': has type {stored.dtype}; store whole numbers or text"
         )
     return index_labels(f"{path}, array '{key}'", stored)
+
+
+def _is_one_hot(labels: NDArray[Any]) -> bool:
+    """Whether each of more rows than classes (n, classes) is 1 at one class, 0 elsewhere."""
+    if not 2 <= labels.shape[1] < len(labels) or labels.dtype.kind not in "buif":
+        return False
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all())
