@@ -1,5 +1,6 @@
-"""The picture of pairs: what was given, what is true, and what was drawn."""
+"""Rows of small images: pairs with what was drawn of them, and what was drawn freely."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pictures.figure_steps import values
@@ -9,13 +10,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SECTIONS = ("edges", "colours")
+SHOWN = ("grey", "binarised")
 
 
 def drawn_pairs(results: Results) -> "Figure":
     """Both tasks below each other, a row each for pictures, true images and draws."""
+    return _rows(results, SECTIONS)
+
+
+def drawn_freely(results: Results) -> "Figure":
+    """Both kinds below each other, a row of held-out images and some of drawn ones."""
+    return _rows(results, SHOWN)
+
+
+def _rows(results: Results, sections: Sequence[str]) -> "Figure":
     from matplotlib.figure import Figure
 
-    strips = [strip for name in SECTIONS for strip in results["sections"][name]["strips"]]
+    strips = [strip for name in sections for strip in results["sections"][name]["strips"]]
     fig = Figure(figsize=(6.4, 0.85 * len(strips)))
     fig.set_layout_engine("constrained")
     for ax, strip in zip(fig.subplots(len(strips), 1).tolist(), strips, strict=True):

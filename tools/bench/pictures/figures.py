@@ -75,6 +75,13 @@ FIGURES = {
             figure_pairs.drawn_pairs, figure_pairs.SECTIONS,
         ),
     ),
+    "image-show": (
+        Figure(
+            "grid",
+            "Held-out images, and images as they come, grey and binarised.",
+            figure_pairs.drawn_freely, figure_pairs.SHOWN,
+        ),
+    ),
     "image-laws": (
         Figure(
             "frontier",

@@ -1,6 +1,7 @@
 """Any source -> a prepared set, written whole or not at all, in flat memory."""
 
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,9 @@ from infonoise_vision.data.images import (
 )
 from infonoise_vision.data.options import Reading, check_held_out
 from infonoise_vision.data.split import divide, refuse_void
+
+# Bytes up to which a set is decoded in memory: a file that is mapped costs a fault for each page.
+_IN_MEMORY = 1 << 26
 
 
 def prepare(
@@ -130,13 +134,15 @@ def _files(folder: Path) -> list[Path]:
 
 
 class _Scratch:
-    """Files that images are decoded into, before it is known which are held out."""
+    """What images are decoded into, before it is known which are held out: files, of large sets."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._numbers = itertools.count()
 
     def new(self, shape: tuple[int, ...]) -> Bytes:
+        if math.prod(shape) <= _IN_MEMORY:
+            return np.empty(shape, np.uint8)
         file = self.folder / f"scratch-{next(self._numbers)}.npy"
         # As a plain array: each image taken of a mapped one would be an object that knows its file.
         return np.asarray(open_memmap(file, mode="w+", dtype=np.uint8, shape=shape))
@@ -157,6 +163,9 @@ def _write(folder: Path, part: str, images: ImageSet, rows: Rows) -> None:
 def _copied(file: Path, taken: Pixels, rows: Rows) -> None:
     """The images (n, c, h, w) at `rows`, in a file."""
     shape = (len(rows), *taken.shape[1:])
+    if math.prod(shape) * taken.dtype.itemsize <= _IN_MEMORY:
+        np.save(file, taken[rows])
+        return
     pixels = open_memmap(file, mode="w+", dtype=taken.dtype, shape=shape)
     for start in range(0, len(rows), CHUNK):
         pixels[start : start + CHUNK] = taken[rows[start : start + CHUNK]]

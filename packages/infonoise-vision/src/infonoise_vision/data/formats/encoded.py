@@ -31,6 +31,8 @@ from infonoise_vision.data.formats.source import (
 _THREADS, _AHEAD = 4, 8
 # Small files are handed over together: each alone would take as long again.
 _TOGETHER, _TOGETHER_BYTES = 16, 1 << 15
+# Of files below this mean size Pillow's part is so short that threads only wait for each other.
+_ALONE_BYTES = 1 << 12
 _Batch = list[tuple[str, Content]]
 # What fits into 12 bits and was stored in 16 keeps no more than 16 grey levels.
 _NEARLY_BLACK = 15
@@ -167,7 +169,12 @@ def _ahead(
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
         waiting: deque[Future[list[Decoded | InputError]]] = deque()
         try:
-            for batch in _batches(where, contents):
+            for batch, size in _batches(where, contents):
+                if size < _ALONE_BYTES * len(batch):
+                    while waiting:
+                        yield from waiting.popleft().result()
+                    yield from all_of(batch)
+                    continue
                 waiting.append(pool.submit(all_of, batch))
                 if len(waiting) > _AHEAD:
                     yield from waiting.popleft().result()
@@ -178,17 +185,18 @@ def _ahead(
                 future.cancel()
 
 
-def _batches(where: Sequence[str], contents: Iterator[Content]) -> Iterator[_Batch]:
+def _batches(where: Sequence[str], contents: Iterator[Content]) -> Iterator[tuple[_Batch, int]]:
+    """Some files, and the bytes that they have together."""
     batch: _Batch = []
     size = 0
     for name, content in zip(where, contents, strict=True):
         batch.append((name, content))
         size += len(content) if isinstance(content, bytes) else 0
         if len(batch) == _TOGETHER or size > _TOGETHER_BYTES:
-            yield batch
+            yield batch, size
             batch, size = [], 0
     if batch:
-        yield batch
+        yield batch, size
 
 
 class _Scales:
