@@ -83,6 +83,15 @@ LAYOUTS: dict[str, tuple[list[str], int, int | None, tuple[str, ...]]] = {
     "wrapped classes": (each("images/cat", "images/dog"), 12, None, ("cat", "dog")),
     "train alone": (each("train/cat", "train/dog"), 12, None, ("cat", "dog")),
     "a class called train": (each("bus", "car", "train"), 18, None, ("bus", "car", "train")),
+    "years behind parts": (each("train2017", "test2017"), 6, 6, ()),
+    "words behind parts": (
+        each("Train_images/cat", "Train_images/dog", "Test_images/cat", "Test_images/dog"),
+        12, 12, ("cat", "dog"),
+    ),
+    "a number behind one": (each("train/cat", "train/dog", "test1"), 12, 6, ("cat", "dog")),
+    "classes that begin so": (
+        each("train2017", "tram", "bus"), 18, None, ("bus", "train2017", "tram"),
+    ),
     "something beside train": (each("train/cat", "train/dog", "more"), 12, None, ("cat", "dog")),
 }  # fmt: skip
 

@@ -121,7 +121,7 @@ def test_images_of_two_sizes(tmp_path):
     [
         (["set.zip"], "holds set.zip and no image; give "),
         (["a.tar.xz.part", "train.zip", "test.zip"], "holds test.zip and 1 others and no image"),
-        (["set.7z"], "holds set.7z and no image; unpack it here"),
+        (["set.7z"], "holds set.7z and no image; unpack it$"),
     ],
 )
 def test_archives_in_a_folder_are_named(tmp_path, names, words):

@@ -85,8 +85,23 @@ def test_what_the_hub_notes_of_columns_is_used(tmp_path):
     [
         ({"image": [1, 2]}, "has no column of images, but image"),
         ({"a": [b"x"], "b": [b"y"]}, "has 2 columns of images, a, b; keep one"),
-        ({"image": _struct()[:2], "label": [0, None]}, "'label' holds no class for every image"),
-        ({"image": _struct()[:2], "label": [[0], [1]]}, "'label' holds no class for every image"),
+        (
+            {"image": _struct()[:2], "label": [0, None]},
+            "'label' holds no class for every image: row 1 has none; complete",
+        ),
+        (
+            {"image": _struct()[:2], "label": [[0], [1]]},
+            r"'label' holds no class for every image: row 0 has \[0\]; complete",
+        ),
+        (
+            {"image": _struct()[:2], "label": [0.0, 0.5]},
+            "'label' holds no class for every image: row 1 has 0.5; complete",
+        ),
+        ({f"p{i:02}": [1, 2] for i in range(11)}, "but p00, .* p07 and 3 more; cast one"),
+        (
+            {"image": [*_struct(), {"bytes": None, "path": "gone.png"}]},
+            r"a.parquet, image 12: gone.png: cannot be read",
+        ),
         ({"image": [*_struct(), None]}, "image 12: is missing; remove the row"),
         ({"image": [*_struct(), {"bytes": b"", "path": None}]}, "image 12: is missing"),
     ],
@@ -94,6 +109,14 @@ def test_what_the_hub_notes_of_columns_is_used(tmp_path):
 def test_what_cannot_be_is_named(tmp_path, columns, wrong):
     with pytest.raises(InputError, match=wrong):
         load_images(_written(tmp_path / "a.parquet", **columns))
+
+
+def test_whole_numbers_may_be_kept_as_real_ones(tmp_path):
+    file = _written(
+        tmp_path / "a.parquet", image=_struct(), label=[float(i % 3) for i in range(12)]
+    )
+    images = load_images(file)
+    assert (images.classes, images.labels.tolist()) == (("0", "1", "2"), [0, 1, 2] * 4)
 
 
 def test_files_of_other_columns_are_named(tmp_path):

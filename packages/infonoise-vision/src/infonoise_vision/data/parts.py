@@ -1,8 +1,9 @@
 """Which folders of a set of images are its parts, such as train and test, and which its classes."""
 
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from infonoise_vision.data.formats.source import Content, Opened
 TRAIN_FOLDERS = ("train", "training")
 # The first that is there is held out.
 TEST_FOLDERS = ("test", "testing", "val", "valid", "validation")
+# What may stand behind these, as in train2017, test1, val_images and training-set.
+_BEHIND = re.compile(r"(.*?)[ _-]?(?:\d{1,4}|images?|imgs?|set|data|split)")
 # Folders of images, and of what belongs to them, pixel by pixel; no classes where both are there.
 _IMAGES = frozenset({
     "image", "images", "img", "imgs", "jpegimages", "rgb", "target", "targets", "hr",
@@ -80,10 +83,12 @@ def open_parts(container: Container, name: str) -> Opened:
     below = [image.removeprefix(around) for image in images]
     count = Counter(image.partition("/")[0] for image in below if "/" in image)
     train = [top for top in count if top.lower() in TRAIN_FOLDERS]
-    tests = sorted(
-        (top for top in count if top.lower() in TEST_FOLDERS),
-        key=lambda top: TEST_FOLDERS.index(top.lower()),
-    )
+    tests = _in_order({top: top.lower() for top in count})
+    if not (train and tests):
+        short = {top: _without_ending(top) for top in count}
+        longer = [top for top in count if short[top] in TRAIN_FOLDERS]
+        if longer and _in_order(short):
+            train, tests = longer, _in_order(short)
     where = container.path / around
     _refuse_masks(where, list(count))
     _refuse_named_masks(where, below)
@@ -116,6 +121,21 @@ def open_parts(container: Container, name: str) -> Opened:
             labels = np.zeros(len(sets[k]), np.int64)
             sets[k] = replace(sets[k], labels=labels, classes=(alone,))
     return Opened(*sets)
+
+
+def _in_order(called: Mapping[str, str]) -> list[str]:
+    """The folders of test images, the one to hold out first.
+
+    Args:
+        called: Folder -> its name as it is compared.
+    """
+    tests = [top for top, name in called.items() if name in TEST_FOLDERS]
+    return sorted(tests, key=lambda top: (TEST_FOLDERS.index(called[top]), top))
+
+
+def _without_ending(folder: str) -> str:
+    found = _BEHIND.fullmatch(folder.lower())
+    return found[1] if found else folder.lower()
 
 
 def _part(container: Container, folder: str) -> Container:

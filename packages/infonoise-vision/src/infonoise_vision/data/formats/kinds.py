@@ -103,8 +103,8 @@ def no_images(container: Container) -> str:
     if archives:
         more = f" and {len(archives) - 1} others" if len(archives) > 1 else ""
         fix = f"give {container.path / archives[0]}, or unpack it here"
-        if suffix(archives[0]) in _FOREIGN:
-            fix = "unpack it here"
+        if suffix(archives[0]) in _FOREIGN or not container.path.is_dir():
+            fix = "unpack it"
         return f"{container.path}: holds {archives[0]}{more} and no image; {fix}"
     holds = f"holds {len(names)} files but no image" if names else "is empty"
     return f"{container.path}: {holds}; give a folder of image files ({' '.join(SUFFIXES)})"

@@ -36,7 +36,7 @@ def image_column(columns: Mapping[str, Column], where: str) -> str:
     found = found or [name for name, column in columns.items() if column.files]
     if not found:
         raise InputError(
-            f"{where}: has no column of images, but {', '.join(columns)}; cast one to Image"
+            f"{where}: has no column of images, but {_in_short([*columns])}; cast one to Image"
         )
     if len(found) > 1:
         raise InputError(
@@ -66,8 +66,12 @@ def labels_of(
         labels = np.asarray(stored)
     except (OverflowError, ValueError):  # too large, or lists among them
         labels = np.asarray(None)
+    if labels.dtype.kind == "f" and labels.ndim == 1 and bool((labels == labels.round()).all()):
+        labels = labels.astype(np.int64)  # as pandas keeps a column that once lacked some
     if labels.ndim != 1 or labels.dtype.kind not in ("iu" if classes is not None else "iuU"):
-        raise InputError(f"{where} holds no class for every image; complete or drop it")
+        raise InputError(
+            f"{where} holds no class for every image{_first_odd(stored)}; complete or drop it"
+        )
     if classes is None:
         return index_labels(where, labels)
     if (labels == -1).all():  # what the hub writes for a test split without labels
@@ -82,5 +86,23 @@ def content_of(stored: Any, where: str) -> Content:
     if isinstance(content, bytes) and content:
         return content
     if isinstance(path, str) and path and "\0" not in path:
-        return read_file(Path(path))
+        found = read_file(Path(path))
+        return InputError(f"{where}: {found}") if isinstance(found, InputError) else found
     return InputError(f"{where}: is missing; remove the row")
+
+
+def _first_odd(stored: Sequence[Any]) -> str:
+    """Words about the first value that is no class."""
+    for row, value in enumerate(stored):
+        if value is None:
+            return f": row {row} has none"
+        whole = isinstance(value, float) and value.is_integer()
+        if isinstance(value, bool) or not (whole or isinstance(value, (int, str, np.integer))):
+            return f": row {row} has {str(value)[:40]}"
+    return ""
+
+
+def _in_short(names: Sequence[str]) -> str:
+    return (
+        ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:8])} and {len(names) - 8} more"
+    )
