@@ -71,6 +71,8 @@ def test_sample_writes_fasta_that_says_what_was_asked_for(trained, tmp_path, few
         (["--label", "K562"], "label 'K562' was not seen in training; there are x, y"),
         (["--activity", "dev=1"], "activity 'dev' was not seen in training; there are act"),
         (["--activity", "act"], "give a name and a number"),
+        (["--activity", "act=nan"], "give a name and a number"),
+        (["--activity", "act=1", "--activity", "act=2"], "--activity act=2: give each name once"),
         (["--samples", "0"], "--samples 0"),
         (["--guidance", "2"], "without a condition"),
         (["--prefix", "a b"], "--prefix"),

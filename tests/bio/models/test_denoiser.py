@@ -168,7 +168,7 @@ def test_what_was_not_trained_for_is_refused():
     with pytest.raises(InputError, match="'z' was not seen"):
         CONDITIONS.label("z")
     assert CONDITIONS.label("y") == 1
-    with pytest.raises(InputError, match="does not vary"):
+    with pytest.raises(InputError, match="'a' does not vary"):
         Conditions(activities=("a",), mean=(0.0,), std=(0.0,))
 
 

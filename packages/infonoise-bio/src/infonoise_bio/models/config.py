@@ -33,9 +33,11 @@ class Conditions:
     def __post_init__(self) -> None:
         if not len(self.activities) == len(self.mean) == len(self.std):
             raise InputError("conditions: give one mean and one std for each activity")
-        if not all(0 < s < math.inf for s in self.std):
+        same = next((i for i, s in enumerate(self.std) if not 0 < s < math.inf), None)
+        if same is not None:
             raise InputError(
-                "conditions: an activity that does not vary says nothing; leave it out"
+                f"conditions: {self.activities[same]!r} does not vary, so it says nothing; leave it"
+                " out"
             )
 
     def label(self, name: str) -> int:

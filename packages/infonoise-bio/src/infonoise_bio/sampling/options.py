@@ -42,11 +42,16 @@ class ConditionOptions:
         for text in self.activity:
             name, _, value = text.rpartition("=")
             try:
-                numbers[name] = float(value)
+                number = float(value)
             except ValueError:
+                number = math.nan
+            if not name or not math.isfinite(number):
                 raise InputError(
                     f"--activity {text}: give a name and a number, such as strength=1.5"
-                ) from None
+                )
+            if name in numbers:
+                raise InputError(f"--activity {text}: give each name once")
+            numbers[name] = number
         return numbers
 
     def fields(self) -> Mapping[str, str]:

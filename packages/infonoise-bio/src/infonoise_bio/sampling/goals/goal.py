@@ -1,6 +1,8 @@
 """What is to be high: scores of sequences, with or without gradients."""
 
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,8 +31,10 @@ class Goal:
         """Finite scores (n,), float64."""
         try:
             found = torch.as_tensor(self._score(shares))
-        except (RuntimeError, AssertionError) as error:
-            words = " ".join(str(error).split())[:200]
+        except InputError:
+            raise
+        except Exception as error:  # whatever a program or a function of the user's own raises
+            words = f"{_where(error)}{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             raise InputError(
                 f"--oracle {self._name}: does not take sequences of shape {tuple(shares.shape)}"
                 f" ({words}); it shall take any number of one-hot sequences of this length"
@@ -58,3 +62,9 @@ class Goal:
         except InputError:  # such as one that goes by way of numpy
             self(shares)
             self.smooth = False
+
+
+def _where(error: Exception) -> str:
+    """The line of the user's own function that was at fault, where there is one."""
+    frames = traceback.extract_tb(error.__traceback__)[1:2]
+    return "".join(f"{Path(at.filename).name}, line {at.lineno}: " for at in frames)
