@@ -16,6 +16,7 @@ import dna_towards
 import image_laws
 import image_pairs
 import image_stages
+import pretrained
 import report
 import text
 import training
@@ -29,7 +30,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "benchmarks"
 SUITES = {suite.name: suite for suite in (
     core.SUITE, training.SUITE, vision.SUITE, image_laws.SUITE, image_pairs.SUITE,
-    image_stages.SUITE, bio.SUITE, dna_laws.SUITE, dna_towards.SUITE, text.SUITE,
+    image_stages.SUITE, pretrained.SUITE, bio.SUITE, dna_laws.SUITE, dna_towards.SUITE,
+    text.SUITE,
 )}  # fmt: skip
 
 
