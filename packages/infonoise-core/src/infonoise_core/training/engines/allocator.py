@@ -24,7 +24,7 @@ def keep_freed_memory() -> bool:
     By default glibc hands large blocks back at once, and each step's tensors are then made of pages
     that the kernel has to clear again. Done once for the whole process; nothing happens under
     another C library, or where the user has set one of glibc's own variables, such as
-    MALLOC_TRIM_THRESHOLD_ or GLIBC_TUNABLES.
+    ``MALLOC_TRIM_THRESHOLD_`` or ``GLIBC_TUNABLES``.
 
     Returns:
         Whether it is so now.
