@@ -1,7 +1,7 @@
 """Regenerate docs/benchmarks/bio.md: encodings of DNA, and how good designs are.
 
-Schedules and losses are compared on a page of their own (dna_laws.py). Takes half an hour of one
-core; runs that are finished stay in infonoise-bench and are not run again.
+Schedules and losses are compared on a page of their own (dna_laws.py). Takes an hour of one core;
+runs that are finished stay in infonoise-bench and are not run again.
 """
 
 import math
@@ -107,7 +107,7 @@ def landing(sequences: SequenceSet, encoding: str, scale: float, steps: int) -> 
 
 def encodings(quick: bool, seed: int, tick: Tick) -> Section:
     sequences = tss()
-    steps = QUICK_STEPS if quick else 60
+    steps = QUICK_STEPS if quick else 80
     found = {}
     for name in ("one-hot", "tetrahedron", "bits"):
         for scale in (1.0,) if quick else SCALES:
@@ -152,7 +152,7 @@ def strands(quick: bool, seed: int, tick: Tick) -> Section:
     training, held_out = sequences.part("train"), sequences.part("val")
     some = 64 if quick else 512
     held_out = held_out.take(np.linspace(0, len(held_out) - 1, some).astype(np.int64))
-    whole = QUICK_STEPS // 6 if quick else 160
+    whole = QUICK_STEPS // 6 if quick else 250
     config = TrainConfig(batch_size=64, lr_schedule="cosine", eval_every=0, seed=seed)
     rows: list[list[Cell]] = []
     for equivariant, share in SYMMETRIES:

@@ -28,7 +28,7 @@ SIGMA70 = DNA / "motifs" / "ecoli_sigma70.jaspar"
 SHORT = ("--batch-size", "64", "--lr-schedule", "cosine")
 # As many at a time fit into a processor's cache: 256 take 1.7 times the time for each.
 FITS = ("--chunk", "64")
-# As many examples in more steps, where those are long or many.
+# As many examples in more steps, where those are long.
 SMALL = ("--batch-size", "32", "--lr-schedule", "cosine")
 
 # The goals of a table of evidence, from its rows by name and all of its JSON.
@@ -45,7 +45,7 @@ class Quality:
     evaluate: Sequence[str]
     judge: Judge
     needs: Path | None = None
-    steps: int = 800
+    steps: int = 1000
 
 
 def quality(case: Quality, quick: bool, seed: int, tick: Tick) -> Section:
@@ -130,21 +130,21 @@ PROMOTERS = Quality(
     "bio-quality-tss", "Designed E. coli promoters",
     [str(TSS), "--strand", "forward", *SHORT],
     ["--motifs", str(SIGMA70), "--motif", "EC10.1@35-41", "--motif-rate", "0.001"],
-    promoter_goals, TSS, steps=2000,
+    promoter_goals, TSS, steps=2500,
 )  # fmt: skip
 # A base of the default network hears 40 on either side. Shares of G and C differ from sequence to
 # sequence along all of it, so longer ones take the network that sees all of it at the same cost.
 PEAKS = Quality(
     "bio-quality-peaks", "Designed CTCF and PU.1 peaks, 100 bases",
-    [str(CHIP), "--strand", "both", "--label", "label", "--network", "coarse", *SMALL],
+    [str(CHIP), "--strand", "both", "--label", "label", "--network", "coarse", *SHORT],
     ["--motifs", str(VERTEBRATES), "--motif", "MA0139.1", "--motif", "MA0080.6"],
-    partial(hit_goals, motifs=("CTCF", "Spi1")), CHIP, steps=2800,
+    partial(hit_goals, motifs=("CTCF", "Spi1")), CHIP, steps=5000,
 )  # fmt: skip
 TATA = Quality(
     "bio-quality-tata", "Designed TATA promoters of mouse and man, 300 bases",
     [str(MAMMALS), "--strand", "forward", "--label", "label", "--network", "coarse", *SMALL],
     ["--motifs", str(VERTEBRATES), "--motif", "MA0108.2@210-230"],
-    tata_goals, MAMMALS, steps=1200,
+    tata_goals, MAMMALS, steps=1600,
 )  # fmt: skip
 PLANTED = Quality(
     "bio-quality-planted", "Planted motifs, where the truth is known",
@@ -160,7 +160,7 @@ def baselines(quick: bool, seed: int, tick: Tick) -> Section:
     out, run = WORK / f"bio-baselines{ending}", WORK / f"{PROMOTERS.name}{ending}"
     if not (out / "baselines.json").exists():
         tick("masked and autoregressive")
-        every = str(steps // 6)
+        every = str(steps // 8)
         command([
             "baselines", *PROMOTERS.train, "--out", str(out), "--steps", str(steps),
             "--seed", str(seed), "--eval-every", every, "--save-every", every,

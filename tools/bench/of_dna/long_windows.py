@@ -27,7 +27,7 @@ STOPS = ("TAA", "TAG", "TGA")
 CODONS = 100
 ORDER = 5
 # Windows of each kind in which genes are looked for.
-SAMPLES = 96
+SAMPLES = 128
 
 LONG = Quality(
     "bio-quality-long", "Windows of 1,000 bases around the starts of E. coli's genes",
@@ -35,7 +35,7 @@ LONG = Quality(
         str(WINDOWS), "--strand", "forward", "--network", "coarse", "--batch-size", "16",
         "--lr-schedule", "cosine",
     ],
-    ["--levels", "4", "--samples", "256"], long_goals, steps=600,
+    ["--levels", "4", "--samples", "256"], long_goals, steps=1200,
 )  # fmt: skip
 
 
