@@ -13,7 +13,7 @@ def launch(commands: list[list[str]], world: int) -> None:
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(world)]
     done = subprocess.run(
         [sys.executable, *launcher, __file__, json.dumps(commands)],
-        capture_output=True, text=True, check=False, timeout=300, cwd=Path(__file__).parents[2],
+        capture_output=True, text=True, check=False, timeout=600, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 

@@ -19,6 +19,7 @@ import image_stages
 import pretrained
 import report
 import text
+import text_networks
 import training
 import vision
 from infonoise_core import InfoNoise, VarianceExploding
@@ -31,7 +32,7 @@ PAGES = ROOT / "docs" / "benchmarks"
 SUITES = {suite.name: suite for suite in (
     core.SUITE, training.SUITE, vision.SUITE, image_laws.SUITE, image_pairs.SUITE,
     image_stages.SUITE, pretrained.SUITE, bio.SUITE, dna_laws.SUITE, dna_towards.SUITE,
-    text.SUITE,
+    text.SUITE, text_networks.SUITE,
 )}  # fmt: skip
 
 

@@ -18,11 +18,11 @@ BOOKS = Path("../shared/data/text/gutenberg-books/gutenberg-books.tar.xz")
 SHAKESPEARE = Path("../shared/data/text/tinyshakespeare")
 # The books that their README suggests to hold out.
 VALID, TEST = "nltk-chesterton-thursday", "nltk-carroll-alice"
-# Every model's: windows, batch, a rate that falls to 0, and validation 20 times along the way.
+# Every model's: windows, batch, a rate that falls to 0, and validation 10 times along the way.
 SETTINGS = ("--batch-size", "32", "--length", "64", "--lr-schedule", "cosine", "--save-every")
 SETTINGS_QUICK = ("--batch-size", "4", "--length", "16", "--save-every")
-UPDATES, UPDATES_QUICK = 2000, 20
-PARTS = 20
+UPDATES, UPDATES_QUICK = 1000, 20
+PARTS = 10
 # Updates of two short runs, the difference of which is timed.
 _TIMED, _TIMED_QUICK = (20, 80), (2, 6)
 
