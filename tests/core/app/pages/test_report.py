@@ -195,8 +195,16 @@ def test_the_answer_when_it_does_not() -> None:
     ("final", "end"),
     [
         # Of 4 ± 0.25 and 0.25 each, a difference of up to twice the root of 2 quarters.
-        (4.7, "does not reach it, 0.7000 ± 0.3536 higher, which is within the error."),
-        (3.3, "and ends at 3.3000, 0.7000 ± 0.3536 lower, which is within the error."),
+        (
+            4.7,
+            "does not reach it, 0.7000 ± 0.3536 higher, which is within the error;"
+            " more --seeds tell more.",
+        ),
+        (
+            3.3,
+            "and ends at 3.3000, 0.7000 ± 0.3536 lower, which is within the error;"
+            " more --seeds tell more.",
+        ),
         (3.25, "and ends at 3.2500, 0.7500 ± 0.3536 lower."),
     ],
 )

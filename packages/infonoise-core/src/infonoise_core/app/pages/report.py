@@ -99,32 +99,37 @@ def answer(results: Results) -> str:
         steps = [s for s in results.updates_to_best_fixed(name) if s is not None]
         gap = results.difference(name, fixed)
         within = gap is not None and gap.within_error
+        by = _by(gap, len(results.of(name)))
         if len(steps) == len(results.of(name)):
             fewer = times_fewer(total, steps)
             sentences.append(
                 f"{name} reaches that after {with_error(steps, '.0f')} of {total:.0f} steps"
-                f" ({fewer} times fewer) and ends at {final}{_by(gap)}."
+                f" ({fewer} times fewer) and ends at {final}{by}."
             )
         elif steps:
             sentences.append(
                 f"{name} reaches that from {len(steps)} of {len(results.of(name))} seeds and ends"
-                f" at {final} on average{_by(gap)}."
+                f" at {final} on average{by}."
             )
         elif within:
-            sentences.append(f"{name} ends at {final} and does not reach it{_by(gap)}.")
+            sentences.append(f"{name} ends at {final} and does not reach it{by}.")
         else:
             sentences.append(
-                f"{name} ends at {final} and does not reach it{_by(gap)}: it does not help here."
+                f"{name} ends at {final} and does not reach it{by}: it does not help here."
             )
     return " ".join(sentences)
 
 
-def _by(gap: Difference | None) -> str:
+def _by(gap: Difference | None, seeds: int) -> str:
     """How far that is from the best fixed noise distribution, and whether it says anything."""
     if gap is None:
         return ""
     text = f", {abs(gap.mean):.4f} ± {gap.stderr:.4f} {'lower' if gap.mean < 0 else 'higher'}"
-    return f"{text}, which is within the error" if gap.within_error else text
+    if not gap.within_error:
+        return text
+    # Of one seed the error is rather too much, as both share examples and noises.
+    more = "; more --seeds tell more" if seeds == 1 else ""
+    return f"{text}, which is within the error{more}"
 
 
 def _curves(results: Results, measure: Measure) -> str:
