@@ -26,6 +26,18 @@ def random_spans(n: int, length: int, share: float, device: torch.device) -> Ten
     return known & (chosen < share) & ~known.all(1, keepdim=True)
 
 
+def block_starts(n: int, length: int, block: int, share: float, device: torch.device) -> Tensor:
+    """(n, length) bool, True for the first tokens of each block of a share of the rows.
+
+    How many is uniform, and never all: so a prompt may end within a block. Drawn as by
+    `random_spans`.
+    """
+    place = torch.arange(length, device=device)
+    chosen = torch.rand(n, 1, device=device) < share
+    ends = torch.rand(n, -(-length // block), device=device).mul(block).floor()
+    return chosen & (place % block < ends[:, place // block])
+
+
 class Given(NamedTuple):
     """The tokens of one window that are given, or of each of several.
 

@@ -95,12 +95,11 @@ class LikelihoodBound(likelihood.LikelihoodBound):
                 f" {sigma_0:g}; give a higher one"
             )
         x0 = book.encode(ids).to(torch.float32)
-        unknown = torch.full((len(ids),), ids.shape[1])
-        self._condition: dict[str, Tensor] = {}
-        if known is not None:
-            known = known.expand(ids.shape)
-            unknown = (~known).sum(1)
-            self._condition = {"known": known, "clean": x0}
+        known = known if known is not None else torch.zeros(ids.shape[1], dtype=torch.bool)
+        known = known.expand(ids.shape)
+        unknown = (~known).sum(1)
+        # `clean` also where nothing is given: blocks see the clean ones before them.
+        self._condition: dict[str, Tensor] = {"known": known, "clean": x0}
         if int(unknown.min()) < 1:
             raise InputError("every token is given, so there is nothing to bound: leave some out")
         self._sigma_0 = sigma_0
@@ -119,9 +118,7 @@ class LikelihoodBound(likelihood.LikelihoodBound):
                 places=profile_places(bit_spread(sigma_0, sigma_max)), offset=offset,
             )  # fmt: skip
             law = CodeLaw(book, counts, control_width(book.bits, levels * ids.numel()))
-            nats = law.nats(x0, sigma_max)
-            if known is not None:
-                nats = nats * ~known
+            nats = law.nats(x0, sigma_max) * ~known
             reference = Reference(law, nats.sum(1), fitted=True, crossed=True)
         super().__init__(
             error,
@@ -144,8 +141,7 @@ class LikelihoodBound(likelihood.LikelihoodBound):
                 x, x.new_full((len(x),), self._sigma_0), logits=True, **condition
             ).to(torch.float32)
             nats = functional.binary_cross_entropy_with_logits(log_odds, x0, reduction="none")
-            if "known" in condition:
-                nats = nats * ~condition["known"][..., None]
+            nats = nats * ~condition["known"][..., None]
             parts.append(nats.flatten(1).sum(1).cpu().to(torch.float64))
         return torch.cat(parts)
 

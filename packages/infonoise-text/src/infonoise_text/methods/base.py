@@ -123,6 +123,15 @@ def refuse_lead(sampler: TextSampler) -> None:
         )
 
 
+def refuse_guidance(sampler: TextSampler, block: int) -> None:
+    """InputError for guidance in blocks: the network has never been without what stands before."""
+    if sampler.guidance != 1:
+        raise InputError(
+            f"--guidance {sampler.guidance:g}: the run writes blocks of {block} tokens, which always"
+            " see what stands before them; leave it out"
+        )
+
+
 def refuse_overlap(known: int, what: str) -> None:
     """InputError for a method whose bound reads no given tokens."""
     if known:

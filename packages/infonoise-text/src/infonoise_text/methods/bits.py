@@ -18,15 +18,24 @@ from infonoise_text.evaluation.bound import LikelihoodBound, SecondPass, TextEva
 from infonoise_text.evaluation.control import token_counts
 from infonoise_text.evaluation.whole import TextCost
 from infonoise_text.methods.assets import Assets
-from infonoise_text.methods.base import Profiles, Progress, Schedules, from_context, refuse_lead
+from infonoise_text.methods.base import (
+    Profiles,
+    Progress,
+    Schedules,
+    from_context,
+    refuse_guidance,
+    refuse_lead,
+)
 from infonoise_text.methods.options import Objective
 from infonoise_text.methods.prior import bit_profile, group_profile
 from infonoise_text.methods.task import TextTask, weighting
+from infonoise_text.models.behind import BlockDenoiser, make_block_denoiser
 from infonoise_text.models.denoiser import SIGMA_LAST, BitDenoiser, make_denoiser
 from infonoise_text.models.groups import group_bits
 from infonoise_text.models.sdt import make_sdt
+from infonoise_text.sampling.blocks import generate_blocks
 from infonoise_text.sampling.options import TextSampler
-from infonoise_text.sampling.text import Generated, Own, generate_ids
+from infonoise_text.sampling.text import Generated, Own, generate_ids, own_of
 
 # Passes of the network -> their name: the second one sees what the first one believed.
 PASSES = {1: "bits, one pass", 2: "bits, two passes"}
@@ -48,6 +57,8 @@ class Bits:
     def network(self, seed: int) -> BitDenoiser:
         if self._trunk.sdt is not None:
             return make_sdt(self.codes.bits, self._trunk, seed)
+        if self.objective.block:
+            return make_block_denoiser(self.codes.bits, self._trunk, seed, self.objective.reading)
         return make_denoiser(self.codes.bits, self._trunk, seed, self.objective.reading)
 
     def task(self, split: Split, network: BitDenoiser) -> TextTask:
@@ -117,6 +128,13 @@ class Bits:
         refuse_lead(sampler)
         (profile,) = profiles
         sigmas = sampler_levels(sampler, SIGMA_LAST, self.objective.sigma_max, profile)
+        if isinstance(network, BlockDenoiser):
+            refuse_guidance(sampler, self.objective.block)
+            return generate_blocks(
+                network, self.codes, n, length, sigmas, own or own_of(sampler.seed),
+                solver=sampler.solver, churn=sampler_churn(sampler, profile),
+                s_noise=sampler.s_noise, chunk=sampler.chunk, given=given, progress=progress,
+            )  # fmt: skip
         return generate_ids(
             network, self.codes, n, length, sigmas, solver=sampler.solver,
             churn=sampler_churn(sampler, profile), s_noise=sampler.s_noise, seed=sampler.seed,

@@ -38,6 +38,9 @@ class Objective:
     """of tiny and small: bits that are answered together, by default a few groups of at most 5"""
     reach: int = 2
     """of tiny and small: neighbours on each side that short convolutions take up"""
+    block: int = 0
+    """of tiny and small: text is learned and written from left to right, so many tokens at a time
+    behind clean ones; 0 for a whole window at once, which infill needs"""
     dropout: float | None = None
     """share of what its blocks add that is left out, by default the size's own"""
     sigma_min: float = 0.002
@@ -77,11 +80,21 @@ class Objective:
                 " or edm, or another network"
             )
         TupleConfig(self.tuples, self.tuple_bits, self.group_bits)
+        if not 0 <= self.block <= self.length:
+            raise InputError(
+                f"--block {self.block}: give 1 to {self.length}, the tokens of a window, or 0 for no"
+                " blocks"
+            )
+        if self.block and not has_groups:
+            raise InputError(
+                f"--block {self.block} with --network {self.network}: it has no blocks; give tiny or"
+                " small"
+            )
 
     @property
     def sizes(self) -> TrunkConfig:
         """Of the transformer."""
-        return preset(self.network, self.dropout, self.reach)
+        return preset(self.network, self.dropout, self.reach, self.block)
 
     @property
     def reading(self) -> TupleConfig:
@@ -118,6 +131,11 @@ class TextOptions:
                 f"--clusters {self.clusters} with --method {self.method}: only bits have clusters"
             )
         plain = self.method == "bits" and self.clusters is None
+        if self.objective.block and not plain:
+            raise InputError(
+                f"--block {self.objective.block}: only bits are learned in blocks; leave --clusters"
+                " and other methods out"
+            )
         if preset(self.objective.network).sdt is not None and not plain:
             raise InputError(
                 f"--network {self.objective.network}: is a network of bits alone; leave --clusters"

@@ -14,7 +14,7 @@ from infonoise_core.processes.weighting import Weight, edm_weight, unit_weight
 from infonoise_core.training.task import Batch, Losses
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
-from infonoise_text.data.spans import random_spans
+from infonoise_text.data.spans import block_starts, random_spans
 from infonoise_text.data.windows import windows_of
 from infonoise_text.methods.options import Objective
 from infonoise_text.models.denoiser import CENTRE, SIGMA_DATA
@@ -97,7 +97,7 @@ class TextTask:
             (n, L, m) how likely bits are 1, (n,) cross entropy if that is the loss, and (n, L, 1)
             bool, which tokens are not given.
         """
-        known = random_spans(len(x), self.length, self.objective.infill, x.device)
+        known = self._given(len(x), x.device)
         if "known" in batch.condition:
             known = known | batch.condition["known"]
         condition: dict[str, Any] = {**batch.condition, "known": known, "clean": batch.x0}
@@ -111,6 +111,13 @@ class TextTask:
         if cost == "edm":
             return logits.sigmoid(), None, unknown
         return logits.sigmoid(), self._nats(logits, batch.x0, unknown), unknown
+
+    def _given(self, n: int, device: torch.device) -> Tensor:
+        """(n, L) bool, tokens that are given: some anywhere, or the first ones of blocks."""
+        share, block = self.objective.infill, self.objective.block
+        if block:
+            return block_starts(n, self.length, block, share, device)
+        return random_spans(n, self.length, share, device)
 
     @staticmethod
     def _nats(logits: Tensor, x0: Tensor, unknown: Tensor) -> Tensor:

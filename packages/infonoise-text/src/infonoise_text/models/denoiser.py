@@ -97,7 +97,7 @@ class BitDenoiser(nn.Module):
             denoised = log_odds if logits else log_odds.sigmoid()
         else:
             seen = torch.where(given, CLIP * sign, own)
-            said = network(signal, belief, seen, given[..., 0], log_sigma)
+            said = self._said(network, (signal, belief, seen, given[..., 0], log_sigma), clean)
             groups = network.groups
             found = groups.log_probs(said, own)
             if joint:
@@ -106,6 +106,13 @@ class BitDenoiser(nn.Module):
         if logits:
             return torch.where(given, CERTAIN * sign, denoised)
         return torch.where(given, (sign + 1) / 2, denoised)
+
+    def _said(
+        self, network: TupleTransformer, inputs: tuple[Tensor, ...], clean: Tensor | None
+    ) -> Tensor:
+        """What the network adds to the evidence."""
+        said: Tensor = network(*inputs)
+        return said
 
     def logits(self, x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
         """(n, L, m) log-odds of the bits; what is given has ±100."""

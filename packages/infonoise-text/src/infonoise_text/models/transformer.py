@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infonoise_core.errors import InputError
+from infonoise_text.models.blocks import Context, Kept, Sight
 from infonoise_text.models.config import TrunkConfig
 
 _ROTARY_BASE = 10_000.0
@@ -45,13 +46,16 @@ class NoiseEmbedding(nn.Module):
         return functional.silu(self.second(hidden))
 
 
-def rotary_table(length: int, channels: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def rotary_table(
+    length: int, channels: int, device: torch.device, start: int = 0
+) -> tuple[Tensor, Tensor]:
     """Cosine and sine, (length, channels / 2) float32, of the rotary angles.
 
-    Pair i of a head's channels is turned by position * base^(-2i/channels).
+    Pair i of a head's channels is turned by position * base^(-2i/channels), positions counting from
+    `start`.
     """
     pair = torch.arange(0, channels, 2, dtype=torch.float32, device=device) / channels
-    position = torch.arange(length, dtype=torch.float32, device=device)
+    position = torch.arange(start, start + length, dtype=torch.float32, device=device)
     angles = position[:, None] * _ROTARY_BASE**-pair
     return angles.cos(), angles.sin()
 
@@ -73,18 +77,33 @@ class Neighbours(nn.Module):
     """x (n, L, width) + the sum over near positions, each channel weighted by itself.
 
     A depthwise convolution over 2 reach + 1 positions: `reach` before, itself and as many behind,
-    or in a causal trunk itself and 2 reach before. Beyond the ends stands nothing.
+    or in a causal trunk itself and 2 reach before; in blocks no more behind than a block has.
+    Beyond the ends stands nothing.
     """
 
-    def __init__(self, width: int, reach: int, *, causal: bool) -> None:
+    def __init__(self, width: int, reach: int, *, causal: bool, block: int = 0) -> None:
         super().__init__()
         self.weight = nn.Parameter(0.2 * torch.randn(2 * reach + 1, width))
-        self._before = 2 * reach if causal else reach
+        later = min(reach, block - 1) if block else reach
+        self._before = 2 * reach - (0 if causal else later)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Of x's shape."""
+    def forward(
+        self, x: Tensor, sight: Sight | None = None, clean: Tensor | None = None
+    ) -> Tensor:
+        """Of x's shape.
+
+        Args:
+            sight: In blocks, who sees whom.
+            clean: (n, P, width) of clean tokens before them.
+        """
         length, before = x.shape[1], self._before
         weight = self.weight.to(x.dtype)
+        if sight is not None:
+            out = x
+            for place, weights in enumerate(weight):
+                seen = sight.shifted(x, clean, place - before)
+                out = out if seen is None else torch.addcmul(out, seen, weights)
+            return out
         padded = functional.pad(x, (0, 0, before, len(weight) - 1 - before))
         for place, weights in enumerate(weight):
             x = torch.addcmul(x, padded[:, place : place + length], weights)
@@ -105,35 +124,64 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.near: nn.ModuleList | None = None
         if config.reach:
-            near = partial(Neighbours, width, config.reach, causal=config.causal)
+            near = partial(
+                Neighbours, width, config.reach, causal=config.causal, block=config.block
+            )
             self.near = nn.ModuleList(near() for _ in range(2))
 
-    def forward(self, x: Tensor, modulation: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
-        """x (n, L, width), modulation (n, 6 width) -> (n, L, width)."""
+    def forward(
+        self,
+        x: Tensor,
+        modulation: Tensor,
+        table: tuple[Tensor, Tensor],
+        sight: Sight | None = None,
+        kept: Kept | None = None,
+        seen: Tensor | None = None,
+    ) -> tuple[Tensor, Kept]:
+        """x (n, L, width), modulation (n, 6 width) -> (n, L, width), and what is kept of x.
+
+        Args:
+            sight: In blocks, who sees whom.
+            kept: Of clean tokens before them.
+            seen: What attention sees, `sight.mask`.
+        """
         first, second = modulation[:, None].chunk(2, dim=-1)
         shift, scale, gate = first.chunk(3, dim=-1)
-        x = x + gate * self.dropout(self._attend(self._mixed(x, shift, scale, 0), table))
+        near = (None, None) if kept is None else kept.near
+        before_attention = modulate(x, shift, scale)
+        mixed = self._mixed(before_attention, 0, sight, near[0])
+        attended, keys, values = self._attend(mixed, table, kept, seen)
+        x = x + gate * self.dropout(attended)
         shift, scale, gate = second.chunk(3, dim=-1)
-        out: Tensor = x + gate * self.dropout(self._transform(self._mixed(x, shift, scale, 1)))
-        return out
+        before_swiglu = modulate(x, shift, scale)
+        mixed = self._mixed(before_swiglu, 1, sight, near[1])
+        out: Tensor = x + gate * self.dropout(self._transform(mixed))
+        return out, Kept((before_attention, before_swiglu), keys, values)
 
-    def _mixed(self, x: Tensor, shift: Tensor, scale: Tensor, place: int) -> Tensor:
+    def _mixed(
+        self, x: Tensor, place: int, sight: Sight | None, clean: Tensor | None
+    ) -> Tensor:
         """What is read of x before attention (`place` 0) and before SwiGLU (1)."""
-        x = modulate(x, shift, scale)
         if self.near is None:
             return x
-        mixed: Tensor = self.near[place](x)
+        mixed: Tensor = self.near[place](x, sight, clean)
         return mixed
 
-    def _attend(self, x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+    def _attend(
+        self, x: Tensor, table: tuple[Tensor, Tensor], kept: Kept | None, seen: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What attention adds, and the keys and values of x."""
         n, length, width = x.shape
         qkv = self.qkv(x).reshape(n, length, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (n, heads, L, channels)
+        q, k = rotate(q, table), rotate(k, table)
+        keys = k if kept is None else torch.cat([kept.keys, k], 2)
+        values = v if kept is None else torch.cat([kept.values, v], 2)
         attended = functional.scaled_dot_product_attention(
-            rotate(q, table), rotate(k, table), v, is_causal=self.causal
+            q, keys, values, attn_mask=seen, is_causal=self.causal
         )
         out: Tensor = self.mixed(attended.transpose(1, 2).reshape(n, length, width))
-        return out
+        return out, k, v
 
     def _transform(self, x: Tensor) -> Tensor:
         opened, up = self.opened_up(x).chunk(2, dim=-1)
@@ -150,7 +198,7 @@ class Trunk(nn.Module):
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
         width = config.width
-        self.channels = width // config.heads
+        self.channels, self.block = width // config.heads, config.block
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
         modulation = partial(nn.Linear, width, 6 * width)
         self.modulations = nn.ModuleList(
@@ -163,13 +211,41 @@ class Trunk(nn.Module):
         for parameter in (*self.modulations.parameters(), *self.final.parameters()):
             nn.init.zeros_(parameter)
 
-    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        """noise: what `NoiseEmbedding` gives; without noise levels, any (n, width)."""
-        table = rotary_table(x.shape[1], self.channels, x.device)
-        for block, modulation in zip(self.blocks, self._modulations(noise), strict=True):
-            x = block(x, modulation, table)
+    def forward(
+        self, x: Tensor, noise: Tensor, context: Context | None = None, start: int = 0
+    ) -> Tensor:
+        """noise: what `NoiseEmbedding` gives; without noise levels, any (n, width).
+
+        Args:
+            context: In blocks, what `read` gave of the clean tokens.
+            start: Place of the first token of x, where a block begins.
+        """
+        sight = Sight(self.block, start) if context is not None else None
+        x, _ = self._through(x, noise, sight, context)
         shift, scale = self.final(noise)[:, None].chunk(2, dim=-1)
         return modulate(x, shift, scale)
+
+    def read(
+        self, x: Tensor, noise: Tensor, context: Context | None = None, start: int = 0
+    ) -> Context:
+        """What every layer keeps of clean tokens x (n, P, width) that stand behind `context`."""
+        return self._through(x, noise, Sight(self.block, start, clean=True), context)[1]
+
+    def _through(
+        self, x: Tensor, noise: Tensor, sight: Sight | None, context: Context | None
+    ) -> tuple[Tensor, list[Kept]]:
+        """All layers, and what each has kept of x."""
+        start, size = (0 if sight is None else sight.start), x.shape[1]
+        table = rotary_table(size, self.channels, x.device, start)
+        layers = [None] * len(self.blocks) if context is None else context
+        before = 0 if context is None else context[0].keys.shape[2]
+        seen = None if sight is None else sight.mask(size, before, x.device)
+        found = []
+        modulations = self._modulations(noise)
+        for block, modulation, kept in zip(self.blocks, modulations, layers, strict=True):
+            x, own = block(x, modulation, table, sight, kept, seen)
+            found.append(own)
+        return x, found
 
     def _modulations(self, noise: Tensor) -> list[Tensor]:
         given = [modulation(noise) for modulation in self.modulations]

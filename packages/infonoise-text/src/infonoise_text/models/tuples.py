@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infonoise_core.errors import InputError
+from infonoise_text.models.blocks import Context
 from infonoise_text.models.config import TrunkConfig, TupleConfig
 from infonoise_text.models.groups import Groups, group_bits
 from infonoise_text.models.transformer import NoiseEmbedding, Trunk
@@ -61,7 +62,14 @@ class TupleTransformer(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(
-        self, signal: Tensor, belief: Tensor, evidence: Tensor, known: Tensor, log_sigma: Tensor
+        self,
+        signal: Tensor,
+        belief: Tensor,
+        evidence: Tensor,
+        known: Tensor,
+        log_sigma: Tensor,
+        context: Context | None = None,
+        start: int = 0,
     ) -> Tensor:
         """What is to be added to the evidence, (n, L, groups * 2^k).
 
@@ -70,17 +78,43 @@ class TupleTransformer(nn.Module):
             evidence: (n, L, m) log-odds.
             known: (n, L) zeros and ones.
             log_sigma: (n,) or (n, levels).
+            context: In blocks, what `read` gave of the clean tokens.
+            start: Place of the first token, where a block begins.
         """
+        token = self._token(signal, belief, evidence, known)
+        mixed = self.trunk(token, self.noise(log_sigma), context, start)
+        out: Tensor = self.out(functional.silu(self.head(torch.cat([mixed, token], dim=-1))))
+        return out
+
+    def read(
+        self,
+        sign: Tensor,
+        evidence: Tensor,
+        log_sigma: Tensor,
+        context: Context | None = None,
+        start: int = 0,
+    ) -> Context:
+        """What is kept of clean tokens for the blocks behind them.
+
+        Args:
+            sign: (n, P, m) of their bits, -1 or 1.
+            evidence: (n, P, m) log-odds.
+            log_sigma: (n,), the level that stands for no noise.
+            context: Of clean tokens before them.
+            start: Place of the first token.
+        """
+        token = self._token(sign, sign, evidence, torch.ones_like(sign[..., 0]))
+        return self.trunk.read(token, self.noise(log_sigma), context, start)
+
+    def _token(self, signal: Tensor, belief: Tensor, evidence: Tensor, known: Tensor) -> Tensor:
+        """(n, L, width), what the trunk reads."""
         dtype = self.patch.weight.dtype
         single = torch.cat([signal, belief, (evidence / 2).tanh()], dim=-1)
         codes = torch.cat([self._codes(evidence.sigmoid()), self._codes((belief + 1) / 2)], dim=-1)
-        token = self.patch(single.to(dtype)) + codes.to(dtype) @ torch.cat(
+        token: Tensor = self.patch(single.to(dtype)) + codes.to(dtype) @ torch.cat(
             [self.seen, self.believed]
         )
-        token = token + known[..., None].to(dtype) * self.known
-        mixed = self.trunk(token, self.noise(log_sigma))
-        out: Tensor = self.out(functional.silu(self.head(torch.cat([mixed, token], dim=-1))))
-        return out
+        return token + known[..., None].to(dtype) * self.known
 
     def _codes(self, ones: Tensor) -> Tensor:
         """(n, L, m) how likely each bit is 1 -> (n, L, M * 2^k), how likely each tuple's codes are.

@@ -119,11 +119,16 @@ def check_guidance(given: Given | None, guidance: float) -> None:
         )
 
 
-def given_condition(given: Given, book: Codes, n: int, length: int) -> dict[str, Tensor]:
-    """A denoiser's `known` (n, length) and `clean` (n, length, m)."""
+def check_given(given: Given, length: int) -> None:
+    """InputError for given tokens of another length."""
     there = given.ids.shape[-1]
     if there != length or given.known.shape[-1] != length:
         raise InputError(f"{there} tokens with what is given, in windows of {length}")
+
+
+def given_condition(given: Given, book: Codes, n: int, length: int) -> dict[str, Tensor]:
+    """A denoiser's `known` (n, length) and `clean` (n, length, m)."""
+    check_given(given, length)
     clean = book.encode(given.ids).to(torch.float32)
     return {
         "known": given.known.expand(n, length),
