@@ -58,9 +58,10 @@ def train_pairs(pairs: Path) -> Callable[..., Path]:
     return train
 
 
-@pytest.fixture(scope="module")
-def answering(train_pairs: Callable[..., Path]) -> Path:
-    return train_pairs("answering")
+@pytest.fixture(scope="module", params=["0", "3"])
+def answering(train_pairs: Callable[..., Path], request: pytest.FixtureRequest) -> Path:
+    """Of whole windows, and in blocks."""
+    return train_pairs(f"{request.param}/answering", "--block", request.param)
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_evaluate_measures_answers(answering: Path, capsys: Any) -> None:
 def test_baselines_learn_and_answer(
     method: str, train_pairs: Callable[..., Path], answering: Path, asked: Path, capsys: Any
 ) -> None:
-    made = train_pairs(method, "--method", method)
+    made = train_pairs(f"beside {answering.parent.name}/{method}", "--method", method)
     code, printed, err = run(capsys, "complete", made, "--prompts", asked, "--samples", "2", *STEPS)
     assert (code, printed.count("-----\n")) == (0, 4)
     assert "4 answers" in err

@@ -1,5 +1,5 @@
 """Two real processes learn what one does, and go on where they were cut short: with torch alone and
-under DeepSpeed, of tokens, of clusters beside them, and of answers to prompts.
+under DeepSpeed, of tokens, of clusters beside them, of answers to prompts, and in blocks.
 """
 
 import json
@@ -29,7 +29,7 @@ QUICK = [
 ]  # fmt: skip
 # What processes draw for themselves left out: which examples see a first pass, and given tokens.
 BARE = ["--self-cond", "0", "--infill", "0"]
-KINDS = {"tokens": [], "clusters": ["--clusters", "8"], "pairs": []}
+KINDS = {"tokens": [], "clusters": ["--clusters", "8"], "pairs": [], "blocks": ["--block", "2"]}
 LETTERS = "abcd"
 ENGINES = {
     "torch": [],

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
-from infonoise_text.data.spans import gaps, prompt, random_spans
+from infonoise_text.data.spans import block_starts, gaps, prompt, random_spans
 
 CPU = torch.device("cpu")
 
@@ -50,6 +50,33 @@ def test_spans_are_a_function_of_the_global_seed() -> None:
     torch.manual_seed(3)
     assert torch.equal(random_spans(20, 9, 0.5, CPU), first)
     assert not torch.equal(random_spans(20, 9, 0.5, CPU), first)
+
+
+@given(st.integers(1, 20), st.integers(1, 6), st.integers(0, 1000))
+@settings(max_examples=40)
+def test_starts_of_blocks_are_of_all_lengths_but_the_whole(
+    length: int, block: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    known = block_starts(50, length, block, 1.0, CPU)
+    assert known.shape == (50, length)
+    for start in range(0, length, block):
+        own = known[:, start : start + block]
+        assert (own[:, 1:] <= own[:, :-1]).all()
+        assert not own[:, block - 1 :].any()
+    assert not block_starts(50, length, block, 0.0, CPU).any()
+
+
+def test_starts_of_blocks_are_uniform() -> None:
+    """Of 4: 0 to 3 tokens alike in a third of the examples, within 5 standard errors."""
+    torch.manual_seed(0)
+    given = block_starts(6000, 40, 4, 1 / 3, CPU).reshape(6000, 10, 4).sum(-1)
+    some = given[given.any(1)]
+    error = 5 / 6000**0.5
+    # Ten blocks are all without a start once in a million examples.
+    assert abs(len(some) / 6000 - 1 / 3) < error * (2 / 9) ** 0.5
+    share = some.flatten().bincount(minlength=4) / some.numel()
+    assert (share - 0.25).abs().max() < error * 0.75**0.5
 
 
 def test_a_prompt_stands_first() -> None:

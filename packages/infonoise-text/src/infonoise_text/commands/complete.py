@@ -21,11 +21,7 @@ def run_infill(config: Infill) -> None:
     run = _opened(config)
     run.refuse_pairs("infill", "ask for an answer with complete")
     run.codes_for("infill")
-    if block := run.method.objective.block:
-        raise InputError(
-            f"infill: {run.path} writes blocks of {block} tokens from left to right and has never"
-            " seen what stands behind a gap; take a run with --block 0"
-        )
+    run.refuse_blocks("infill")
     length = run.length(config.output.length)
     if not config.mark or config.mark not in config.text:
         raise InputError(

@@ -95,11 +95,12 @@ class LikelihoodBound(likelihood.LikelihoodBound):
                 f" {sigma_0:g}; give a higher one"
             )
         x0 = book.encode(ids).to(torch.float32)
-        known = known if known is not None else torch.zeros(ids.shape[1], dtype=torch.bool)
-        known = known.expand(ids.shape)
-        unknown = (~known).sum(1)
-        # `clean` also where nothing is given: blocks see the clean ones before them.
-        self._condition: dict[str, Tensor] = {"known": known, "clean": x0}
+        unknown = torch.full((len(ids),), ids.shape[1])
+        self._condition: dict[str, Tensor] = {}
+        if known is not None:
+            known = known.expand(ids.shape)
+            unknown = (~known).sum(1)
+            self._condition = {"known": known, "clean": x0}
         if int(unknown.min()) < 1:
             raise InputError("every token is given, so there is nothing to bound: leave some out")
         self._sigma_0 = sigma_0
@@ -118,7 +119,9 @@ class LikelihoodBound(likelihood.LikelihoodBound):
                 places=profile_places(bit_spread(sigma_0, sigma_max)), offset=offset,
             )  # fmt: skip
             law = CodeLaw(book, counts, control_width(book.bits, levels * ids.numel()))
-            nats = law.nats(x0, sigma_max) * ~known
+            nats = law.nats(x0, sigma_max)
+            if known is not None:
+                nats = nats * ~known
             reference = Reference(law, nats.sum(1), fitted=True, crossed=True)
         super().__init__(
             error,
@@ -141,7 +144,8 @@ class LikelihoodBound(likelihood.LikelihoodBound):
                 x, x.new_full((len(x),), self._sigma_0), logits=True, **condition
             ).to(torch.float32)
             nats = functional.binary_cross_entropy_with_logits(log_odds, x0, reduction="none")
-            nats = nats * ~condition["known"][..., None]
+            if "known" in condition:
+                nats = nats * ~condition["known"][..., None]
             parts.append(nats.flatten(1).sum(1).cpu().to(torch.float64))
         return torch.cat(parts)
 
@@ -188,6 +192,7 @@ class TextEvaluation:
         make_bound: Of windows, in place of `LikelihoodBound`.
         controlled: Whether the noise of the bound is taken out by the frequencies of the split's
             tokens.
+        behind: Whether the denoiser sees clean tokens before its own, also where none is given.
     """
 
     def __init__(
@@ -202,6 +207,7 @@ class TextEvaluation:
         seed: int = 0,
         make_bound: MakeBound | None = None,
         controlled: bool = True,
+        behind: bool = False,
     ) -> None:
         if passes not in (1, 2):
             raise InputError(f"--passes {passes}: give 1 or 2")
@@ -211,8 +217,8 @@ class TextEvaluation:
         if make_bound is None:
             counts = _counts(split, found, book.size) if controlled else None
             self._bound: BoundOf = LikelihoodBound(
-                found.ids, book, sigma_max, known=found.known, units=found.units, seed=seed,
-                counts=counts,
+                found.ids, book, sigma_max, known=found.given if behind else found.known,
+                units=found.units, seed=seed, counts=counts,
             )  # fmt: skip
         else:
             self._bound = make_bound(found)

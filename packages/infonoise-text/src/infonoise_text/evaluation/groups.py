@@ -49,12 +49,11 @@ def measured_profile(
         raise InputError("fewer than 2 held-out windows: an error bar needs two")
     denoiser.eval()
     x0 = book.encode(ids).to(torch.float32)
-    known = torch.zeros_like(ids, dtype=torch.bool) if known is None else known
     return measure_profile(
         denoiser, x0, VarianceExploding(sigma_min, sigma_max), bins, draws=len(ids),
         generator=partial(generator, seed, Stream.EVALUATE), chunk=_CHUNK,
         device=next(denoiser.parameters()).device,
-        condition={"known": known, "clean": x0},
+        condition={} if known is None else {"known": known, "clean": x0},
         groups=_groups(by, ids.shape[1], book.bit_names),
     )  # fmt: skip
 

@@ -127,8 +127,8 @@ def refuse_guidance(sampler: TextSampler, block: int) -> None:
     """InputError for guidance in blocks: the network has never been without what stands before."""
     if sampler.guidance != 1:
         raise InputError(
-            f"--guidance {sampler.guidance:g}: the run writes blocks of {block} tokens, which always"
-            " see what stands before them; leave it out"
+            f"--guidance {sampler.guidance:g}: the run writes in blocks of {block} tokens, which"
+            " always see what stands before them; leave it out"
         )
 
 

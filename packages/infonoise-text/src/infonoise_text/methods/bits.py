@@ -33,7 +33,7 @@ from infonoise_text.models.behind import BlockDenoiser, make_block_denoiser
 from infonoise_text.models.denoiser import SIGMA_LAST, BitDenoiser, make_denoiser
 from infonoise_text.models.groups import group_bits
 from infonoise_text.models.sdt import make_sdt
-from infonoise_text.sampling.blocks import generate_blocks
+from infonoise_text.sampling.blocks import BlockSolver, generate_blocks
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated, Own, generate_ids, own_of
 
@@ -92,6 +92,7 @@ class Bits:
         return TextEvaluation(
             split, self.codes, self.objective.length, self.objective.sigma_max,
             windows=windows, passes=passes, controlled=controlled,
+            behind=self.objective.block > 0,
         )  # fmt: skip
 
     def text_costs(self, network: BitDenoiser) -> Mapping[str, TextCost]:
@@ -130,10 +131,12 @@ class Bits:
         sigmas = sampler_levels(sampler, SIGMA_LAST, self.objective.sigma_max, profile)
         if isinstance(network, BlockDenoiser):
             refuse_guidance(sampler, self.objective.block)
+            how = BlockSolver(
+                sigmas, sampler.solver, sampler_churn(sampler, profile), sampler.s_noise
+            )
             return generate_blocks(
-                network, self.codes, n, length, sigmas, own or own_of(sampler.seed),
-                solver=sampler.solver, churn=sampler_churn(sampler, profile),
-                s_noise=sampler.s_noise, chunk=sampler.chunk, given=given, progress=progress,
+                network, self.codes, n, length, how, own or own_of(sampler.seed),
+                chunk=sampler.chunk, given=given, progress=progress,
             )  # fmt: skip
         return generate_ids(
             network, self.codes, n, length, sigmas, solver=sampler.solver,

@@ -82,13 +82,13 @@ class Objective:
         TupleConfig(self.tuples, self.tuple_bits, self.group_bits)
         if not 0 <= self.block <= self.length:
             raise InputError(
-                f"--block {self.block}: give 1 to {self.length}, the tokens of a window, or 0 for no"
-                " blocks"
+                f"--block {self.block}: give 1 to {self.length}, the tokens of a window, or 0 for"
+                " whole windows"
             )
         if self.block and not has_groups:
             raise InputError(
-                f"--block {self.block} with --network {self.network}: it has no blocks; give tiny or"
-                " small"
+                f"--block {self.block} with --network {self.network}: it has no blocks; give tiny"
+                " or small"
             )
 
     @property

@@ -116,6 +116,14 @@ class TextRun:
         if self.pairs is not None:
             raise InputError(f"{what}: {self.path} was trained on prompts and answers; {fix}")
 
+    def refuse_blocks(self, what: str) -> None:
+        """InputError for a run that writes in blocks, from left to right."""
+        if block := self.method.objective.block:
+            raise InputError(
+                f"{what}: {self.path} writes in blocks of {block} tokens from left to right and has"
+                " never seen what stands behind a gap; take a run with --block 0"
+            )
+
     @property
     def takes_given(self) -> bool:
         """Whether it can be measured on the rest of a window of which the beginning is given."""

@@ -23,6 +23,11 @@ class BlockDenoiser(BitDenoiser):
 
     network: TupleTransformer
 
+    @property
+    def block(self) -> int:
+        """Tokens of a block."""
+        return self.network.trunk.block
+
     def first(self, n: int) -> "Behind":
         """The denoiser of the first block of n windows, (n, block, m), behind nothing."""
         nothing = torch.zeros(n, 0, self.bits, device=self.network.tuples.device)
@@ -33,7 +38,7 @@ class BlockDenoiser(BitDenoiser):
     ) -> Tensor:
         if clean is None:
             raise InputError(
-                f"a network of blocks of {network.trunk.block} tokens and no `clean`: give the bits"
+                f"a network of blocks of {self.block} tokens and no `clean`: give the bits"
                 " of all tokens, of which each block sees those before it"
             )
         said: Tensor = network(*inputs, _read(network, clean))

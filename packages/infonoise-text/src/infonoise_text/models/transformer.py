@@ -87,9 +87,7 @@ class Neighbours(nn.Module):
         later = min(reach, block - 1) if block else reach
         self._before = 2 * reach - (0 if causal else later)
 
-    def forward(
-        self, x: Tensor, sight: Sight | None = None, clean: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, sight: Sight | None = None, clean: Tensor | None = None) -> Tensor:
         """Of x's shape.
 
         Args:
@@ -158,9 +156,7 @@ class Block(nn.Module):
         out: Tensor = x + gate * self.dropout(self._transform(mixed))
         return out, Kept((before_attention, before_swiglu), keys, values)
 
-    def _mixed(
-        self, x: Tensor, place: int, sight: Sight | None, clean: Tensor | None
-    ) -> Tensor:
+    def _mixed(self, x: Tensor, place: int, sight: Sight | None, clean: Tensor | None) -> Tensor:
         """What is read of x before attention (`place` 0) and before SwiGLU (1)."""
         if self.near is None:
             return x

@@ -1,10 +1,11 @@
 """Text block by block: each is denoised behind the clean tokens of those before it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
 from infonoise_core.sampling.churn import Churn
@@ -17,17 +18,53 @@ from infonoise_text.models.denoiser import CENTRE
 from infonoise_text.sampling.text import Calls, Generated, Own, check_given, read_bits
 
 
+@dataclass(frozen=True)
+class BlockSolver:
+    """How each block is solved.
+
+    Attributes:
+        sigmas: (k,) descending.
+        name: In core's SOLVERS.
+    """
+
+    sigmas: Tensor
+    name: str = "euler"
+    churn: Churn | None = None
+    s_noise: float = 1.003
+
+    def __post_init__(self) -> None:
+        if self.name not in SOLVERS:
+            raise InputError(
+                f"--solver {self.name}: no such solver; give one of {', '.join(SOLVERS)}"
+            )
+
+    def __call__(
+        self, denoiser: nn.Module, clean: Tensor, known: Tensor, rngs: Sequence[torch.Generator]
+    ) -> tuple[Tensor, int]:
+        """Bits of a block (n, B, m) and how many calls they took.
+
+        Args:
+            clean: (n, B, m), read where tokens are `known` (n, B).
+            rngs: Of each window.
+        """
+        calls = Calls(denoiser, clean.shape[1], 1.0, carry=True, solver=SOLVERS[self.name])
+        noise = torch.stack([torch.randn(clean.shape[1:], generator=rng) for rng in rngs])
+        start = (CENTRE + float(self.sigmas[0]) * noise).to(clean.device)
+        found = solve(
+            calls, start, self.sigmas, calls.start, churn=self.churn, s_noise=self.s_noise,
+            generator=rngs, condition={"known": known, "clean": clean},
+        )  # fmt: skip
+        return found.x, calls.nfe
+
+
 def generate_blocks(
     denoiser: BlockDenoiser,
     book: Codes,
     n: int,
     length: int,
-    sigmas: Tensor,
+    solver: BlockSolver,
     own: Own,
     *,
-    solver: str = "euler",
-    churn: Churn | None = None,
-    s_noise: float = 1.003,
     chunk: int = 64,
     given: Given | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -35,61 +72,58 @@ def generate_blocks(
     """n windows of `length` tokens (n, length), on the CPU.
 
     Args:
-        sigmas: (k,) descending, the levels of every block.
         own: The generator of each window, whatever `chunk` is.
         given: Tokens that stand where they are; those of a later block tell nothing of it.
 
     Returns:
-        As `generate_ids`; `nfe` counts the evaluations of one block, each token being in one.
+        As `generate_ids`; `nfe` counts the calls for a block, and every token is in one.
     """
-    if solver not in SOLVERS:
-        raise InputError(f"--solver {solver}: no such solver; give one of {', '.join(SOLVERS)}")
-    block = denoiser.network.trunk.block
-    device = denoiser.network.tuples.device
-    there, known = torch.zeros(n, length, dtype=torch.long), torch.zeros(n, length, dtype=torch.bool)
+    if n < 1:
+        raise InputError(f"--n {n}: give at least 1")
+    ids, known = torch.zeros(n, length, dtype=torch.long), torch.zeros(n, length, dtype=torch.bool)
     if given is not None:
         check_given(given, length)
-        there, known = (part.expand(n, length) for part in given)
-    denoiser.eval()
+        ids, known = (part.expand(n, length) for part in given)
     chunk = at_most(chunk, n)
 
-    @torch.no_grad()
     def made(part: int) -> Generated:
-        rows = slice(part * chunk, min((part + 1) * chunk, n))
-        rngs = [own(i) for i in range(rows.start, rows.stop)]
-        ids, kept = there[rows].clone(), known[rows]
-        invalid, calls = torch.zeros_like(kept), 0
-        behind = denoiser.first(len(rngs))
-        for start in range(0, length, block):
-            place = slice(start, min(start + block, length))
-            clean = book.encode(ids[:, place]).to(device, torch.float32)
-            if not bool(kept[:, place].all()):
-                found, called = _solved(behind, clean, kept[:, place].to(device), rngs)
-                calls = max(calls, called)
-                decoded = read_bits(book, found.cpu())
-                ids[:, place] = torch.where(kept[:, place], ids[:, place], decoded.ids)
-                invalid[:, place] = decoded.invalid & ~kept[:, place]
-                clean = book.encode(ids[:, place]).to(device, torch.float32)
-            if place.stop < length:
-                behind = behind.then(clean)
-        return Generated(ids, invalid, calls)
-
-    def _solved(
-        behind: torch.nn.Module, clean: Tensor, kept: Tensor, rngs: list[torch.Generator]
-    ) -> tuple[Tensor, int]:
-        calls = Calls(behind, clean.shape[1], 1.0, True, SOLVERS[solver])
-        noise = torch.stack([torch.randn(clean.shape[1:], generator=rng) for rng in rngs])
-        found = solve(
-            calls, (CENTRE + float(sigmas[0]) * noise).to(device), sigmas, calls.start,
-            churn=churn, s_noise=s_noise, generator=rngs,
-            condition={"known": kept, "clean": clean},
-        )  # fmt: skip
-        return found.x, calls.nfe
+        rows = range(part * chunk, min((part + 1) * chunk, n))
+        taken = slice(rows.start, rows.stop)
+        return _written(denoiser, book, solver, ids[taken], known[taken], [own(i) for i in rows])
 
     parts = []
     for part in in_turn(math.ceil(n / chunk), made):
         parts.append(part)
         if progress is not None:
             progress(len(part.ids), n)
-    ids, invalid, calls = zip(*parts, strict=True)
-    return Generated(torch.cat(ids), torch.cat(invalid), max(calls))
+    tokens, invalid, calls = zip(*parts, strict=True)
+    return Generated(torch.cat(tokens), torch.cat(invalid), max(calls))
+
+
+@torch.no_grad()
+def _written(
+    denoiser: BlockDenoiser,
+    book: Codes,
+    solver: BlockSolver,
+    ids: Tensor,
+    known: Tensor,
+    rngs: Sequence[torch.Generator],
+) -> Generated:
+    """Some windows (n, length) from left to right, where they are not known."""
+    ids, invalid, most = ids.clone(), torch.zeros_like(known), 0
+    denoiser.eval()
+    behind, length = denoiser.first(len(ids)), ids.shape[1]
+    device = next(behind.parameters()).device
+    for start in range(0, length, denoiser.block):
+        there = slice(start, min(start + denoiser.block, length))
+        kept = known[:, there]
+        if not bool(kept.all()):
+            clean = book.encode(ids[:, there]).to(device, torch.float32)
+            x, calls = solver(behind, clean, kept.to(device), rngs)
+            read, wrong = read_bits(book, x.cpu())
+            ids[:, there] = torch.where(kept, ids[:, there], read)
+            invalid[:, there] = wrong & ~kept
+            most = max(most, calls)
+        if there.stop < length:
+            behind = behind.then(book.encode(ids[:, there]).to(device, torch.float32))
+    return Generated(ids, invalid, most)

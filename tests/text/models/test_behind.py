@@ -1,0 +1,116 @@
+"""Text in blocks: who sees whom, and one pass over a window as block after block."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from infonoise_core.analytic.exact import BinarySource
+from infonoise_core.errors import InputError
+from infonoise_text.models.behind import BlockDenoiser, make_block_denoiser
+from infonoise_text.models.blocks import Sight
+from infonoise_text.models.config import TrunkConfig
+from infonoise_text.models.transformer import Neighbours
+
+M, L = 6, 12
+SIZES = TrunkConfig(width=24, blocks=2, heads=2, reach=2, tuples=True)
+BLOCKS = [1, 2, 4, 5, 12]
+
+
+def trained(block: int) -> BlockDenoiser:
+    """Random weights everywhere: nothing is zero, as after training."""
+    denoiser = make_block_denoiser(M, replace(SIZES, block=block), 0)
+    rng = torch.Generator().manual_seed(1)
+    for parameter in denoiser.parameters():
+        nn.init.normal_(parameter, std=0.2, generator=rng)
+    return denoiser.eval()
+
+
+def noisy(n: int = 3, sigma: float = 0.5) -> tuple[Tensor, Tensor, Tensor]:
+    rng = torch.Generator().manual_seed(2)
+    clean = torch.randint(0, 2, (n, L, M), generator=rng).float()
+    return clean, clean + sigma * torch.randn(n, L, M, generator=rng), torch.full((n,), sigma)
+
+
+def differs(one: Tensor, other: Tensor) -> list[int]:
+    """Which tokens do, by more than float32 rounds."""
+    return ((one - other).abs().amax((0, 2)) > 1e-6).nonzero().flatten().tolist()
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@torch.no_grad()
+def test_a_token_sees_its_own_noisy_block_and_clean_ones_before_it(block: int) -> None:
+    denoiser, (clean, x, sigma) = trained(block), noisy()
+    found, at = denoiser(x, sigma, clean=clean), 7
+    own = range(at // block * block, min(at // block * block + block, L))
+    other = x.clone()
+    other[:, at] += 1
+    assert differs(denoiser(other, sigma, clean=clean), found) == list(own)
+    other = clean.clone()
+    other[:, at] = 1 - other[:, at]
+    assert differs(denoiser(x, sigma, clean=other), found) == list(range(own.stop, L))
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@torch.no_grad()
+def test_block_after_block_it_is_what_one_pass_says(block: int) -> None:
+    """To what float32 leaves of sums in another order: weights of 0.2 make log-odds of up to 100,
+    and of those 2^-18 is a rounding."""
+    denoiser, (clean, x, sigma) = trained(block), noisy()
+    behind, parts = denoiser.first(len(x)), []
+    for start in range(0, L, block):
+        there = slice(start, start + block)
+        parts.append(behind(x[:, there], sigma))
+        behind = behind.then(clean[:, there])
+    together = torch.cat(parts, 1)
+    torch.testing.assert_close(together, denoiser(x, sigma, clean=clean), atol=2e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_tokens_that_are_given_are_kept_and_steer_their_block() -> None:
+    denoiser, (clean, x, sigma) = trained(4), noisy()
+    known = torch.zeros(3, L, dtype=torch.bool)
+    known[:, 5] = True
+    found = denoiser(x, sigma, known=known, clean=clean)
+    assert torch.equal(found[:, 5], clean[:, 5])
+    assert differs(found, denoiser(x, sigma, clean=clean)) == [4, 5, 6, 7]
+
+
+@torch.no_grad()
+def test_untrained_it_is_the_posterior_of_fair_bits() -> None:
+    """As `BitDenoiser`'s own test says."""
+    clean, x, sigma = noisy()
+    exact = BinarySource(L * M, 0.0, 1.0, 0.5)
+    expected = exact.denoise(x.flatten(1).double(), sigma.double()).reshape(x.shape)
+    found = make_block_denoiser(M, replace(SIZES, block=3), 0)(x, sigma, clean=clean)
+    torch.testing.assert_close(found.double(), expected, atol=2e-6, rtol=0)
+
+
+def test_without_clean_tokens_it_says_what_is_missing() -> None:
+    _, x, sigma = noisy()
+    with pytest.raises(InputError, match="blocks of 3 tokens and no `clean`"):
+        make_block_denoiser(M, replace(SIZES, block=3), 0)(x, sigma)
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 5])
+@pytest.mark.parametrize("reach", [1, 2])
+@pytest.mark.parametrize("side", ["noisy", "clean"])
+def test_neighbours_in_blocks_are_the_sum_over_those_that_are_seen(
+    block: int, reach: int, side: str
+) -> None:
+    """By the rule, place by place: behind at most what is left of a block, the rest before."""
+    rng = torch.Generator().manual_seed(0)
+    near = Neighbours(4, reach, causal=False, block=block)
+    row, clean = torch.randn(2, 1, 9, 4, generator=rng).unbind(0)
+    found = near(row, Sight(block, 0, side == "clean"), None if side == "clean" else clean)
+    expected = row.clone()
+    first = min(reach, block - 1) - 2 * reach
+    for i in range(9):
+        for place, offset in enumerate(range(first, first + 2 * reach + 1)):
+            j = i + offset
+            if not 0 <= j < 9 or j // block > i // block:
+                continue
+            same = j // block == i // block or side == "clean"
+            expected[:, i] += near.weight[place] * (row if same else clean)[:, j]
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)

@@ -1,0 +1,100 @@
+"""The verbs on a run that writes in blocks, from left to right."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infonoise_text.models.behind import BlockDenoiser
+
+from .command_line import QUICK, STEPS, opened, run
+
+
+@pytest.fixture(scope="module")
+def blocks(train_as: Callable[..., Path]) -> Path:
+    return train_as("blocks", "--block", "5", "--eval-every", "3")
+
+
+def test_a_run_knows_its_blocks(blocks: Path) -> None:
+    denoiser = opened(blocks).denoiser
+    assert isinstance(denoiser, BlockDenoiser)
+    assert denoiser.block == 5
+    settings = json.loads((blocks / "config.json").read_text())
+    assert settings["objective"]["block"] == 5
+
+
+def test_it_goes_on_where_it_was(
+    blocks: Path, corpus: Path, train_as: Callable[..., Path], capsys: Any
+) -> None:
+    """Six updates and six more are twelve: the same measures to the last digit."""
+    more = ["--steps", "12", "--save-every", "3", "--eval-every", "3", "--block", "5"]
+    few = QUICK[:4]
+    out = train_as("further", "--block", "5", "--eval-every", "3")
+    assert run(capsys, "train", corpus, "--out", out, *few, *more)[0] == 0
+    whole = out.parent / "whole"
+    assert run(capsys, "train", corpus, "--out", whole, *few, *more)[0] == 0
+    assert (out / "done.json").read_text() == (whole / "done.json").read_text()
+    code, _, err = run(capsys, "train", corpus, "--out", blocks, *few, *more[:-2])
+    assert code == 2
+    assert "block" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("length", [7, 12, 30])
+def test_it_writes_texts_of_any_length(blocks: Path, length: int, capsys: Any) -> None:
+    options = ("--n", "3", "--length", str(length), *STEPS, "--past-end")
+    code, first, err = run(capsys, "sample", blocks, *options)
+    assert code == 0, err
+    assert first.count("-----\n") == 3
+    assert run(capsys, "sample", blocks, *options, "--chunk", "2")[1] == first
+    fewer = run(capsys, "sample", blocks, *options, "--n", "1")[1]
+    assert first.startswith(fewer.rstrip("\n"))
+
+
+def test_it_goes_on_behind_prompts(blocks: Path, tmp_path: Path, capsys: Any) -> None:
+    code, printed, _ = run(capsys, "complete", blocks, "The class", "--n", "2", *STEPS)
+    assert code == 0
+    assert all(text.startswith("The class") for text in printed.split("-----\n")[1:])
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("The\nA list of the\n")
+    code, printed, _ = run(capsys, "sample", blocks, "--prompts", prompts, "--n", "1", *STEPS)
+    assert code == 0
+    assert [t[:3] for t in printed.split("-----\n")[1:]] == ["The", "A l"]
+
+
+def test_it_is_measured_beside_others(
+    blocks: Path, trained: Path, tmp_path: Path, capsys: Any
+) -> None:
+    out = tmp_path / "e.json"
+    options = ("--windows", "8", "--n", "4", *STEPS, "--beside", trained, "--out", out)
+    code, _, err = run(capsys, "evaluate", blocks, *options)
+    assert code == 0, err
+    rows = {row["name"]: row["values"] for row in json.loads(out.read_text())["tables"][0]["rows"]}
+    assert {"blocks (bits, one pass)", "trained (bits, two passes)"} <= set(rows)
+    text = tmp_path / "some.txt"
+    text.write_text("The class of all classes, and a list of the list.\n" * 4)
+    code, printed, err = run(capsys, "evaluate", blocks, "--text", text, "--stride", "4")
+    assert code == 0, err
+    assert "perplexity per word" in printed
+    for by in ("bit", "position"):
+        assert run(capsys, "profile", blocks, "--by", by, "--windows", "8")[0] == 0
+
+
+def test_what_it_cannot_do_is_said(blocks: Path, corpus: Path, tmp_path: Path, capsys: Any) -> None:
+    def refused(*words: object) -> str:
+        code, _, err = run(capsys, *words)
+        assert code == 2
+        return err.splitlines()[-1]
+
+    assert "writes in blocks of 5 tokens from left to right" in refused(
+        "infill", blocks, "a ___ b", *STEPS
+    )
+    guided = refused("complete", blocks, "The", "--guidance", "2", *STEPS)
+    assert "--guidance 2: the run writes in blocks of 5 tokens" in guided
+    out = ("train", corpus, "--out", tmp_path / "new", *QUICK)
+    assert "--block 13: give 1 to 12" in refused(*out, "--block", "13")
+    assert "give tiny or small" in refused(*out, "--block", "2", "--network", "linear-patch")
+    assert "only bits are learned in blocks" in refused(*out, "--block", "2", "--method", "masked")
+    assert "only bits are learned in blocks" in refused(*out, "--block", "2", "--clusters", "8")
+    assert not (tmp_path / "new").exists()
