@@ -28,6 +28,8 @@ CORPORA = ("pydoc", "shakespeare", "books")
 # Model -> options of `train`.  All have the same trunk, windows and updates.
 MODELS = {
     "bits": (),
+    "blocks of 1": ("--block", "1"),
+    "blocks of 4": ("--block", "4"),
     "linear-patch": ("--network", "linear-patch"),
     "masked": ("--method", "masked"),
     "autoregressive": ("--method", "autoregressive"),
@@ -35,8 +37,10 @@ MODELS = {
 }
 # An update takes it twice as long as any other, so it is trained on one corpus alone.
 DEAR, DEAR_ON = "embedding", "pydoc"
-# Bits with as many updates as take the time of masked's.
-EQUAL_TIME = "bits, equal time"
+# Of bits, those whose texts are measured and shown.
+WRITING = ("bits", "blocks of 1", "blocks of 4", "linear-patch")
+# With as many updates as take the time of masked's.
+_TIME = "equal time"
 CALLS = (64, 256)
 
 
@@ -68,9 +72,10 @@ def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
         for model, options in models.items()
     }
     plan = [(model, updates) for model in models]
-    # Where bits are no dearer than masked, equal updates are within equal time.
-    if (there := round(updates * seconds["masked"] / seconds["bits"])) < updates:
-        plan.insert(1, (EQUAL_TIME, max(2, there)))
+    for model in WRITING[:2]:
+        # Where bits are no dearer than masked, equal updates are within equal time.
+        if (there := round(updates * seconds["masked"] / seconds[model])) < updates:
+            plan.append((f"{model}, {_TIME}", max(2, there)))
     found: dict[str, Model] = {}
     references: dict[str, tuple[Cost, Cost]] = {}
     for model, steps in plan:
@@ -83,7 +88,7 @@ def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
         ]
         found[model] = Model(run, steps, seconds[base], *own)
         references = {how: (cost, test[how]) for how, cost in valid.items() if run.name not in how}
-    made = {model: _quality(found[model].run, quick, tick) for model in ("bits", "linear-patch")}
+    made = {model: _quality(found[model].run, quick, tick) for model in WRITING}
     tables = [
         _cost_table(found, references),
         _text_table(made),
@@ -94,11 +99,9 @@ def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
 
 
 def _costs(run: Path, split: str, quick: bool, tick: Tick) -> dict[str, Cost]:
-    """Row of evaluate's table -> cost; a run that learns by heart is taken where it was best."""
+    """Row of evaluate's table -> cost."""
     few = ("--windows", "8" if quick else "256", "--samples", "0", "--split", split)
-    best, _ = validated(run)
-    at = ("--checkpoint", str(best)) if "autoregressive" in run.name else ()
-    rows = evaluated(run, split, tick, *few, *at)["tables"][0]["rows"]
+    rows = evaluated(run, split, tick, *few, *_at_best(run))["tables"][0]["rows"]
     key = "bits per byte"
     return {
         row["name"]: Cost(row["values"][key], row["stderr"].get(key, 0.0))
@@ -106,11 +109,17 @@ def _costs(run: Path, split: str, quick: bool, tick: Tick) -> dict[str, Cost]:
     }  # fmt: skip
 
 
+def _at_best(run: Path) -> tuple[str, str]:
+    """Where its validation was best: some learn their text by heart after that."""
+    return "--checkpoint", str(validated(run)[0])
+
+
 def _quality(run: Path, quick: bool, tick: Tick) -> dict[str, dict[str, float]]:
     """How text was made -> its measures; held-out text among them."""
     few = ("8", "16") if quick else ("128", "64")
     options = ("--split", "valid", "--windows", "4", "--samples", few[0], "--steps", few[1])
-    rows = evaluated(run, "made", tick, *options, "--churns", "0.0", "0.3")["tables"][1]["rows"]
+    churns = ("--churns", "0.0", "0.3", *_at_best(run))
+    rows = evaluated(run, "made", tick, *options, *churns)["tables"][1]["rows"]
     return {row["name"]: row["values"] for row in rows}
 
 
@@ -137,8 +146,8 @@ def _cost_table(found: Mapping[str, Model], references: Mapping[str, tuple[Cost,
         "Bits per byte of up to 256 windows of 64 tokens of 4,096 after equal updates of 32,"
         " or after as many as take masked's time on one core, if that is less. Bits, masked and"
         " embedding are upper"
-        " bounds; the autoregressive model is exact and taken where its validation was best; the"
-        " others at their end. Token n-grams are exact on the same windows, byte n-grams see all"
+        " bounds; the autoregressive model is exact. All are"
+        " taken where their validation was best, blocks each behind the clean text before it. Token n-grams are exact on the same windows, byte n-grams see all"
         " that stands before. ± is the standard error over windows.",
         ["model", "updates", "seconds of an update", "valid", errors[0], "test", errors[1],
          "best validated at"],
@@ -173,9 +182,11 @@ def _as_they_come(data: Path, found: Mapping[str, Model], quick: bool, tick: Tic
         ["held-out text", _one_line(opened.tokenizer.decode(split.ids[at : at + length].tolist()))]
         for at in (0, len(split) // 2)
     ]
-    for calls in CALLS:
-        for text in texts(found["bits"].run, calls, 3, quick, tick):
-            rows.append([f"bits, {calls} calls", _one_line(text)])
+    for model in WRITING[:2]:
+        for calls in CALLS:
+            run = found[model].run
+            for text in texts(run, calls, 3, quick, tick, *_at_best(run)):
+                rows.append([f"{model}, {calls} calls", _one_line(text)])
     about = "The first texts of seed 0 with churn 0.3, not chosen; ⏎ is a new line."
     return Table("Texts as they come", about, ["made by", "text"], rows)
 
@@ -191,20 +202,23 @@ def _goals(
     made: Mapping[str, dict[str, dict[str, float]]],
 ) -> list[Goal]:
     masked, note = _best(found["masked"].valid).value, "Of the validation split; upper bounds."
-    goals = []
-    for model, words in (("bits", "equal updates"), (EQUAL_TIME, "equal time")):
-        ratio = _best(found.get(model, found["bits"]).valid).value / masked
-        what = f"Bits per byte of bits over masked's at {words}, {name}"
-        goals.append(Goal(what, ratio, "at most", 1, ".3f", note))
     bigram = next(cost.value for how, (cost, _) in references.items() if "token bigram" in how)
-    what = f"Bits per byte of bits over those of the token bigram, {name}"
-    ratio = _best(found["bits"].valid).value / bigram
-    goals.append(Goal(what, ratio, "at most", 1, ".3f", "Asked for on the books."))
-    new, old = (made[model]["churn 0.3"] for model in ("bits", "linear-patch"))
-    note = f"Entropies {new['entropy']:.2f} and {old['entropy']:.2f} nats."
-    what = f"Perplexity of generated text over linear-patch's, {name}"
-    ratio = new["perplexity by n-grams"] / old["perplexity by n-grams"]
-    return [*goals, Goal(what, ratio, "at most", 0.5, ".2f", note)]
+    old, goals = made["linear-patch"]["churn 0.3"], []
+    for model in WRITING[:2]:
+        what = "bits" if model == "bits" else f"bits in {model}"
+        for timed, words in ((model, "equal updates"), (f"{model}, {_TIME}", _TIME)):
+            ratio = _best(found.get(timed, found[model]).valid).value / masked
+            about = f"Bits per byte of {what} over masked's at {words}, {name}"
+            goals.append(Goal(about, ratio, "at most", 1, ".3f", note))
+        ratio = _best(found[model].valid).value / bigram
+        about = f"Bits per byte of {what} over those of the token bigram, {name}"
+        goals.append(Goal(about, ratio, "at most", 1, ".3f", "Asked for on the books."))
+        new = made[model]["churn 0.3"]
+        ratio = new["perplexity by n-grams"] / old["perplexity by n-grams"]
+        entropies = f"Entropies {new['entropy']:.2f} and {old['entropy']:.2f} nats."
+        about = f"Perplexity of generated text of {what} over linear-patch's, {name}"
+        goals.append(Goal(about, ratio, "at most", 0.5, ".2f", entropies))
+    return goals
 
 
 SECTIONS: dict[str, Any] = {name: partial(networks, name) for name in CORPORA}

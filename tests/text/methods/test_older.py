@@ -29,14 +29,27 @@ def test_the_defaults_of_old_runs_are_those_they_were_begun_with() -> None:
 
 def test_networks_of_tuples_saw_one_neighbour_on_each_side_before_they_had_a_reach() -> None:
     begun = {"objective": {"network": "tiny", "tuples": 8}}
-    assert as_today(begun)["objective"] == {"network": "tiny", "tuples": 8, "reach": 1}
-    assert going_on(TextOptions(), begun).objective == Objective(reach=1)
+    today = {"network": "tiny", "tuples": 8, "reach": 1, "predict": "groups"}
+    assert as_today(begun)["objective"] == today
+    assert going_on(TextOptions(), begun).objective == Objective(reach=1, predict="groups")
     # What is asked for otherwise is not hidden: another network is refused where settings are read.
     other = TextOptions(objective=Objective(reach=3))
     assert going_on(other, begun).objective.reach == 3
 
 
-@pytest.mark.parametrize("begun", [{}, {"objective": {"network": "tiny", "tuples": 8, "reach": 2}}])
+@pytest.mark.parametrize("network", ["tiny", "linear-patch"])
+def test_networks_of_tuples_predicted_groups_before_they_could_predict_tokens(network: str) -> None:
+    begun = {"objective": {"network": network, "tuples": 8, "reach": 2}}
+    predict = "groups" if network == "tiny" else None
+    assert as_today(begun)["objective"].get("predict") == predict
+    options = TextOptions(objective=Objective(network=network))
+    assert going_on(options, begun).objective.predict == predict
+
+
+TODAY = {"network": "tiny", "tuples": 8, "reach": 2, "predict": None}
+
+
+@pytest.mark.parametrize("begun", [{}, {"objective": TODAY}])
 def test_new_runs_are_left_alone(begun: dict[str, object]) -> None:
     assert as_today(begun) == begun
     assert going_on(TextOptions(), begun) == TextOptions()
@@ -66,7 +79,7 @@ def test_an_old_run_is_opened_with_its_network(
     run = of_first_release(train_as("patch", *options), tmp_path / "old")
     settings = json.loads((run / "config.json").read_text())
     objective = settings["objective"]
-    for new in ("tuples", "tuple_bits", "group_bits", "reach"):
+    for new in ("tuples", "tuple_bits", "group_bits", "reach", "predict", "block"):
         del objective[new]
     objective["network"] = "tiny"
     (run / "config.json").write_text(json.dumps(settings))

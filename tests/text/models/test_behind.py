@@ -78,6 +78,18 @@ def test_tokens_that_are_given_are_kept_and_steer_their_block() -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("block", [1, 2])
+def test_a_token_alone_in_its_block_is_not_told_what_it_believed(block: int) -> None:
+    denoiser, (clean, x, sigma) = trained(block), noisy()
+    first = denoiser(x, sigma, clean=clean)
+    second = denoiser(x, sigma, first, clean=clean)
+    assert torch.equal(first, second) == (block == 1)
+    behind = denoiser.first(3)
+    found = behind(x[:, :block], sigma, first[:, :block])
+    torch.testing.assert_close(found, second[:, :block], atol=2e-4, rtol=0)
+
+
+@torch.no_grad()
 def test_untrained_it_is_the_posterior_of_fair_bits() -> None:
     """As `BitDenoiser`'s own test says."""
     clean, x, sigma = noisy()

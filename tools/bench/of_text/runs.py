@@ -115,12 +115,13 @@ def evaluated(run: Path, mark: str, tick: Tick, *options: str) -> dict[str, Any]
     return found
 
 
-def texts(run: Path, steps: int, samples: int, quick: bool, tick: Tick) -> list[str]:
+def texts(run: Path, steps: int, samples: int, quick: bool, tick: Tick, *options: str) -> list[str]:
     """The first texts that a run writes in so many calls, as they come."""
     out = run.parent / f"{run.name}-{steps}-calls.jsonl"
     if not out.exists():
         tick(f"{run.name}: texts in {steps} calls")
         calls = "4" if quick else str(steps)
         words = ["sample", str(run), "--out", str(out), "--samples", str(samples)]
-        comparisons.call("infonoise-text", [*words, "--steps", calls, "--churn", "0.3"], tick)
+        words += ["--steps", calls, "--churn", "0.3", *options]
+        comparisons.call("infonoise-text", words, tick)
     return [str(json.loads(line)["text"]) for line in out.read_text().splitlines()]

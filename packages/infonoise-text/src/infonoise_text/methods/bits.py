@@ -1,6 +1,6 @@
 """Diffusion of the bits of tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import torch
@@ -14,6 +14,7 @@ from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import Given
+from infonoise_text.data.windows import windows_of
 from infonoise_text.evaluation.bound import LikelihoodBound, SecondPass, TextEvaluation
 from infonoise_text.evaluation.control import token_counts
 from infonoise_text.evaluation.whole import TextCost
@@ -33,10 +34,13 @@ from infonoise_text.models.behind import BlockDenoiser, make_block_denoiser
 from infonoise_text.models.denoiser import SIGMA_LAST, BitDenoiser, make_denoiser
 from infonoise_text.models.groups import group_bits
 from infonoise_text.models.sdt import make_sdt
+from infonoise_text.models.tuples import TupleTransformer
 from infonoise_text.sampling.blocks import BlockSolver, generate_blocks
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated, Own, generate_ids, own_of
 
+# Tokens of a vocabulary that are predicted one by one by default.
+_AFFORDABLE = 1 << 14
 # Passes of the network -> their name: the second one sees what the first one believed.
 PASSES = {1: "bits, one pass", 2: "bits, two passes"}
 
@@ -57,11 +61,26 @@ class Bits:
     def network(self, seed: int) -> BitDenoiser:
         if self._trunk.sdt is not None:
             return make_sdt(self.codes.bits, self._trunk, seed)
-        if self.objective.block:
-            return make_block_denoiser(self.codes.bits, self._trunk, seed, self.objective.reading)
-        return make_denoiser(self.codes.bits, self._trunk, seed, self.objective.reading)
+        make = make_block_denoiser if self.objective.block else make_denoiser
+        codes = self.codes.encode(torch.arange(self.codes.size)) if self._predicts_tokens else None
+        return make(self.codes.bits, self._trunk, seed, self.objective.reading, codes)
+
+    @property
+    def _predicts_tokens(self) -> bool:
+        """Whether tokens are predicted and not groups of bits.
+
+        By default where that is affordable and there are blocks: in whole windows, where neighbours
+        are as noisy, a prediction that begins at the frequencies does not leave them for long.
+        """
+        predict = self.objective.predict
+        if predict is None:
+            return self.objective.block > 0 and self.codes.size <= _AFFORDABLE
+        return predict == "tokens"
 
     def task(self, split: Split, network: BitDenoiser) -> TextTask:
+        if isinstance(network.network, TupleTransformer):
+            length = self.objective.length
+            network.network.expect(windows_of(split, length).counts(self.codes.size))
         return TextTask(split, self.codes, network, self.objective)
 
     def schedule_context(self, split: Split, steps: int) -> ScheduleContext:
@@ -84,7 +103,11 @@ class Bits:
     def evaluations(
         self, split: Split, windows: int, sampler: TextSampler, profiles: Profiles
     ) -> Mapping[str, Evaluation]:
-        return {name: self._evaluation(split, windows, passes) for passes, name in PASSES.items()}
+        return {name: self._evaluation(split, windows, passes) for passes, name in self._passes()}
+
+    def _passes(self) -> Iterable[tuple[int, str]]:
+        """Those that differ: a token alone in its block learns nothing from what it believed."""
+        return list(PASSES.items())[: 1 if self.objective.block == 1 else None]
 
     def _evaluation(
         self, split: Split, windows: int, passes: int, *, controlled: bool = True
@@ -107,7 +130,7 @@ class Bits:
             nats = bound.nats(SecondPass(network) if passes == 2 else network)
             return nats if len(ids) > 1 else nats.mean(0, keepdim=True)
 
-        return {name: partial(cost, passes=passes) for passes, name in PASSES.items()}
+        return {name: partial(cost, passes=passes) for passes, name in self._passes()}
 
     def check(self, sampler: TextSampler, profiles: Profiles) -> None:
         refuse_lead(sampler)

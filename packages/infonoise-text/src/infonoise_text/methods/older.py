@@ -1,27 +1,32 @@
-"""Runs of earlier releases: networks saw fewer neighbours, and the first were linear patches."""
+"""Runs of earlier releases: groups predicted, a shorter reach, and before that linear patches."""
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from infonoise_text.methods.options import Objective, TextOptions
-from infonoise_text.models.config import FORMERLY
+from infonoise_text.models.config import FORMERLY, PRESETS
 
 # Options that came with a change of the networks: settings without them are older.
-_TUPLES, _REACH = "tuples", "reach"
+_TUPLES, _REACH, _PREDICT = "tuples", "reach", "predict"
 # What every network that took up neighbours saw of them.
 _FORMER_REACH = 1
+# What every network of tuples predicted.
+_FORMER_PREDICT: Literal["groups"] = "groups"
 
 
 def as_today(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A run's config.json with the name and the reach that its network has today."""
+    """A run's config.json with the name, the reach and the answer that its network has today."""
     objective = settings.get("objective")
-    if not isinstance(objective, Mapping) or _REACH in objective:
+    if not isinstance(objective, Mapping):
         return settings
-    today = {**objective, _REACH: _FORMER_REACH}
+    today = dict(objective)
     if _TUPLES not in objective:
         today["network"] = _named(objective.get("network"))
-    return {**settings, "objective": today}
+    today.setdefault(_REACH, _FORMER_REACH)
+    if _PREDICT not in objective and _has_tuples(today.get("network")):
+        today[_PREDICT] = _FORMER_PREDICT
+    return settings if today == objective else {**settings, "objective": today}
 
 
 def going_on(options: TextOptions, begun: Mapping[str, Any]) -> TextOptions:
@@ -39,7 +44,13 @@ def going_on(options: TextOptions, begun: Mapping[str, Any]) -> TextOptions:
             codes=objective.codes or "binary",
             loss=objective.loss or "edm",
         )
+    elif _PREDICT not in found and _has_tuples(objective.network):
+        objective = replace(objective, predict=objective.predict or _FORMER_PREDICT)
     return replace(options, objective=objective)
+
+
+def _has_tuples(network: Any) -> bool:
+    return isinstance(network, str) and network in PRESETS and PRESETS[network].tuples
 
 
 def _named(network: Any) -> Any:

@@ -30,6 +30,10 @@ class Objective:
     network: str = "tiny"
     """size of the transformer: tiny or small; cobit-s and cobit-m, CoBit's sizes, or sdt, its
     network as released; for comparison linear-patch and linear-patch-small"""
+    predict: Literal["tokens", "groups"] | None = None
+    """of tiny and small: a distribution over all tokens, or one over each group of bits, whose cost
+    hardly grows with the vocabulary; by default tokens in blocks and of up to 16,384, else groups
+    """
     tuples: int = 8
     """of tiny and small: overlapping tuples of bits that a token is read by"""
     tuple_bits: int = 5
@@ -48,8 +52,8 @@ class Objective:
     sigma_max: float = 80.0
     """highest noise level"""
     loss: Literal["groups", "edm", "bce"] | None = None
-    """cross entropy of groups of bits, squared error with EDM's weight, or cross entropy of bits;
-    by default groups, for linear patches and cobit edm"""
+    """cross entropy of what is answered together, squared error with EDM's weight, or cross entropy
+    of bits; by default groups, for linear patches and cobit edm"""
     self_cond: Annotated[float, formerly("self_conditioning")] = 0.5
     """share of examples that see what a first pass believed"""
     infill: float = 0.2
@@ -73,22 +77,30 @@ class Objective:
         for option, share in (("self-cond", self.self_cond), ("infill", self.infill)):
             if not 0 <= share <= 1:
                 raise InputError(f"--{option} {share:g}: give a share between 0 and 1")
-        has_groups = self.sizes.tuples
-        if self.loss == "groups" and not has_groups:
-            raise InputError(
-                f"--loss groups with --network {self.network}: it answers each bit alone; give bce"
-                " or edm, or another network"
-            )
         TupleConfig(self.tuples, self.tuple_bits, self.group_bits)
         if not 0 <= self.block <= self.length:
             raise InputError(
                 f"--block {self.block}: give 1 to {self.length}, the tokens of a window, or 0 for"
                 " whole windows"
             )
-        if self.block and not has_groups:
+        if not self.sizes.tuples:
+            self._refuse_with_single_bits()
+
+    def _refuse_with_single_bits(self) -> None:
+        """InputError for what only networks of tuples have."""
+        network = f"with --network {self.network}"
+        if self.loss == "groups":
             raise InputError(
-                f"--block {self.block} with --network {self.network}: it has no blocks; give tiny"
-                " or small"
+                f"--loss groups {network}: it answers each bit alone; give bce or edm, or another"
+                " network"
+            )
+        if self.predict is not None:
+            raise InputError(
+                f"--predict {self.predict} {network}: it answers each bit alone; give tiny or small"
+            )
+        if self.block:
+            raise InputError(
+                f"--block {self.block} {network}: it has no blocks; give tiny or small"
             )
 
     @property
@@ -135,6 +147,10 @@ class TextOptions:
             raise InputError(
                 f"--block {self.objective.block}: only bits are learned in blocks; leave --clusters"
                 " and other methods out"
+            )
+        if self.objective.predict == "tokens" and not plain:
+            raise InputError(
+                "--predict tokens: is of bits alone; leave --clusters and other methods out"
             )
         if preset(self.objective.network).sdt is not None and not plain:
             raise InputError(

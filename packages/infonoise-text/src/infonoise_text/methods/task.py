@@ -68,6 +68,7 @@ class TextTask:
         self.free = self.windows.free * book.bits
         self._weight = weighting(objective)
         self._groups: Groups | None = getattr(denoiser, "groups", None)
+        self._alone: bool = getattr(denoiser, "alone", False)
         self._no_belief: float = getattr(denoiser, "no_belief", CENTRE)
 
     def __len__(self) -> int:
@@ -129,7 +130,7 @@ class TextTask:
         self, denoiser: Denoiser, x: Tensor, sigma: Tensor, condition: dict[str, Tensor]
     ) -> Tensor:
         """(n, L, m) beliefs: of a first pass for a share of the examples, none for the others."""
-        n, share = len(x), self.objective.self_cond
+        n, share = len(x), 0.0 if self._alone else self.objective.self_cond
         previous = torch.full_like(x, self._no_belief)
         if share == 0:
             return previous

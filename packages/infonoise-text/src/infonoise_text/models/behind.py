@@ -23,6 +23,10 @@ class BlockDenoiser(BitDenoiser):
 
     network: TupleTransformer
 
+    def __init__(self, network: TupleTransformer) -> None:
+        super().__init__(network)
+        self.alone = network.trunk.block == 1
+
     @property
     def block(self) -> int:
         """Tokens of a block."""
@@ -55,6 +59,7 @@ class Behind(BitDenoiser):
 
     def __init__(self, network: TupleTransformer, context: Context, start: int) -> None:
         super().__init__(network)
+        self.alone = network.trunk.block == 1
         self._context, self._start = context, start
 
     def then(self, clean: Tensor) -> "Behind":
@@ -79,9 +84,17 @@ def _read(
 
 
 def make_block_denoiser(
-    bits: int, trunk: TrunkConfig, seed: int, tuples: TupleConfig | None = None
+    bits: int,
+    trunk: TrunkConfig,
+    seed: int,
+    tuples: TupleConfig | None = None,
+    codes: Tensor | None = None,
 ) -> BlockDenoiser:
-    """A freshly initialised denoiser of tokens of `bits` bits, the same for the same seed."""
+    """A freshly initialised denoiser of tokens of `bits` bits, the same for the same seed.
+
+    Args:
+        codes: (V, m) of the tokens, if these are answered and not groups of bits.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return BlockDenoiser(TupleTransformer(bits, trunk, tuples))
+        return BlockDenoiser(TupleTransformer(bits, trunk, tuples, codes=codes))

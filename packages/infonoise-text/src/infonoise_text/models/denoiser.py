@@ -8,6 +8,7 @@ from infonoise_text.models.config import TrunkConfig, TupleConfig
 from infonoise_text.models.groups import Groups
 from infonoise_text.models.transformer import BitTransformer
 from infonoise_text.models.tuples import TupleTransformer
+from infonoise_text.models.vocabulary import Vocabulary
 
 # x0 is 0 or 1; the network and the prior noise see it around this value.
 CENTRE = 0.5
@@ -54,14 +55,17 @@ class BitDenoiser(nn.Module):
     # What stands for no belief where some of a batch have one.
     no_belief = CENTRE
 
+    # Whether each token is denoised for itself: then x tells all that an earlier pass believed.
+    alone = False
+
     def __init__(self, network: BitTransformer | TupleTransformer) -> None:
         super().__init__()
         self.network = network
         self.bits = network.bits
 
     @property
-    def groups(self) -> Groups | None:
-        """The groups of bits of which `joint` tells, of a network that has some."""
+    def groups(self) -> Groups | Vocabulary | None:
+        """The groups of bits, or the tokens, of which `joint` tells, of a network that has some."""
         return self.network.groups
 
     def forward(
@@ -78,15 +82,18 @@ class BitDenoiser(nn.Module):
 
         Args:
             logits: Log-odds (n, L, m) in its place.
-            joint: Log-probabilities (n, L, groups, 2^k) of the codes of `groups` in its place;
-                those of given tokens mean nothing.
+            joint: Log-probabilities (n, L, groups, 2^k) of the codes of `groups`, or (n, L, V) of
+                tokens, in its place; those of given tokens mean nothing.
         """
         self._check(x, sigma)
         given, sign = _given(x, known, clean)
         level = self._per_bit(sigma.to(torch.float32))
         spread = (level.square() + SIGMA_DATA**2).sqrt()
         signal = (x.to(torch.float32) - CENTRE) / spread
-        belief = torch.zeros_like(signal) if previous is None else 2 * previous.float() - 1
+        if previous is None or self.alone:
+            belief = torch.zeros_like(signal)
+        else:
+            belief = 2 * previous.float() - 1
         # A given bit looks like one without noise, which all channels show.
         signal, belief = torch.where(given, sign, signal), torch.where(given, sign, belief)
         own, log_sigma = evidence(x, level), sigma.to(torch.float32).log()
@@ -152,18 +159,34 @@ def _given(x: Tensor, known: Tensor | None, clean: Tensor | None) -> tuple[Tenso
 
 
 def make_network(
-    bits: int, trunk: TrunkConfig, tuples: TupleConfig | None = None, levels: int = 1
+    bits: int,
+    trunk: TrunkConfig,
+    tuples: TupleConfig | None = None,
+    levels: int = 1,
+    codes: Tensor | None = None,
 ) -> BitTransformer | TupleTransformer:
-    """The network of that form, from torch's global generator."""
+    """The network of that form, from torch's global generator.
+
+    Args:
+        codes: (V, m) of the tokens, for one of tuples that answers these and not groups of bits.
+    """
     if trunk.tuples:
-        return TupleTransformer(bits, trunk, tuples, levels)
+        return TupleTransformer(bits, trunk, tuples, levels, codes)
     return BitTransformer(bits, trunk, levels)
 
 
 def make_denoiser(
-    bits: int, trunk: TrunkConfig, seed: int, tuples: TupleConfig | None = None
+    bits: int,
+    trunk: TrunkConfig,
+    seed: int,
+    tuples: TupleConfig | None = None,
+    codes: Tensor | None = None,
 ) -> BitDenoiser:
-    """A freshly initialised denoiser of tokens of `bits` bits, the same for the same seed."""
+    """A freshly initialised denoiser of tokens of `bits` bits, the same for the same seed.
+
+    Args:
+        codes: As of `make_network`, (V, m).
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return BitDenoiser(make_network(bits, trunk, tuples))
+        return BitDenoiser(make_network(bits, trunk, tuples, codes=codes))

@@ -15,21 +15,24 @@ from infonoise_text.models.blocks import Context
 from infonoise_text.models.config import TrunkConfig, TupleConfig
 from infonoise_text.models.groups import Groups, group_bits
 from infonoise_text.models.transformer import NoiseEmbedding, Trunk
+from infonoise_text.models.vocabulary import Vocabulary
 
-# Standard deviation of the vectors of codes.
-_SPREAD = 0.25
+# Standard deviation of the vectors of codes, and of those that tokens are answered by.
+_SPREAD, _SMALL = 0.25, 0.02
 
 
 class TupleTransformer(nn.Module):
-    """What the evidence of single bits lacks: logits for the codes of each group of bits.
+    """What the evidence of single bits lacks: logits for groups of bits, or for all tokens.
 
     Reads, for each bit, the scaled noisy value, the belief of an earlier pass and the evidence; for
     each tuple of bits, how likely its codes are by the evidence and by the belief; and for each
-    token whether it is known. Before training the answer (n, L, groups * 2^k) is exactly zero.
+    token whether it is known. Before training the answer, (n, L, groups * 2^k) or (n, L, V), is
+    exactly zero, or the log-frequencies that `expect` was given.
 
     Args:
         bits: m, of one token.
         levels: How many noise levels an example has.
+        codes: (V, m) of all tokens, where these are what is answered.
 
     Attributes:
         tuples: (M, k) which bits each tuple has; it is saved with the weights.
@@ -39,7 +42,12 @@ class TupleTransformer(nn.Module):
     tuples: Tensor
 
     def __init__(
-        self, bits: int, trunk: TrunkConfig, config: TupleConfig | None = None, levels: int = 1
+        self,
+        bits: int,
+        trunk: TrunkConfig,
+        config: TupleConfig | None = None,
+        levels: int = 1,
+        codes: Tensor | None = None,
     ) -> None:
         super().__init__()
         if bits < 1:
@@ -48,7 +56,6 @@ class TupleTransformer(nn.Module):
         width, size = trunk.width, 1 << min(config.tuple_bits, bits)
         self.bits = bits
         self.register_buffer("tuples", _tuples(bits, config.tuples, min(config.tuple_bits, bits)))
-        self.groups = Groups(bits, group_bits(bits, config.group_bits))
         self.patch = nn.Linear(3 * bits, width)
         self.seen = nn.Parameter(_SPREAD * torch.randn(config.tuples * size, width))
         self.believed = nn.Parameter(_SPREAD * torch.randn(config.tuples * size, width))
@@ -57,7 +64,17 @@ class TupleTransformer(nn.Module):
         self.trunk = Trunk(trunk)
         # Reads the token beside the trunk, because the trunk's norm forgets its size.
         self.head = nn.Linear(2 * width, 2 * width)
-        self.out = nn.Linear(2 * width, self.groups.count * self.groups.size)
+        self.groups: Groups | Vocabulary
+        self.words: nn.Linear | None = None
+        if codes is None:
+            self.groups = Groups(bits, group_bits(bits, config.group_bits))
+            self.out = nn.Linear(2 * width, self.groups.count * self.groups.size)
+        else:
+            self.groups = Vocabulary(codes)
+            self.out = nn.Linear(2 * width, width)
+            self.words = nn.Linear(width, len(codes))
+            nn.init.normal_(self.words.weight, std=_SMALL)
+            nn.init.zeros_(self.words.bias)
         for parameter in self.out.parameters():
             nn.init.zeros_(parameter)
 
@@ -71,7 +88,7 @@ class TupleTransformer(nn.Module):
         context: Context | None = None,
         start: int = 0,
     ) -> Tensor:
-        """What is to be added to the evidence, (n, L, groups * 2^k).
+        """What is to be added to the evidence, (n, L, groups * 2^k) or (n, L, V).
 
         Args:
             signal, belief: (n, L, m), from -1 to 1 for what is certain.
@@ -84,7 +101,14 @@ class TupleTransformer(nn.Module):
         token = self._token(signal, belief, evidence, known)
         mixed = self.trunk(token, self.noise(log_sigma), context, start)
         out: Tensor = self.out(functional.silu(self.head(torch.cat([mixed, token], dim=-1))))
-        return out
+        return out if self.words is None else self.words(out)
+
+    @torch.no_grad()
+    def expect(self, counts: Tensor) -> None:
+        """Begin with the frequencies of tokens (V,), where tokens are answered."""
+        if self.words is not None:
+            share = (counts + 0.5) / (counts + 0.5).sum()
+            self.words.bias.copy_(share.log())
 
     def read(
         self,
