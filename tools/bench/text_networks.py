@@ -145,10 +145,10 @@ def _cost_table(found: Mapping[str, Model], references: Mapping[str, tuple[Cost,
         "Cost",
         "Bits per byte of up to 256 windows of 64 tokens of 4,096 after equal updates of 32,"
         " or after as many as take masked's time on one core, if that is less. Bits, masked and"
-        " embedding are upper"
-        " bounds; the autoregressive model is exact. All are"
-        " taken where their validation was best, blocks each behind the clean text before it. Token n-grams are exact on the same windows, byte n-grams see all"
-        " that stands before. ± is the standard error over windows.",
+        " embedding are upper bounds; the autoregressive model is exact. All are taken where their"
+        " validation was best; blocks stand behind the clean text before them. Token n-grams are"
+        " exact on the same windows, byte n-grams see all that stands before. ± is the standard"
+        " error over windows.",
         ["model", "updates", "seconds of an update", "valid", errors[0], "test", errors[1],
          "best validated at"],
         rows,
