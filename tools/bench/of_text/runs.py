@@ -72,23 +72,34 @@ def trained(
 
 
 def processor_seconds(
-    name: str, data: Path, options: Sequence[str], quick: bool, tick: Tick
+    name: str,
+    data: Path,
+    options: Sequence[str],
+    quick: bool,
+    tick: Tick,
+    settings: Sequence[str] | None = None,
 ) -> float:
-    """Of one update on one core: the difference of a short and a longer run."""
+    """Of one update on one core: the difference of a short and a longer run.
+
+    Args:
+        settings: In place of those that all models have here, the last naming a number of updates.
+    """
+    few_words = settings or (SETTINGS_QUICK if quick else SETTINGS)
     kept = WORK / f"text-{name}-seconds{'-quick' if quick else ''}.json"
     if not kept.exists():
         tick(f"{name}, time of an update")
         few, more = _TIMED_QUICK if quick else _TIMED
-        spent = [_spent(data, options, steps, quick, tick) for steps in (few, more)]
+        spent = [_spent(data, options, steps, few_words, tick) for steps in (few, more)]
         write_json(kept, (spent[1] - spent[0]) / (more - few))
     return float(json.loads(kept.read_text()))
 
 
-def _spent(data: Path, options: Sequence[str], steps: int, quick: bool, tick: Tick) -> float:
+def _spent(
+    data: Path, options: Sequence[str], steps: int, settings: Sequence[str], tick: Tick
+) -> float:
     """Processor seconds of a whole run that is validated once, at its end."""
-    few = SETTINGS_QUICK if quick else SETTINGS
     with tempfile.TemporaryDirectory() as folder:
-        words = ["train", str(data), "--out", f"{folder}/run", "--steps", str(steps), *few]
+        words = ["train", str(data), "--out", f"{folder}/run", "--steps", str(steps), *settings]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         comparisons.call(
             "infonoise-text", [*words, str(steps), "--eval-every", "0", *options], tick
