@@ -130,7 +130,7 @@ def test_evaluate_stands_beside_ngrams_and_other_runs(
     bits, generated = results["tables"]
     names = [row["name"] for row in bits["rows"]]
     assert names == [
-        "trained (bits, one pass)", "trained (bits, two passes)",
+        "trained (bits, one pass)", "trained (bits, two passes)", "trained (bits, blocks of 1)",
         f"{baseline.name} ({baseline.name})", "token unigram", "token bigram",
         *(f"byte {k}-gram" for k in range(1, 7)),
     ]  # fmt: skip

@@ -29,9 +29,9 @@ def test_the_defaults_of_old_runs_are_those_they_were_begun_with() -> None:
 
 def test_networks_of_tuples_saw_one_neighbour_on_each_side_before_they_had_a_reach() -> None:
     begun = {"objective": {"network": "tiny", "tuples": 8}}
-    today = {"network": "tiny", "tuples": 8, "reach": 1, "predict": "groups"}
+    today = {"network": "tiny", "tuples": 8, "reach": 1, "predict": "groups", "block": 0}
     assert as_today(begun)["objective"] == today
-    assert going_on(TextOptions(), begun).objective == Objective(reach=1, predict="groups")
+    assert going_on(TextOptions(), begun).objective == Objective(reach=1, predict="groups", block=0)
     # What is asked for otherwise is not hidden: another network is refused where settings are read.
     other = TextOptions(objective=Objective(reach=3))
     assert going_on(other, begun).objective.reach == 3
@@ -46,7 +46,7 @@ def test_networks_of_tuples_predicted_groups_before_they_could_predict_tokens(ne
     assert going_on(options, begun).objective.predict == predict
 
 
-TODAY = {"network": "tiny", "tuples": 8, "reach": 2, "predict": None}
+TODAY = {"network": "tiny", "tuples": 8, "reach": 2, "predict": None, "block": None}
 
 
 @pytest.mark.parametrize("begun", [{}, {"objective": TODAY}])

@@ -1,6 +1,7 @@
 """Text block by block: the right law behind what stands before, and a sample for each generator."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,9 +14,9 @@ from infonoise_core.sampling.grids import log_uniform_grid
 from infonoise_text.codes.book import binary_codes
 from infonoise_text.data.spans import Given
 from infonoise_text.evaluation.bound import LikelihoodBound
-from infonoise_text.models.behind import make_block_denoiser
+from infonoise_text.models.behind import Behind
 from infonoise_text.models.config import TrunkConfig
-from infonoise_text.models.denoiser import SIGMA_LAST
+from infonoise_text.models.denoiser import SIGMA_LAST, make_denoiser
 from infonoise_text.sampling.blocks import BlockSolver, generate_blocks
 from infonoise_text.sampling.text import Generated, own_of
 
@@ -36,26 +37,27 @@ class MarkovBlock(MarkovDenoiser):
         super().__init__(CHAIN, BOOK)
         self.block, self._before = block, before
 
-    def first(self, n: int) -> "MarkovBlock":
-        return MarkovBlock(self.block)
+    @classmethod
+    def first(cls, block: int, n: int) -> "MarkovBlock":
+        return cls(block)
 
     def then(self, clean: Tensor) -> "MarkovBlock":
         return MarkovBlock(self.block, clean[:, -1:])
 
     def forward(  # type: ignore[override]
         self, x: Tensor, sigma: Tensor, known: Tensor | None = None, clean: Tensor | None = None,
-        previous: Tensor | None = None, logits: bool = False,
+        previous: Tensor | None = None, logits: bool = False, before: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
-        """Of x's shape; a row that is longer than a block has its blocks behind `clean`."""
+        """Of x's shape; a row that is longer than a block has its blocks behind clean ones."""
         parts = []
         for start in range(0, x.shape[1], self.block):
             there = slice(start, start + self.block)
-            before = self._before
-            if start and clean is not None:
-                before = clean[:, start - 1 : start]
+            last = self._before
+            if start and before is not None:
+                last = before[:, start - 1 : start]
             given = known is not None and clean is not None
             own = (known[:, there], clean[:, there]) if given else (None, None)  # type: ignore[index]
-            parts.append(self._block(x[:, there], sigma, before, *own, logits))
+            parts.append(self._block(x[:, there], sigma, last, *own, logits))
         return torch.cat(parts, 1)
 
     def _block(
@@ -75,8 +77,8 @@ class MarkovBlock(MarkovDenoiser):
 def written(block: int, n: int, length: int, **change: Any) -> Generated:
     solver = BlockSolver(LEVELS, change.pop("name", "euler"), change.pop("churn", None), 1.0)
     options = {"chunk": n, **change}
-    denoiser: Any = MarkovBlock(block)
-    return generate_blocks(denoiser, BOOK, n, length, solver, own_of(0), **options)
+    first: Any = partial(MarkovBlock.first, block)
+    return generate_blocks(first, BOOK, n, length, solver, own_of(0), **options)
 
 
 @pytest.mark.parametrize("block", [1, 2, 3])
@@ -116,6 +118,19 @@ def test_a_window_is_its_own_generators_whatever_stands_beside_it() -> None:
     assert torch.equal(fewer.ids, one.ids[:2])
 
 
+def test_what_is_given_of_one_window_changes_no_other() -> None:
+    """Also not by what it draws: where a window is given, its generator rests."""
+    ids = torch.tensor([[3, 1, 2, 0, 1, 1], [0, 1, 0, 0, 0, 0]])
+    known = torch.arange(6) < torch.tensor([[4], [1]])
+    both = written(2, 2, 6, given=Given(ids, known), churn=constant_churn(0.3))
+    for row in (0, 1):
+        given = Given(ids[row : row + 1], known[row : row + 1])
+        solver = BlockSolver(LEVELS, "euler", constant_churn(0.3), 1.0)
+        first: Any = partial(MarkovBlock.first, 2)
+        alone = generate_blocks(first, BOOK, 1, 6, solver, own_of(0, rows=[row]), given=given)
+        assert torch.equal(alone.ids[0], both.ids[row])
+
+
 def test_windows_that_are_given_whole_cost_no_call() -> None:
     ids = torch.tensor([[3, 1, 2, 0], [0, 1, 1, 2]])
     found = written(2, 2, 4, given=Given(ids, torch.ones(2, 4).bool()))
@@ -139,8 +154,7 @@ def test_progress_and_mistakes() -> None:
 def test_the_bound_of_exact_blocks_is_the_entropy(block: int) -> None:
     """Whatever the blocks, what stands before and what is noisy in one add up to all of it."""
     ids = CHAIN.sample(400, 12, torch.Generator().manual_seed(0))
-    nothing = torch.zeros(12, dtype=torch.bool)
-    found = LikelihoodBound(ids, BOOK, 80.0, known=nothing)(MarkovBlock(block))
+    found = LikelihoodBound(ids, BOOK, 80.0, ordered=True)(MarkovBlock(block))
     assert abs(found.nats - CHAIN.entropy(12) / 12) < 4 * found.stderr
     assert found.stderr < 0.04
 
@@ -149,13 +163,14 @@ def test_the_bound_of_exact_blocks_is_the_entropy(block: int) -> None:
 def test_a_network_writes_windows_of_any_length(make: Callable[[Tensor], Any]) -> None:
     """Also those that end within a block."""
     trunk = TrunkConfig(width=16, blocks=1, heads=2, reach=1, block=4, tuples=True)
-    denoiser = make_block_denoiser(2, trunk, 0)
+    denoiser = make_denoiser(2, trunk, 0).eval()
+    first = partial(Behind.first, denoiser)
     for parameter in denoiser.parameters():
         make(parameter)
     solver = BlockSolver(LEVELS[::8])
-    found = generate_blocks(denoiser, BOOK, 3, 10, solver, own_of(1))
+    found = generate_blocks(first, BOOK, 3, 10, solver, own_of(1))
     assert found.ids.shape == (3, 10)
     assert int(found.ids.max()) < 4
     # What stands before does not depend on what is still to come.
-    fewer = generate_blocks(denoiser, BOOK, 3, 8, solver, own_of(1))
+    fewer = generate_blocks(first, BOOK, 3, 8, solver, own_of(1))
     assert torch.equal(fewer.ids, found.ids[:, :8])

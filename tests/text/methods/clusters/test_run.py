@@ -92,7 +92,7 @@ def test_evaluate_adds_the_bound_along_other_paths(
         "clustered (bits, one pass)", "clustered (bits, two passes)",
         "clustered (bits, two passes, as sampled)",
         "clustered (bits, two passes, clusters not given)",
-        "plain (bits, one pass)", "plain (bits, two passes)",
+        "plain (bits, one pass)", "plain (bits, two passes)", "plain (bits, blocks of 1)",
     ]  # fmt: skip
     assert generated["rows"][1]["name"] == "churn 0.1"
     assert generated["rows"][1]["values"]["calls"] == 5

@@ -21,7 +21,7 @@ def run_infill(config: Infill) -> None:
     run = _opened(config)
     run.refuse_pairs("infill", "ask for an answer with complete")
     run.codes_for("infill")
-    run.refuse_blocks("infill")
+    run.refuse_ordered("infill")
     length = run.length(config.output.length)
     if not config.mark or config.mark not in config.text:
         raise InputError(

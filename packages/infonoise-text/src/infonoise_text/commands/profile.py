@@ -30,7 +30,7 @@ def run_profile(
     found = held_out(split, objective.length, extras.windows).examples
     profile = measured_profile(
         run.denoiser, found.ids, codes, objective.sigma_min, objective.sigma_max, extras.by,
-        known=found.given if objective.block else found.known,
+        known=found.known, ordered=TextRun.of(run).method.only_ordered,
     )  # fmt: skip
     if command.out is not None:
         _draw(profile, command.out, command.overwrite)

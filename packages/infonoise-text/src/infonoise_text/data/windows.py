@@ -51,11 +51,6 @@ class Examples(NamedTuple):
         masks = {"known": self.known, "padding": self.padding}
         return {name: mask for name, mask in masks.items() if mask is not None}
 
-    @property
-    def given(self) -> Tensor:
-        """(n, L) bool, `known`, or where nothing is given a mask that says so."""
-        return torch.zeros_like(self.ids, dtype=torch.bool) if self.known is None else self.known
-
     def take(self, rows: slice, device: torch.device | None = None) -> "Examples":
         """Some of them, on a device."""
         masks = {name: mask[rows].to(device) for name, mask in self.conditions.items()}

@@ -71,6 +71,7 @@ class LikelihoodBound(likelihood.LikelihoodBound):
         ids: (n, L).
         known: (L,) or (n, L) bool, tokens that are given and cost nothing.
         units: (n,) tokens that costs are counted per; by default those that are not given.
+        ordered: Whether the denoiser's blocks stand behind the clean tokens before them.
         counts: (size,) of tokens, by any text: they change the noise of the bound and not what it
             bounds. Without, as in the first releases, levels are even in log sigma, noises are
             independent, and the reference are fair bits.
@@ -88,6 +89,7 @@ class LikelihoodBound(likelihood.LikelihoodBound):
         seed: int = 0,
         counts: Tensor | None = None,
         units: Tensor | None = None,
+        ordered: bool = False,
     ) -> None:
         if not 0 < sigma_0 < sigma_max:
             raise InputError(
@@ -101,6 +103,8 @@ class LikelihoodBound(likelihood.LikelihoodBound):
             known = known.expand(ids.shape)
             unknown = (~known).sum(1)
             self._condition = {"known": known, "clean": x0}
+        if ordered:
+            self._condition["before"] = x0
         if int(unknown.min()) < 1:
             raise InputError("every token is given, so there is nothing to bound: leave some out")
         self._sigma_0 = sigma_0
@@ -163,6 +167,7 @@ class _FairBits(nn.Module):
         sigma: Tensor,
         known: Tensor | None = None,
         clean: Tensor | None = None,
+        before: Tensor | None = None,
     ) -> Tensor:
         """Of x's shape."""
         denoised = evidence(x, sigma).sigmoid()
@@ -192,7 +197,7 @@ class TextEvaluation:
         make_bound: Of windows, in place of `LikelihoodBound`.
         controlled: Whether the noise of the bound is taken out by the frequencies of the split's
             tokens.
-        behind: Whether the denoiser sees clean tokens before its own, also where none is given.
+        ordered: As of `LikelihoodBound`.
     """
 
     def __init__(
@@ -207,7 +212,7 @@ class TextEvaluation:
         seed: int = 0,
         make_bound: MakeBound | None = None,
         controlled: bool = True,
-        behind: bool = False,
+        ordered: bool = False,
     ) -> None:
         if passes not in (1, 2):
             raise InputError(f"--passes {passes}: give 1 or 2")
@@ -217,8 +222,8 @@ class TextEvaluation:
         if make_bound is None:
             counts = _counts(split, found, book.size) if controlled else None
             self._bound: BoundOf = LikelihoodBound(
-                found.ids, book, sigma_max, known=found.given if behind else found.known,
-                units=found.units, seed=seed, counts=counts,
+                found.ids, book, sigma_max, known=found.known, units=found.units, seed=seed,
+                counts=counts, ordered=ordered,
             )  # fmt: skip
         else:
             self._bound = make_bound(found)

@@ -72,8 +72,9 @@ class CodeLaw(nn.Module):
         sigma: Tensor,
         known: Tensor | None = None,
         clean: Tensor | None = None,
+        before: Tensor | None = None,
     ) -> Tensor:
-        """x (n, L, m), sigma (n,) -> (n, L, m)."""
+        """x (n, L, m), sigma (n,) -> (n, L, m); `before` tells nothing of independent tokens."""
         rows = max(1, _AT_ONCE // (x.shape[1] * self.log_prior.numel()))
         said = self.log_prior.flatten()
         own = evidence(x, sigma)

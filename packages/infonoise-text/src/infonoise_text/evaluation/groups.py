@@ -31,6 +31,7 @@ def measured_profile(
     by: By,
     *,
     known: Tensor | None = None,
+    ordered: bool = False,
     bins: int = 48,
     seed: int = 0,
 ) -> EntropyRateProfile:
@@ -44,16 +45,20 @@ def measured_profile(
 
     Args:
         known: (n, L) bool, tokens that are given.
+        ordered: Whether the denoiser's blocks stand behind the clean tokens before them.
     """
     if len(ids) < 2:
         raise InputError("fewer than 2 held-out windows: an error bar needs two")
     denoiser.eval()
     x0 = book.encode(ids).to(torch.float32)
+    condition = {} if known is None else {"known": known, "clean": x0}
+    if ordered:
+        condition["before"] = x0
     return measure_profile(
         denoiser, x0, VarianceExploding(sigma_min, sigma_max), bins, draws=len(ids),
         generator=partial(generator, seed, Stream.EVALUATE), chunk=_CHUNK,
         device=next(denoiser.parameters()).device,
-        condition={} if known is None else {"known": known, "clean": x0},
+        condition=condition,
         groups=_groups(by, ids.shape[1], book.bit_names),
     )  # fmt: skip
 

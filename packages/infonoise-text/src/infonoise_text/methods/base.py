@@ -59,6 +59,10 @@ class Method(Protocol):
         """Whether `text_costs` take given tokens."""
 
     @property
+    def only_ordered(self) -> bool:
+        """Whether windows were learned in blocks from left to right, and never as a whole."""
+
+    @property
     def profile_files(self) -> tuple[str, ...]:
         """Names of the profiles in a run's folder, that of the tokens last."""
 
@@ -120,15 +124,6 @@ def refuse_lead(sampler: TextSampler) -> None:
     if sampler.lead:
         raise InputError(
             f"--lead {sampler.lead:g}: the run was trained without --clusters; leave it out"
-        )
-
-
-def refuse_guidance(sampler: TextSampler, block: int) -> None:
-    """InputError for guidance in blocks: the network has never been without what stands before."""
-    if sampler.guidance != 1:
-        raise InputError(
-            f"--guidance {sampler.guidance:g}: the run writes in blocks of {block} tokens, which"
-            " always see what stands before them; leave it out"
         )
 
 

@@ -1,11 +1,13 @@
 """Diffusion of the bits of tokens."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.processes.channel import VarianceExploding
@@ -24,13 +26,12 @@ from infonoise_text.methods.base import (
     Progress,
     Schedules,
     from_context,
-    refuse_guidance,
     refuse_lead,
 )
 from infonoise_text.methods.options import Objective
 from infonoise_text.methods.prior import bit_profile, group_profile
 from infonoise_text.methods.task import TextTask, weighting
-from infonoise_text.models.behind import BlockDenoiser, make_block_denoiser
+from infonoise_text.models.behind import Behind
 from infonoise_text.models.denoiser import SIGMA_LAST, BitDenoiser, make_denoiser
 from infonoise_text.models.groups import group_bits
 from infonoise_text.models.sdt import make_sdt
@@ -45,6 +46,13 @@ _AFFORDABLE = 1 << 14
 PASSES = {1: "bits, one pass", 2: "bits, two passes"}
 
 
+class Way(NamedTuple):
+    """How a run is measured: in so many passes, of whole windows or of blocks behind clean text."""
+
+    passes: int
+    ordered: bool
+
+
 class Bits:
     """See `Method`."""
 
@@ -56,25 +64,28 @@ class Bits:
     def __init__(self, objective: Objective, assets: Assets) -> None:
         self.objective, self.assets = objective, assets
         self.codes: Codes = assets.book
-        self._trunk = objective.sizes
+        self._trunk = objective.in_blocks
+
+    @property
+    def only_ordered(self) -> bool:
+        return self._trunk.block > 0 and not self._trunk.whole
 
     def network(self, seed: int) -> BitDenoiser:
         if self._trunk.sdt is not None:
             return make_sdt(self.codes.bits, self._trunk, seed)
-        make = make_block_denoiser if self.objective.block else make_denoiser
         codes = self.codes.encode(torch.arange(self.codes.size)) if self._predicts_tokens else None
-        return make(self.codes.bits, self._trunk, seed, self.objective.reading, codes)
+        return make_denoiser(self.codes.bits, self._trunk, seed, self.objective.reading, codes)
 
     @property
     def _predicts_tokens(self) -> bool:
         """Whether tokens are predicted and not groups of bits.
 
-        By default where that is affordable and there are blocks: in whole windows, where neighbours
-        are as noisy, a prediction that begins at the frequencies does not leave them for long.
+        By default where that is affordable and there are blocks: of whole windows alone, where
+        neighbours are as noisy, one that begins at the frequencies does not leave them for long.
         """
         predict = self.objective.predict
         if predict is None:
-            return self.objective.block > 0 and self.codes.size <= _AFFORDABLE
+            return self._trunk.block > 0 and self.codes.size <= _AFFORDABLE
         return predict == "tokens"
 
     def task(self, split: Split, network: BitDenoiser) -> TextTask:
@@ -98,39 +109,45 @@ class Bits:
 
     def evaluation(self, split: Split, windows: int = 64) -> TextEvaluation:
         # Runs of the first releases, all of linear patches, go on measuring as they began.
-        return self._evaluation(split, windows, 1, controlled=self._trunk.tuples)
+        way = Way(1, ordered=self._trunk.block > 0)
+        return self._evaluation(split, windows, way, controlled=self._trunk.tuples)
 
     def evaluations(
         self, split: Split, windows: int, sampler: TextSampler, profiles: Profiles
     ) -> Mapping[str, Evaluation]:
-        return {name: self._evaluation(split, windows, passes) for passes, name in self._passes()}
+        return {name: self._evaluation(split, windows, way) for name, way in self._ways().items()}
 
-    def _passes(self) -> Iterable[tuple[int, str]]:
-        """Those that differ: a token alone in its block learns nothing from what it believed."""
-        return list(PASSES.items())[: 1 if self.objective.block == 1 else None]
+    def _ways(self) -> dict[str, Way]:
+        """By name, those that were learned and that differ."""
+        block = self._trunk.block
+        found = {} if self.only_ordered else {n: Way(p, ordered=False) for p, n in PASSES.items()}
+        if block:
+            found[f"bits, blocks of {block}"] = Way(1, ordered=True)
+        if block > 1:  # a token alone in its block learns nothing from what it believed
+            found[f"bits, blocks of {block}, two passes"] = Way(2, ordered=True)
+        return found
 
     def _evaluation(
-        self, split: Split, windows: int, passes: int, *, controlled: bool = True
+        self, split: Split, windows: int, way: Way, *, controlled: bool = True
     ) -> TextEvaluation:
         return TextEvaluation(
             split, self.codes, self.objective.length, self.objective.sigma_max,
-            windows=windows, passes=passes, controlled=controlled,
-            behind=self.objective.block > 0,
+            windows=windows, passes=way.passes, ordered=way.ordered, controlled=controlled,
         )  # fmt: skip
 
     def text_costs(self, network: BitDenoiser) -> Mapping[str, TextCost]:
-        def cost(ids: Tensor, known: int, passes: int) -> Tensor:
+        def cost(ids: Tensor, known: int, way: Way) -> Tensor:
             # A bound is of two windows at least; the same one twice has other levels.
             rows = ids if len(ids) > 1 else ids.expand(2, -1)
             bound = LikelihoodBound(
                 rows, self.codes, self.objective.sigma_max,
-                known=torch.arange(ids.shape[1]) < known,
+                known=torch.arange(ids.shape[1]) < known, ordered=way.ordered,
                 counts=token_counts(ids.flatten().numpy(), self.codes.size),
             )  # fmt: skip
-            nats = bound.nats(SecondPass(network) if passes == 2 else network)
+            nats = bound.nats(SecondPass(network) if way.passes == 2 else network)
             return nats if len(ids) > 1 else nats.mean(0, keepdim=True)
 
-        return {name: partial(cost, passes=passes) for passes, name in self._passes()}
+        return {name: partial(cost, way=way) for name, way in self._ways().items()}
 
     def check(self, sampler: TextSampler, profiles: Profiles) -> None:
         refuse_lead(sampler)
@@ -152,13 +169,14 @@ class Bits:
         refuse_lead(sampler)
         (profile,) = profiles
         sigmas = sampler_levels(sampler, SIGMA_LAST, self.objective.sigma_max, profile)
-        if isinstance(network, BlockDenoiser):
-            refuse_guidance(sampler, self.objective.block)
+        if self._writes_blocks(sampler, given):
+            network.eval()
             how = BlockSolver(
                 sigmas, sampler.solver, sampler_churn(sampler, profile), sampler.s_noise
             )
             return generate_blocks(
-                network, self.codes, n, length, how, own or own_of(sampler.seed),
+                partial(Behind.first, network), self.codes, n, length, how,
+                own or own_of(sampler.seed),
                 chunk=sampler.chunk, given=given, progress=progress,
             )  # fmt: skip
         return generate_ids(
@@ -167,3 +185,17 @@ class Bits:
             chunk=sampler.chunk, given=given, guidance=sampler.guidance, progress=progress,
             own=own, nearest=True,
         )  # fmt: skip
+
+    def _writes_blocks(self, sampler: TextSampler, given: Given | None) -> bool:
+        """Whether text is written from left to right, which neither gaps nor guidance allow."""
+        gap = given is not None and bool((given.known[..., 1:] > given.known[..., :-1]).any())
+        if not self.only_ordered:
+            plain = not gap and sampler.guidance == 1 and not sampler.whole
+            return self._trunk.block > 0 and plain
+        what = f"--guidance {sampler.guidance:g}" if sampler.guidance != 1 else "--whole"
+        if gap or sampler.guidance != 1 or sampler.whole:
+            raise InputError(
+                f"{'a gap' if gap else what}: the run was trained with --ordered 1, to write from"
+                " left to right and nothing else; leave it out"
+            )
+        return True

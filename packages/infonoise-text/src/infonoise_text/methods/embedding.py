@@ -229,6 +229,7 @@ class Embeddings:
     name = "embedding"
     codes = None
     has_levels = True
+    only_ordered = False
     takes_given = False
     profile_files: tuple[str, ...] = (PROFILE_FILE,)
 

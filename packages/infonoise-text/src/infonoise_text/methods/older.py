@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from infonoise_text.methods.options import Objective, TextOptions
 from infonoise_text.models.config import FORMERLY, PRESETS
 
 # Options that came with a change of the networks: settings without them are older.
 _TUPLES, _REACH, _PREDICT = "tuples", "reach", "predict"
+# Those that came with the prediction of tokens: earlier runs learned whole windows, and groups.
+_BEFORE_TOKENS: dict[str, Any] = {"predict": "groups", "block": 0}
 # What every network that took up neighbours saw of them.
 _FORMER_REACH = 1
-# What every network of tuples predicted.
-_FORMER_PREDICT: Literal["groups"] = "groups"
 
 
 def as_today(settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -25,7 +25,7 @@ def as_today(settings: Mapping[str, Any]) -> Mapping[str, Any]:
         today["network"] = _named(objective.get("network"))
     today.setdefault(_REACH, _FORMER_REACH)
     if _PREDICT not in objective and _has_tuples(today.get("network")):
-        today[_PREDICT] = _FORMER_PREDICT
+        today.update(_BEFORE_TOKENS)
     return settings if today == objective else {**settings, "objective": today}
 
 
@@ -45,7 +45,9 @@ def going_on(options: TextOptions, begun: Mapping[str, Any]) -> TextOptions:
             loss=objective.loss or "edm",
         )
     elif _PREDICT not in found and _has_tuples(objective.network):
-        objective = replace(objective, predict=objective.predict or _FORMER_PREDICT)
+        asked = {name: getattr(objective, name) for name in _BEFORE_TOKENS}
+        given = {name: value for name, value in asked.items() if value is not None}
+        objective = replace(objective, **{**_BEFORE_TOKENS, **given})
     return replace(options, objective=objective)
 
 

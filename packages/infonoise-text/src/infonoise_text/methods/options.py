@@ -1,7 +1,7 @@
 """What is learned of text, and by which method."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes
@@ -32,7 +32,8 @@ class Objective:
     network as released; for comparison linear-patch and linear-patch-small"""
     predict: Literal["tokens", "groups"] | None = None
     """of tiny and small: a distribution over all tokens, or one over each group of bits, whose cost
-    hardly grows with the vocabulary; by default tokens in blocks and of up to 16,384, else groups
+    hardly grows with the vocabulary; by default tokens of up to 16,384 where there are blocks, else
+    groups
     """
     tuples: int = 8
     """of tiny and small: overlapping tuples of bits that a token is read by"""
@@ -42,9 +43,12 @@ class Objective:
     """of tiny and small: bits that are answered together, by default a few groups of at most 5"""
     reach: int = 2
     """of tiny and small: neighbours on each side that short convolutions take up"""
-    block: int = 0
-    """of tiny and small: text is learned and written from left to right, so many tokens at a time
-    behind clean ones; 0 for a whole window at once, which infill needs"""
+    block: int | None = None
+    """of tiny and small: bits are learned and written from left to right too, so many tokens at a
+    time behind clean ones; by default 1, 0 for whole windows alone"""
+    ordered: float = 0.5
+    """share of examples that are learned in blocks, the others are whole windows; 1 writes better
+    from left to right, and cannot infill"""
     dropout: float | None = None
     """share of what its blocks add that is left out, by default the size's own"""
     sigma_min: float = 0.002
@@ -74,11 +78,12 @@ class Objective:
             )
         if self.loss not in (None, "groups", "bce", "edm"):
             raise InputError(f"--loss {self.loss}: no such loss; give groups, edm or bce")
-        for option, share in (("self-cond", self.self_cond), ("infill", self.infill)):
+        shares = {"self-cond": self.self_cond, "infill": self.infill, "ordered": self.ordered}
+        for option, share in shares.items():
             if not 0 <= share <= 1:
                 raise InputError(f"--{option} {share:g}: give a share between 0 and 1")
         TupleConfig(self.tuples, self.tuple_bits, self.group_bits)
-        if not 0 <= self.block <= self.length:
+        if self.block is not None and not 0 <= self.block <= self.length:
             raise InputError(
                 f"--block {self.block}: give 1 to {self.length}, the tokens of a window, or 0 for"
                 " whole windows"
@@ -106,7 +111,16 @@ class Objective:
     @property
     def sizes(self) -> TrunkConfig:
         """Of the transformer."""
-        return preset(self.network, self.dropout, self.reach, self.block)
+        return preset(self.network, self.dropout, self.reach)
+
+    @property
+    def in_blocks(self) -> TrunkConfig:
+        """The same, of bits that are learned in blocks where the network can."""
+        sizes = self.sizes
+        block = self.block if self.block is not None else int(sizes.tuples)
+        if not (block and self.ordered):
+            return sizes
+        return replace(sizes, block=block, whole=self.ordered < 1)
 
     @property
     def reading(self) -> TupleConfig:

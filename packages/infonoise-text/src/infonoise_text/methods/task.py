@@ -68,7 +68,8 @@ class TextTask:
         self.free = self.windows.free * book.bits
         self._weight = weighting(objective)
         self._groups: Groups | None = getattr(denoiser, "groups", None)
-        self._alone: bool = getattr(denoiser, "alone", False)
+        self._block: int = getattr(denoiser, "block", 0)
+        self._ordered = objective.ordered if self._block else 0.0
         self._no_belief: float = getattr(denoiser, "no_belief", CENTRE)
 
     def __len__(self) -> int:
@@ -80,28 +81,62 @@ class TextTask:
         return IdBatch(found.ids, given, book=self.book)
 
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
-        """The mean loss (n,) over an example's bits, and the plain sum (n,) of squared errors."""
+        """The mean loss (n,) over an example's bits, and the plain sum (n,) of squared errors.
+
+        A share of the examples is learned in blocks. Both kinds are in every batch of two or more,
+        so that all processes call the network alike; one example alone is learned as both.
+        """
+        n, share = len(batch.x0), self._ordered
+        x = batch.x0 + sigma[:, None, None] * eps
+        if share in (0, 1):
+            return Losses(*self._told(denoiser, batch, x, sigma, ordered=share == 1))
+        if n == 1:
+            one, other = (self._told(denoiser, batch, x, sigma, ordered=o) for o in (True, False))
+            return Losses(*(share * a + (1 - share) * b for a, b in zip(one, other, strict=True)))
+        first = min(max(math.floor(n * share + float(torch.rand(()))), 1), n - 1)
+        order = torch.randperm(n, device=x.device)
+        parts = []
+        for rows, ordered in ((order[:first], True), (order[first:], False)):
+            some = Batch(batch.x0[rows], {k: v[rows] for k, v in batch.condition.items()})
+            parts.append(self._told(denoiser, some, x[rows], sigma[rows], ordered=ordered))
+        back = order.argsort()
+        return Losses(*(torch.cat(both)[back] for both in zip(*parts, strict=True)))
+
+    def _told(
+        self, denoiser: Denoiser, batch: Batch, x: Tensor, sigma: Tensor, *, ordered: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Losses and squared errors, (n,) each."""
         x0 = batch.x0
-        x = x0 + sigma[:, None, None] * eps
-        denoised, nats, unknown = self._answer(denoiser, batch, x, sigma)
+        denoised, nats, unknown = self._answer(denoiser, batch, x, sigma, ordered=ordered)
         error = ((denoised - x0).square() * unknown).flatten(1).sum(1)
         if nats is None:
-            return Losses(self._weight(sigma) * error / self.free, error.detach())
-        return Losses(nats / self.free, error.detach())
+            return self._weight(sigma) * error / self.free, error.detach()
+        return nats / self.free, error.detach()
 
     def _answer(
-        self, denoiser: Denoiser, batch: Batch, x: Tensor, sigma: Tensor
+        self,
+        denoiser: Denoiser,
+        batch: Batch,
+        x: Tensor,
+        sigma: Tensor,
+        *,
+        ordered: bool = False,
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         """What the denoiser says of bits, some tokens given, some believed, and where it counts.
+
+        Args:
+            ordered: Whether each block stands behind the clean tokens before it.
 
         Returns:
             (n, L, m) how likely bits are 1, (n,) cross entropy if that is the loss, and (n, L, 1)
             bool, which tokens are not given.
         """
-        known = self._given(len(x), x.device)
+        known = self._given(len(x), x.device, ordered=ordered)
         if "known" in batch.condition:
             known = known | batch.condition["known"]
         condition: dict[str, Any] = {**batch.condition, "known": known, "clean": batch.x0}
+        if ordered:
+            condition["before"] = batch.x0
         condition["previous"] = self._first_pass(denoiser, x, sigma, condition)
         unknown, cost = ~known[..., None], self.objective.cost
         if cost == "groups" and self._groups is not None:
@@ -113,11 +148,11 @@ class TextTask:
             return logits.sigmoid(), None, unknown
         return logits.sigmoid(), self._nats(logits, batch.x0, unknown), unknown
 
-    def _given(self, n: int, device: torch.device) -> Tensor:
+    def _given(self, n: int, device: torch.device, *, ordered: bool) -> Tensor:
         """(n, L) bool, tokens that are given: some anywhere, or the first ones of blocks."""
-        share, block = self.objective.infill, self.objective.block
-        if block:
-            return block_starts(n, self.length, block, share, device)
+        share = self.objective.infill
+        if ordered:
+            return block_starts(n, self.length, self._block, share, device)
         return random_spans(n, self.length, share, device)
 
     @staticmethod
@@ -130,7 +165,8 @@ class TextTask:
         self, denoiser: Denoiser, x: Tensor, sigma: Tensor, condition: dict[str, Tensor]
     ) -> Tensor:
         """(n, L, m) beliefs: of a first pass for a share of the examples, none for the others."""
-        n, share = len(x), 0.0 if self._alone else self.objective.self_cond
+        alone = "before" in condition and self._block == 1
+        n, share = len(x), 0.0 if alone else self.objective.self_cond
         previous = torch.full_like(x, self._no_belief)
         if share == 0:
             return previous

@@ -183,6 +183,7 @@ class TokenMethod(Generic[Network]):
 
     codes = None
     has_levels = False
+    only_ordered = False
     takes_given = True
     profile_files: tuple[str, ...] = ()
 

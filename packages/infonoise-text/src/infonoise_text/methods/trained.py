@@ -116,12 +116,12 @@ class TextRun:
         if self.pairs is not None:
             raise InputError(f"{what}: {self.path} was trained on prompts and answers; {fix}")
 
-    def refuse_blocks(self, what: str) -> None:
-        """InputError for a run that writes in blocks, from left to right."""
-        if block := self.method.objective.block:
+    def refuse_ordered(self, what: str) -> None:
+        """InputError for a run that has learned to write from left to right, and nothing else."""
+        if self.method.only_ordered:
             raise InputError(
-                f"{what}: {self.path} writes in blocks of {block} tokens from left to right and has"
-                " never seen what stands behind a gap; take a run with --block 0"
+                f"{what}: {self.path} was trained with --ordered 1 and has never seen what stands"
+                " behind a gap; take a run with less"
             )
 
     @property

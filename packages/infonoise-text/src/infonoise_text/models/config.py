@@ -26,6 +26,7 @@ class TrunkConfig:
         causal: Positions see no later ones.
         reach: Before attention and SwiGLU, each position takes up so many neighbours on each side.
         block: Positions of a block, if there are blocks (`models.blocks`).
+        whole: With blocks, whether whole windows are learned too.
         tuples: Of networks of bits: tokens are read by tuples of bits, and bits answered in groups
             (`models.tuples`); without, by one linear patch, and each bit alone.
         sdt: The network of CoBit's releases (`models.sdt`): width of its SwiGLU, numbers that a bit
@@ -40,6 +41,7 @@ class TrunkConfig:
     causal: bool = False
     reach: int = 0
     block: int = 0
+    whole: bool = True
     tuples: bool = False
     sdt: tuple[int, int, int] | None = None
 
@@ -103,21 +105,17 @@ PRESETS["sdt"] = TrunkConfig(768, 12, 12, shared=False, sdt=(2048, 64, 128))
 FORMERLY = {"tiny": "linear-patch", "small": "linear-patch-small"}
 
 
-def preset(
-    name: str, dropout: float | None = None, reach: int | None = None, block: int = 0
-) -> TrunkConfig:
+def preset(name: str, dropout: float | None = None, reach: int | None = None) -> TrunkConfig:
     """The sizes of that name, with another dropout if one is given.
 
     Args:
         reach: In place of its own, where the size takes up neighbours at all.
-        block: Tokens of a block, if there are blocks.
     """
     sizes = PRESETS.get(name) or _sdt(name)
     if sizes is None:
         raise InputError(f"--network {name}: no such size; give one of {', '.join(PRESETS)}")
     if reach is not None and sizes.reach:
         sizes = replace(sizes, reach=reach)
-    sizes = replace(sizes, block=block)
     return sizes if dropout is None else replace(sizes, dropout=dropout)
 
 

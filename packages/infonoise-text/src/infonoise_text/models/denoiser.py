@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
+from infonoise_text.models.blocks import Context
 from infonoise_text.models.config import TrunkConfig, TupleConfig
 from infonoise_text.models.groups import Groups
 from infonoise_text.models.transformer import BitTransformer
@@ -19,6 +20,8 @@ SIGMA_DATA = 0.5
 SIGMA_LAST = 0.08
 # Largest log-odds that a single bit's evidence is given: an error rate of 1e-13.
 CLIP = 30.0
+# Log of the noise level that stands for none: what the network hears with clean tokens.
+_CLEAN = -4.0
 # Log-odds of bits that are given: their probability is 1 to every digit of float32.
 CERTAIN = 100.0
 
@@ -50,13 +53,12 @@ class BitDenoiser(nn.Module):
     known, clean: (n, L) bool and (n, L, m) bits of the tokens that are given; the rest of `clean`
     is not read. Whatever x and `previous` hold there, the network sees the clean bits, and D is
     they. Tokens that are not `known` are unknown, so `known` all False is no condition at all.
+    before: (n, L, m) bits of the window without noise, of which each block sees those before it
+    (`models.blocks`), and no noisy ones beyond itself. Left out, the window is seen as a whole.
     """
 
     # What stands for no belief where some of a batch have one.
     no_belief = CENTRE
-
-    # Whether each token is denoised for itself: then x tells all that an earlier pass believed.
-    alone = False
 
     def __init__(self, network: BitTransformer | TupleTransformer) -> None:
         super().__init__()
@@ -68,6 +70,11 @@ class BitDenoiser(nn.Module):
         """The groups of bits, or the tokens, of which `joint` tells, of a network that has some."""
         return self.network.groups
 
+    @property
+    def block(self) -> int:
+        """Tokens of a block, 0 of a network without blocks."""
+        return self.network.trunk.block
+
     def forward(
         self,
         x: Tensor,
@@ -77,6 +84,7 @@ class BitDenoiser(nn.Module):
         clean: Tensor | None = None,
         logits: bool = False,
         joint: bool = False,
+        before: Tensor | None = None,
     ) -> Tensor:
         """x (n, L, m), sigma (n,) -> D (n, L, m) in float32.
 
@@ -90,7 +98,7 @@ class BitDenoiser(nn.Module):
         level = self._per_bit(sigma.to(torch.float32))
         spread = (level.square() + SIGMA_DATA**2).sqrt()
         signal = (x.to(torch.float32) - CENTRE) / spread
-        if previous is None or self.alone:
+        if previous is None or self._alone(before):
             belief = torch.zeros_like(signal)
         else:
             belief = 2 * previous.float() - 1
@@ -99,12 +107,14 @@ class BitDenoiser(nn.Module):
         own, log_sigma = evidence(x, level), sigma.to(torch.float32).log()
         network = self.network
         if isinstance(network, BitTransformer):
+            if before is not None:
+                raise InputError("this network has no blocks: leave `before` out")
             said = network(signal, belief, given[..., 0], log_sigma)
             log_odds = said.to(torch.float32) + own
             denoised = log_odds if logits else log_odds.sigmoid()
         else:
             seen = torch.where(given, CLIP * sign, own)
-            said = self._said(network, (signal, belief, seen, given[..., 0], log_sigma), clean)
+            said = self._said(network, (signal, belief, seen, given[..., 0], log_sigma), before)
             groups = network.groups
             found = groups.log_probs(said, own)
             if joint:
@@ -114,11 +124,16 @@ class BitDenoiser(nn.Module):
             return torch.where(given, CERTAIN * sign, denoised)
         return torch.where(given, (sign + 1) / 2, denoised)
 
+    def _alone(self, before: Tensor | None) -> bool:
+        """Whether each token is denoised for itself: x tells all that an earlier pass believed."""
+        return before is not None and self.block == 1
+
     def _said(
-        self, network: TupleTransformer, inputs: tuple[Tensor, ...], clean: Tensor | None
+        self, network: TupleTransformer, inputs: tuple[Tensor, ...], before: Tensor | None
     ) -> Tensor:
         """What the network adds to the evidence."""
-        said: Tensor = network(*inputs)
+        context = None if before is None else read(network, before)
+        said: Tensor = network(*inputs, context)
         return said
 
     def logits(self, x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
@@ -144,6 +159,14 @@ class BitDenoiser(nn.Module):
                 f"sigma of shape {tuple(sigma.shape)} for x of shape {tuple(x.shape)}:"
                 " give one noise level per example"
             )
+
+
+def read(
+    network: TupleTransformer, clean: Tensor, context: Context | None = None, start: int = 0
+) -> Context:
+    """What a network keeps of clean tokens (n, P, m) that stand behind `context`."""
+    sign = 2 * clean.to(torch.float32) - 1
+    return network.read(sign, CLIP * sign, sign.new_full((len(sign),), _CLEAN), context, start)
 
 
 def _given(x: Tensor, known: Tensor | None, clean: Tensor | None) -> tuple[Tensor, Tensor]:

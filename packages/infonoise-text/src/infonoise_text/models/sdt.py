@@ -179,6 +179,11 @@ class SDTDenoiser(BitDenoiser):
         self.bits = network.bits
 
     @property
+    def block(self) -> int:
+        """None."""
+        return 0
+
+    @property
     def groups(self) -> None:
         """It answers each bit alone."""
         return None
@@ -192,11 +197,12 @@ class SDTDenoiser(BitDenoiser):
         clean: Tensor | None = None,
         logits: bool = False,
         joint: bool = False,
+        before: Tensor | None = None,
     ) -> Tensor:
         """As `BitDenoiser.forward`."""
         self._check(x, sigma)
-        if joint:
-            raise InputError("this network answers each bit alone: it has no groups")
+        if joint or before is not None:
+            raise InputError("this network answers each bit alone: it has no groups and no blocks")
         x = x.to(torch.float32)
         belief = (
             torch.full_like(x, self.no_belief) if previous is None else previous.to(torch.float32)

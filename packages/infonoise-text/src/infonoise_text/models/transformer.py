@@ -77,8 +77,8 @@ class Neighbours(nn.Module):
     """x (n, L, width) + the sum over near positions, each channel weighted by itself.
 
     A depthwise convolution over 2 reach + 1 positions: `reach` before, itself and as many behind,
-    or in a causal trunk itself and 2 reach before; in blocks no more behind than a block has.
-    Beyond the ends stands nothing.
+    or in a causal trunk itself and 2 reach before; where all text stands in blocks, no more
+    behind than a block has. Beyond the ends stands nothing.
     """
 
     def __init__(self, width: int, reach: int, *, causal: bool, block: int = 0) -> None:
@@ -122,9 +122,8 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.near: nn.ModuleList | None = None
         if config.reach:
-            near = partial(
-                Neighbours, width, config.reach, causal=config.causal, block=config.block
-            )
+            block = 0 if config.whole else config.block
+            near = partial(Neighbours, width, config.reach, causal=config.causal, block=block)
             self.near = nn.ModuleList(near() for _ in range(2))
 
     def forward(

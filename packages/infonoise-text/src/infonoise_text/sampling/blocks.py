@@ -13,7 +13,7 @@ from infonoise_core.sampling.solvers import SOLVERS, solve
 from infonoise_core.together import at_most, in_turn
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.spans import Given
-from infonoise_text.models.behind import BlockDenoiser
+from infonoise_text.models.behind import Behind
 from infonoise_text.models.denoiser import CENTRE
 from infonoise_text.sampling.text import Calls, Generated, Own, check_given, read_bits
 
@@ -57,8 +57,12 @@ class BlockSolver:
         return found.x, calls.nfe
 
 
+# Windows -> the denoiser of their first block.
+First = Callable[[int], Behind]
+
+
 def generate_blocks(
-    denoiser: BlockDenoiser,
+    first: First,
     book: Codes,
     n: int,
     length: int,
@@ -72,6 +76,7 @@ def generate_blocks(
     """n windows of `length` tokens (n, length), on the CPU.
 
     Args:
+        first: Of a denoiser in evaluation mode, as `Behind.first` is.
         own: The generator of each window, whatever `chunk` is.
         given: Tokens that stand where they are; those of a later block tell nothing of it.
 
@@ -89,7 +94,7 @@ def generate_blocks(
     def made(part: int) -> Generated:
         rows = range(part * chunk, min((part + 1) * chunk, n))
         taken = slice(rows.start, rows.stop)
-        return _written(denoiser, book, solver, ids[taken], known[taken], [own(i) for i in rows])
+        return _written(first, book, solver, ids[taken], known[taken], [own(i) for i in rows])
 
     parts = []
     for part in in_turn(math.ceil(n / chunk), made):
@@ -102,7 +107,7 @@ def generate_blocks(
 
 @torch.no_grad()
 def _written(
-    denoiser: BlockDenoiser,
+    first: First,
     book: Codes,
     solver: BlockSolver,
     ids: Tensor,
@@ -111,15 +116,19 @@ def _written(
 ) -> Generated:
     """Some windows (n, length) from left to right, where they are not known."""
     ids, invalid, most = ids.clone(), torch.zeros_like(known), 0
-    denoiser.eval()
-    behind, length = denoiser.first(len(ids)), ids.shape[1]
+    behind, length = first(len(ids)), ids.shape[1]
     device = next(behind.parameters()).device
-    for start in range(0, length, denoiser.block):
-        there = slice(start, min(start + denoiser.block, length))
+    for start in range(0, length, behind.block):
+        there = slice(start, min(start + behind.block, length))
         kept = known[:, there]
         if not bool(kept.all()):
             clean = book.encode(ids[:, there]).to(device, torch.float32)
-            x, calls = solver(behind, clean, kept.to(device), rngs)
+            # A window that is given here draws nothing, whatever those beside it do.
+            drawing = [
+                torch.Generator() if given else rng
+                for rng, given in zip(rngs, kept.all(1).tolist(), strict=True)
+            ]
+            x, calls = solver(behind, clean, kept.to(device), drawing)
             read, wrong = read_bits(book, x.cpu())
             ids[:, there] = torch.where(kept, ids[:, there], read)
             invalid[:, there] = wrong & ~kept

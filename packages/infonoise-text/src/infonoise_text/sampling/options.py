@@ -17,6 +17,9 @@ class TextSampler(SamplerConfig):
     lead: float = 0.0
     """of a run with clusters: share of its way that the clusters' level has made when that of the
     tokens begins"""
+    whole: bool = False
+    """write all tokens of a window at once, where a run could write from left to right; what goes
+    into gaps and what is guided is written so in any case"""
 
     def __post_init__(self) -> None:
         super().__post_init__()

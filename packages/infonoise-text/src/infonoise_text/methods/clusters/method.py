@@ -39,6 +39,7 @@ class Clusters:
 
     name = "bits"
     has_levels = True
+    only_ordered = False
     takes_given = False
     profile_files: tuple[str, ...] = (CLUSTERS_PROFILE, PROFILE_FILE)
 

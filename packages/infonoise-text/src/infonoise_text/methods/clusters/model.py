@@ -32,10 +32,11 @@ class ClusterDenoiser(BitDenoiser):
         clean: Tensor | None = None,
         logits: bool = False,
         joint: bool = False,
+        before: Tensor | None = None,
     ) -> Tensor:
         """x (n, L, bits), sigma (n, 2) or (n,) -> D (n, L, bits), or as `BitDenoiser` says."""
         both = sigma[:, None].expand(-1, 2) if sigma.dim() == 1 else sigma
-        return super().forward(x, both, previous, known, clean, logits, joint)
+        return super().forward(x, both, previous, known, clean, logits, joint, before)
 
     def _per_bit(self, sigma: Tensor) -> Tensor:
         return per_bit(sigma, self.widths)
