@@ -28,8 +28,8 @@ CORPORA = ("pydoc", "shakespeare", "books")
 # Model -> options of `train`.  All have the same trunk, windows and updates.
 MODELS = {
     "bits": (),
-    "blocks of 1": ("--block", "1"),
-    "blocks of 4": ("--block", "4"),
+    "bits in order alone": ("--ordered", "1"),
+    "bits of windows alone": ("--block", "0"),
     "linear-patch": ("--network", "linear-patch"),
     "masked": ("--method", "masked"),
     "autoregressive": ("--method", "autoregressive"),
@@ -37,11 +37,21 @@ MODELS = {
 }
 # An update takes it twice as long as any other, so it is trained on one corpus alone.
 DEAR, DEAR_ON = "embedding", "pydoc"
-# Of bits, those whose texts are measured and shown.
-WRITING = ("bits", "blocks of 1", "blocks of 4", "linear-patch")
-# With as many updates as take the time of masked's.
-_TIME = "equal time"
-CALLS = (64, 256)
+# What wrote a text -> its model, and options of `sample`: in order each token takes the calls.
+WRITERS = {
+    "bits": ("bits", ("--steps", "16")),
+    "bits, whole windows": ("bits", ("--steps", "64", "--whole")),
+    "bits of windows alone": ("bits of windows alone", ("--steps", "64")),
+    "linear-patch": ("linear-patch", ("--steps", "64")),
+}
+# Bits with as many updates as take the time of masked's.
+EQUAL_TIME = "bits, equal time"
+CALLS = {
+    "in order, 16 calls for each token": ("--steps", "16"),
+    "in order, 64 calls for each token": ("--steps", "64"),
+    "whole windows, 64 calls": ("--steps", "64", "--whole"),
+    "whole windows, 256 calls": ("--steps", "256", "--whole"),
+}
 
 
 class Cost(NamedTuple):
@@ -72,10 +82,9 @@ def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
         for model, options in models.items()
     }
     plan = [(model, updates) for model in models]
-    for model in WRITING[:2]:
-        # Where bits are no dearer than masked, equal updates are within equal time.
-        if (there := round(updates * seconds["masked"] / seconds[model])) < updates:
-            plan.append((f"{model}, {_TIME}", max(2, there)))
+    # Where bits are no dearer than masked, equal updates are within equal time.
+    if (there := round(updates * seconds["masked"] / seconds["bits"])) < updates:
+        plan.append((EQUAL_TIME, max(2, there)))
     found: dict[str, Model] = {}
     references: dict[str, tuple[Cost, Cost]] = {}
     for model, steps in plan:
@@ -88,7 +97,10 @@ def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
         ]
         found[model] = Model(run, steps, seconds[base], *own)
         references = {how: (cost, test[how]) for how, cost in valid.items() if run.name not in how}
-    made = {model: _quality(found[model].run, quick, tick) for model in WRITING}
+    made = {
+        how: _quality(how, found[model].run, options, quick, tick)
+        for how, (model, options) in WRITERS.items()
+    }
     tables = [
         _cost_table(found, references),
         _text_table(made),
@@ -114,18 +126,25 @@ def _at_best(run: Path) -> tuple[str, str]:
     return "--checkpoint", str(validated(run)[0])
 
 
-def _quality(run: Path, quick: bool, tick: Tick) -> dict[str, dict[str, float]]:
+def _quality(
+    how: str, run: Path, options: Sequence[str], quick: bool, tick: Tick
+) -> dict[str, dict[str, float]]:
     """How text was made -> its measures; held-out text among them."""
-    few = ("8", "16") if quick else ("128", "64")
-    options = ("--split", "valid", "--windows", "4", "--samples", few[0], "--steps", few[1])
-    churns = ("--churns", "0.0", "0.3", *_at_best(run))
-    rows = evaluated(run, "made", tick, *options, *churns)["tables"][1]["rows"]
+    words = ["--split", "valid", "--windows", "4", "--samples", "8" if quick else "128", *options]
+    words += ["--churns", "0.0", "0.3", *_at_best(run)]
+    mark = f"made by {how}".replace(", ", "-").replace(" ", "-")
+    rows = evaluated(run, mark, tick, *words)["tables"][1]["rows"]
     return {row["name"]: row["values"] for row in rows}
 
 
 def _best(costs: Mapping[str, Cost]) -> Cost:
-    """Of one or two passes, the lower."""
+    """Of all ways in which a model is scored, the lowest."""
     return min(costs.values())
+
+
+def _whole(costs: Mapping[str, Cost]) -> Cost:
+    """The same of whole windows."""
+    return _best({how: cost for how, cost in costs.items() if "blocks" not in how})
 
 
 def _cost_table(found: Mapping[str, Model], references: Mapping[str, tuple[Cost, Cost]]) -> Table:
@@ -146,7 +165,7 @@ def _cost_table(found: Mapping[str, Model], references: Mapping[str, tuple[Cost,
         "Bits per byte of up to 256 windows of 64 tokens of 4,096 after equal updates of 32,"
         " or after as many as take masked's time on one core, if that is less. Bits, masked and"
         " embedding are upper bounds; the autoregressive model is exact. All are taken where their"
-        " validation was best; blocks stand behind the clean text before them. Token n-grams are"
+        " validation was best; blocks of 1 are read from left to right. Token n-grams are"
         " exact on the same windows, byte n-grams see all that stands before. ± is the standard"
         " error over windows.",
         ["model", "updates", "seconds of an update", "valid", errors[0], "test", errors[1],
@@ -167,7 +186,7 @@ def _text_table(made: Mapping[str, dict[str, dict[str, float]]]) -> Table:
             rows.append([shown, values["perplexity by n-grams"], values["entropy"]])
     return Table(
         "Generated text",
-        "128 windows of 64 tokens in 64 calls: perplexity by a trigram model of the training text,"
+        "128 windows of 64 tokens, in 64 calls or in order with 16 for each token: perplexity by a trigram model of the training text,"
         " and entropy of a window's tokens in nats.",
         ["text", "perplexity", "entropy"], rows, {"perplexity": ".1f", "entropy": ".3f"},
     )  # fmt: skip
@@ -182,11 +201,10 @@ def _as_they_come(data: Path, found: Mapping[str, Model], quick: bool, tick: Tic
         ["held-out text", _one_line(opened.tokenizer.decode(split.ids[at : at + length].tolist()))]
         for at in (0, len(split) // 2)
     ]
-    for model in WRITING[:2]:
-        for calls in CALLS:
-            run = found[model].run
-            for text in texts(run, calls, 3, quick, tick, *_at_best(run)):
-                rows.append([f"{model}, {calls} calls", _one_line(text)])
+    run = found["bits"].run
+    for how, options in CALLS.items():
+        for text in texts(run, how, tick, "--samples", "3", *options, *_at_best(run)):
+            rows.append([how, _one_line(text)])
     about = "The first texts of seed 0 with churn 0.3, not chosen; ⏎ is a new line."
     return Table("Texts as they come", about, ["made by", "text"], rows)
 
@@ -203,20 +221,21 @@ def _goals(
 ) -> list[Goal]:
     masked, note = _best(found["masked"].valid).value, "Of the validation split; upper bounds."
     bigram = next(cost.value for how, (cost, _) in references.items() if "token bigram" in how)
-    old, goals = made["linear-patch"]["churn 0.3"], []
-    for model in WRITING[:2]:
-        what = "bits" if model == "bits" else f"bits in {model}"
-        for timed, words in ((model, "equal updates"), (f"{model}, {_TIME}", _TIME)):
-            ratio = _best(found.get(timed, found[model]).valid).value / masked
-            about = f"Bits per byte of {what} over masked's at {words}, {name}"
-            goals.append(Goal(about, ratio, "at most", 1, ".3f", note))
-        ratio = _best(found[model].valid).value / bigram
-        about = f"Bits per byte of {what} over those of the token bigram, {name}"
-        goals.append(Goal(about, ratio, "at most", 1, ".3f", "Asked for on the books."))
-        new = made[model]["churn 0.3"]
+    goals = []
+    for model, when in (("bits", "equal updates"), (EQUAL_TIME, "equal time")):
+        there = found.get(model, found["bits"]).valid
+        for what, cost in (("bits", _best(there)), ("whole windows of bits", _whole(there))):
+            about = f"Bits per byte of {what} over masked's at {when}, {name}"
+            goals.append(Goal(about, cost.value / masked, "at most", 1, ".3f", note))
+    ratio = _best(found["bits"].valid).value / bigram
+    about = f"Bits per byte of bits over those of the token bigram, {name}"
+    goals.append(Goal(about, ratio, "at most", 1, ".3f", "Asked for on the books."))
+    old = made["linear-patch"]["churn 0.3"]
+    for how in ("bits", "bits, whole windows"):
+        new = made[how]["churn 0.3"]
         ratio = new["perplexity by n-grams"] / old["perplexity by n-grams"]
         entropies = f"Entropies {new['entropy']:.2f} and {old['entropy']:.2f} nats."
-        about = f"Perplexity of generated text of {what} over linear-patch's, {name}"
+        about = f"Perplexity of generated text of {how} over linear-patch's, {name}"
         goals.append(Goal(about, ratio, "at most", 0.5, ".2f", entropies))
     return goals
 

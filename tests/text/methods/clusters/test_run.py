@@ -88,7 +88,7 @@ def test_evaluate_adds_the_bound_along_other_paths(
     assert code == 0, err
     results = json.loads(out.read_text())
     bits, generated = results["tables"]
-    assert [row["name"] for row in bits["rows"]][:6] == [
+    assert [row["name"] for row in bits["rows"]][:7] == [
         "clustered (bits, one pass)", "clustered (bits, two passes)",
         "clustered (bits, two passes, as sampled)",
         "clustered (bits, two passes, clusters not given)",
