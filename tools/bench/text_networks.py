@@ -186,8 +186,9 @@ def _text_table(made: Mapping[str, dict[str, dict[str, float]]]) -> Table:
             rows.append([shown, values["perplexity by n-grams"], values["entropy"]])
     return Table(
         "Generated text",
-        "128 windows of 64 tokens, in 64 calls or in order with 16 for each token: perplexity by a trigram model of the training text,"
-        " and entropy of a window's tokens in nats.",
+        "128 windows of 64 tokens, in 64 calls or, of bits in order, in 16 for each token:"
+        " perplexity by a trigram model of the training text, and entropy of a window's tokens in"
+        " nats.",
         ["text", "perplexity", "entropy"], rows, {"perplexity": ".1f", "entropy": ".3f"},
     )  # fmt: skip
 

@@ -126,13 +126,11 @@ def evaluated(run: Path, mark: str, tick: Tick, *options: str) -> dict[str, Any]
     return found
 
 
-def texts(run: Path, steps: int, samples: int, quick: bool, tick: Tick, *options: str) -> list[str]:
-    """The first texts that a run writes in so many calls, as they come."""
-    out = run.parent / f"{run.name}-{steps}-calls.jsonl"
+def texts(run: Path, how: str, tick: Tick, *options: str) -> list[str]:
+    """The first texts that a run writes in one way, as they come."""
+    out = run.parent / f"{run.name}-{how.replace(', ', '-').replace(' ', '-')}.jsonl"
     if not out.exists():
-        tick(f"{run.name}: texts in {steps} calls")
-        calls = "4" if quick else str(steps)
-        words = ["sample", str(run), "--out", str(out), "--samples", str(samples)]
-        words += ["--steps", calls, "--churn", "0.3", *options]
+        tick(f"{run.name}: texts {how}")
+        words = ["sample", str(run), "--out", str(out), "--churn", "0.3", *options]
         comparisons.call("infonoise-text", words, tick)
     return [str(json.loads(line)["text"]) for line in out.read_text().splitlines()]
