@@ -12,7 +12,7 @@ from infonoise_text.models.behind import Behind
 from infonoise_text.models.blocks import Sight
 from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.denoiser import BitDenoiser, make_denoiser
-from infonoise_text.models.transformer import Neighbours
+from infonoise_text.models.trunk import Neighbours
 
 M, L = 6, 12
 SIZES = TrunkConfig(width=24, blocks=2, heads=2, reach=2, tuples=True)

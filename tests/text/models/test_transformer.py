@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from infonoise_core.errors import InputError
 from infonoise_text.models.config import TrunkConfig, preset
-from infonoise_text.models.transformer import BitTransformer, Trunk, rotary_table, rotate
+from infonoise_text.models.transformer import BitTransformer
+from infonoise_text.models.trunk import Trunk, rotary_table, rotate
 
 SMALL = TrunkConfig(width=24, blocks=2, heads=3)
 

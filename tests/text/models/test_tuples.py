@@ -12,7 +12,7 @@ from infonoise_core.errors import InputError
 from infonoise_text.models.config import TrunkConfig, TupleConfig, preset
 from infonoise_text.models.denoiser import BitDenoiser, evidence, make_denoiser
 from infonoise_text.models.groups import Groups, group_bits
-from infonoise_text.models.transformer import Neighbours
+from infonoise_text.models.trunk import Neighbours
 from infonoise_text.models.tuples import TupleTransformer
 
 SIZES = TrunkConfig(width=24, blocks=2, heads=3, reach=1, tuples=True)
@@ -189,7 +189,7 @@ def test_neighbours_are_a_depthwise_convolution(causal: bool, reach: int) -> Non
 
 
 def test_a_causal_trunk_with_neighbours_sees_nothing_of_what_comes() -> None:
-    from infonoise_text.models.transformer import Trunk
+    from infonoise_text.models.trunk import Trunk
 
     trunk = Trunk(replace(SIZES, causal=True))
     drawn = rng()

@@ -42,7 +42,7 @@ from infonoise_text.methods.base import (
 from infonoise_text.methods.options import Objective
 from infonoise_text.methods.tokens import cross_entropy
 from infonoise_text.models.config import TrunkConfig
-from infonoise_text.models.transformer import NoiseEmbedding, Trunk
+from infonoise_text.models.trunk import NoiseEmbedding, Trunk
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated, Own, own_of
 
@@ -229,8 +229,7 @@ class Embeddings:
     name = "embedding"
     codes = None
     has_levels = True
-    only_ordered = False
-    takes_given = False
+    takes_given = only_ordered = False
     profile_files: tuple[str, ...] = (PROFILE_FILE,)
 
     def __init__(self, objective: Objective, assets: Assets) -> None:

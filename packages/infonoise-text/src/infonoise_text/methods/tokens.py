@@ -29,7 +29,7 @@ from infonoise_text.methods.assets import Assets
 from infonoise_text.methods.base import Profiles, Progress, Schedules, refuse_lead
 from infonoise_text.methods.options import Objective
 from infonoise_text.models.config import TrunkConfig
-from infonoise_text.models.transformer import Trunk
+from infonoise_text.models.trunk import Trunk
 from infonoise_text.sampling.options import TextSampler
 from infonoise_text.sampling.text import Generated, Own, own_of
 

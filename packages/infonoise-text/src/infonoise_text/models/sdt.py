@@ -16,7 +16,7 @@ from torch.nn import functional
 from infonoise_core.errors import InputError
 from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.denoiser import CENTRE, CERTAIN, SIGMA_DATA, BitDenoiser, evidence
-from infonoise_text.models.transformer import modulate, rotary_table, rotate
+from infonoise_text.models.trunk import modulate, rotary_table, rotate
 
 # Of a bit's place in its token, a part that no release uses and that stays zero; and waves.
 _UNUSED, _WAVES = 64, 4

@@ -14,7 +14,7 @@ from infonoise_core.errors import InputError
 from infonoise_text.models.blocks import Context
 from infonoise_text.models.config import TrunkConfig, TupleConfig
 from infonoise_text.models.groups import Groups, group_bits
-from infonoise_text.models.transformer import NoiseEmbedding, Trunk
+from infonoise_text.models.trunk import NoiseEmbedding, Trunk
 from infonoise_text.models.vocabulary import Vocabulary
 
 # Standard deviation of the vectors of codes, and of those that tokens are answered by.
