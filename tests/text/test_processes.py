@@ -27,8 +27,9 @@ QUICK = [
     "--eval-every", "0", "--log-every", "1", "--lr-warmup", "2", "--lr", "2e-3",
     "--device", "cpu",
 ]  # fmt: skip
-# What processes draw for themselves left out: which examples see a first pass, and given tokens.
-BARE = ["--self-cond", "0", "--infill", "0"]
+# What processes draw for themselves left out: which examples see a first pass, given tokens, and
+# which examples are learned from left to right.
+BARE = ["--self-cond", "0", "--infill", "0", "--ordered"]
 KINDS = {"tokens": [], "clusters": ["--clusters", "8"], "pairs": [], "blocks": ["--block", "2"]}
 LETTERS = "abcd"
 ENGINES = {
@@ -56,8 +57,12 @@ def base(
     out = ("--out", str(folder / "pairs"))
     assert main(["prepare", str(folder / "words.jsonl"), *out, *fields]) == 0
     for kind in KINDS:
-        assert main(command(folder, f"single-{kind}", kind, BARE)) == 0
+        assert main(command(folder, f"single-{kind}", kind, bare(kind))) == 0
     return folder
+
+
+def bare(kind: str) -> list[str]:
+    return [*BARE, "1" if kind == "blocks" else "0"]
 
 
 def command(base: Path, name: str, kind: str, options: list[str]) -> list[str]:
@@ -71,7 +76,9 @@ def engine(request: pytest.FixtureRequest, base: Path) -> str:
     """Its runs of two processes, and those that went on from half of them: two starts in all."""
     name: str = request.param
     runs = {
-        f"{name}-{kind}-{'bare' if o else 'full'}": (kind, o) for kind in KINDS for o in (BARE, [])
+        f"{name}-{kind}-{'bare' if o else 'full'}": (kind, o)
+        for kind in KINDS
+        for o in (bare(kind), [])
     }
     launch([command(base, run, kind, [*ENGINES[name], *o]) for run, (kind, o) in runs.items()], 2)
     again = []
