@@ -139,9 +139,9 @@ def test_windows_that_are_given_whole_cost_no_call() -> None:
 
 
 def test_progress_and_mistakes() -> None:
-    done: list[tuple[int, int]] = []
+    done: list[tuple[float, int]] = []
     written(2, 5, 4, chunk=2, progress=lambda *step: done.append(step))
-    assert done == [(2, 5), (2, 5), (1, 5)]
+    assert done == [(1, 5), (1, 5), (1, 5), (1, 5), (0.5, 5), (0.5, 5)]
     with pytest.raises(InputError, match="--n 0"):
         written(2, 0, 4)
     with pytest.raises(InputError, match="--solver rk: no such solver"):

@@ -23,7 +23,8 @@ from infonoise_text.sampling.text import Generated, Own
 
 # Of each file in `Method.profile_files`, or None where there is none.
 Profiles = Sequence[EntropyRateProfile | None]
-Progress = Callable[[int, int], None]
+# Told how many windows are done more, or what part of them, and of how many.
+Progress = Callable[[float, int], None]
 # Name and number of steps -> a schedule.
 Schedules = Callable[[str, int], Schedule]
 

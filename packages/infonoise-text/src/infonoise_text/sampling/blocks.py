@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from infonoise_core.errors import InputError
 from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.solvers import SOLVERS, solve
-from infonoise_core.together import at_most, in_turn
+from infonoise_core.together import at_most, in_turn, team
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.spans import Given
 from infonoise_text.models.behind import Behind
@@ -71,7 +71,7 @@ def generate_blocks(
     *,
     chunk: int = 64,
     given: Given | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[float, int], None] | None = None,
 ) -> Generated:
     """n windows of `length` tokens (n, length), on the CPU.
 
@@ -79,6 +79,7 @@ def generate_blocks(
         first: Of a denoiser in evaluation mode, as `Behind.first` is.
         own: The generator of each window, whatever `chunk` is.
         given: Tokens that stand where they are; those of a later block tell nothing of it.
+        progress: Called after each block with the part of the n windows that it is, and n.
 
     Returns:
         As `generate_ids`; `nfe` counts the calls for a block, and every token is in one.
@@ -94,14 +95,15 @@ def generate_blocks(
     def made(part: int) -> Generated:
         rows = range(part * chunk, min((part + 1) * chunk, n))
         taken = slice(rows.start, rows.stop)
-        return _written(first, book, solver, ids[taken], known[taken], [own(i) for i in rows])
 
-    parts = []
-    for part in in_turn(math.ceil(n / chunk), made):
-        parts.append(part)
-        if progress is not None:
-            progress(len(part.ids), n)
-    tokens, invalid, calls = zip(*parts, strict=True)
+        def advance(share: float) -> None:
+            if progress is not None:  # other processes do as much meanwhile
+                progress(share * len(rows) * team().world, n)
+
+        rngs = [own(i) for i in rows]
+        return _written(first, book, solver, ids[taken], known[taken], rngs, advance)
+
+    tokens, invalid, calls = zip(*in_turn(math.ceil(n / chunk), made), strict=True)
     return Generated(torch.cat(tokens), torch.cat(invalid), max(calls))
 
 
@@ -113,6 +115,7 @@ def _written(
     ids: Tensor,
     known: Tensor,
     rngs: Sequence[torch.Generator],
+    advance: Callable[[float], None],
 ) -> Generated:
     """Some windows (n, length) from left to right, where they are not known."""
     ids, invalid, most = ids.clone(), torch.zeros_like(known), 0
@@ -133,6 +136,7 @@ def _written(
             ids[:, there] = torch.where(kept, ids[:, there], read)
             invalid[:, there] = wrong & ~kept
             most = max(most, calls)
+        advance((there.stop - start) / length)
         if there.stop < length:
             behind = behind.then(book.encode(ids[:, there]).to(device, torch.float32))
     return Generated(ids, invalid, most)
