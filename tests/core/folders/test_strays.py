@@ -4,10 +4,11 @@ from infonoise_core.folders.strays import is_shown, own_folders, without_ours
 
 
 def test_hidden_files_and_what_systems_leave_are_not_shown() -> None:
-    shown = ["a.png", "./a.png", "cats/a.png", "a.b/c.png", "thumbs/x.png"]
+    shown = ["a.png", "./a.png", "cats/a.png", "a.b/c.png", "thumbs/x.png",
+             "../a.png", "../../cats/a.png"]  # fmt: skip
     hidden = [".a.png", "cats/._a.png", "@eaDir/a.png", "x/@EaDir/a.png", ".git/objects/a.png",
               "__MACOSX/cats/a.png", "$RECYCLE.BIN/a.png", "lost+found/a.png", "x/Thumbs.db",
-              "#recycle/a.png"]  # fmt: skip
+              "#recycle/a.png", "../.a.png"]  # fmt: skip
     assert [p for p in shown + hidden if is_shown(p)] == shown
 
 

@@ -25,8 +25,9 @@ _TELLING = frozenset().union(*_OURS)
 
 def is_shown(path: str) -> bool:
     """Whether a path, with slashes, is neither hidden nor what a system has left behind."""
-    # By hand: an object for each path takes longer than to read a small file.
-    parts = [part for part in path.split("/") if part not in ("", ".")]
+    # By hand: an object for each path takes longer than to read a small file. Archives may name
+    # their files from a folder above; nothing is ever written there.
+    parts = [part for part in path.split("/") if part not in ("", ".", "..")]
     if any(part.startswith(".") or part.lower() in _FOLDERS for part in parts):
         return False
     return not parts or parts[-1].lower() not in _FILES
