@@ -9,7 +9,7 @@ from infonoise_text.evaluation.bound import LikelihoodBound
 from infonoise_text.models.config import TrunkConfig
 from infonoise_text.models.denoiser import BitDenoiser, make_denoiser
 from infonoise_text.models.tuples import TupleTransformer
-from infonoise_text.models.vocabulary import Vocabulary
+from infonoise_text.models.vocabulary import Vocabulary, Words
 
 from ..markov import MarkovDenoiser, MarkovSource
 
@@ -52,7 +52,8 @@ def test_what_it_says_is_the_mean_over_tokens(sigma: float) -> None:
     rng = torch.Generator().manual_seed(1)
     for parameter in denoiser.parameters():
         nn.init.normal_(parameter, std=0.2, generator=rng)
-    log_probs = denoiser(x, level, joint=True)
+    answer = denoiser(x, level, joint=True)
+    log_probs = answer.log_softmax(-1)
     groups = denoiser.groups
     assert isinstance(groups, Vocabulary)
     p = log_probs.double().exp()
@@ -63,7 +64,9 @@ def test_what_it_says_is_the_mean_over_tokens(sigma: float) -> None:
     odds = denoiser.logits(x, level)
     torch.testing.assert_close(odds.sigmoid(), found, atol=1e-5, rtol=0)
     cost = -p.log().gather(-1, ids[..., None]).squeeze(-1)
-    torch.testing.assert_close(groups.nats(log_probs, BOOK.encode(ids)).double(), cost)
+    nats, probs = groups.cost(answer, BOOK.encode(ids))
+    torch.testing.assert_close(nats.double(), cost, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(probs, found)
 
 
 def test_the_law_of_all_other_tokens_makes_the_answer_exact() -> None:
@@ -78,9 +81,12 @@ def test_the_law_of_all_other_tokens_makes_the_answer_exact() -> None:
     alone = exact._evidence(x, sigma.double())
     alone[:, 1] = 0
     others = exact._posterior(alone)[:, 1:2].log()
-    vocabulary = Vocabulary(book.encode(torch.arange(3)))
+    codes = book.encode(torch.arange(3))
     own = (x[:, 1:2] - 0.5) / 0.36
-    found = vocabulary.probs(vocabulary.log_probs(others, own))
+    words = Words(3, codes, 0.0)
+    nn.init.eye_(words.weight)
+    vocabulary = Vocabulary(codes)
+    found = vocabulary.probs(vocabulary.answer(words(others.float(), own.float()), own))
     torch.testing.assert_close(found.double(), exact(x, sigma)[:, 1:2], atol=1e-5, rtol=0)
 
 
@@ -92,3 +98,32 @@ def test_frequencies_cost_the_entropy_of_tokens() -> None:
     found = LikelihoodBound(ids, BOOK, 80.0)(denoiser_of(COUNTS))
     assert abs(found.nats + float(law[ids].log().mean())) < 4 * found.stderr
     assert found.stderr < 0.02
+
+
+def test_the_cost_has_the_gradient_of_cross_entropy() -> None:
+    """By torch's own, in float64, to rounding; probabilities have none."""
+    rng = torch.Generator().manual_seed(0)
+    answer = torch.randn(4, 3, 5, dtype=torch.float64, generator=rng, requires_grad=True)
+    ids = torch.randint(0, 5, (4, 3), generator=rng)
+    weight = torch.rand(4, 3, dtype=torch.float64, generator=rng)
+    vocabulary = Vocabulary(CODES).double()
+    nats, probs = vocabulary.cost(answer, BOOK.encode(ids))
+    assert not probs.requires_grad
+    (found,) = torch.autograd.grad((nats * weight).sum(), answer)
+    exact = nn.functional.cross_entropy(answer.flatten(0, 1), ids.flatten(), reduction="none")
+    (expected,) = torch.autograd.grad((exact.reshape(4, 3) * weight).sum(), answer)
+    torch.testing.assert_close(nats, exact.reshape(4, 3))
+    torch.testing.assert_close(found, expected)
+
+
+@torch.no_grad()
+def test_many_examples_are_answered_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, x, level = noisy(0.5)
+    denoiser = denoiser_of(COUNTS)
+    known = torch.arange(7).expand(6, 7) % 3 == 0
+    condition = {"known": known, "clean": x.round().clamp(0, 1), "previous": x.sigmoid()}
+    together = [denoiser(x, level, logits=logits, **condition) for logits in (False, True)]
+    monkeypatch.setattr("infonoise_text.models.denoiser._NUMBERS", 4 * 7 * 5)
+    apart = [denoiser(x, level, logits=logits, **condition) for logits in (False, True)]
+    for one, other in zip(together, apart, strict=True):
+        torch.testing.assert_close(one, other)

@@ -19,6 +19,7 @@ from infonoise_text.data.windows import windows_of
 from infonoise_text.methods.options import Objective
 from infonoise_text.models.denoiser import CENTRE, SIGMA_DATA
 from infonoise_text.models.groups import Groups
+from infonoise_text.models.vocabulary import Vocabulary
 
 
 def weighting(objective: Objective) -> Weight:
@@ -67,7 +68,7 @@ class TextTask:
         # Losses are means over the bits that are not given.
         self.free = self.windows.free * book.bits
         self._weight = weighting(objective)
-        self._groups: Groups | None = getattr(denoiser, "groups", None)
+        self._groups: Groups | Vocabulary | None = getattr(denoiser, "groups", None)
         self._block: int = getattr(denoiser, "block", 0)
         self._ordered = objective.ordered if self._block else 0.0
         self._no_belief: float = getattr(denoiser, "no_belief", CENTRE)
@@ -140,9 +141,9 @@ class TextTask:
         condition["previous"] = self._first_pass(denoiser, x, sigma, condition)
         unknown, cost = ~known[..., None], self.objective.cost
         if cost == "groups" and self._groups is not None:
-            log_probs = denoiser(x, sigma, joint=True, **condition)
-            nats = (self._groups.nats(log_probs, batch.x0) * ~known).sum(1)
-            return self._groups.probs(log_probs.detach()), nats, unknown
+            answer = denoiser(x, sigma, joint=True, **condition)
+            nats, probs = self._groups.cost(answer, batch.x0)
+            return probs, (nats * ~known).sum(1), unknown
         logits = denoiser(x, sigma, logits=True, **condition)
         if cost == "edm":
             return logits.sigmoid(), None, unknown

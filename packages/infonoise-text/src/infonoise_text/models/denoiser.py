@@ -22,6 +22,8 @@ SIGMA_LAST = 0.08
 CLIP = 30.0
 # Log of the noise level that stands for none: what the network hears with clean tokens.
 _CLEAN = -4.0
+# Log-odds of tokens that are held at a time where no gradient is wanted.
+_NUMBERS = 1 << 25
 # Log-odds of bits that are given: their probability is 1 to every digit of float32.
 CERTAIN = 100.0
 
@@ -90,10 +92,13 @@ class BitDenoiser(nn.Module):
 
         Args:
             logits: Log-odds (n, L, m) in its place.
-            joint: Log-probabilities (n, L, groups, 2^k) of the codes of `groups`, or (n, L, V) of
-                tokens, in its place; those of given tokens mean nothing.
+            joint: The answer of `groups` in its place, log-probabilities (n, L, groups, 2^k) of
+                codes or log-odds (n, L, V) of tokens; those of given tokens mean nothing.
         """
         self._check(x, sigma)
+        if not torch.is_grad_enabled() and self._at_once(x) < len(x):
+            conditions = (previous, known, clean, before)
+            return self._in_parts(x, sigma, conditions, logits=logits, joint=joint)
         given, sign = _given(x, known, clean)
         level = self._per_bit(sigma.to(torch.float32))
         spread = (level.square() + SIGMA_DATA**2).sqrt()
@@ -116,13 +121,36 @@ class BitDenoiser(nn.Module):
             seen = torch.where(given, CLIP * sign, own)
             said = self._said(network, (signal, belief, seen, given[..., 0], log_sigma), before)
             groups = network.groups
-            found = groups.log_probs(said, own)
+            found = groups.answer(said, own)
             if joint:
                 return found
             denoised = groups.log_odds(found) if logits else groups.probs(found)
         if logits:
             return torch.where(given, CERTAIN * sign, denoised)
         return torch.where(given, (sign + 1) / 2, denoised)
+
+    def _at_once(self, x: Tensor) -> int:
+        """Examples that are answered together: their tokens' log-odds are to fit into memory."""
+        groups = self.groups
+        if not isinstance(groups, Vocabulary):
+            return len(x)
+        return max(1, _NUMBERS // (x.shape[1] * len(groups.codes)))
+
+    def _in_parts(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        conditions: tuple[Tensor | None, ...],
+        *,
+        logits: bool,
+        joint: bool,
+    ) -> Tensor:
+        names, found = ("previous", "known", "clean", "before"), []
+        for start in range(0, len(x), self._at_once(x)):
+            rows = slice(start, start + self._at_once(x))
+            some = {n: v[rows] for n, v in zip(names, conditions, strict=True) if v is not None}
+            found.append(self(x[rows], sigma[rows], logits=logits, joint=joint, **some))
+        return torch.cat(found)
 
     def _alone(self, before: Tensor | None) -> bool:
         """Whether each token is denoised for itself: x tells all that an earlier pass believed."""

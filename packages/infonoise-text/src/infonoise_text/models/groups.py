@@ -74,6 +74,14 @@ class Groups(nn.Module):
             odds.append(halves[..., 1] - halves[..., 0])
         return torch.stack(odds, dim=-1).flatten(-2)[..., : self.bits]
 
+    def answer(self, said: Tensor, evidence: Tensor) -> Tensor:
+        """What the network's word comes to, `log_probs`: what all below reads."""
+        return self.log_probs(said, evidence)
+
+    def cost(self, answer: Tensor, x0: Tensor) -> tuple[Tensor, Tensor]:
+        """What the bits x0 (n, L, m) of a token cost, (n, L) nats, and `probs`, detached."""
+        return self.nats(answer, x0), self.probs(answer.detach())
+
     def nats(self, log_probs: Tensor, x0: Tensor) -> Tensor:
         """(n, L) what the bits x0 (n, L, m) of a token cost."""
         code = self.indices(x0)[..., None]

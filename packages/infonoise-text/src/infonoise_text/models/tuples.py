@@ -15,7 +15,7 @@ from infonoise_text.models.blocks import Context
 from infonoise_text.models.config import TrunkConfig, TupleConfig
 from infonoise_text.models.groups import Groups, group_bits
 from infonoise_text.models.trunk import NoiseEmbedding, Trunk
-from infonoise_text.models.vocabulary import Vocabulary
+from infonoise_text.models.vocabulary import Vocabulary, Words
 
 # Standard deviation of the vectors of codes, and of those that tokens are answered by.
 _SPREAD, _SMALL = 0.25, 0.02
@@ -27,7 +27,7 @@ class TupleTransformer(nn.Module):
     Reads, for each bit, the scaled noisy value, the belief of an earlier pass and the evidence; for
     each tuple of bits, how likely its codes are by the evidence and by the belief; and for each
     token whether it is known. Before training the answer, (n, L, groups * 2^k) or (n, L, V), is
-    exactly zero, or the log-frequencies that `expect` was given.
+    exactly zero, of tokens after the evidence, or the log-frequencies that `expect` was given.
 
     Args:
         bits: m, of one token.
@@ -65,16 +65,14 @@ class TupleTransformer(nn.Module):
         # Reads the token beside the trunk, because the trunk's norm forgets its size.
         self.head = nn.Linear(2 * width, 2 * width)
         self.groups: Groups | Vocabulary
-        self.words: nn.Linear | None = None
+        self.words: Words | None = None
         if codes is None:
             self.groups = Groups(bits, group_bits(bits, config.group_bits))
             self.out = nn.Linear(2 * width, self.groups.count * self.groups.size)
         else:
             self.groups = Vocabulary(codes)
             self.out = nn.Linear(2 * width, width)
-            self.words = nn.Linear(width, len(codes))
-            nn.init.normal_(self.words.weight, std=_SMALL)
-            nn.init.zeros_(self.words.bias)
+            self.words = Words(width, codes, _SMALL)
         for parameter in self.out.parameters():
             nn.init.zeros_(parameter)
 
@@ -88,7 +86,7 @@ class TupleTransformer(nn.Module):
         context: Context | None = None,
         start: int = 0,
     ) -> Tensor:
-        """What is to be added to the evidence, (n, L, groups * 2^k) or (n, L, V).
+        """What is to be added to the evidence, (n, L, groups * 2^k), or of tokens (n, L, V) both.
 
         Args:
             signal, belief: (n, L, m), from -1 to 1 for what is certain.
@@ -101,7 +99,7 @@ class TupleTransformer(nn.Module):
         token = self._token(signal, belief, evidence, known)
         mixed = self.trunk(token, self.noise(log_sigma), context, start)
         out: Tensor = self.out(functional.silu(self.head(torch.cat([mixed, token], dim=-1))))
-        return out if self.words is None else self.words(out)
+        return out if self.words is None else self.words(out, evidence)
 
     @torch.no_grad()
     def expect(self, counts: Tensor) -> None:
