@@ -13,6 +13,7 @@ import bio
 import core
 import dna_laws
 import dna_towards
+import image_encoders
 import image_laws
 import image_pairs
 import image_samplers
@@ -32,8 +33,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "benchmarks"
 SUITES = {suite.name: suite for suite in (
     core.SUITE, training.SUITE, vision.SUITE, image_laws.SUITE, image_pairs.SUITE,
-    image_samplers.SUITE, image_stages.SUITE, pretrained.SUITE, bio.SUITE, dna_laws.SUITE,
-    dna_towards.SUITE, text.SUITE, text_networks.SUITE,
+    image_encoders.SUITE, image_samplers.SUITE, image_stages.SUITE, pretrained.SUITE, bio.SUITE,
+    dna_laws.SUITE, dna_towards.SUITE, text.SUITE, text_networks.SUITE,
 )}  # fmt: skip
 
 
