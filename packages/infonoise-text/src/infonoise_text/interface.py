@@ -10,7 +10,7 @@ from infonoise_text.methods.options import TextOptions
 
 # About ten minutes on two cores.
 _TRAIN = TrainConfig(
-    steps=4000, batch_size=32, lr_schedule="cosine", eval_every=400, save_every=400
+    steps=1500, batch_size=32, lr_schedule="cosine", eval_every=250, save_every=250
 )
 
 INTERFACE = Interface(

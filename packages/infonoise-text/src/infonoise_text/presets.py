@@ -31,7 +31,7 @@ def laptop() -> Any:
     return _train(
         data=EMBEDDED,
         options=TextOptions(objective=Objective(length=128, network="small")),
-        train=TrainConfig(steps=8000, batch_size=32, lr_schedule="cosine"),
+        train=TrainConfig(steps=3500, batch_size=32, lr_schedule="cosine"),
     )
 
 
