@@ -107,8 +107,22 @@ def test_a_window_without_clean_tokens_is_seen_as_a_whole() -> None:
     """As by the same weights without blocks."""
     denoiser, (_, x, sigma) = trained(3, whole=True), noisy()
     other = make_denoiser(M, SIZES, 5)
-    other.load_state_dict(denoiser.state_dict())
+    weights = denoiser.state_dict()
+    # What tells the network that text is in order.
+    assert weights.pop("network.ordered").shape == (24,)
+    other.load_state_dict(weights)
     assert torch.equal(denoiser(x, sigma), other(x, sigma))
+
+
+@torch.no_grad()
+def test_a_network_that_learns_both_ways_is_told_which() -> None:
+    """By the first block, which stands behind nothing either way."""
+    (clean, x, sigma), first = noisy(), slice(0, 4)
+    for whole in (False, True):
+        denoiser = trained(4, whole=whole)
+        in_order = denoiser(x[:, first], sigma, before=clean[:, first])
+        same = torch.equal(in_order, denoiser(x[:, first], sigma))
+        assert same != whole
 
 
 def test_networks_without_blocks_say_so() -> None:

@@ -61,6 +61,9 @@ class TupleTransformer(nn.Module):
         self.believed = nn.Parameter(_SPREAD * torch.randn(config.tuples * size, width))
         self.known = nn.Parameter(torch.zeros(width))
         self.noise = NoiseEmbedding(width, levels)
+        # Which of two ways a window is read: what helps in one of them need not in the other.
+        mixed = trunk.block > 0 and trunk.whole
+        self.ordered = nn.Parameter(torch.randn(width)) if mixed else None
         self.trunk = Trunk(trunk)
         # Reads the token beside the trunk, because the trunk's norm forgets its size.
         self.head = nn.Linear(2 * width, 2 * width)
@@ -97,7 +100,8 @@ class TupleTransformer(nn.Module):
             start: Place of the first token, where a block begins.
         """
         token = self._token(signal, belief, evidence, known)
-        mixed = self.trunk(token, self.noise(log_sigma), context, start)
+        told = self._told(log_sigma, ordered=context is not None)
+        mixed = self.trunk(token, told, context, start)
         out: Tensor = self.out(functional.silu(self.head(torch.cat([mixed, token], dim=-1))))
         return out if self.words is None else self.words(out, evidence)
 
@@ -126,7 +130,12 @@ class TupleTransformer(nn.Module):
             start: Place of the first token.
         """
         token = self._token(sign, sign, evidence, torch.ones_like(sign[..., 0]))
-        return self.trunk.read(token, self.noise(log_sigma), context, start)
+        return self.trunk.read(token, self._told(log_sigma, ordered=True), context, start)
+
+    def _told(self, log_sigma: Tensor, *, ordered: bool) -> Tensor:
+        """(n, width), what layers are modulated by: the noise level, and which way is read."""
+        noise: Tensor = self.noise(log_sigma)
+        return noise if self.ordered is None or not ordered else noise + self.ordered
 
     def _token(self, signal: Tensor, belief: Tensor, evidence: Tensor, known: Tensor) -> Tensor:
         """(n, L, width), what the trunk reads."""
