@@ -39,13 +39,12 @@ from infonoise_text.methods.registry import make_method, method_of
 from infonoise_text.methods.trained import TextRun, assets_of, check_same_tokens, other_tokenizer
 from infonoise_text.methods.written import RULE, write_continued, write_texts
 from infonoise_text.options import EvaluateExtras
-from infonoise_text.sampling.options import Output, TextSampler
+from infonoise_text.sampling.options import Output, showing
 
-# Texts that are shown, and how they are made: by a grid that needs no profile.
+# Texts that are shown.
 SHOWN = 4
 # How many documents the tokenizer does not give back, in the settings of a run.
 LOSSY = "lossy_documents"
-_SHOWING = TextSampler(steps=64, grid="karras", solver="euler", chunk=64)
 
 
 class TextDomain(Domain[Corpus, TextOptions]):
@@ -131,12 +130,12 @@ class TextDomain(Domain[Corpus, TextOptions]):
     def samples(self, denoiser: nn.Module, data: Corpus, options: TextOptions) -> Samples:
         method = method_of(options, data)
         nothing = [None for _ in method.profile_files]
-        length = options.objective.length
+        length, how = options.objective.length, showing(denoiser)
         if data.manifest.pairs is not None:
             given = prompts_of(_held_out(data, options))
-            found = method.generate(denoiser, len(given.ids), length, _SHOWING, nothing, given)
+            found = method.generate(denoiser, len(given.ids), length, how, nothing, given)
             return _shown(shown(data.tokenizer, given, answers(found, given, data.tokenizer.end)))
-        found = method.generate(denoiser, SHOWN, length, _SHOWING, nothing)
+        found = method.generate(denoiser, SHOWN, length, how, nothing)
         return _shown(texts_of(data.tokenizer, found.ids))
 
     def held_out_examples(self, data: Corpus, options: TextOptions) -> Samples:
