@@ -21,13 +21,7 @@ from infonoise_text.evaluation.bound import LikelihoodBound, SecondPass, TextEva
 from infonoise_text.evaluation.control import token_counts
 from infonoise_text.evaluation.whole import TextCost
 from infonoise_text.methods.assets import Assets
-from infonoise_text.methods.base import (
-    Profiles,
-    Progress,
-    Schedules,
-    from_context,
-    refuse_lead,
-)
+from infonoise_text.methods.base import Profiles, Progress, Schedules, from_context, refuse_lead
 from infonoise_text.methods.options import Objective
 from infonoise_text.methods.prior import bit_profile, group_profile
 from infonoise_text.methods.task import TextTask, weighting
@@ -188,14 +182,16 @@ class Bits:
 
     def _writes_blocks(self, sampler: TextSampler, given: Given | None) -> bool:
         """Whether text is written from left to right, which neither gaps nor guidance allow."""
-        gap = given is not None and bool((given.known[..., 1:] > given.known[..., :-1]).any())
-        if not self.only_ordered:
-            plain = not gap and sampler.guidance == 1 and not sampler.whole
-            return self._trunk.block > 0 and plain
-        what = f"--guidance {sampler.guidance:g}" if sampler.guidance != 1 else "--whole"
-        if gap or sampler.guidance != 1 or sampler.whole:
+        found = {
+            "a gap": given is not None
+            and bool((given.known[..., 1:] > given.known[..., :-1]).any()),
+            f"--guidance {sampler.guidance:g}": sampler.guidance != 1,
+            "--whole": sampler.whole,
+        }
+        against = [what for what, there in found.items() if there]
+        if against and self.only_ordered:
             raise InputError(
-                f"{'a gap' if gap else what}: the run was trained with --ordered 1, to write from"
-                " left to right and nothing else; leave it out"
+                f"{against[0]}: the run was trained with --ordered 1, to write from left to right"
+                " and nothing else; leave it out"
             )
-        return True
+        return self._trunk.block > 0 and not against
