@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from torch import nn
-
 from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
 from infonoise_core.files import check_output
@@ -54,10 +52,9 @@ class Output:
             check_output(self.out, self.overwrite)
 
 
-def showing(denoiser: nn.Module) -> TextSampler:
+def showing(ordered: bool) -> TextSampler:
     """How texts are made that are shown while a run trains: by a grid that needs no profile.
 
     In order every token takes the calls: fewer, so that showing does not take as long as learning.
     """
-    calls = 8 if getattr(denoiser, "block", 0) else 64
-    return TextSampler(steps=calls, grid="karras", solver="euler", chunk=64)
+    return TextSampler(steps=8 if ordered else 64, grid="karras", solver="euler", chunk=64)
