@@ -121,8 +121,9 @@ def test_a_network_that_learns_both_ways_is_told_which() -> None:
     for whole in (False, True):
         denoiser = trained(4, whole=whole)
         in_order = denoiser(x[:, first], sigma, before=clean[:, first])
-        same = torch.equal(in_order, denoiser(x[:, first], sigma))
-        assert same != whole
+        # Up to the rounding of probabilities, whose sums have another order behind clean tokens.
+        apart = float((in_order - denoiser(x[:, first], sigma)).abs().max())
+        assert (apart > 1e-3) if whole else (apart < 1e-6)
 
 
 def test_networks_without_blocks_say_so() -> None:

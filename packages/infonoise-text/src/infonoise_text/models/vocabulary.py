@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 # The smallest probability that float32 takes the logarithm of.
 _TINY = torch.finfo(torch.float32).tiny
@@ -29,10 +30,12 @@ class Words(nn.Linear):
         self.register_buffer("codes", codes.to(torch.float32) - 0.5, persistent=False)
 
     def forward(self, hidden: Tensor, evidence: Tensor) -> Tensor:  # type: ignore[override]
-        """The evidence, onto which the weights' product is added in place."""
-        own = torch.addmm(self.bias, evidence.flatten(0, -2).to(hidden.dtype), self.codes.T)
-        said = torch.addmm(own, hidden.flatten(0, -2), self.weight.T)
-        return said.reshape(*hidden.shape[:-1], -1)
+        """All in one product: a sum of V numbers for each token would pass through memory twice."""
+        one = hidden.new_ones((*hidden.shape[:-1], 1))
+        read = torch.cat([hidden, evidence.to(hidden.dtype), one], dim=-1)
+        codes = self.codes.to(self.weight.dtype)
+        weight = torch.cat([self.weight, codes, self.bias[:, None]], dim=-1)
+        return functional.linear(read, weight)
 
 
 class Vocabulary(nn.Module):
@@ -103,13 +106,14 @@ class _Cost(torch.autograd.Function):
         own = probs.gather(-1, ids[..., None]).squeeze(-1)
         ctx.save_for_backward(probs, ids)
         ctx.mark_non_differentiable(probs)
+        ctx.set_materialize_grads(False)
         # Beyond 87 nats only the gradient is exact.
         return -own.clamp_min(_TINY).log(), probs
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, nats: Tensor, _: Tensor) -> tuple[Tensor, None]:
-        """Probabilities, less 1 at the token that is there."""
+        """Probabilities, less 1 at the token that is there; in their place, so only once."""
         probs, ids = ctx.saved_tensors
-        gradient = probs * nats[..., None]
+        gradient = probs.mul_(nats[..., None])
         return gradient.scatter_add_(-1, ids[..., None], -nats[..., None]), None
