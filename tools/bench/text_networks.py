@@ -35,8 +35,8 @@ MODELS = {
     "autoregressive": ("--method", "autoregressive"),
     "embedding": ("--method", "embedding"),
 }
-# An update takes it twice as long as any other, so it is trained on one corpus alone.
-DEAR, DEAR_ON = "embedding", "pydoc"
+# Models that are trained on one corpus alone: one is the dearest, one a share of the default.
+ALONE = {"embedding": "pydoc", "bits in order alone": "books"}
 # What wrote a text -> its model, and options of `sample`: in order each token takes the calls.
 WRITERS = {
     "bits": ("bits", ("--steps", "16")),
@@ -75,7 +75,7 @@ def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
     """Bits per byte and generated text of one corpus."""
     data = corpus(name, tick)
     updates = UPDATES_QUICK if quick else UPDATES
-    models = {model: o for model, o in MODELS.items() if model != DEAR or name == DEAR_ON}
+    models = {model: o for model, o in MODELS.items() if ALONE.get(model, name) == name}
     # Of the same tensors whichever corpus it is.
     seconds = {
         model: processor_seconds(model, corpus("pydoc", tick), options, quick, tick)
