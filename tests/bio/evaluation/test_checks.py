@@ -94,7 +94,11 @@ def test_the_measure_of_training_is_the_bound_with_its_error():
     evaluation = DnaEvaluation(
         training, held_out, encoding_of(objective), "forward", 0.002, 80.0, levels=4
     )
-    found = evaluation(DIFFUSION.task(objective, training, seed=0).denoiser)
+    denoiser = DIFFUSION.task(objective, training, seed=0).denoiser
+    found = evaluation(denoiser)
+    by_sequence = evaluation.by_example(denoiser)
+    assert len(by_sequence) == len(held_out)
+    assert float(by_sequence.mean()) == pytest.approx(found["bits_per_base"])
     assert found["bits_per_base"] == pytest.approx(evaluation.independent, abs=1e-5)
     name = evaluation.measures()[0].name
     assert set(found) == {name, f"{name}_stderr", "bits_below_independent"}

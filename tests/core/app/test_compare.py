@@ -225,6 +225,32 @@ def read_all(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): speed.sub(b"", p.read_bytes()) for p in files}
 
 
+class Plane:
+    """An evaluation that says what each point costs."""
+
+    def __call__(self, denoiser: nn.Module) -> dict[str, float]:
+        return {"nats": float(self.by_example(denoiser).mean())}
+
+    def by_example(self, denoiser: nn.Module) -> Tensor:
+        return HELD_OUT(denoiser).rate_integral
+
+
+def test_of_one_seed_what_points_cost_is_kept_from_the_weights_that_were_measured(
+    tmp_path: Path,
+) -> None:
+    told = replace(comparison(BOTH), evaluate=Plane())
+    arms = run_comparison(told, CONFIG, 1, tmp_path / "one")
+    for arm in arms:
+        assert arm.examples is not None
+        assert len(arm.examples) == 8
+        assert math.fsum(arm.examples) / 8 == pytest.approx(arm.evaluations[-1]["nats"], rel=1e-9)
+    # Also where the run was finished before.
+    assert run_comparison(told, CONFIG, 1, tmp_path / "one") == arms
+    assert {arm.examples is None for arm in run_comparison(told, CONFIG, 2, tmp_path / "two")} == {
+        True
+    }
+
+
 def test_finished_runs_are_not_trained_again(tmp_path: Path) -> None:
     whole = run_comparison(comparison(BOTH), CONFIG, 1, tmp_path)
     tasks: list[Points] = []

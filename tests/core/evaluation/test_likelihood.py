@@ -1,6 +1,7 @@
 """The bound where likelihoods are known in closed form, and what a reference takes out of it."""
 
 import math
+from statistics import fmean
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from infonoise_core.evaluation.likelihood import (
     Bound,
     LikelihoodBound,
     Reference,
+    parts,
     per_unit,
     prior_nats,
 )
@@ -119,6 +121,28 @@ def test_a_ratio_of_totals_and_its_error() -> None:
     assert abs(float(values.mean()) - 1.3) < 4 * float(values.std()) / 20
     # The standard deviation of 400 numbers is known to 3.5 %.
     assert float(stated) == pytest.approx(float(values.std()), rel=0.12)
+
+
+def test_differences_example_by_example_have_the_error_of_the_difference() -> None:
+    """Against the spread of the difference of two denoisers over many sets of unlike examples."""
+    rng = torch.Generator().manual_seed(1)
+    gaps, stated, apart = [], [], []
+    for _ in range(400):
+        units = torch.randint(5, 50, (60,), generator=rng)
+        noise = torch.randn(2, 60, generator=rng, dtype=torch.float64)
+        # Costs spread by 1 a unit, what one denoiser pays more by a tenth of that.
+        one = (1.3 + noise[0]) * units
+        other = one + (0.05 + 0.1 * noise[1]) * units
+        by_example = parts(other, units) - parts(one, units)
+        assert float(parts(one, units).mean()) == pytest.approx(per_unit(one, units).nats)
+        gaps.append(float(by_example.mean()))
+        stated.append(float(by_example.std()) / math.sqrt(60))
+        apart.append(math.hypot(per_unit(one, units).stderr, per_unit(other, units).stderr))
+    spread = float(torch.tensor(gaps).std())
+    assert abs(fmean(gaps) - 0.05) < 4 * spread / 20
+    # The standard deviation of 400 numbers is known to 3.5 %.
+    assert fmean(stated) == pytest.approx(spread, rel=0.12)
+    assert fmean(apart) > 10 * spread
 
 
 def test_bits_are_counted_per_any_unit() -> None:

@@ -197,6 +197,9 @@ def test_an_evaluation_has_the_measures_it_names(passes: int) -> None:
     assert found["bits_per_byte"] == pytest.approx(bound.in_bits().value * 600 / 900)
     assert found["bits_per_byte_stderr"] == pytest.approx(bound.stderr / math.log(2) * 600 / 900)
     assert evaluation.floors == {}
+    by_window = evaluation.by_example(denoiser)
+    assert by_window is not None
+    assert float(by_window.mean()) == pytest.approx(found["bits_per_byte"])
 
 
 def test_three_passes_are_refused() -> None:

@@ -224,6 +224,7 @@ def test_an_evaluation_has_the_measures_it_names() -> None:
     assert distance == evaluation.distance == "energy_30"
     assert exact == evaluation(ExactUniform(2))
     assert abs(exact[bits] - 1) < 4 * exact[f"{bits}_stderr"]
+    assert float(evaluation.by_example(ExactUniform(2)).mean()) == pytest.approx(exact[bits])
     # Independent pixels, 30 images a side: the distance of equal distributions is a few hundredths.
     assert abs(exact[distance]) < 0.1
     assert abs(evaluation.floors[evaluation.distance]) < 0.1

@@ -2,7 +2,9 @@
 
 import base64
 import io
+import math
 import re
+import statistics
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -222,6 +224,29 @@ def test_seeds_are_compared_one_by_one() -> None:
         pytest.approx(-0.5), pytest.approx(0.1)
     )
     assert answer(found).endswith("0.5000 ± 0.1000 lower.")
+
+
+def test_one_seed_is_compared_example_by_example() -> None:
+    """Examples differ by far more than 0.5 ± 0.1, which is how far their costs lie apart."""
+    costs = ([1.0, 7.0, 2.0, 6.0], [0.7, 6.3, 1.7, 5.3])
+    arms = [
+        replace(arm(name, [9, math.fsum(c) / 4], fixed=name == "edm"), examples=c)
+        for name, c in zip(("edm", "infonoise"), costs, strict=True)
+    ]
+    found = results(*arms)
+    gaps = [b - a for a, b in zip(*costs, strict=True)]
+    error = statistics.stdev(gaps) / 2
+    assert found.difference("infonoise", "edm") == Difference(
+        pytest.approx(-0.5), pytest.approx(error), 4
+    )
+    assert answer(found).endswith(
+        f"0.5000 ± {error:.4f} lower on the same 4 held-out examples of one seed."
+    )
+    # Others, or fewer of them, can not be compared one by one.
+    fewer = replace(arms[1], examples=[1.0])
+    assert results(arms[0], fewer).difference("infonoise", "edm") == Difference(
+        pytest.approx(-0.5), pytest.approx(0.25 * math.sqrt(2))
+    )
 
 
 def test_nothing_is_said_of_an_error_that_is_not_known() -> None:

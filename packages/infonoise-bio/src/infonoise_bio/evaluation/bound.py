@@ -15,6 +15,8 @@ Both errors are measured on the same noises: what both share cancels, and so doe
 sampling error. The untrained network gives the entropy of independent bases exactly.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -78,6 +80,10 @@ class LikelihoodBound:
     def nats(self, denoiser: nn.Module) -> Tensor:
         """(n,) bound of each sequence, float64; unbiased, and noisy where levels are few."""
         return self._bound.nats(denoiser)
+
+    def by_example(self, denoiser: nn.Module) -> Tensor:
+        """(n,) bits per base of each sequence, of which the bound is the mean."""
+        return self._bound.by_example(denoiser) / math.log(2)
 
     def __call__(self, denoiser: nn.Module) -> Bits:
         """Mean over all bases."""

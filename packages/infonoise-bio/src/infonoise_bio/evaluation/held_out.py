@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from infonoise_bio.alphabet import base_frequencies
 from infonoise_bio.data.batch import example_batch
@@ -55,6 +55,10 @@ class DnaEvaluation:
             "bits_per_base_stderr": bits.stderr,
             "bits_below_independent": self.independent - bits.value,
         }
+
+    def by_example(self, denoiser: nn.Module) -> Tensor:
+        """(n,) bits per base of each held-out sequence."""
+        return self.bound.by_example(denoiser)
 
     @property
     def floors(self) -> dict[str, float]:

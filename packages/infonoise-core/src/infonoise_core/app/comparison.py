@@ -12,6 +12,7 @@ from torch import nn
 from infonoise_core.app.results import Arm
 from infonoise_core.binning import log_edges
 from infonoise_core.errors import InputError
+from infonoise_core.evaluation.measures import ByExample
 from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.schedules.fixed import FixedLaw, Schedule
 from infonoise_core.schedules.knowledge import believed_by
@@ -74,7 +75,9 @@ def run_comparison(
                 reporter=_Labelled(reporter, name),
             )
             comparison.finish(name, seed, trained.denoiser)
-            arms.append(_arm(name, seed, trained))
+            # With several seeds the error is that between seeds.
+            examples = _by_example(comparison, trained) if seeds == 1 else None
+            arms.append(_arm(name, seed, trained, examples))
     return arms
 
 
@@ -114,10 +117,12 @@ def steps_within(comparison: Comparison, config: TrainConfig, runs: int, seconds
     comparison.evaluate(task.denoiser.to(TorchEngine(comparison.device).device))
     evaluation = time.perf_counter() - start
     left = PLANNED * seconds - (time.perf_counter() - began)
-    # Per run: its evaluations, and samples worth about two of them.
-    steps = int((left / runs - (EVALUATIONS + 2) * evaluation) / step)
+    # Per run: its evaluations, samples worth about two of them, and what examples cost at the end.
+    often = EVALUATIONS + 2 + isinstance(comparison.evaluate, ByExample)
+    measured = often * evaluation
+    steps = int((left / runs - measured) / step)
     if steps < _SMALLEST_RUN:
-        need = runs * ((EVALUATIONS + 2) * evaluation + 2 * _SMALLEST_RUN * step) / PLANNED
+        need = runs * (measured + 2 * _SMALLEST_RUN * step) / PLANNED
         raise InputError(
             f"--budget {seconds:.0f}s is too short for {runs} runs: an update takes"
             f" {1e3 * step:.0f} ms and an evaluation {evaluation:.1f} s here;"
@@ -142,7 +147,15 @@ def _time_of(comparison: Comparison, config: TrainConfig, steps: int) -> float:
         return time.perf_counter() - start
 
 
-def _arm(name: str, seed: int, trained: RunResult) -> Arm:
+def _by_example(comparison: Comparison, trained: RunResult) -> list[float] | None:
+    """What each held-out example costs at the end, where the evaluation says so."""
+    if not isinstance(comparison.evaluate, ByExample):
+        return None
+    found = comparison.evaluate.by_example(trained.denoiser)
+    return None if found is None else found.tolist()
+
+
+def _arm(name: str, seed: int, trained: RunResult, examples: list[float] | None) -> Arm:
     schedule = trained.schedule
     channel = schedule.channel
     sigma = log_edges(channel.sigma_min, channel.sigma_max, 200)
@@ -158,6 +171,7 @@ def _arm(name: str, seed: int, trained: RunResult) -> Arm:
         schedule.status(),
         None if profile is None else profile.to_dict(),
         None if profile is None else believed_by(schedule, profile).tolist(),
+        examples,
     )
 
 

@@ -27,6 +27,7 @@ class Arm:
         density: (sigma, draws per unit log sigma) it ended with.
         profile: As its losses show it, `EntropyRateProfile.to_dict`.
         believed: The part of that profile's rate, bin by bin, that draws follow or would.
+        examples: What each held-out example costs at the end: the first measure is their mean.
     """
 
     schedule: str
@@ -37,6 +38,7 @@ class Arm:
     status: str
     profile: dict[str, Any] | None = None
     believed: list[float] | None = None
+    examples: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,12 @@ class Difference:
 
     Attributes:
         stderr: Standard error of the mean.
+        examples: How many held-out examples of one seed were compared one by one, if they were.
     """
 
     mean: float
     stderr: float
+    examples: int = 0
 
     @property
     def within_error(self) -> bool:
@@ -103,9 +107,9 @@ class Results:
         """The first measure at the end: `schedule` less `other`; None where no error is known.
 
         From several seeds the error is that of their differences, seed by seed, as runs of one seed
-        share weights, batches and noises. From one it is that of the held-out examples, as if the
-        two errors were independent; as both are measured on the same examples and noises, that is
-        rather too much.
+        share weights, batches and noises. From one it is that of the differences, example by
+        example, on the same noises: what another seed would change is not in it. Where what single
+        examples cost is not known, both errors count as independent, which is rather too much.
         """
         name = self.measures[0].name
         here, there = ({arm.seed: arm.evaluations[-1] for arm in self.of(s)}
@@ -116,9 +120,17 @@ class Results:
             return None
         if len(gaps) > 1:
             return Difference(statistics.fmean(gaps), statistics.stdev(gaps) / math.sqrt(len(gaps)))
+        costs = [self._examples(s, seeds[0]) for s in (schedule, other)]
+        paired = _paired_error(*costs)
+        if paired is not None:
+            return Difference(gaps[0], paired, len(costs[0]))
         errors = [side[seeds[0]].get(f"{name}_stderr", math.nan) for side in (here, there)]
         error = math.hypot(*errors)
         return Difference(gaps[0], error) if math.isfinite(error) else None
+
+    def _examples(self, schedule: str, seed: int) -> list[float]:
+        """What single examples cost, if that is known."""
+        return next(arm.examples for arm in self.of(schedule) if arm.seed == seed) or []
 
     def updates_to_best_fixed(self, schedule: str) -> list[float | None]:
         """Steps until the best fixed schedule's final value was first reached, per seed.
@@ -157,6 +169,14 @@ def first_reached(
             return before["step"] + share * (now["step"] - before["step"])
         before = now
     return None
+
+
+def _paired_error(here: list[float], there: list[float]) -> float | None:
+    """Standard error of the mean difference of the same examples; None where it is not known."""
+    if len(here) != len(there) or len(here) < 2:
+        return None
+    error = statistics.stdev(a - b for a, b in zip(here, there, strict=True))
+    return error / math.sqrt(len(here)) if math.isfinite(error) else None
 
 
 def rows(results: Results) -> tuple[list[str], list[list[str]]]:

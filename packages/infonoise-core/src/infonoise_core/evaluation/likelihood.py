@@ -50,6 +50,20 @@ class Bound:
         return Bits(self.nats * scale, self.stderr * scale)
 
 
+def parts(nats: Tensor, units: Tensor) -> Tensor:
+    """(n,) numbers whose mean is total over total, and whose spread has the error of that ratio.
+
+    Those of two denoisers on the same examples and noises differ by less than either spreads.
+
+    Args:
+        nats: (n,) what each example costs.
+        units: (n,) how many units it has.
+    """
+    total = units.to(torch.float64).sum()
+    value = nats.sum() / total
+    return value + (nats - value * units) * (len(nats) / total)
+
+
 def per_unit(nats: Tensor, units: Tensor, fitted: int = 1) -> Bound:
     """Total over total of examples, and the standard error of that ratio.
 
@@ -58,11 +72,10 @@ def per_unit(nats: Tensor, units: Tensor, fitted: int = 1) -> Bound:
         units: (n,) how many units it has.
         fitted: Numbers that were fitted to the examples, the ratio itself among them.
     """
-    n, total = len(nats), units.to(torch.float64).sum()
-    value = float(nats.sum() / total)
-    residual = nats - value * units
-    variance = float((residual - residual.mean()).square().sum()) / (n - fitted)
-    return Bound(value, math.sqrt(variance * n) / float(total))
+    n, found = len(nats), parts(nats, units)
+    value = found.mean()
+    variance = float((found - value).square().sum()) / (n - fitted)
+    return Bound(float(value), math.sqrt(variance / n))
 
 
 def prior_nats(square: Tensor | float, variance: float, sigma_max: float) -> Tensor:
@@ -144,6 +157,10 @@ class LikelihoodBound:
         """Mean over all units."""
         nats, fitted = self._controlled(denoiser)
         return per_unit(nats, self.units, fitted)
+
+    def by_example(self, denoiser: nn.Module) -> Tensor:
+        """(n,) nats of a unit, float64, of which the bound is the mean: see `parts`."""
+        return parts(self.nats(denoiser), self.units)
 
     def _controlled(self, denoiser: nn.Module) -> tuple[Tensor, int]:
         """Costs without what chance does to the reference, and how many numbers were fitted."""

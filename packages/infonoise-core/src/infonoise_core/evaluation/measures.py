@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from torch import nn
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -34,3 +34,15 @@ class Evaluation(Protocol):
 
     def measures(self) -> list[Measure]:
         """What the numbers are; the first is what schedules are ranked by."""
+
+
+@runtime_checkable
+class ByExample(Protocol):
+    """An evaluation that says what each held-out example costs."""
+
+    def by_example(self, denoiser: nn.Module) -> Tensor | None:
+        """(n,) float64, of which the first measure is the mean; None where it can not be told.
+
+        The same examples, noise levels and noises every time, so that two denoisers can be told
+        apart by the differences.
+        """

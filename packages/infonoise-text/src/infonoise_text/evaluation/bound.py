@@ -1,5 +1,6 @@
 """What a model of text is worth: a likelihood bound, and what is wrong with its samples."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -231,7 +232,20 @@ class TextEvaluation:
 
     def bound(self, denoiser: nn.Module) -> Bound:
         """Per token."""
-        return self._bound(SecondPass(denoiser) if self.passes == 2 else denoiser)
+        return self._bound(self._seen(denoiser))
+
+    def by_example(self, denoiser: nn.Module) -> Tensor | None:
+        """(n,) bits per byte of each window, of which the bound is the mean.
+
+        None where levels of several parts of a text are bounded together.
+        """
+        if not isinstance(self._bound, LikelihoodBound):
+            return None
+        found = self._bound.by_example(self._seen(denoiser))
+        return found * (self._tokens_per_byte / math.log(2))
+
+    def _seen(self, denoiser: nn.Module) -> nn.Module:
+        return SecondPass(denoiser) if self.passes == 2 else denoiser
 
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """Bits per byte and nats per token, with standard errors."""

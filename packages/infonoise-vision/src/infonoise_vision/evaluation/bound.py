@@ -78,6 +78,10 @@ class LikelihoodBound:
         """(n,) what each image costs."""
         return self._bound.nats(denoiser)
 
+    def by_example(self, denoiser: nn.Module) -> Tensor:
+        """(n,) bits per dim of each image, of which the bound is the mean."""
+        return self._bound.by_example(denoiser) / math.log(2)
+
     def _terminal_nats(self, images: ImageSet, shape: torch.Size) -> Tensor:
         if images.levels is None:
             sigma = self.sigma_0 / images.scale

@@ -85,6 +85,10 @@ class ImageEvaluation:
             self.distance: self._distance(generated.x),
         }
 
+    def by_example(self, denoiser: nn.Module) -> Tensor:
+        """(n,) bits per dim of each held-out image."""
+        return self.bound.by_example(denoiser)
+
     def at(self, denoiser: nn.Module, since: int, step: int, *, last: bool) -> dict[str, float]:
         """The same, with a Fréchet distance, precision and recall where they are due.
 

@@ -125,9 +125,10 @@ def _by(gap: Difference | None, seeds: int) -> str:
     if gap is None:
         return ""
     text = f", {abs(gap.mean):.4f} ± {gap.stderr:.4f} {'lower' if gap.mean < 0 else 'higher'}"
+    if gap.examples:
+        text += f" on the same {gap.examples} held-out examples of one seed"
     if not gap.within_error:
         return text
-    # Of one seed the error is rather too much, as both share examples and noises.
     more = "; more --seeds tell more" if seeds == 1 else ""
     return f"{text}, which is within the error{more}"
 
