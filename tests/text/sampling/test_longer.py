@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from infonoise_text.data.spans import Given
-from infonoise_text.sampling.longer import continued
+from infonoise_text.sampling.longer import Heard, continued
 from infonoise_text.sampling.text import Generated, Own
 
 from ..command_line import STEPS, opened, run
@@ -24,7 +24,9 @@ class Counting:
         self.end = end
         self.asked: list[tuple[int, int, list[int]]] = []
 
-    def __call__(self, n: int, length: int, given: Given | None, own: Own) -> Generated:
+    def __call__(
+        self, n: int, length: int, given: Given | None, own: Own, heard: Heard
+    ) -> Generated:
         ids = torch.arange(length).repeat(n, 1)
         known = [0] * n
         if given is not None:
@@ -35,6 +37,8 @@ class Counting:
                     ids[row] = torch.arange(length) + int(given.ids[row, 0])
                     assert torch.equal(ids[row, :k], given.ids[row, :k])
         self.asked.append((n, length, known))
+        for _ in range(4):
+            heard(n / 4, n)
         ids[ids == self.end] = 99
         return Generated(ids, ids == 5, 3)
 
@@ -55,14 +59,19 @@ def test_windows_go_on_where_the_last_one_was(total: int, prompt: list[int]) -> 
 
 def test_texts_end_where_their_documents_do_and_others_go_on() -> None:
     model = Counting(end=11)
-    grown: list[int] = []
+    grown: list[float] = []
     texts, _ = continued(
         model, [[], [10], [12]], 30, WINDOW, end=99, grown=lambda n: grown.append(n)
     )
     assert [text.ids for text in texts] == [list(range(11)), [10], list(range(12, 42))]
     assert [text.ended for text in texts] == [True, True, False]
     assert texts[0].invalid == 1
-    assert sum(grown) == 3
+    # Told within each window, of texts as they are then; never more than there are.
+    assert sum(grown) == pytest.approx(3)
+    assert len(grown) >= 4 * len(model.asked)
+    # One prompt of a token and 29 to come: after a quarter of 8 tokens' window and before the end.
+    assert grown[0] == pytest.approx(2 / 30 + 2 * (7 / 4) / 29)
+    assert min(grown) >= -1e-9
     # Those that have ended are not generated any more.
     assert model.asked[0][0] == 3
     assert model.asked[-1][0] == 1

@@ -29,7 +29,9 @@ def write_continued(
     total = output.length or run.method.objective.length
     with progress(len(rows), "sample") as reporter:
         texts, calls = continued(
-            lambda n, length, given, own: run.generate(n, length, sampler, given, own=own),
+            lambda n, length, given, own, heard: run.generate(
+                n, length, sampler, given, heard, own
+            ),
             rows, total, run.method.objective.length,
             seed=sampler.seed, end=None if output.past_end else run.tokenizer.end,
             grown=reporter.advance,
