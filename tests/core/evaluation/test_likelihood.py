@@ -97,6 +97,25 @@ def test_a_fitted_reference_needs_enough_examples() -> None:
     assert blurred_bound(few, 2, reference)(Gaussian(0.6)) == blurred_bound(few, 2)(Gaussian(0.6))
 
 
+def test_bounds_of_the_same_noises_ask_the_reference_once() -> None:
+    x0, asked = examples(40), []
+
+    class Counted(Gaussian):
+        def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+            asked.append(len(x))
+            return super().forward(x, sigma)
+
+    def bound() -> LikelihoodBound:
+        return blurred_bound(x0, 2, Reference(Counted(STD), 3.0, fitted=True))
+
+    alone = bound()(Gaussian(0.6))
+    once, (first, second) = len(asked), (bound(), bound())
+    second.share_control(first)
+    assert second(Gaussian(0.6)) == alone
+    assert first(Gaussian(0.6)) == alone
+    assert len(asked) == 2 * once
+
+
 def test_what_is_left_to_say_is_added() -> None:
     class Nothing:
         def __call__(self, denoiser: nn.Module) -> HeldOut:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infonoise_core.errors import InputError
-from infonoise_text.evaluation.ngram import NGram, bits_per_symbol, byte_ids
+from infonoise_text.evaluation.ngram import NGram, bits_per_symbol, byte_ids, distinct
 
 DATA = Path(__file__).parents[4] / "shared" / "data" / "text"
 
@@ -27,6 +27,15 @@ def test_by_hand() -> None:
         assert np.exp(-model.nats(np.array([2, token])))[1] == pytest.approx(p)
         # d was never seen.
         assert np.exp(-model.nats(np.array([3, token])))[1] == pytest.approx(p)
+
+
+@given(st.lists(st.integers(0, 12) | st.integers(0, 2**62), min_size=1, max_size=60))
+def test_distinct_numbers_are_those_of_numpy(numbers: list[int]) -> None:
+    """Small ones, which are sorted with their places, and such as leave these no room."""
+    x = np.array(numbers, np.int64)
+    expected = np.unique(x, return_inverse=True, return_counts=True)
+    for found, wanted in zip(distinct(x), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
 
 
 @given(

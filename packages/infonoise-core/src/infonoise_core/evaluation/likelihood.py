@@ -120,6 +120,13 @@ class Reference:
     crossed: bool = False
 
 
+@dataclass
+class _Control:
+    """What chance does to the reference, once it is known, (n,) nats."""
+
+    value: Tensor | None = None
+
+
 class LikelihoodBound:
     """Upper bound on -log p of fixed examples, on fixed noise levels and noises.
 
@@ -142,7 +149,14 @@ class LikelihoodBound:
     ) -> None:
         self.units = units.to(torch.float64)
         self._error, self._ends, self._last, self._reference = error, ends, last, reference
-        self._control: Tensor | None = None
+        self._control = _Control()
+
+    def share_control(self, other: "LikelihoodBound") -> None:
+        """Take what chance does to the reference from a bound of the same examples, levels, noises.
+
+        Where one model is bounded in several ways, it is computed once.
+        """
+        self._control = other._control
 
     def listen(self, heard: Heard | None) -> None:
         """Who is told how far the integral is: the denoiser's, and once the reference's."""
@@ -169,19 +183,20 @@ class LikelihoodBound:
             nats = nats + self._last(denoiser)
         if self._reference is None:
             return nats, 1
-        if self._control is None:
+        control = self._control.value
+        if control is None:
             device = next(denoiser.parameters()).device
             cost = self._error(self._reference.denoiser.to(device)).rate_integral
-            self._control = cost - self._reference.nats
+            control = self._control.value = cost - self._reference.nats
         if not self._reference.fitted:
-            return nats - self._control, 1
+            return nats - control, 1
         if len(nats) < _CONTROLLED:
             return nats, 1
         if self._reference.crossed:
             # What examples cost the reference differs for other reasons than chance.
-            slope = _crossed_slope(nats - self._reference.nats, self._control)
-            return nats - slope * self._control, 1
-        return nats - _slope(nats, self._control) * self._control, 2
+            slope = _crossed_slope(nats - self._reference.nats, control)
+            return nats - slope * control, 1
+        return nats - _slope(nats, control) * control, 2
 
 
 def _slope(nats: Tensor, control: Tensor) -> Tensor:

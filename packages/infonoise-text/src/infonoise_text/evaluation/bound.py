@@ -244,6 +244,11 @@ class TextEvaluation:
         found = self._bound.by_example(self._seen(denoiser))
         return found * (self._tokens_per_byte / math.log(2))
 
+    def share_control(self, other: "TextEvaluation") -> None:
+        """Where both bound the same windows with the same noises, in different ways."""
+        if isinstance(self._bound, LikelihoodBound) and isinstance(other._bound, LikelihoodBound):
+            self._bound.share_control(other._bound)
+
     def _seen(self, denoiser: nn.Module) -> nn.Module:
         return SecondPass(denoiser) if self.passes == 2 else denoiser
 

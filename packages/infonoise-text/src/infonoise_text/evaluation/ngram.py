@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from infonoise_core.errors import InputError
 
 Ids = NDArray[np.integer]
+# Of a number that is not negative.
+_BITS = 63
 
 
 class _Level(NamedTuple):
@@ -53,9 +55,7 @@ class NGram:
         context, contexts = np.zeros(len(ids), np.int64), 1
         for _ in range(order):
             # The context of token i is the number of the (k-1)-gram that ends before it.
-            keys, number, counts = np.unique(
-                context * size + tokens, return_inverse=True, return_counts=True
-            )
+            keys, number, counts = distinct(context * size + tokens)
             which = keys // size
             total = np.bincount(which, counts, contexts).astype(np.int64)
             self._levels.append(_Level(keys, counts, total, np.bincount(which, None, contexts)))
@@ -94,6 +94,27 @@ class NGram:
     def perplexity(self, ids: Ids, order: int | None = None) -> float:
         """exp of the mean -log p over all ids."""
         return math.exp(float(self.nats(ids, order).mean()))
+
+
+def distinct(
+    x: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct numbers of x (N,), none below 0, in order; the number of each of x; their counts.
+
+    As `numpy.unique`, but x and its places are sorted as one number where both fit into it: sorting
+    numbers takes a sixth of the time of sorting places by them.
+    """
+    shift = (len(x) - 1).bit_length()
+    if int(x.max()).bit_length() + shift > _BITS:
+        return np.unique(x, return_inverse=True, return_counts=True)
+    both = np.sort(x << shift | np.arange(len(x)))
+    place = both & ((1 << shift) - 1)
+    both >>= shift
+    first = np.flatnonzero(np.diff(both, prepend=-1))
+    counts = np.diff(first, append=len(x))
+    number = np.empty(len(x), np.int64)
+    number[place] = np.repeat(np.arange(len(first)), counts)
+    return both[first], number, counts
 
 
 def byte_ids(text: str) -> Ids:

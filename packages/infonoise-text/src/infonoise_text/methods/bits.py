@@ -109,7 +109,11 @@ class Bits:
     def evaluations(
         self, split: Split, windows: int, sampler: TextSampler, profiles: Profiles
     ) -> Mapping[str, Evaluation]:
-        return {name: self._evaluation(split, windows, way) for name, way in self._ways().items()}
+        found = {name: self._evaluation(split, windows, way) for name, way in self._ways().items()}
+        first, *others = found.values()
+        for other in others:
+            other.share_control(first)
+        return found
 
     def _ways(self) -> dict[str, Way]:
         """By name, those that were learned and that differ."""
