@@ -76,7 +76,7 @@ def run_comparison(
             )
             comparison.finish(name, seed, trained.denoiser)
             # With several seeds the error is that between seeds.
-            examples = _by_example(comparison, trained) if seeds == 1 else None
+            examples = _by_example(comparison.evaluate, trained) if seeds == 1 else None
             arms.append(_arm(name, seed, trained, examples))
     return arms
 
@@ -147,11 +147,11 @@ def _time_of(comparison: Comparison, config: TrainConfig, steps: int) -> float:
         return time.perf_counter() - start
 
 
-def _by_example(comparison: Comparison, trained: RunResult) -> list[float] | None:
+def _by_example(evaluate: object, trained: RunResult) -> list[float] | None:
     """What each held-out example costs at the end, where the evaluation says so."""
-    if not isinstance(comparison.evaluate, ByExample):
+    if not isinstance(evaluate, ByExample):
         return None
-    found = comparison.evaluate.by_example(trained.denoiser)
+    found = evaluate.by_example(trained.denoiser)
     return None if found is None else found.tolist()
 
 
