@@ -185,7 +185,9 @@ class Block(nn.Module):
 class Trunk(nn.Module):
     """Blocks and a final norm: x (n, L, width), noise (n, width) -> (n, L, width).
 
-    Every block is the identity before training.
+    In the published form every block is the identity before training. With convolutions gates are
+    open from the start: what follows the trunk is zero until it is trained, and behind closed gates
+    as well the frequencies of tokens are learned long before what stands beside them is read.
     """
 
     def __init__(self, config: TrunkConfig) -> None:
@@ -203,6 +205,10 @@ class Trunk(nn.Module):
         self.final = nn.Linear(width, 2 * width)
         for parameter in (*self.modulations.parameters(), *self.final.parameters()):
             nn.init.zeros_(parameter)
+        if config.reach:
+            for given in self.modulations.children():
+                # Shift, scale and gate of attention, then of SwiGLU.
+                nn.init.ones_(given.bias.data.reshape(2, 3, width)[:, 2])
 
     def forward(
         self, x: Tensor, noise: Tensor, context: Context | None = None, start: int = 0
