@@ -29,7 +29,6 @@ CORPORA = ("pydoc", "shakespeare", "books")
 MODELS = {
     "bits": (),
     "bits in order alone": ("--ordered", "1"),
-    "bits of windows alone": ("--block", "0"),
     "linear-patch": ("--network", "linear-patch"),
     "masked": ("--method", "masked"),
     "autoregressive": ("--method", "autoregressive"),
@@ -41,7 +40,6 @@ ALONE = {"embedding": "pydoc", "bits in order alone": "books"}
 WRITERS = {
     "bits": ("bits", ("--steps", "16")),
     "bits, whole windows": ("bits", ("--steps", "64", "--whole")),
-    "bits of windows alone": ("bits of windows alone", ("--steps", "64")),
     "linear-patch": ("linear-patch", ("--steps", "64")),
 }
 # Bits with as many updates as take the time of masked's.
