@@ -79,6 +79,24 @@ def test_a_trunk_starts_as_the_identity_and_a_network_as_zero() -> None:
     assert torch.equal(out, torch.zeros(2, 5, 3))
 
 
+@torch.no_grad()
+def test_a_trunk_with_convolutions_reads_its_neighbours_from_the_start() -> None:
+    """As if every block were a plain residual one; the published form waits for its gates."""
+    x, noise = torch.randn(1, 5, 24), torch.randn(1, 24)
+    for reach, seen in ((2, True), (0, False)):
+        torch.manual_seed(0)
+        trunk = Trunk(replace(SMALL, reach=reach)).eval()
+        for blocks in trunk.modulations:
+            gates = blocks.bias.reshape(2, 3, 24)
+            assert torch.equal(gates[:, 2], torch.full((2, 24), float(reach > 0)))
+            assert not gates[:, :2].any()
+            assert not blocks.weight.any()
+        changed = x.clone()
+        changed[:, 4] = torch.randn(24)
+        moved = (trunk(x, noise) - trunk(changed, noise))[:, :4].abs().max()
+        assert bool(moved > 1e-4) == seen
+
+
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("causal", [True, False])
 def test_positions_see_all_others_or_only_earlier_ones(shared: bool, causal: bool) -> None:
