@@ -206,9 +206,10 @@ class Trunk(nn.Module):
         for parameter in (*self.modulations.parameters(), *self.final.parameters()):
             nn.init.zeros_(parameter)
         if config.reach:
-            for given in self.modulations.children():
+            for layer in self.modulations:
                 # Shift, scale and gate of attention, then of SwiGLU.
-                nn.init.ones_(given.bias.data.reshape(2, 3, width)[:, 2])
+                bias = layer.get_parameter("bias").data.reshape(2, 3, width)
+                nn.init.ones_(bias[:, 2])
 
     def forward(
         self, x: Tensor, noise: Tensor, context: Context | None = None, start: int = 0
