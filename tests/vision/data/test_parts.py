@@ -173,3 +173,128 @@ def test_layouts_that_are_refused(pack: Pack, tmp_path: Path, names: list[str], 
     with pytest.raises(InputError, match=words) as error:
         open_source(pack(tmp_path / "data", names))
     assert "\n" not in str(error.value)
+
+
+MORE: dict[str, tuple[list[str], tuple[int, int | None], tuple[str, ...], str]] = {
+    "folds of classes": (
+        each("fold1/cat", "fold1/dog", "fold2/cat", "fold2/dog", "fold10/cat", "fold10/dog"),
+        (24, 12), ("cat", "dog"), "trains on fold2, fold10, holds fold1 out",
+    ),
+    "folds of images": (
+        each("set/Fold_0", "set/Fold_1", "set/Fold_2"), (12, 6), (),
+        "trains on Fold_1, Fold_2, holds Fold_0 out",
+    ),
+    "folds and a test": (
+        each("fold1", "fold2", "test"), (12, 6), (), "trains on fold1, fold2, holds test out",
+    ),
+    "folds within a part": (
+        each("train/fold1/a", "train/fold1/b", "train/fold2/a", "train/fold2/b", "test/a"),
+        (24, 6), ("a", "b"), "no test images of class b",
+    ),
+    "stretches of one set": (
+        each("images_001/images", "images_002/images"), (12, None), (),
+        "images_001, images_002 are taken together and are no classes",
+    ),
+    "stretches with classes": (
+        each("A_part_1/x", "A_part_1/y", "A_part_2/x"), (18, None), ("x", "y"), "are taken",
+    ),
+    "parts in each class": (
+        each("cat/train", "cat/test", "dog/train", "dog/test", "dog/val"),
+        (12, 12), ("cat", "dog"),
+        "trains on cat/train, dog/train, holds cat/test, dog/test out; 6 images in dog/val are",
+    ),
+    "dev": (each("train/a", "train/b", "dev/a", "dev/b"), (12, 12), ("a", "b"), ""),
+    "words before parts": (
+        each("seg_train/seg_train/a", "seg_train/seg_train/b", "seg_test/seg_test/a",
+             "seg_test/seg_test/b", "seg_pred/seg_pred"),
+        (12, 12), ("a", "b"), "6 images in seg_pred are left out",
+    ),
+    "words around parts": (each("X_train_HR", "X_valid_HR"), (6, 6), (), ""),
+    "the same classes beside train": (
+        each("train/a", "train/b", "spare/a", "spare/b"), (12, None), ("a", "b"),
+        "trains on train; 12 images in spare are left out",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", MORE)
+def test_folds_stretches_and_parts_by_other_names(
+    pack: Pack, layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names, numbers, classes, said = MORE[layout]
+    opened = open_source(pack(tmp_path / "data", names))
+    held_out = None if opened.held_out is None else len(opened.held_out)
+    assert ((len(opened.train), held_out), opened.train.classes) == (numbers, classes)
+    err = capsys.readouterr().err
+    assert said in err
+    assert bool(err) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (
+            each("fold1/train", "fold1/test", "fold2/train", "fold2/test"),
+            r"fold1, fold2, each with parts of its own, .* give one of them, such as \S*fold1",
+        ),
+        (each("A/train", "A/test", "B/train", "B/test"), "two kinds of images and no classes"),
+        (each("gtFine/train", "leftImg8bit/train"), "gtFine and leftImg8bit, which are no classes"),
+        (
+            each("HR_train", "HR_test", "LR_train", "LR_test"),
+            "of which one is to be called train; name the folder",
+        ),
+    ],
+)
+def test_more_layouts_are_refused(pack: Pack, tmp_path: Path, names: list[str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        open_source(pack(tmp_path / "data", names))
+
+
+def with_metadata(pack: Pack, folder: Path, rows: list[str]) -> Path:
+    """Six pictures in each part, and a table beside the parts."""
+    folder.mkdir()
+    (folder / "metadata.csv").write_text("\n".join(rows))
+    names = each("train", "test")
+    if pack is pictures:
+        return pack(folder, names)
+    path = pack(folder, names)
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.write(folder / "metadata.csv", "metadata.csv")
+    else:
+        with tarfile.open(path, "a") as archive:
+            archive.add(folder / "metadata.csv", "metadata.csv")
+    return path
+
+
+def test_metadata_beside_the_parts_labels_them(
+    pack: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{part}/{i}.png,{'ab'[i % 2]}" for part in ("train", "test") for i in range(6)]
+    opened = open_source(with_metadata(pack, tmp_path / "data", ["file_name,label", *rows]))
+    assert opened.held_out is not None
+    for part in (opened.train, opened.held_out):
+        assert part.labels is not None
+        assert (part.labels.tolist(), part.classes) == ([0, 1] * 3, ("a", "b"))
+    assert not capsys.readouterr().err
+
+
+def test_what_is_no_image_is_one_line_for_all_parts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = pictures(tmp_path, each("train/images", "valid/images"))
+    for part in ("train", "valid"):
+        for i in range(6):
+            (folder / part / f"{i}.txt").write_text("0 0.5 0.5 0.1 0.1")
+    (folder / "data.yaml").write_text("names: [a]")
+    open_source(folder)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "12 .txt, 1 .yaml" in line
+
+
+def test_backslashes_and_slashes_in_one_zip(tmp_path: Path) -> None:
+    path = from_windows(tmp_path / "data", each("cat"))
+    with zipfile.ZipFile(path, "a") as archive:
+        for i in range(6):
+            archive.write(pictures(tmp_path / "more", each("dog")) / f"dog/{i}.png", f"dog/{i}.png")
+    assert open_source(path).train.classes == ("cat", "dog")

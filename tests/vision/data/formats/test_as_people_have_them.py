@@ -79,3 +79,62 @@ def test_two_columns_of_images_are_named(tmp_path: Path) -> None:
     rows = datasets.Dataset.from_dict({"before": cells, "after": cells}, features=features)
     rows.save_to_disk(tmp_path / "set")
     refused(tmp_path / "set", "has 2 columns of images, before, after; keep one")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("TGA", {}), ("ICO", {"sizes": [(16, 16)]}), ("PPM", {}), ("JPEG2000", {"no_jp2": True})],
+)
+def test_kinds_without_an_ending_are_known_by_content(
+    tmp_path: Path, kind: str, options: dict
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3), np.uint8)
+    for i, image in enumerate(pixels):
+        with (tmp_path / f"picture{i}").open("wb") as file:
+            Image.fromarray(image).save(file, kind, **options)
+    assert len(load_images(tmp_path)) == 9
+
+
+def test_heic_without_an_ending_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "IMG_0001").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    refused(tmp_path, "holds HEIC and no other image; convert")
+    for i in range(9):
+        (tmp_path / f"{i}.png").write_bytes(encoded(PIXELS[i], "PNG"))
+    assert len(load_images(tmp_path)) == 9
+    assert "1 .heic; convert HEIC" in capsys.readouterr().err
+
+
+def test_many_kinds_are_counted_to_the_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(9):
+        (tmp_path / f"{i}.png").write_bytes(encoded(PIXELS[i], "PNG"))
+    for i in range(15):
+        (tmp_path / f"more.x{chr(97 + i)}").touch()
+    load_images(tmp_path)
+    assert "1 .xl and 3 of other kinds" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("set.npz", r"holds set.npz and no image; give \S*set.npz"),
+        ("0.npy", r"holds 0.npy and no image; make one array of them"),
+        ("data.mdb", r"holds 1 files but no image \(1 .mdb\)"),
+    ],
+)
+def test_folders_of_other_files_say_what_they_hold(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    refused(tmp_path, words)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "it is empty"), (b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS")],
+)
+def test_files_that_are_not_there_yet(tmp_path: Path, content: bytes, words: str) -> None:
+    for i in range(9):
+        (tmp_path / f"{i}.png").write_bytes(content)
+    refused(tmp_path, words)

@@ -160,3 +160,90 @@ def test_classes_that_test_images_lack_are_named(tmp_path, capsys):
     assert test.classes == train.classes == ("cat", "dog")
     assert test.labels.tolist() == [1] * 4
     assert "no test images of class cat" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("header", "name", "encoding"),
+    [
+        ("file_name,label", "./{}", "utf-8"),
+        ("File_Name, Label", "{}", "utf-8-sig"),
+        ("filename,class", "{}", "utf-16"),
+        ("label,image", "{}", "cp1252"),
+        ("file_name,label", "in\\{}", "utf-8"),
+    ],
+)
+def test_metadata_under_other_headers_and_with_backslashes(tmp_path, header, name, encoding):
+    words = [f"caf\xe9 {word}" for word in WORDS]
+    rows = [(name.format(f"{i:02}.png"), words[i]) for i in range(12)]
+    rows = [row[::-1] if header.startswith("label") else row for row in rows]
+    files = {f"in/{k}" if "\\" in name else k: v for k, v in FILES.items()}
+    content = "\n".join([header, *(",".join(row) for row in rows)]).encode(encoding)
+    images = load_images(unpacked(tmp_path, files | {"metadata.csv": content}))
+    assert [images.classes[i] for i in images.labels] == words
+
+
+def test_metadata_that_name_no_image_say_which_columns_they_have(tmp_path):
+    rows = [{"id": name, "label": 0} for name in FILES]
+    refused(
+        unpacked(tmp_path, FILES | {"metadata.csv": table(rows, "csv")}),
+        "has columns id, label and no file_name; call the one",
+    )
+
+
+def test_whole_numbers_of_metadata_that_a_table_kept_as_real_ones(tmp_path):
+    rows = [{"file_name": name, "label": f"{i % 2 + 9}.0"} for i, name in enumerate(FILES)]
+    images = load_images(unpacked(tmp_path, FILES | {"metadata.csv": table(rows, "csv")}))
+    assert images.classes == ("9", "10")
+
+
+def test_a_column_of_splits_is_said_to_be_unused(tmp_path, capsys):
+    rows = [{"file_name": name, "label": "a", "split": "train"} for name in FILES]
+    load_images(unpacked(tmp_path, FILES | {"metadata.csv": table(rows, "csv")}))
+    assert "its column split is not used; put the images of each part" in capsys.readouterr().err
+
+
+def test_captions_may_hold_what_elsewhere_ends_a_line(tmp_path):
+    rows = [
+        {"file_name": name, "text": "a\u2028b\x85c", "label": word}
+        for name, word in zip(FILES, WORDS, strict=True)
+    ]
+    content = "\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode()
+    images = load_images(unpacked(tmp_path, FILES | {"metadata.jsonl": content}))
+    assert [images.classes[i] for i in images.labels] == WORDS
+
+
+@pytest.mark.parametrize("pack", [unpacked, zipped])
+def test_a_listing_of_edm_counts_where_it_lies_above_images_alone(tmp_path, pack):
+    listing = json.dumps({"labels": [[f"00\\{name}", i % 2] for i, name in enumerate(FILES)]})
+    files = {f"set/00/{name}": content for name, content in FILES.items()}
+    files["other/dataset.json"] = b'{"classes": 3}'
+    images = load_images(pack(tmp_path / "a.zip", files | {"set/dataset.json": listing.encode()}))
+    assert images.labels.tolist() == [0, 1] * 6
+
+
+def test_captions_beside_images_in_folders_leave_the_folders_classes(tmp_path):
+    files = {}
+    for i, content in enumerate(FILES.values()):
+        files |= {f"{WORDS[i]}/{i}.png": content, f"{WORDS[i]}/{i}.json": b'{"caption": "x"}'}
+    images = load_images(tarred(tmp_path / "a.tar", files))
+    assert [images.classes[i] for i in images.labels] == WORDS
+
+
+def test_shards_of_three_parts_hold_one_out_and_name_the_rest(tmp_path, capsys):
+    for part, rows in (("train", range(8)), ("val", range(8, 10)), ("test", range(10, 12))):
+        shard = {f"{i}.png": FILES[f"{i:02}.png"] for i in rows}
+        (tmp_path / "data").mkdir(exist_ok=True)
+        tarred(tmp_path / "data" / f"{part}-000.tar", shard)
+    train, test = load_split(tmp_path / "data")
+    assert np.array_equal(train.pixels, IMAGES[:8].transpose(0, 3, 1, 2))
+    assert np.array_equal(test.pixels, IMAGES[10:].transpose(0, 3, 1, 2))
+    assert "holds test-000.tar ... out; val-000.tar left out" in capsys.readouterr().err
+
+
+def test_shards_in_folders_of_parts(tmp_path):
+    (tmp_path / "README.md").touch()
+    for part, rows in (("train", range(8)), ("validation", range(8, 12))):
+        (tmp_path / "data" / part).mkdir(parents=True)
+        shard = {f"{i}.png": FILES[f"{i:02}.png"] for i in rows}
+        tarred(tmp_path / "data" / part / "000.tar", shard)
+    assert [len(part) for part in load_split(tmp_path)] == [8, 4]

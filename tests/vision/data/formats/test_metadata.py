@@ -93,7 +93,17 @@ def test_what_pixels_depend_on_stays() -> None:
 def test_a_png_without_pixels_stays_an_error() -> None:
     content = encoded()
     assert without_metadata(content[:-12]) is None
-    assert without_metadata(encoded("JPEG")) is None
+    assert without_metadata(encoded("BMP")) is None
     cut = content[: content.index(b"IDAT") + 20]
     with pytest.raises(InputError, match=r"a\.png: cannot be read"):
         decode(cut, "a.png", None)
+
+
+@pytest.mark.parametrize(
+    "segment", [b"\xff\xe0\x00\x07JFIF\0", b"\xff\xee\x00\x07Adobe", b"\xff\xfe\x00\x02"]
+)
+@pytest.mark.parametrize("lacking", [0, 2])
+def test_a_jpeg_with_damaged_segments_is_read(segment: bytes, lacking: int) -> None:
+    content = encoded("JPEG")
+    damaged = content[:2] + segment + content[2 : len(content) - lacking]
+    assert np.array_equal(decode(damaged, "a.jpg", None), decode(content, "a.jpg", None))

@@ -229,3 +229,58 @@ def test_several_labels_of_one_image_are_refused(tmp_path):
     several[3, :2] = 1
     path = npz(tmp_path / "a.npz", images=noise(12, 5, 5), labels=several)
     refused(path, r"shape \(12, 4\) for 12 images; store one label per image")
+
+
+@pytest.mark.parametrize("key", ["label", "targets", "Y", "Labels"])
+@pytest.mark.parametrize("images", ["image", "X", "Images"])
+def test_keys_that_others_use(tmp_path, images, key):
+    stored = {images: noise(9, 4, 4), key: np.arange(9) % 3}
+    assert load_images(npz(tmp_path / "a.npz", **stored)).labels.tolist() == [0, 1, 2] * 3
+
+
+def test_parts_in_capital_letters(tmp_path):
+    stored = {"X_train": noise(12, 4, 4), "y_train": np.arange(12) % 3}
+    stored |= {"X_test": noise(9, 4, 4, seed=1), "y_test": np.arange(9) % 3}
+    train, test = load_split(npz(tmp_path / "a.npz", **stored))
+    assert (len(train), test.labels.tolist()) == (12, [0, 1, 2] * 3)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.arange(9) % 3,
+        (np.arange(9) % 3)[:, None],
+        np.eye(3)[np.arange(9) % 3],
+        (np.arange(9) % 3).astype(np.float64),
+    ],
+)
+def test_labels_behind_the_images_of_guided_diffusion(tmp_path, labels):
+    images = load_images(npz(tmp_path / "a.npz", arr_0=noise(9, 4, 4, 3), arr_1=labels))
+    assert images.labels.tolist() == [0, 1, 2] * 3
+
+
+def test_labels_may_be_bytes(tmp_path):
+    path = npz(tmp_path / "a.npz", images=noise(9, 4, 4), labels=np.array([b"a", b"b", b"c"] * 3))
+    assert load_images(path).classes == ("a", "b", "c")
+
+
+def test_arrays_that_are_not_used_are_named(tmp_path, capsys):
+    path = npz(tmp_path / "a.npz", images=noise(9, 4, 4), ids=np.arange(9), mean=np.zeros(3))
+    load_images(path)
+    assert capsys.readouterr().err == f"note: {path}: ids not used\n"
+
+
+@pytest.mark.parametrize("channels", [6, 16, 32])
+def test_latents_of_many_channels_are_squares(tmp_path, channels):
+    latents = np.random.default_rng(0).uniform(-1, 1, (9, channels, 8, 8)).astype(np.float32)
+    for stored in (latents, latents.transpose(0, 2, 3, 1)):
+        images = load_images(npz(tmp_path / "a.npz", images=stored))
+        assert np.array_equal(images.pixels, latents)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [((32, 32, 3, 12), "move the last axis first"), ((28, 32, 3), r"make images\[None\]")],
+)
+def test_images_that_are_counted_last_and_one_alone_are_refused(tmp_path, shape, words):
+    refused(npz(tmp_path / "a.npz", images=noise(*shape)), words)

@@ -1,6 +1,7 @@
 """What a path or a name holds, and which reader knows it."""
 
-import re
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,27 +76,45 @@ def _open_folder(folder: Path) -> Opened:
         return published
     if any(name.lower().endswith(parquet.SUFFIX) for name in files.names):
         return parquet.read_parquet_folder(folder, files.names)
-    shards = sorted(file for file in folder.iterdir() if containers.is_tar(file))
-    name = folder.resolve().name
-    return _open_tars(folder, shards) if shards else open_parts(files, name)
+    shards = _shards(files.names)
+    if shards:
+        return _open_tars(folder, shards)
+    return open_parts(files, folder.resolve().name)
 
 
-def _open_tars(folder: Path, shards: list[Path]) -> Opened:
-    """Tar shards; those whose name has a test folder's as a word are held out, unless all are."""
+def _shards(names: Sequence[str]) -> list[str]:
+    """Tar files in one folder, or in folders that say which part each is of."""
+    from infonoise_vision.data.formats.containers import is_tar
+    from infonoise_vision.data.formats.folders import part_in
+
+    found = sorted(name for name in names if is_tar(Path(name)))
+    together = len({name.rpartition("/")[0] for name in found}) == 1
+    return found if together or all(part_in(name) for name in found) else []
+
+
+def _open_tars(folder: Path, names: Sequence[str]) -> Opened:
+    """Tar shards; those whose names have a test folder's as a word are held out, unless all are."""
+    from infonoise_vision.data.formats.folders import TEST, TRAIN, part_in
     from infonoise_vision.data.formats.labels import encoded_images
 
-    test = [shard for shard in shards if _is_test(shard.name)]
-    train = [s for s in shards if s not in test]
-    groups = [train, test] if train and test else [shards]
+    parts: dict[str, list[Path]] = {}
+    for name in names:
+        word = part_in(name)
+        parts.setdefault(word if word in TEST else TRAIN[0], []).append(folder / name)
+    tests = [word for word in TEST if word in parts]
+    if TRAIN[0] in parts:
+        groups = [parts[word] for word in (TRAIN[0], *tests[:1])]
+    else:
+        tests, groups = [], [[folder / name for name in names]]
+    if len(tests) > 1:
+        left = [shard.name for word in tests[1:] for shard in parts[word]]
+        print(
+            f"note: {folder}: trains on {groups[0][0].name} ..., holds {groups[1][0].name} ... out;"
+            f" {left[0]}{f' and {len(left) - 1} others' if len(left) > 1 else ''} left out",
+            file=sys.stderr,
+        )
     name = folder.resolve().name
     return Opened(*(encoded_images(Tars(folder, group), name) for group in groups))
-
-
-def _is_test(name: str) -> bool:
-    from infonoise_vision.data.parts import TEST_FOLDERS, TRAIN_FOLDERS
-
-    words = set(re.findall("[a-z]+", name.lower()))
-    return not words.isdisjoint(TEST_FOLDERS) and words.isdisjoint(TRAIN_FOLDERS)
 
 
 def _open_file(path: Path) -> Opened:

@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
-from infonoise_vision.data.formats.arrays import Arrays
-from infonoise_vision.data.formats.npz import channels_first, grey_levels, real_numbers
+from infonoise_vision.data.formats.arrays import (
+    Arrays,
+    channels_first,
+    grey_levels,
+    real_numbers,
+)
 from infonoise_vision.data.formats.source import Labels, Opened, index_labels, named_labels
 from infonoise_vision.data.images import opened_enough
 from infonoise_vision.data.options import Reading

@@ -1,9 +1,8 @@
 """Which folders of a set of images are its parts, such as train and test, and which its classes."""
 
-import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,68 +10,36 @@ import numpy as np
 
 from infonoise_core.errors import InputError
 from infonoise_core.folders.strays import without_ours
-from infonoise_vision.data.formats.containers import Container, Folder
-from infonoise_vision.data.formats.kinds import image_places
+from infonoise_vision.data.formats.containers import METADATA, Container, Folder
+from infonoise_vision.data.formats.folders import (
+    TRAIN,
+    are_domains,
+    are_sides,
+    folds_among,
+    images_and_masks,
+    is_stretched,
+    parts_among,
+)
+from infonoise_vision.data.formats.kinds import image_places, say_left_out
 from infonoise_vision.data.formats.labels import encoded_images
-from infonoise_vision.data.formats.source import Content, Opened
+from infonoise_vision.data.formats.part import Part
+from infonoise_vision.data.formats.source import Opened
 
-TRAIN_FOLDERS = ("train", "training")
-# The first that is there is held out.
-TEST_FOLDERS = ("test", "testing", "val", "valid", "validation")
-# What may stand behind these, as in train2017, test1, val_images and training-set.
-_BEHIND = re.compile(r"(.*?)[ _-]?(?:\d{1,4}|images?|imgs?|set|data|split)")
-# Folders of images, and of what belongs to them, pixel by pixel; no classes where both are there.
-_IMAGES = frozenset({
-    "image", "images", "img", "imgs", "jpegimages", "rgb", "target", "targets", "hr",
-})  # fmt: skip
-_MASKS = frozenset({
-    "mask", "masks", "label", "labels", "annotation", "annotations", "segmentation",
-    "segmentations", "segmentationclass", "segmentationobject", "gt", "groundtruth",
-    "ground_truth", "depth", "input", "inputs", "lr",
-})  # fmt: skip
-# Both domains of unpaired translation, as CycleGAN has them.
-_DOMAINS = frozenset({"traina", "trainb", "testa", "testb", "vala", "valb"})
 _MASK_ENDINGS = ("_mask", "-mask", "_masks", "_seg", "_segmentation", "_gt", "_label")
 # Share of the images that such names make before they are taken for masks.
 _PAIRED = 1 / 3
-
-
-class Part:
-    """The files of a container below one of its folders, under their names there.
-
-    Attributes:
-        path, names, notes: As of a container.
-    """
-
-    def __init__(self, container: Container, folder: str) -> None:
-        self.path = container.path / folder
-        self._whole = container
-        self._places = [i for i, name in enumerate(container.names) if name.startswith(folder)]
-        self.names = [container.names[i].removeprefix(folder) for i in self._places]
-        at = {place: i for i, place in enumerate(self._places)}
-        self.notes = {at[i]: note for i, note in container.notes.items() if i in at}
-
-    @property
-    def apart(self) -> bool:
-        """As of the container."""
-        return self._whole.apart
-
-    def where(self, place: int) -> str:
-        """As the container calls it."""
-        return self._whole.where(self._places[place])
-
-    def contents(self, places: Sequence[int]) -> Iterator[Content]:
-        """As the container reads them."""
-        return self._whole.contents([self._places[place] for place in places])
+# How many folders a line names.
+_NAMED = 4
 
 
 def open_parts(container: Container, name: str) -> Opened:
     """The images in a container: those to train on, and those held out where folders say which.
 
     Folders that are around everything count for nothing. Below them, folders called train and
-    test (or val, validation) are the parts, and what is beside them is left out, in a line that
-    says so. A folder called train among others without a test is a class, unless it alone has
-    folders in it.
+    test (or val, validation, dev, eval, holdout) are the parts, or, where each class has such
+    folders, these are; what is beside them is left out, in a line that says so. Folds such as fold0
+    and fold1 are trained on but for the first. A folder called train among others without a test
+    is a class, unless it has the same folders in it as the others, or alone has some.
 
     Raises:
         InputError: For parts without a train, for masks beside images, and for two domains.
@@ -82,38 +49,125 @@ def open_parts(container: Container, name: str) -> Opened:
     around = _around(images)
     below = [image.removeprefix(around) for image in images]
     count = Counter(image.partition("/")[0] for image in below if "/" in image)
-    train = [top for top in count if top.lower() in TRAIN_FOLDERS]
-    tests = _in_order({top: top.lower() for top in count})
-    if not (train and tests):
-        short = {top: _without_ending(top) for top in count}
-        longer = [top for top in count if short[top] in TRAIN_FOLDERS]
-        if longer and _in_order(short):
-            train, tests = longer, _in_order(short)
+    inside = _inside(below)
     where = container.path / around
-    _refuse_masks(where, list(count))
+    _refuse_masks(where, list(count), inside)
     _refuse_named_masks(where, below)
-    if not _are_parts(below, train, tests, len(count)):
+    train, tests = _parts(where, below, count, inside)
+    if not train:
+        if is_stretched(count):
+            print(
+                f"note: {where}: {_in_short(sorted(count))} are taken together and are no classes",
+                file=sys.stderr,
+            )
         return Opened(encoded_images(container, name))
-    if len(train) != 1:
+    parts = [train, *tests[:1]]
+    for folder in (folder for part in parts for folder in part):
+        here = sorted(_inside([i.removeprefix(folder) for i in below if i.startswith(folder)]))
+        _refuse_masks(where / folder, here, {})
+    _say_parts(where, below, parts)
+    return _opened(container, name, around, parts)
+
+
+def _parts(
+    where: Path, images: Sequence[str], count: Mapping[str, int], inside: Mapping[str, set[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """Folders to train on, with a slash behind, and those of each kind of test images.
+
+    Args:
+        images: Names below all that is around them.
+        count: Top folder -> how many there are.
+        inside: Top folder -> the folders in it.
+    """
+    train, tests = parts_among(count)
+    folds = folds_among(count)
+    if folds and len(folds) + len(tests) == len(count):
+        _refuse_whole_folds(where, folds, inside)
+        chosen = folds if tests else folds[1:]
+        return [f"{fold}/" for fold in chosen], [[f"{top}/"] for top in (tests or folds[:1])]
+    if _are_parts(images, train, tests, inside, len(count)):
+        if len(train) != 1:
+            raise InputError(
+                f"{where}: holds {', '.join(sorted(count))}, of which one is to be called train;"
+                " name the folder to read"
+            )
+        return [f"{train[0]}/"], [[f"{top}/"] for top in tests]
+    return _parts_of_classes(inside, set(count))
+
+
+def _parts_of_classes(
+    inside: Mapping[str, set[str]], tops: set[str]
+) -> tuple[list[str], list[list[str]]]:
+    """The same where every top folder has parts in it: cat/train, cat/test, dog/train."""
+    found = {top: parts_among(inside.get(top, ())) for top in sorted(tops)}
+    if len(found) < 2 or not all(len(train) == 1 for train, _ in found.values()):
+        return [], []
+    below = [below for _, tests in found.values() for below in tests]
+    _, kinds = parts_among(dict.fromkeys([TRAIN[0], *below]))
+    tests = [[f"{top}/{kind}/" for top in found if kind in found[top][1]] for kind in kinds]
+    return [f"{top}/{train[0]}/" for top, (train, _) in found.items()] if tests else [], tests
+
+
+def _are_parts(
+    images: Sequence[str],
+    train: list[str],
+    tests: list[str],
+    inside: Mapping[str, set[str]],
+    folders: int,
+) -> bool:
+    """Whether the top folders are parts and no classes."""
+    if train and tests:
+        return True
+    if len(tests) == folders and folders > 1:
+        return True  # test and val alone: no classes, whatever they are
+    if not train or folders < 2:
+        return False
+    # A class may be called train, among cars and ships; but then it holds images as they do.
+    classes = inside.get(train[0], set())
+    if {image.partition("/")[0] for image in images if image.count("/") > 1} == set(train):
+        return True
+    return len(classes) > 1 and all(within <= classes for within in inside.values())
+
+
+def _refuse_whole_folds(where: Path, folds: list[str], inside: Mapping[str, set[str]]) -> None:
+    """InputError for folds that each are the whole set, divided in one of several ways."""
+    if all(all(parts_among(inside.get(fold, ()))) for fold in folds):
         raise InputError(
-            f"{where}: holds {', '.join(sorted(count))}, of which one is to be called train;"
-            " name the folder to read"
+            f"{where}: holds {_in_short(folds)}, each with parts of its own, so that images are in"
+            f" several; give one of them, such as {where / folds[0]}"
         )
-    chosen = [*train, *tests[:1]]
-    left = len(below) - sum(count[top] for top in chosen)
-    if left:
-        folders = [top for top in sorted(count) if top not in chosen]
-        within = f" in {', '.join(folders)}" if folders else ""
-        print(
-            f"note: {where}: trains on {train[0]}"
-            f"{f', holds {tests[0]} out' if tests else ''}; {left} images{within} are left out",
-            file=sys.stderr,
-        )
-    for top in chosen:
-        inside = [image.removeprefix(f"{top}/") for image in below if image.startswith(f"{top}/")]
-        _refuse_masks(where / top, sorted({i.partition("/")[0] for i in inside if "/" in i}))
-    parts = [_part(container, f"{around}{top}/") for top in chosen]
-    sets = [encoded_images(part, name) for part in parts]
+
+
+def _say_parts(where: Path, images: Sequence[str], parts: Sequence[Sequence[str]]) -> None:
+    """A line about parts of several folders or of folds, and about images that are in no part."""
+    chosen = tuple(folder for part in parts for folder in part)
+    lone = [image for image in images if not image.startswith(chosen)]
+    if not lone and len(chosen) <= len(parts) and not folds_among(f[:-1] for f in chosen):
+        return
+    depth = chosen[0].count("/")
+    left = sorted({"/".join(i.split("/")[:depth]) for i in lone if i.count("/") >= depth})
+    within = f" in {_in_short(left)}" if left else ""
+    train, *tests = ([folder.rstrip("/") for folder in part] for part in parts)
+    print(
+        f"note: {where}: trains on {_in_short(train)}"
+        f"{f', holds {_in_short(tests[0])} out' if tests else ''}"
+        f"{f'; {len(lone)} images{within} are left out' if lone else ''}",
+        file=sys.stderr,
+    )
+
+
+def _in_short(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} others" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def _opened(
+    container: Container, name: str, around: str, folders: Sequence[Sequence[str]]
+) -> Opened:
+    listed = _listed(container, around, folders)
+    parts = [_part(container, around, part, listed) for part in folders]
+    say_left_out(container, image_places(container))
+    sets = [encoded_images(part, name, say=False) for part in parts]
     for k in range(1, len(sets)):
         pictures = [parts[k].names[i] for i in image_places(parts[k])]
         alone = _around(pictures).rstrip("/").rpartition("/")[2]
@@ -123,27 +177,24 @@ def open_parts(container: Container, name: str) -> Opened:
     return Opened(*sets)
 
 
-def _in_order(called: Mapping[str, str]) -> list[str]:
-    """The folders of test images, the one to hold out first.
-
-    Args:
-        called: Folder -> its name as it is compared.
-    """
-    tests = [top for top, name in called.items() if name in TEST_FOLDERS]
-    return sorted(tests, key=lambda top: (TEST_FOLDERS.index(called[top]), top))
+def _listed(container: Container, around: str, folders: Sequence[Sequence[str]]) -> list[int]:
+    """Places of metadata about all parts, which lies beside them."""
+    within = tuple(f"{around}{folder}" for part in folders for folder in part)
+    named = [i for i in container.notes if container.names[i].rpartition("/")[2] in METADATA]
+    return [i for i in named if not container.names[i].startswith(within)]
 
 
-def _without_ending(folder: str) -> str:
-    found = _BEHIND.fullmatch(folder.lower())
-    return found[1] if found else folder.lower()
-
-
-def _part(container: Container, folder: str) -> Container:
+def _part(
+    container: Container, around: str, folders: Sequence[str], listed: Sequence[int]
+) -> Container:
+    if listed or len(folders) > 1:
+        return Part(container, around, folders, listed)
+    inside = f"{around}{folders[0]}"
     # Of its own, for its dataset.json.
     return (
-        Folder(container.path / folder)
+        Folder(container.path / inside)
         if isinstance(container, Folder)
-        else Part(container, folder)
+        else Part(container, inside, [""])
     )
 
 
@@ -159,29 +210,25 @@ def _around(images: Sequence[str]) -> str:
     return shared
 
 
-def _are_parts(images: Sequence[str], train: list[str], tests: list[str], folders: int) -> bool:
-    """Whether the top folders are parts and no classes."""
-    if train and tests:
-        return True
-    if len(tests) == folders and folders > 1:
-        return True  # test and val alone: no classes, whatever they are
-    if not train or folders < 2:
-        return False
-    # A class may be called train, among cars and ships; but then it holds images as they do.
-    nested = {image.partition("/")[0] for image in images if image.count("/") > 1}
-    return nested == set(train)
+def _inside(images: Sequence[str]) -> dict[str, set[str]]:
+    """Top folder -> the folders in it, of those with images."""
+    found: dict[str, set[str]] = {}
+    for image in images:
+        top, *further = image.split("/")[:-1] or [""]
+        if top:
+            found.setdefault(top, set()).update(further[:1])
+    return found
 
 
-def _refuse_masks(where: Path, folders: list[str]) -> None:
-    lower = {folder.lower() for folder in folders}
-    if len(lower) > 1 and lower & _IMAGES and lower & _MASKS and lower <= _IMAGES | _MASKS:
-        images = next(folder for folder in folders if folder.lower() in _IMAGES)
-        others = next(folder for folder in folders if folder.lower() in _MASKS)
+def _refuse_masks(where: Path, folders: Sequence[str], inside: Mapping[str, set[str]]) -> None:
+    found = images_and_masks(folders)
+    if found is not None:
         raise InputError(
             f"{where}: holds {' and '.join(sorted(folders))}, which are no classes; give"
-            f" {where / images}, and for images drawn from these --pair {where / others}"
+            f" {where / found[0]}, and for images drawn from these --pair {where / found[1]}"
         )
-    if len(lower) > 1 and lower <= _DOMAINS:
+    sides = are_sides(folders) and all(any(parts_among(below)) for below in inside.values())
+    if are_domains(folders) or (sides and inside):
         raise InputError(
             f"{where}: holds {', '.join(sorted(folders))}, two kinds of images and no classes; give"
             f" one of them, such as {where / min(folders)}"

@@ -2,10 +2,12 @@
 
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from infonoise_core.errors import InputError
 from infonoise_core.training.data.records import BadRecords
 from infonoise_vision.data.formats.source import (
     Bytes,
@@ -17,6 +19,11 @@ from infonoise_vision.data.formats.source import (
     Rows,
     chunks,
 )
+
+# Pixels fill -1..1; latents and standardised values reach some 4.
+_LARGEST = 4.0
+# Numbers of channels that a picture has.
+_COLOURS = range(1, 5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,3 +93,77 @@ def black_or_white(pixels: Bytes) -> int:
     for part in chunks(pixels):
         np.floor_divide(part, top, out=part)
     return 2
+
+
+def channels_first(where: str, images: NDArray[Any]) -> NDArray[Any]:
+    """(n, h, w), (n, h, w, c) or (n, c, h, w) -> (n, c, h, w).
+
+    Of four sides, 1 to 4 counts channels wherever it is; else the one that is no side of a square,
+    as in latents (n, 16, 8, 8); else the smaller of the outer two.
+    """
+    shape = images.shape
+    if 0 in shape:
+        raise InputError(f"{where}: has shape {shape}, so no pixels; store images in it")
+    outer = (shape[1], shape[3]) if images.ndim == 4 else (0, 0)
+    if images.ndim == 3 and not (shape[2] in _COLOURS and shape[1] > 2 * _COLOURS[-1]):
+        return images[:, None]
+    if outer[0] == outer[1] or (shape[2] <= _COLOURS[-1] < min(outer)):
+        thin = outer[0] != outer[1] and min(outer) > 0
+        last = "; move the last axis first if it counts the images" if thin else ""
+        last = "; of one image make images[None]" if images.ndim == 3 else last
+        raise InputError(
+            f"{where}: has shape {shape}; reshape it to (images, height, width), "
+            f"(images, height, width, channels) or (images, channels, height, width){last}"
+        )
+    squares = (shape[2] == shape[3], shape[1] == shape[2])
+    last_counts = outer[1] < outer[0]
+    if min(outer) > _COLOURS[-1] and any(squares):
+        last_counts = squares[1]
+    return np.moveaxis(images, 3, 1) if last_counts else images
+
+
+def real_numbers(where: str, images: NDArray[Any]) -> NDArray[np.float32]:
+    """Finite real numbers, used as they are; their range is said, or refused."""
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, refused below
+        real = np.ascontiguousarray(images, np.float32)
+    bad = np.flatnonzero(~np.isfinite(real).reshape(len(real), -1).all(axis=1))
+    if len(bad):
+        raise InputError(
+            f"{where}: {len(bad)} images hold NaN or infinite values, first at index {bad[0]}; "
+            "repair or remove them"
+        )
+    _say_range(where, float(real.min()), float(real.max()))
+    return real
+
+
+def _say_range(where: str, low: float, high: float) -> None:
+    """A line about the range of real numbers; InputError for one that no network here is made for.
+
+    Networks expect values about -1..1, and noise levels from --sigma-min to --sigma-max.
+    """
+    if max(-low, high) > _LARGEST:
+        bytes_ = low >= 0 and high <= 255
+        fix = "store x / 127.5 - 1, or whole numbers" if bytes_ else "bring them to about -1..1"
+        raise InputError(
+            f"{where}: has real numbers from {low:.4g} to {high:.4g}, and {_LARGEST:g} is the"
+            f" largest that is taken; {fix}"
+        )
+    unit = "; these are 0..1, and 2 x - 1 would fill -1..1" if low >= 0 and high <= 1 else ""
+    print(
+        f"note: {where}: real numbers from {low:.4g} to {high:.4g}, used as they are{unit}",
+        file=sys.stderr,
+    )
+
+
+def grey_levels(where: str, images: NDArray[Any], levels: int | None) -> NDArray[np.uint8]:
+    """Whole numbers or truth values as so many grey levels, 256 where None; others are refused."""
+    if images.dtype.kind not in "bui":
+        raise InputError(f"{where}: has type {images.dtype}; store whole or real numbers")
+    top = (levels or 256) - 1
+    low, high = int(images.min()), int(images.max())
+    if low < 0 or high > top:
+        raise InputError(
+            f"{where}: has values {low}..{high}, but grey levels run from 0 to {top}; "
+            "rescale them, or store floats to use the values as they are"
+        )
+    return np.ascontiguousarray(images, np.uint8)

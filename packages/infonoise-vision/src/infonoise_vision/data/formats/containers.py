@@ -78,7 +78,7 @@ class Folder:
         self.names = ["/".join(parts) for parts in sorted(found)]
         self.notes: dict[int, bytes] = {}
         for place, name in enumerate(self.names):
-            if name == DATASET_JSON or name.rpartition("/")[2] in METADATA:
+            if name.rpartition("/")[2] in (DATASET_JSON, *METADATA):
                 self.notes[place] = read_bytes(path / name, LISTING_BYTES)
 
     def where(self, place: int) -> str:
@@ -97,9 +97,8 @@ class Zip:
         self.path = path
         with self._opened() as archive:
             found = [info.filename for info in archive.infolist() if not info.is_dir()]
-            # Windows' own programs once packed with backslashes, which no other system parts at.
-            windows = not any("/" in name for name in found)
-            self._stored = {name.replace("\\", "/") if windows else name: name for name in found}
+            # Some programs of Windows pack with backslashes, which no other system parts at.
+            self._stored = {name.replace("\\", "/"): name for name in found}
             shown = (n for n in self._stored if is_shown(n) and not n.endswith("/"))
             self.names = sorted(shown, key=lambda name: name.split("/"))
             self.notes = {
@@ -159,8 +158,10 @@ class Tars:
         for number, shard in enumerate(self.shards):
             with _tar_errors(shard):
                 for name, member in _members(shard):
-                    if name.endswith(NOTES):
-                        self.notes[len(self.names)] = _content(member, DOCUMENT_BYTES)
+                    listing = name.rpartition("/")[2] in (DATASET_JSON, *METADATA)
+                    if listing or name.endswith(NOTES):
+                        limit = LISTING_BYTES if listing else DOCUMENT_BYTES
+                        self.notes[len(self.names)] = _content(member, limit)
                     if member.plain:
                         self._offset[len(self.names)] = member.offset
                     self.names.append(name)

@@ -22,6 +22,7 @@ from infonoise_vision.data.formats.source import (
 )
 
 _DAMAGE = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
+_POINTER = b"version https://git-lfs"
 BYTES, HIGH_BYTE, AS_IT_IS = "bytes", "high byte", "as it is"
 
 
@@ -128,6 +129,11 @@ def _opened(content: bytes, where: str, size: int | None) -> _Opened:
             reason = "no kind of image that Pillow knows"
             if is_heic(content):
                 raise InputError(f"{where}: is HEIC, which is not read; {CONVERT}") from error
+            if content.startswith(_POINTER):
+                raise InputError(
+                    f"{where}: is a pointer of Git LFS and no image; fetch it (git lfs pull)"
+                ) from error
+            reason = reason if content else "it is empty"
         if isinstance(error, Image.DecompressionBombError):
             raise InputError(
                 f"{where}: unpacks to more than {2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6}"
@@ -142,8 +148,9 @@ def _mended(content: bytes, size: int | None) -> _Opened | None:
     """A file without damaged metadata, or with the end that it lacks; None where it lacks more."""
     bare = without_metadata(content)
     if bare is not None:
-        return _loaded(bare, size)
-    ended = with_end(content)
+        with contextlib.suppress(*_DAMAGE):
+            return _loaded(bare, size)
+    ended = with_end(content if bare is None else bare)
     if ended is None:
         return None
     one, other = (_loaded(end, size) for end in ended)

@@ -10,19 +10,29 @@ from infonoise_core.errors import InputError
 from infonoise_core.folders.strays import without_ours
 from infonoise_vision.data.formats.containers import Container, Tars
 from infonoise_vision.data.formats.encoded import Encoded
+from infonoise_vision.data.formats.folders import is_stretched
 from infonoise_vision.data.formats.kinds import image_places, no_images, say_left_out
-from infonoise_vision.data.formats.listing import listed_labels, listings, metadata_labels
+from infonoise_vision.data.formats.listing import (
+    LISTINGS,
+    listed_labels,
+    listings,
+    metadata_labels,
+)
 from infonoise_vision.data.formats.notes import noted_labels, refuse_several
+from infonoise_vision.data.formats.part import Part
 from infonoise_vision.data.formats.source import Content, Labels, Rows, index_labels
 
 
-def encoded_images(container: Container, name: str) -> Encoded:
+def encoded_images(container: Container, name: str, *, say: bool = True) -> Encoded:
     """The images in a container, recognised by ending, or by content where there is none.
 
     Labels: of dataset.json, as EDM's dataset_tool writes it, where there is one; else of Hugging
     Face's metadata.csv or .jsonl; else of the .cls or .json files beside the images, as in a
-    WebDataset; else the first-level subfolders, where there are two or more. A dataset.json
-    without labels means none.
+    WebDataset; else the first-level subfolders, where there are two or more that are no folds and
+    no stretches of one set. A dataset.json without labels means none.
+
+    Args:
+        say: Print a line about the files that are left out.
 
     Raises:
         InputError: Where some images have a label and others none.
@@ -37,9 +47,10 @@ def encoded_images(container: Container, name: str) -> Encoded:
         )
     if not places:
         raise InputError(no_images(container))
-    if isinstance(container, Tars):
+    if isinstance(container.whole if isinstance(container, Part) else container, Tars):
         refuse_several(container, places)
-    say_left_out(container, images)
+    if say:
+        say_left_out(container, images)
     labels, classes = _labels(container, places)
 
     def contents(rows: Rows) -> Iterator[Content]:
@@ -70,21 +81,22 @@ def _keys(container: Container, places: list[int]) -> list[str]:
 
 
 def _labels(container: Container, places: list[int]) -> tuple[Labels, tuple[str, ...]]:
-    listing, metadata = listings(container)
+    listing, metadata = listings(container, places)
     if listing is not None:
         return listed_labels(container, listing, places)
     if metadata:
         found = metadata_labels(container, metadata, places)
         if found is not None:
             return found
-    elif container.notes:
-        return noted_labels(container, places)
-    return _foldered(container, places)
+    beside = [i for i in container.notes if PurePosixPath(container.names[i]).name not in LISTINGS]
+    labels, classes = noted_labels(container, places, beside) if beside else (None, ())
+    return (labels, classes) if labels is not None else _foldered(container, places)
 
 
 def _lone_folder(container: Container, places: list[int]) -> str | None:
     """The one folder below the container that all images lie in, straight."""
-    folders = {container.names[i].rpartition("/")[0] for i in places}
+    only = container.only if isinstance(container, Part) else ""
+    folders = {container.names[i].removeprefix(only).rpartition("/")[0] for i in places}
     name = PurePosixPath(folders.pop()).name if len(folders) == 1 else ""
     return name or None
 
@@ -98,7 +110,10 @@ def _foldered(container: Container, places: list[int]) -> tuple[Labels, tuple[st
     ]
     if isinstance(container, Tars):
         paths = _without_names_of_shards(container, places, paths)
-    while len({path[0] for path in paths}) == 1 and all(len(path) > 1 for path in paths):
+    while all(len(path) > 1 for path in paths):
+        tops = {path[0] for path in paths}
+        if len(tops) > 1 and not is_stretched(tops):
+            break
         paths = [path[1:] for path in paths]
     folders = [path[0] if len(path) > 1 else None for path in paths]
     named = {folder for folder in folders if folder is not None}

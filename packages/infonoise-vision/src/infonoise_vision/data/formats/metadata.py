@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from PIL import Image, ImageOps
 
 _PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8"
+_APPLICATIONS, _COMMENT, _SCAN = range(0xE0, 0xF0), 0xFE, 0xDA
+_ADOBE, _ADOBE_BYTES = 0xEE, 14
 # Where Pillow looks for the orientation.
 _TURNING = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
 # Chunks that pixels or the number of frames depend on, though a PNG may lack them.
@@ -15,10 +18,12 @@ _NEEDED = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})
 
 
 def without_metadata(content: bytes) -> bytes | None:
-    """A PNG without texts, colour profiles, EXIF and the like, whatever state they are in.
+    """A PNG or JPEG without texts, profiles, EXIF and the like, whatever state they are in.
 
-    None where the file is no PNG, or its chunks cannot be told apart.
+    None where the file is neither, or its parts cannot be told apart.
     """
+    if content.startswith(_JPEG):
+        return _bare_jpeg(content)
     if not content.startswith(_PNG):
         return None
     kept, at = [_PNG], len(_PNG)
@@ -32,6 +37,21 @@ def without_metadata(content: bytes) -> bytes | None:
         at = end
         if kind == b"IEND":
             return b"".join(kept)
+    return None
+
+
+def _bare_jpeg(content: bytes) -> bytes | None:
+    """A JPEG without the segments of applications, but for Adobe's of the colours, and comments."""
+    kept, at = [content[:2]], 2
+    while content[at : at + 1] == b"\xff" and at + 4 <= len(content):
+        marker = content[at + 1]
+        if marker == _SCAN:
+            return b"".join((*kept, content[at:]))
+        (size,) = struct.unpack_from(">H", content, at + 2)
+        adobe = marker == _ADOBE and size >= _ADOBE_BYTES
+        if adobe or not (marker in _APPLICATIONS or marker == _COMMENT):
+            kept.append(content[at : at + 2 + size])
+        at += 2 + size
     return None
 
 

@@ -18,10 +18,16 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)")
 LABEL_KEYS = ("label", "cls", "class")
 
 
-def noted_labels(container: Container, places: list[int]) -> tuple[Labels, tuple[str, ...]]:
-    """Labels in `<key>.cls`, or under a known key of `<key>.json`, beside `<key>.jpg`."""
+def noted_labels(
+    container: Container, places: list[int], noted: Sequence[int]
+) -> tuple[Labels, tuple[str, ...]]:
+    """Labels in `<key>.cls`, or under a known key of `<key>.json`, beside `<key>.jpg`.
+
+    Args:
+        noted: Places of such files.
+    """
     notes: dict[tuple[int, str], dict[str, int]] = {}
-    for i in container.notes:
+    for i in noted:
         notes.setdefault(_key(container, i), {})[suffix(container.names[i])] = i
     found = []
     for place in places:
@@ -56,7 +62,7 @@ def _note(container: Container, place: int) -> int | str | None:
     return label
 
 
-def refuse_several(tars: Tars, places: Sequence[int]) -> None:
+def refuse_several(tars: Container, places: Sequence[int]) -> None:
     """InputError where examples have several images each, such as x.input.png and x.target.png.
 
     A key that stands alone, or parts of names that are numbers, are no such set: a.1.png, a.2.png.

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,16 @@ from numpy.typing import NDArray
 from infonoise_core.errors import InputError
 from infonoise_core.npy import check_npz
 from infonoise_core.reading import ZIP_DAMAGE, check_regular
-from infonoise_vision.data.formats.arrays import Arrays
+from infonoise_vision.data.formats.arrays import (
+    Arrays,
+    channels_first,
+    grey_levels,
+    real_numbers,
+)
 from infonoise_vision.data.formats.source import Labels, Opened, Paired, Source, index_labels
 
 IMAGE_KEYS = ("images", "x_train", "x", "data", "arr_0")
-LABEL_KEYS = ("labels", "y_train", "y")
+LABEL_KEYS = ("labels", "y_train", "y", "label", "targets", "target")
 TRAIN_KEY, TEST_KEY, TEST_LABEL_KEY = "x_train", "x_test", "y_test"
 # As MedMNIST is handed out: images and labels by part.
 _MED = ("train", "val", "test")
@@ -26,19 +31,19 @@ LEVELS_KEY = "levels"
 # Beside images, and beside those of x_test: what they are drawn from.
 PAIR_KEY, TEST_PAIR_KEY = "pairs", "pairs_test"
 _COLOURS = 3
-# Pixels fill -1..1; latents and standardised values reach some 4.
-_LARGEST = 4.0
+# Beside downsampled ImageNet, of no use here.
+_MEAN = "mean"
 
 
 def read_archive(path: Path) -> Opened:
     """Read and check an archive written by numpy.savez: images, and perhaps labels and levels.
 
     Images: the key `images`, `x_train`, `x`, `data` or `arr_0`, else the only array; (n, h, w),
-    (n, h, w, c) or (n, c, h, w), where the smaller of the two outer numbers counts the channels,
-    or under `data` rows of squares of one or three channels, one after the other. Whole numbers
-    0..255 are grey levels, truth values are two levels, real numbers up to 4 are used as they are,
-    and their range is said.
-    Labels: the key `labels`, `y_train` or `y`, (n,), whole numbers or text. Levels: the key
+    (n, h, w, c) or (n, c, h, w), as `channels_first` tells them apart, or under `data` rows of
+    squares of one or three channels, one after the other. Whole numbers 0..255 are grey levels,
+    truth values are two levels, real numbers up to 4 are used as they are, and their range is said.
+    Labels: the key `labels`, `y_train`, `y`, `label`, `targets` or `target`, (n,), whole numbers or
+    text. Keys may have capital letters, and arrays that are not used are named. Levels: the key
     `levels`, one number, for grey levels other than 256. With `x_train` there may be `x_test` and
     `y_test`. Pairs: the key `pairs`, what each image is drawn from, of the same size and of any
     channels; of `x_test` under `pairs_test`; `pairs_levels` as `levels`. Or the parts of MedMNIST:
@@ -47,16 +52,32 @@ def read_archive(path: Path) -> Opened:
     with opened(path) as archive:
         if f"{_MED[0]}_images" in archive.files:
             return _parts_of(path, archive)
-        key = _image_key(path, archive.files)
-        label_key = next((key for key in LABEL_KEYS if key in archive.files), None)
-        if label_key is None and key == "arr_0" and _are_labels(path, archive, "arr_1"):
+        named = _by_small_letters(archive.files)
+        key = _image_key(path, list(named))
+        label_key = next((key for key in LABEL_KEYS if key in named), None)
+        if label_key is None and key == "arr_0" and _are_labels(path, archive):
             label_key = "arr_1"  # as guided diffusion writes its samples
-        train = _paired(path, archive, _read(path, archive, key, label_key), PAIR_KEY)
-        if key != TRAIN_KEY or TEST_KEY not in archive.files:
+        pairs, test_pairs = named.get(PAIR_KEY), named.get(TEST_PAIR_KEY)
+        used = {key, label_key, LEVELS_KEY, PAIR_KEY, f"{PAIR_KEY}_{LEVELS_KEY}"}
+        label = None if label_key is None else named[label_key]
+        train = _paired(path, archive, _read(path, archive, named[key], label), pairs)
+        if key != TRAIN_KEY or TEST_KEY not in named:
+            _say_unused(path, named, used)
             return Opened(train)
-        label_key = TEST_LABEL_KEY if TEST_LABEL_KEY in archive.files else None
-        test = _read(path, archive, TEST_KEY, label_key)
-        return Opened(train, _paired(path, archive, test, TEST_PAIR_KEY))
+        test = _read(path, archive, named[TEST_KEY], named.get(TEST_LABEL_KEY))
+        _say_unused(path, named, {*used, TEST_KEY, TEST_LABEL_KEY, TEST_PAIR_KEY})
+        return Opened(train, _paired(path, archive, test, test_pairs))
+
+
+def _by_small_letters(keys: Sequence[str]) -> dict[str, str]:
+    """Each key by its small letters; one that has them itself goes before others."""
+    return {key.lower(): key for key in sorted(keys, key=lambda key: (key == key.lower(), key))}
+
+
+def _say_unused(path: Path, named: Mapping[str, str], used: Collection[str | None]) -> None:
+    left = [key for small, key in named.items() if small not in (*used, _MEAN)]
+    if left:
+        print(f"note: {path}: {', '.join(left)} not used", file=sys.stderr)
 
 
 def _parts_of(path: Path, archive: NpzFile) -> Opened:
@@ -113,7 +134,7 @@ def _read(
 ) -> Arrays:
     where = f"{path}, array '{key}'"
     stored = member(path, archive, key)
-    if key == "data" and stored.ndim == 2 and (flat := _square(stored.shape[1])):
+    if key.lower() == "data" and stored.ndim == 2 and (flat := _square(stored.shape[1])):
         stored = stored.reshape(len(stored), *flat)
     stored = channels_first(where, stored)
     labels, classes = _labels(path, archive, label_key, len(stored))
@@ -123,9 +144,9 @@ def _read(
     return Arrays(path.stem, grey_levels(where, stored, levels), levels, labels, classes)
 
 
-def _paired(path: Path, archive: NpzFile, images: Arrays, key: str) -> Source:
+def _paired(path: Path, archive: NpzFile, images: Arrays, key: str | None) -> Source:
     """The images, with the pairs under a key where there are some."""
-    if key not in archive.files:
+    if key is None:
         return images
     pairs = _read(path, archive, key, None, f"{PAIR_KEY}_{LEVELS_KEY}")
     if len(pairs) != len(images):
@@ -136,8 +157,12 @@ def _paired(path: Path, archive: NpzFile, images: Arrays, key: str) -> Source:
     return Paired(images, pairs, np.arange(len(images)))
 
 
-def _are_labels(path: Path, archive: NpzFile, key: str) -> bool:
-    return key in archive.files and member(path, archive, key).ndim == 1
+def _are_labels(path: Path, archive: NpzFile) -> bool:
+    """Whether the second array is one of labels."""
+    if "arr_1" not in archive.files:
+        return False
+    stored = member(path, archive, "arr_1")
+    return stored.ndim == 1 or (stored.ndim == 2 and (stored.shape[1] == 1 or _is_one_hot(stored)))
 
 
 def _image_key(path: Path, keys: list[str]) -> str:
@@ -168,22 +193,6 @@ def member(path: Path, archive: NpzFile, key: str) -> NDArray[Any]:
     return array
 
 
-def channels_first(where: str, images: NDArray[Any]) -> NDArray[Any]:
-    """(n, h, w), (n, h, w, c) or (n, c, h, w) -> (n, c, h, w)."""
-    if images.ndim == 3:
-        images = images[:, None]
-    elif images.ndim == 4 and images.shape[3] < images.shape[1]:
-        images = np.moveaxis(images, 3, 1)
-    elif images.ndim != 4 or images.shape[3] == images.shape[1]:
-        raise InputError(
-            f"{where}: has shape {images.shape}; reshape it to (images, height, width), "
-            "(images, height, width, channels) or (images, channels, height, width)"
-        )
-    if 0 in images.shape:
-        raise InputError(f"{where}: has shape {images.shape}, so no pixels; store images in it")
-    return images
-
-
 def _square(values: int) -> tuple[int, int, int] | None:
     """Shape of a square of one or three channels with so many values; None where it is none."""
     for channels in (1, _COLOURS):
@@ -191,53 +200,6 @@ def _square(values: int) -> tuple[int, int, int] | None:
         if side > 1 and channels * side * side == values:
             return channels, side, side
     return None
-
-
-def real_numbers(where: str, images: NDArray[Any]) -> NDArray[np.float32]:
-    """Finite real numbers, used as they are; their range is said, or refused."""
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, refused below
-        real = np.ascontiguousarray(images, np.float32)
-    bad = np.flatnonzero(~np.isfinite(real).reshape(len(real), -1).all(axis=1))
-    if len(bad):
-        raise InputError(
-            f"{where}: {len(bad)} images hold NaN or infinite values, first at index {bad[0]}; "
-            "repair or remove them"
-        )
-    _say_range(where, float(real.min()), float(real.max()))
-    return real
-
-
-def _say_range(where: str, low: float, high: float) -> None:
-    """A line about the range of real numbers; InputError for one that no network here is made for.
-
-    Networks expect values about -1..1, and noise levels from --sigma-min to --sigma-max.
-    """
-    if max(-low, high) > _LARGEST:
-        bytes_ = low >= 0 and high <= 255
-        fix = "store x / 127.5 - 1, or whole numbers" if bytes_ else "bring them to about -1..1"
-        raise InputError(
-            f"{where}: has real numbers from {low:.4g} to {high:.4g}, and {_LARGEST:g} is the"
-            f" largest that is taken; {fix}"
-        )
-    unit = "; these are 0..1, and 2 x - 1 would fill -1..1" if low >= 0 and high <= 1 else ""
-    print(
-        f"note: {where}: real numbers from {low:.4g} to {high:.4g}, used as they are{unit}",
-        file=sys.stderr,
-    )
-
-
-def grey_levels(where: str, images: NDArray[Any], levels: int | None) -> NDArray[np.uint8]:
-    """Whole numbers or truth values as so many grey levels, 256 where None; others are refused."""
-    if images.dtype.kind not in "bui":
-        raise InputError(f"{where}: has type {images.dtype}; store whole or real numbers")
-    top = (levels or 256) - 1
-    low, high = int(images.min()), int(images.max())
-    if low < 0 or high > top:
-        raise InputError(
-            f"{where}: has values {low}..{high}, but grey levels run from 0 to {top}; "
-            "rescale them, or store floats to use the values as they are"
-        )
-    return np.ascontiguousarray(images, np.uint8)
 
 
 def _levels(path: Path, archive: NpzFile, key: str) -> int | None:
@@ -262,6 +224,10 @@ def _labels(
             f"{path}, array '{key}': has shape {stored.shape} for {count} images; "
             "store one label per image"
         )
+    if stored.dtype.kind == "f" and bool((stored == stored.round()).all()):
+        stored = stored.astype(np.int64)
+    if stored.dtype.kind == "S":
+        stored = np.char.decode(stored, "utf-8", "replace")
     if stored.dtype.kind not in "buiU":
         raise InputError(
             f"{path}, array '{key}': has type {stored.dtype}; store whole numbers or text"

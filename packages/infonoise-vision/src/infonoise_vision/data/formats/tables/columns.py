@@ -1,5 +1,6 @@
 """Which column of a table holds the images and which the labels, and what is in them."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 
 from infonoise_core.errors import InputError
 from infonoise_vision.data.formats.containers import read_file
+from infonoise_vision.data.formats.folders import TEST, TRAIN
 from infonoise_vision.data.formats.source import Content, Labels, index_labels, named_labels
 
 # Of columns of labels without class names.
@@ -28,6 +30,17 @@ class Column:
     image: bool = False
     files: bool = False
     classes: tuple[str, ...] | None = None
+
+
+def chosen_splits(names: Sequence[str], where: str) -> tuple[str, str | None]:
+    """The split to train on and the one to hold out; a line about the others."""
+    train = next((name for name in TRAIN if name in names), names[0])
+    test = next((name for name in TEST if name in names and name != train), None)
+    left = [name for name in names if name not in (train, test)]
+    if left:
+        out = f", holds {test} out" if test else ""
+        print(f"note: {where}: trains on {train}{out}; {_in_short(left)} left out", file=sys.stderr)
+    return train, test
 
 
 def image_column(columns: Mapping[str, Column], where: str) -> str:

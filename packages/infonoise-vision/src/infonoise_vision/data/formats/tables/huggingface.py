@@ -9,6 +9,7 @@ from infonoise_vision.data.formats.encoded import Encoded
 from infonoise_vision.data.formats.source import Content, Labels, Opened, Rows
 from infonoise_vision.data.formats.tables.columns import (
     Column,
+    chosen_splits,
     content_of,
     image_column,
     label_column,
@@ -17,7 +18,6 @@ from infonoise_vision.data.formats.tables.columns import (
 
 PREFIX = "hf:"
 _EXTRA = "infonoise-vision[hf]"
-TEST_SPLITS = ("test", "validation", "valid", "val")
 
 
 def read_saved(folder: Path) -> Opened:
@@ -35,9 +35,7 @@ def read_hub(name: str) -> Opened:
 def _opened(splits: dict[str, Any], name: str, where: str) -> Opened:
     if "" in splits:
         return Opened(_source(splits[""], name, where))
-    names = list(splits)
-    train = "train" if "train" in names else names[0]
-    test = next((split for split in TEST_SPLITS if split in names and split != train), None)
+    train, test = chosen_splits(list(splits), where)
     held_out = _source(splits[test], name, f"{where}, {test}") if test else None
     return Opened(_source(splits[train], name, f"{where}, {train}"), held_out)
 

@@ -14,9 +14,11 @@ from infonoise_core.errors import InputError
 from infonoise_core.extras import require
 from infonoise_core.reading import check_regular
 from infonoise_vision.data.formats.encoded import Encoded
+from infonoise_vision.data.formats.folders import TEST, TRAIN
 from infonoise_vision.data.formats.source import Content, Labels, Opened, Rows
 from infonoise_vision.data.formats.tables.columns import (
     Column,
+    chosen_splits,
     content_of,
     image_column,
     label_column,
@@ -29,9 +31,6 @@ _EXTRA = "infonoise-vision[parquet]"
 _ROWS, _BUFFER = 64, 1 << 20
 # How the hub names the parts of a split: train-00000-of-00002.
 _PART = re.compile(r"(.+?)-\d+-of-\d+")
-_TRAIN = ("train", "training")
-# The first that is there is held out.
-_TESTS = ("test", "testing", "validation", "valid", "val")
 
 
 def read_parquet(file: Path) -> Opened:
@@ -48,8 +47,7 @@ def read_parquet_folder(folder: Path, names: Sequence[str]) -> Opened:
     splits: dict[str, list[Path]] = {}
     for name in sorted(name for name in names if name.lower().endswith(SUFFIX)):
         splits.setdefault(_split(name), []).append(folder / name)
-    train = next((split for split in _TRAIN if split in splits), next(iter(splits)))
-    test = next((split for split in _TESTS if split in splits and split != train), None)
+    train, test = chosen_splits(list(splits), str(folder))
 
     def source(split: str) -> Encoded:
         return _source(splits[split], folder.resolve().name, f"{folder}, {split}")
@@ -62,8 +60,8 @@ def _split(name: str) -> str:
     stem = name[: -len(SUFFIX)]
     part = _PART.fullmatch(stem.rpartition("/")[2])
     words = re.findall("[a-z]+", (part[1] if part else stem).lower())
-    known = next((word for word in (*_TRAIN, *_TESTS) if word in words), None)
-    return known or (part[1] if part else _TRAIN[0])
+    known = next((word for word in (*TRAIN, *TEST) if word in words), None)
+    return known or (part[1] if part else TRAIN[0])
 
 
 def _source(paths: Sequence[Path], name: str, where: str) -> Encoded:
