@@ -47,6 +47,8 @@ def test_s_churn_is_spread_over_the_steps() -> None:
         ({"s_churn": 4.0, "churn": 0.1}, "give one"),
         ({"rho": 0.0}, "--rho 0"),
         ({"s_min": 2.0, "s_max": 1.0}, "--s-min 2.0 and --s-max 1.0"),
+        ({"s_min": 2.0}, "--s-min 2: bounds --s-churn"),
+        ({"s_max": 50.0, "churn": 0.1}, "--s-max 50: bounds --s-churn"),
         ({"sigma_min": 2.0, "sigma_max": 1.0}, "--sigma-min"),
         ({"sigma_min": 0.0}, "--sigma-min 0"),
     ],

@@ -190,3 +190,15 @@ def test_rectangles_are_told_from_other_parts() -> None:
         for row, column in pixels:
             part[0, 0, row, column] = 1
         assert not is_rectangle(part)
+
+
+def test_what_a_folder_of_pictures_has_beside_them_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in" / "more").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"give a folder in it, such as \S*more"):
+        read_pictures(tmp_path / "in", (1, 4, 4))
+    Image.new("L", (4, 4)).save(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.heic").touch()
+    assert read_pictures(tmp_path / "in", (1, 4, 4)).names == ["a"]
+    assert "1 files of no ending that is read and 1 folders" in capsys.readouterr().err

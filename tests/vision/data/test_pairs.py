@@ -182,3 +182,23 @@ def test_what_does_not_go_together(folders: Path) -> None:
         save(folders / "odd" / f"{i}.png", np.zeros((6, 7)))
     with pytest.raises(InputError, match="even width"):
         load_images(folders / "odd", side_by_side="left")
+
+
+@pytest.mark.parametrize("ending", ["_mask", "-depth", ".gt"])
+def test_names_with_a_word_behind_those_of_the_images(
+    tmp_path: Path, ending: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(N):
+        save(tmp_path / "photos" / f"{i}.png", image(i))
+        save(tmp_path / "masks" / f"{i}{ending}.png", pair(i))
+    assert of_one_place(load_images(tmp_path / "photos", pair=str(tmp_path / "masks")))
+    assert f"called as images, with {ending}" in capsys.readouterr().err
+
+
+def test_two_pictures_of_one_image_are_no_pair(tmp_path: Path) -> None:
+    for i in range(N):
+        save(tmp_path / "photos" / f"{i}.png", image(i))
+        for word in ("depth", "normal"):
+            save(tmp_path / "masks" / f"{i}_{word}.png", pair(i))
+    with pytest.raises(InputError, match="holds no picture called 0 and 11 others"):
+        load_images(tmp_path / "photos", pair=str(tmp_path / "masks"))

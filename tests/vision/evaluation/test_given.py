@@ -191,3 +191,14 @@ def test_the_usual_number_may_be_asked_for(tmp_path: Path) -> None:
         options = [] if samples is None else ["--samples", str(samples)]
         found = values([*command, *options], tmp_path / f"{samples}.json")
         assert f"energy_{samples or 300}" in found
+
+
+def test_real_numbers_from_0_beside_bytes_are_refused(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They would be compared as if they were from -1 on."""
+    stored = np.load(runs / "data.npz")["images"][:12]
+    np.savez(tmp_path / "a.npz", images=stored / np.float32(stored.max()))
+    words = ["evaluate", str(tmp_path / "a.npz"), "--against", str(runs / "data.npz")]
+    assert main([*words, "--no-classifier"]) == 2
+    assert "compared as -1..1; store 2 x - 1, or bytes" in capsys.readouterr().err

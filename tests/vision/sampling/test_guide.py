@@ -107,3 +107,13 @@ def test_an_archive_holds_the_images_of_the_folder_and_their_classes(
     assert main([*words, "--out", str(none)]) == 0
     assert np.load(none).files == ["arr_0"]
     assert main([*words, "--out", str(none)]) == 2
+
+
+@pytest.mark.parametrize("option", ["--guidance-min", "--guidance-max"])
+def test_an_interval_of_no_guidance_is_refused(
+    option: str, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "images.npz"
+    assert main(["sample", str(runs / "classes"), "--out", str(out), *FEW, option, "1"]) == 2
+    assert f"{option}: without --guidance it has no say" in capsys.readouterr().err
+    assert not out.exists()

@@ -5,6 +5,7 @@ import os
 import pickle
 import struct
 import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -215,3 +216,14 @@ def test_plain_values_come_back(order, dtype):
 def test_what_is_no_pickled_dict(content):
     with pytest.raises(pickle.UnpicklingError):
         load_plain(content)
+
+
+def test_a_zip_of_the_files(tmp_path):
+    files = python_files(2)
+    path = tmp_path / "cifar.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(f"cifar-10-batches-py/{name}", content)
+    (one, other), (whole, test) = load_split(path), load_split(unpacked(tmp_path / "in", files))
+    assert np.array_equal(one.pixels, whole.pixels)
+    assert np.array_equal(other.labels, test.labels)

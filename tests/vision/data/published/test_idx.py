@@ -122,3 +122,22 @@ def test_fashion_mnist():
     mean, square = train.pixels.mean() / 255, np.square(train.pixels, dtype=np.float32).mean()
     assert mean == pytest.approx(0.2860, abs=5e-5)
     assert (square / 255**2 - mean**2) ** 0.5 == pytest.approx(0.3530, abs=5e-5)
+
+
+def test_the_folder_that_holds_them_is_found_beside_others(tmp_path):
+    (tmp_path / "MNIST" / "processed").mkdir(parents=True)
+    (tmp_path / "MNIST" / "processed" / "training.pt").touch()
+    (tmp_path / "README.md").touch()
+    mnist(tmp_path / "MNIST" / "raw")
+    assert [len(part) for part in load_split(tmp_path)] == [20, 10]
+    mnist(tmp_path / "Other")
+    refused(tmp_path, r"holds images in \S*raw and \S*Other; give one")
+
+
+def test_labels_that_are_packed_beside_images_that_are_not(tmp_path):
+    folder = mnist(tmp_path / "mnist")
+    for part in ("train", "t10k"):
+        packed = folder / f"{part}-images-idx3-ubyte.gz"
+        packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
+    train, test = load_split(folder)
+    assert (train.labels.tolist(), test.labels.tolist()) == ([*LABELS], [*LABELS[:10]])

@@ -89,6 +89,13 @@ class SamplerConfig:
                     f"--{low} {least if least is not None else '-'} and --{high}"
                     f" {most if most is not None else '-'}: give noise levels, the lower first"
                 )
+        between = self.s_min > 0 or self.s_max is not None
+        constant = self.churn > 0 and self.churn_gate == "constant"
+        if between and not (self.s_churn or constant):
+            option = f"--s-min {self.s_min:g}" if self.s_max is None else f"--s-max {self.s_max:g}"
+            raise InputError(
+                f"{option}: bounds --s-churn and --churn with --churn-gate constant; give one"
+            )
         if self.sigma_min == 0:
             raise InputError("--sigma-min 0: give a noise level above 0; 0 follows the last one")
 

@@ -119,6 +119,7 @@ def _open_tars(folder: Path, names: Sequence[str]) -> Opened:
 
 def _open_file(path: Path) -> Opened:
     from infonoise_vision.data.formats import containers, npz
+    from infonoise_vision.data.formats.kinds import image_places
     from infonoise_vision.data.formats.tables import parquet
     from infonoise_vision.data.parts import open_parts
     from infonoise_vision.data.published import read_published_archive, read_published_file
@@ -131,7 +132,9 @@ def _open_file(path: Path) -> Opened:
     if path.suffix.lower() == ".npz":
         return npz.read_archive(path)
     if path.suffix.lower() == ".zip":
-        return open_parts(containers.Zip(path), path.stem)
+        archive = containers.Zip(path)
+        found = None if image_places(archive) else read_published_archive(archive)
+        return found or open_parts(archive, path.stem)
     if containers.is_tar(path):
         files = containers.Tars(path, [path])
         return read_published_archive(files) or open_parts(files, path.name.partition(".")[0])

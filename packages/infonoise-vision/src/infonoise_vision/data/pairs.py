@@ -1,7 +1,7 @@
 """Pictures that images are to be drawn from, one beside each: edges, sketches, grey, masks."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -152,6 +152,8 @@ def _matched(images: Source, pairs: Source, named: str) -> Paired:
         raise InputError(
             f"--pair {named}: two files are called {twin}, but for their endings; rename one"
         )
+    if ours[0] not in at and (ending := _ending(ours, at, named)):
+        at = {key.removesuffix(ending): i for key, i in at.items() if key.endswith(ending)}
     lone = [key for key in ours if key not in at]
     if lone:
         more = f" and {len(lone) - 1} others" if len(lone) > 1 else ""
@@ -163,6 +165,22 @@ def _matched(images: Source, pairs: Source, named: str) -> Paired:
     if beside:
         print(f"note: --pair {named}: {beside} pictures without an image left out", file=sys.stderr)
     return Paired(images, pairs, np.array([at[key] for key in ours], np.int64))
+
+
+def _ending(ours: Sequence[str], theirs: Collection[str], named: str) -> str:
+    """What stands behind the names of all pairs, as in 1_mask.png beside 1.png, and a line of it.
+
+    Empty where there is no such word, or several.
+    """
+    first = ours[0]
+    found = {key.removeprefix(first) for key in theirs if key.startswith(first)}
+    fitting = [e for e in found if e[0] in "_-." and all(key + e in theirs for key in ours)]
+    if len(fitting) != 1:
+        return ""
+    print(
+        f"note: --pair {named}: pictures are called as images, with {fitting[0]}", file=sys.stderr
+    )
+    return fitting[0]
 
 
 def _keys(source: Source) -> list[str] | None:

@@ -1,5 +1,6 @@
 """A user's own pictures, brought to what a run was trained on."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +48,17 @@ def read_pictures(source: Path, shape: tuple[int, int, int]) -> Pictures:
         files = sorted(
             f for f in source.iterdir() if is_image(f.name) and is_shown(f.name) and not f.is_dir()
         )
+        others = [f for f in source.iterdir() if is_shown(f.name) and f not in files]
+        folders = sorted(f for f in others if f.is_dir())
         if not files:
-            raise InputError(f"{source}: holds no image files; give some")
+            fix = f"give a folder in it, such as {folders[0]}" if folders else "give some"
+            raise InputError(f"{source}: holds no image files; {fix}")
+        if others:
+            print(
+                f"note: {source}: {len(others) - len(folders)} files of no ending that is read and"
+                f" {len(folders)} folders are left out",
+                file=sys.stderr,
+            )
     if shape[0] not in (1, 3):
         raise InputError(f"the run's images have {shape[0]} channels, and pictures have 1 or 3")
     names = [file.stem for file in files]

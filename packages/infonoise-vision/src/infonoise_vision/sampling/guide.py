@@ -1,5 +1,6 @@
 """Autoguidance: a run with a weaker one of the same images beside it."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,9 @@ def with_guide(
         InputError: Where there is nothing to guide, and for a guide of other images, or of other
             conditions.
     """
+    if sampler.guidance == 1 and guiding.between != (0, math.inf):
+        option = "--guidance-min" if guiding.guidance_max is None else "--guidance-max"
+        raise InputError(f"{option}: without --guidance it has no say; give that, such as 2")
     images = replace(ImageRun.of(run), between=guiding.between)
     if guiding.guide is None:
         return images

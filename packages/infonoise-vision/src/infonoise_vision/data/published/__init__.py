@@ -10,8 +10,9 @@ def read_published_folder(folder: Path, files: Container) -> Opened | None:
     """Such a set in a folder whose files are `files`; None for anything else."""
     from infonoise_vision.data.published import idx, imagenet, svhn
 
-    if idx.idx_files(folder):
-        return idx.read_idx_folder(folder)
+    raw = idx.idx_folder(folder, files.names)
+    if raw:
+        return idx.read_idx_folder(raw)
     if imagenet.train_batches(folder):
         return imagenet.read_batches(folder)
     if svhn.mat_files(folder):

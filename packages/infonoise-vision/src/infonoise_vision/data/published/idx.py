@@ -4,6 +4,7 @@ import math
 import re
 import struct
 import zlib
+from collections.abc import Sequence
 from lzma import LZMAError
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +26,20 @@ def idx_files(folder: Path) -> list[Path]:
     files = sorted(file for file in folder.iterdir() if is_idx(file))
     # torchvision leaves what it has unpacked beside what it has fetched.
     return [file for file in files if file.suffix != ".gz" or file.with_suffix("") not in files]
+
+
+def idx_folder(folder: Path, names: Sequence[str]) -> Path | None:
+    """The folder of image files, here or further in; None without, InputError for several.
+
+    Args:
+        names: Of all files in the folder.
+    """
+    found = sorted({(folder / name).parent for name in names if is_idx(Path(name))})
+    if len(found) > 1:
+        raise InputError(
+            f"{folder}: holds images in {found[0]} and {found[1]}; give one of these folders"
+        )
+    return found[0] if found else None
 
 
 def is_idx(file: Path) -> bool:
@@ -52,6 +67,9 @@ def read_idx(file: Path, name: str | None = None) -> Arrays:
     if images.ndim != 3 or 0 in images.shape:
         raise InputError(f"{file}: has shape {images.shape}; give images of one channel (idx3)")
     beside = file.with_name(file.name.replace("images", "labels").replace("idx3", "idx1"))
+    packed = beside.suffix == ".gz"
+    twin = beside.with_suffix("") if packed else beside.with_name(f"{beside.name}.gz")
+    beside = beside if beside.exists() else twin
     name = name or file.name.partition("-images")[0]
     if beside == file or not beside.exists():
         return Arrays(name, images[:, None])

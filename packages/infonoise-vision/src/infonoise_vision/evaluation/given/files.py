@@ -116,6 +116,7 @@ def evaluate_files(command: EvaluateOptions) -> Evaluated:
     if kind == "reference":
         reference = read_reference(Path(source), device)
         _refuse_unlike(given, reference.images, command.run)
+        _refuse_other_range(given, reference.images, command.run)
         if extras.nearest:
             raise InputError(f"--nearest: {source} holds no training images; give the real ones")
     else:
@@ -158,6 +159,7 @@ def _real(given: ImageSet, command: EvaluateOptions) -> Parts:
     reading = Reading(height if height == width else None, binarize=extras.binarize)
     parts = load_parts(extras.against, reading)
     _refuse_unlike(given, parts.train, command.run)
+    _refuse_other_range(given, parts.train, command.run)
     return parts
 
 
@@ -218,6 +220,15 @@ def _refuse_unlike(given: ImageSet, real: ImageSet, path: Path) -> None:
         raise InputError(
             f"{path}: images of {own}, and real ones of {theirs} (channels, height, width); give"
             " images of one shape"
+        )
+
+
+def _refuse_other_range(given: ImageSet, real: ImageSet, path: Path) -> None:
+    """InputError for real numbers of 0..1 beside bytes, which are compared as -1..1."""
+    if given.levels is None and real.levels is not None and float(given.pixels.min()) >= 0:
+        raise InputError(
+            f"{path}: holds real numbers of 0 and more, and the real images are whole numbers,"
+            " compared as -1..1; store 2 x - 1, or bytes"
         )
 
 

@@ -14,7 +14,7 @@ from infonoise_vision.data.formats.folders import TEST, TRAIN
 from infonoise_vision.data.formats.source import Content, Labels, index_labels, named_labels
 
 # Of columns of labels without class names.
-_LABELS = ("label", "labels", "fine_label")
+_LABELS = ("label", "labels", "fine_label", "class", "cls", "category")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def image_column(columns: Mapping[str, Column], where: str) -> str:
 
 
 def label_column(columns: Mapping[str, Column]) -> str | None:
-    """The first with class names, or one called label, labels or fine_label."""
+    """The first with class names, or one called label, class, category or the like."""
     named = [name for name, column in columns.items() if column.classes is not None]
     return next(iter([*named, *(name for name in _LABELS if name in columns)]), None)
 
