@@ -59,6 +59,31 @@ def test_packed_files_are_told_by_content_and_bounded(
     assert time.perf_counter() - began < 2
 
 
+def test_frames_of_zstandard_are_read_to_the_end_of_the_last(tmp_path: Path) -> None:
+    """One that is cut short is no whole file, wherever the cut is."""
+    zstandard = pytest.importorskip("zstandard")
+    path, text = tmp_path / "file", os.urandom(300_000)
+    far = zstandard.ZstdCompressionParameters(window_log=28, write_content_size=False)
+    frames = [
+        zstandard.compress(text),
+        zstandard.ZstdCompressor(compression_params=far).compress(text),
+    ]
+    skippable = struct.pack("<II", 0x184D2A50, 4) + b"more"
+    path.write_bytes(frames[0] + skippable + frames[1])
+    with open_unpacked(path) as stream:
+        assert stream.read() == text + text
+    for cut in (5, 1000, len(frames[0]) - 1, len(frames[0]) + 9):
+        path.write_bytes((frames[0] + frames[1])[:cut])
+        with (
+            pytest.raises(EOFError, match="ended before the end of its last frame"),
+            open_unpacked(path, "zst") as stream,
+        ):
+            stream.read()
+    path.write_bytes(frames[0] + b"something else")
+    with pytest.raises(OSError, match="followed by something else"), open_unpacked(path) as stream:
+        stream.read()
+
+
 @pytest.mark.parametrize(
     "text",
     ["[" * 200_000, "9" * 5000, str(1 << 63), "{", "\ufeff{}", '"\\ud800"', "[1,]", "", "nul"],
@@ -135,9 +160,11 @@ def test_a_member_that_says_more_than_deflate_can_make(tmp_path: Path) -> None:
         # One column: nothing separates.
         ("text\na;b\n", ","),
         ("", ","),
+        ('"a,b";text\n1;2\n', ";"),
+        ("\n \ntext\ta\n", "\t"),
     ],
 )
 def test_the_header_shows_what_separates_columns(text: str, found: str) -> None:
     lines, separator = table_lines(io.StringIO(text))
     assert separator == found
-    assert "".join(lines) == text.removeprefix("sep=;\n")
+    assert "".join(lines) == text.lstrip("\n ").removeprefix("sep=;\n")

@@ -19,7 +19,7 @@ import stat
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -29,6 +29,7 @@ from infonoise_core.errors import InputError
 from infonoise_core.extras import require
 
 Packing = Literal["gz", "xz", "bz2", "zst"]
+Number = Callable[[str], Any]
 
 # What is written by us or by a tool as one small document: settings, cards, manifests.
 DOCUMENT_BYTES = 32 << 20
@@ -42,6 +43,9 @@ _MAGIC: dict[Packing, bytes] = {
     "zst": b"\x28\xb5\x2f\xfd",
 }
 _BZ2_BLOCK = b"1AY&SY"
+# Packed bytes of Zstandard at a time, each of which may become 32 KiB, and how far back a frame may
+# reach: as far as its command line allows at most, as large dumps of forums do.
+_ZSTD_BYTES, _ZSTD_WINDOW = 1 << 11, 1 << 31
 # What zipfile raises for an archive that is damaged, cut short or packed in a way it does not know:
 # ValueError or OSError for places before the file's start, RuntimeError for a password.
 ZIP_DAMAGE: tuple[type[Exception], ...] = (
@@ -52,6 +56,7 @@ ZIP_DAMAGE: tuple[type[Exception], ...] = (
 # it in a line before the header.
 _SEPARATORS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
+_QUOTED = re.compile('"[^"]*"')
 _INT64 = 1 << 63
 # Digits that no whole number of 64 bits has; Python itself takes time that grows as their square.
 _DIGITS = 20
@@ -85,18 +90,21 @@ def read_any_json(path: Path, limit: int = DOCUMENT_BYTES) -> Any:
     return parse_json(read_bytes(path, limit), str(path))
 
 
-def parse_json(content: bytes | str, where: str, *, surrogates: bool = False) -> Any:
+def parse_json(
+    content: bytes | str, where: str, *, surrogates: bool = False, number: Number | None = None
+) -> Any:
     """A value of JSON whose whole numbers fit into 64 bits and whose text is Unicode.
 
     Args:
         surrogates: Let halves of surrogate pairs pass, for a caller that has a word of its own.
+        number: What makes a value of a whole number, if not an int of 64 bits.
 
     Raises:
         InputError: For everything else, among it brackets too deep for Python's parser.
     """
     try:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
-        value = json.loads(text, parse_int=_int64)
+        value = json.loads(text, parse_int=number or _int64)
         if not surrogates and ("\\ud" in text or "\\uD" in text):
             json.dumps(value, ensure_ascii=False).encode()
         return value
@@ -159,11 +167,36 @@ def unpacked(raw: BinaryIO, where: str, packing: Packing | None) -> Iterator[Bin
         opened = gzip.GzipFile(fileobj=raw, mode="rb")
     elif packing == "zst":
         library = require("zstandard", "zstd", f"{where}: reading .zst")
-        opened = library.ZstdDecompressor().stream_reader(raw, closefd=False)
+        opened = _Frames(raw, library)
     else:
         opened = (lzma.LZMAFile if packing == "xz" else bz2.BZ2File)(raw, "rb")
     with opened, io.BufferedReader(_Bounded(raw, opened, where), 1 << 18) as stream:
         yield stream
+
+
+class _Frames(io.RawIOBase):
+    """Frames of Zstandard: the library's own reader takes what was cut short for a whole file."""
+
+    def __init__(self, raw: BinaryIO, library: Any) -> None:
+        self._raw, self._frame, self._packed = raw, None, b""
+        self._made, self._damage = memoryview(b""), library.ZstdError
+        self._next = library.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj
+
+    def read1(self, size: int) -> bytes:
+        while not self._made:
+            packed = self._packed or self._raw.read(_ZSTD_BYTES)
+            if not packed and self._frame is None:
+                return b""
+            if not packed:
+                raise EOFError("Compressed file ended before the end of its last frame")
+            frame: Any = self._frame or self._next()
+            try:
+                self._made = memoryview(frame.decompress(packed))
+            except self._damage as error:
+                raise OSError(f"damaged, or followed by something else: {error}") from None
+            self._frame, self._packed = (None, frame.unused_data) if frame.eof else (frame, b"")
+        made, self._made = self._made[:size], self._made[size:]
+        return bytes(made)
 
 
 class _Bounded(io.RawIOBase):
@@ -254,11 +287,13 @@ def table_lines(lines: TextIO, separator: str = ",") -> tuple[Iterator[str], str
         separator: What its ending says; where the header does not hold it, another one of commas,
             semicolons, tabs and bars counts, or what a first line sep=; of a spreadsheet says.
     """
-    header = lines.readline()
+    header = next((line for line in lines if line.strip()), "")
     said = _SEPARATOR_LINE.fullmatch(header.strip("\r\n"))
     if said is not None:
         separator, header = said[1], lines.readline()
-    elif separator not in header:
-        most = max(_SEPARATORS, key=header.count)
-        separator = most if most in header else separator
+    else:
+        bare = _QUOTED.sub("", header)
+        if separator not in bare:
+            most = max(_SEPARATORS, key=bare.count)
+            separator = most if most in bare else separator
     return chain([header], lines), separator
