@@ -10,7 +10,15 @@ from typing import BinaryIO
 from infonoise_core.errors import InputError
 from infonoise_core.folders.strays import is_shown, without_ours
 from infonoise_core.reading import check_regular
-from infonoise_text.data.formats import archives, json_records, packed, parquet, table, text
+from infonoise_text.data.formats import (
+    archives,
+    json_records,
+    packed,
+    parquet,
+    table,
+    text,
+    unknown,
+)
 from infonoise_text.data.formats.packed import unpacked_name, unpacked_stream
 from infonoise_text.data.reading import SPLIT_NAMES, Document, NoFieldError, Reading
 
@@ -27,6 +35,13 @@ SUFFIXES = tuple(suffix for suffixes, _ in _FORMATS for suffix in suffixes)
 # Left out of a folder where they hold no such records, and said.
 _ASIDE = (*json_records.WHOLE, *table.COMMAS, *table.TABS)
 KINDS = " ".join((*SUFFIXES, *archives.SUFFIXES))
+# Files beside text that say what it is: where all others say a split, they are left out.
+_ABOUT = frozenset({
+    "readme", "license", "licence", "copying", "notice", "citation", "changelog", "requirements",
+    "dataset_info", "dataset_infos", "dataset_dict", "metadata", "info", "config", "state", "vocab",
+    "merges",
+})  # fmt: skip
+_LEFT_OUT, _BESIDE = "left out", "beside files whose names say a split"
 _DAMAGE = (*packed.DAMAGE, *archives.DAMAGE)
 
 
@@ -41,6 +56,9 @@ def read_files(files: Sequence[tuple[Path, str]], reading: Reading) -> Iterator[
     """
     splits = named_splits([name for _, name in files], reading)
     for (path, name), split in zip(files, splits, strict=True):
+        if split == _LEFT_OUT:
+            reading.leave_out(name, _BESIDE)
+            continue
         for document in read_file(path, reading, chosen=not name):
             yield document if split is None else document._replace(split=split)
 
@@ -77,6 +95,9 @@ def _read_archive(path: Path, reading: Reading) -> Iterator[Document]:
             if member.name in shown:
                 reading.leave_out(f"{path.name}:{member.name}", "of no known kind")
             continue
+        if splits[member.name] == _LEFT_OUT:
+            reading.leave_out(f"{path.name}:{member.name}", _BESIDE)
+            continue
         name, where = member.name.lower(), f"{path}:{member.name}"
         with unpacked_stream(member.stream, name, where) as stream:
             for found in _read(stream, name, where, reading, chosen=False):
@@ -91,10 +112,13 @@ def _read(
     Args:
         chosen: Whether the file was named itself.
     """
+    if name.endswith(archives.SUFFIXES):
+        reading.refuse(InputError(f"{where}: an archive in an archive; unpack the outer one first"))
+        return
     plain = unpacked_name(name)
     suffix, read = next(
         ((s, read) for suffixes, read in _FORMATS for s in suffixes if plain.endswith(s)),
-        (Path(plain).suffix or "without a suffix", text.read),
+        (Path(plain).suffix or "without a suffix", unknown.read),
     )
     found = False
     try:
@@ -177,15 +201,16 @@ def named_splits(names: Sequence[str], reading: Reading) -> list[str | None]:
     None for all unless every one says one, and training is among several.
     """
     said = [_split_in(name) for name in names]
-    different = set(said)
+    about = [Path(unpacked_name(name.lower())).stem in _ABOUT for name in names]
+    different = {split for split, aside in zip(said, about, strict=True) if split or not aside}
     if "train" in different and len(different) > 1 and None not in different:
-        return list(said)
+        return [split or _LEFT_OUT for split in said]
     if len(different - {None}) > 1:
         reading.note = "only some file names say a split, so the splits are drawn anew"
     return [None] * len(names)
 
 
 def _split_in(name: str) -> str | None:
-    words = re.split(r"[^a-z0-9]+", name.lower())
+    words = re.split(r"[^a-z]+", name.lower())
     said = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
     return said.pop() if len(said) == 1 else None

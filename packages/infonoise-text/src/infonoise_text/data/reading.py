@@ -11,12 +11,14 @@ from infonoise_core.errors import InputError
 # What a split may be called in the names of files, and what it is called here.
 SPLIT_NAMES = {
     "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid",
-    "dev": "valid", "test": "test",
+    "dev": "valid", "eval": "valid", "evaluation": "valid", "test": "test", "testing": "test",
+    "heldout": "test", "holdout": "test",
 }  # fmt: skip
 # How many names a line shows.
 _SHOWN = 3
 # How many names of fields, and how many characters of each.
 _NAMES, _NAME = 8, 40
+_NOTHING = object()
 
 
 class NoFieldError(InputError):
@@ -147,13 +149,26 @@ def text_of(
         raise InputError(f'{where}: not an object; give records like {{"{path}": "..."}}')
     value: Any = record
     for key in [path] if path in record else path.split("."):
-        if not isinstance(value, dict) or key not in value:
+        value = _inside(value).get(key, _NOTHING)
+        if value is _NOTHING:
             fields = named(_ways(record))
             raise NoFieldError(
                 f"{where}: no {kind} {path!r} (its {kind}s: {fields}); name it with {option}"
             )
-        value = value[key]
+    if ways := _ways(value):
+        what = "a list" if isinstance(value, list) else "an object"
+        inside = named([f"{path}.{way}" for way in ways])
+        raise InputError(
+            f"{where}: {kind} {path!r} is {what}; name what is in it: {option} {inside}"
+        )
     return checked(value, f"{where}: {kind} {path!r}")
+
+
+def _inside(value: Any) -> dict[Any, Any]:
+    """What a record holds by name, and a list by number; anything else holds nothing."""
+    if isinstance(value, list):
+        return {str(number): item for number, item in enumerate(value)}
+    return value if isinstance(value, dict) else {}
 
 
 def lacks(record: Any, path: str) -> bool:
@@ -172,12 +187,11 @@ def named(fields: Sequence[str]) -> str:
     return ", ".join(field[:_NAME] for field in fields[:_NAMES]) or "none"
 
 
-def _ways(record: dict[Any, Any]) -> list[str]:
-    """Names of the first fields, those inside of records with dots."""
+def _ways(record: Any) -> list[str]:
+    """Names of the first fields, those inside of records with dots, of lists by the first item."""
     ways: list[str] = []
-    for key, value in record.items():
-        inside = _ways(value) if isinstance(value, dict) else []
-        ways += [f"{key}.{way}" for way in inside] or [str(key)]
+    for key, value in list(_inside(record).items())[: 1 if isinstance(record, list) else None]:
+        ways += [f"{key}.{way}" for way in _ways(value)] or [str(key)]
     return ways
 
 
@@ -185,6 +199,11 @@ def checked(value: object, where: str) -> str:
     """A value that is text; InputError for another."""
     if value is None:
         raise InputError(f"{where} is null; give text, or leave such records out with --skip-bad")
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError as error:
+            raise InputError(f"{where} is bytes that are not UTF-8; give text") from error
     if not isinstance(value, str):
         raise InputError(f"{where} is {type(value).__name__}; give text")
     try:

@@ -11,7 +11,10 @@ from infonoise_core.errors import InputError
 from infonoise_core.reading import FREE_BYTES, RATIO, ZIP_DAMAGE
 from infonoise_core.training.data.tars import tar_members
 
-TAR = (".tar", ".tgz", ".txz", ".tbz2", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst")
+TAR = (
+    ".tar", ".tgz", ".txz", ".tbz2", ".tbz", ".tb2", ".tzst",
+    ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst",
+)  # fmt: skip
 ZIP = (".zip",)
 SUFFIXES = (*TAR, *ZIP)
 DAMAGE: tuple[type[Exception], ...] = (tarfile.TarError, *ZIP_DAMAGE)

@@ -44,4 +44,8 @@ def _column(option: str, field: str, names: Sequence[str], where: str) -> str:
         raise NoFieldError(
             f"{where}: no column {field!r} (its columns: {named(names)}); name it with {option}"
         )
+    if names.count(column) > 1:
+        raise InputError(
+            f"{where}: {names.count(column)} columns are called {column!r}; give one another name"
+        )
     return column

@@ -1,0 +1,30 @@
+"""Files of an unknown suffix: plain text, unless they are markup, whose tags are no text."""
+
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import BinaryIO
+
+from infonoise_core.errors import InputError
+from infonoise_text.data.formats import text
+from infonoise_text.data.reading import Document, Reading
+
+_TO_TEXT = "make text of it first, such as with pandoc -t plain"
+_HTML, _XML, _MAIL = f"HTML; {_TO_TEXT}", f"XML; {_TO_TEXT}", f"a web archive; {_TO_TEXT}"
+_BY_SUFFIX = {
+    ".html": _HTML, ".htm": _HTML, ".xhtml": _HTML, ".mht": _MAIL, ".mhtml": _MAIL, ".xml": _XML,
+    ".svg": "an SVG image",
+    ".ipynb": "a notebook; make text of it first, such as with jupyter nbconvert --to markdown",
+}  # fmt: skip
+_BY_START = (("<!doctype html", _HTML), ("<html", _HTML), ("<?xml", _XML), ("<mediawiki", _XML))
+_HEAD = 1000
+
+
+def read(stream: BinaryIO, where: str, reading: Reading) -> Iterator[Document]:
+    """The file as one document."""
+    for document in text.read(stream, where, reading):
+        head = document.text[:_HEAD].lstrip().lower()
+        found = (what for start, what in _BY_START if head.startswith(start))
+        what = _BY_SUFFIX.get(PurePath(where).suffix.lower()) or next(found, None)
+        if what is not None:
+            raise InputError(f"{where}: is {what}, or call it .txt to learn it as it is written")
+        yield document
