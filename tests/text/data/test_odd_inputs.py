@@ -226,3 +226,6 @@ def test_prompts_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"%PDF-1.7\n")
     with pytest.raises(InputError, match="a PDF"):
         read_prompts(tmp_path / "a.txt")
+    (tmp_path / "a.jsonl").write_text('{"prompt": "one"}\n{"prompt": ""}\n')
+    with pytest.raises(InputError, match=r"a\.jsonl: prompt 2 is empty"):
+        read_prompts(tmp_path / "a.jsonl")

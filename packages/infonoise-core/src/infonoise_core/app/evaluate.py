@@ -62,7 +62,7 @@ def _write(found: Evaluated, out: Path | None, head: Mapping[str, Any]) -> None:
     for note in found.notes:
         print(note, file=sys.stderr)
     if out is not None:
-        _say_replaced(out, head)
+        _say_replaced(out, head, found.about)
         write_json(out, to_record(found, head))
     print_tables(found.tables)
     if out is not None:
@@ -98,13 +98,19 @@ def _head_of_files(domain: Domain[Data, Options], command: EvaluateOptions) -> d
     }
 
 
-def _say_replaced(out: Path, head: Mapping[str, Any]) -> None:
+def _say_replaced(out: Path, head: Mapping[str, Any], about: Mapping[str, Any]) -> None:
     """Name what the file there was of, where that is not the same as what takes its place."""
     if not out.exists():
         return
     with suppress(InputError):
         there = read_json(out, "")
-        differs = [k for k in _OF if there.get(k) != head.get(k)]
+        was, now = {k: there.get(k) for k in _OF}, {k: head.get(k) for k in _OF}
+        if isinstance(known := there.get("about"), dict):
+            both = sorted(known.keys() & about.keys())
+            was |= {k: known[k] for k in both}
+            now |= {k: about[k] for k in both}
+        differs = ", ".join(f"{name} {value}" for name, value in was.items() if value != now[name])
         if differs:
-            was = ", ".join(f"{name} {there.get(name)}" for name in differs)
-            print(f"note: {out} was of {was} and is replaced; --out keeps both", file=sys.stderr)
+            print(
+                f"note: {out} was of {differs} and is replaced; --out keeps both", file=sys.stderr
+            )

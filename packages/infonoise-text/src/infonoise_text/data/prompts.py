@@ -29,4 +29,8 @@ def read_prompts(path: Path, field: str = "prompt") -> list[str]:
         found = [line for line in re.split("\r\n|\r|\n", lines) if line.strip()]
     if not found:
         raise InputError(f"{path}: no prompts in it; give a line for each")
+    if "" in found:
+        raise InputError(
+            f"{path}: prompt {found.index('') + 1} is empty; leave its record out, or use sample"
+        )
     return found

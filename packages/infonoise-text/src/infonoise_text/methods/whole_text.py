@@ -1,5 +1,6 @@
 """`evaluate --text`: any text as a whole, by runs and by n-grams of what they were trained on."""
 
+import hashlib
 from collections.abc import Sequence
 
 import torch
@@ -70,7 +71,8 @@ def whole_text(
         )
     title = f"{source}, {len(text.ids)} tokens"
     table = Table("text", title, _COLUMNS, rows, settings, note)
-    return Evaluated([table], about={"text": source})
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    return Evaluated([table], about={"text": source, "digest": digest})
 
 
 def read_text(source: str, tokenizer: Tokenizer, run: TextRun) -> tuple[WholeText, str]:

@@ -21,7 +21,7 @@ def read(
 ) -> Iterator[Document]:
     """The text of each row."""
     csv.field_size_limit(_LONGEST)
-    raw = io.BufferedReader(stream)  # type: ignore[arg-type]
+    raw = io.BufferedReader(stream)  # type: ignore[type-var]
     refuse_binary(raw.peek(HEAD)[:HEAD], where)
     # Line ends inside of a cell stay as they are.
     lines = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
