@@ -89,6 +89,10 @@ def test_it_goes_on_behind_prompts(blocks: Path, tmp_path: Path, capsys: Any) ->
     code, printed, _ = run(capsys, "sample", blocks, "--prompts", prompts, "--n", "1", *STEPS)
     assert code == 0
     assert [t[:3] for t in printed.split("-----\n")[1:]] == ["The", "A l"]
+    prompts.write_text(f"The\n\n{'A list of the ' * 20}\n")
+    code, _, err = run(capsys, "complete", blocks, "--prompts", prompts, *STEPS)
+    assert code == 2
+    assert "error: prompt 2 of 2: a prompt of " in err
 
 
 def test_it_is_measured_beside_others(
