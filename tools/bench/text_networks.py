@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from infonoise_text.data.corpus import Corpus
 from of_text.runs import (
-    PARTS,
     UPDATES,
     UPDATES_QUICK,
     corpus,
@@ -43,7 +42,7 @@ WRITERS = {
     "bits, whole windows": ("bits", ("--steps", "64", "--whole")),
     "linear-patch": ("linear-patch", ("--steps", "64")),
 }
-# The run of bits where it had taken masked's time, before its rate had fallen.
+# Bits with as many updates as take the time of masked's.
 EQUAL_TIME = "bits, equal time"
 CALLS = {
     "in order, 16 calls for each token": ("--steps", "16"),
@@ -61,15 +60,10 @@ class Cost(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A run, what an update takes, and what it costs on either split, by how it is scored.
-
-    Attributes:
-        step: The checkpoint that was scored.
-    """
+    """A run, what an update takes, and what it costs on either split, by how it is scored."""
 
     run: Path
     updates: int
-    step: int
     seconds: float
     valid: Mapping[str, Cost]
     test: Mapping[str, Cost]
@@ -85,24 +79,21 @@ def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
         model: processor_seconds(model, corpus("pydoc", tick), options, quick, tick)
         for model, options in models.items()
     }
-    found: dict[str, Model] = {}
-    references: dict[str, tuple[Cost, Cost]] = {}
-    plan: dict[str, int | None] = dict.fromkeys(models)
+    plan = [(model, updates) for model in models]
     # Where bits are no dearer than masked, equal updates are within equal time.
     if (there := round(updates * seconds["masked"] / seconds["bits"])) < updates:
-        every = max(1, updates // PARTS)
-        plan[EQUAL_TIME] = max(every, there // every * every)
-    for model, at in plan.items():
+        plan.append((EQUAL_TIME, max(2, there)))
+    found: dict[str, Model] = {}
+    references: dict[str, tuple[Cost, Cost]] = {}
+    for model, steps in plan:
         base = model.partition(",")[0]
-        run = trained(
-            f"{name}-{base.replace(' ', '-')}", data, MODELS[base], updates, seed, quick, tick
-        )
-        step = at or validated(run)[0]
-        valid, test = (_costs(run, split, step, quick, tick) for split in ("valid", "test"))
+        mark = f"{name}-{model.replace(', ', '-').replace(' ', '-')}"
+        run = trained(mark, data, MODELS[base], steps, seed, quick, tick)
+        valid, test = (_costs(run, split, quick, tick) for split in ("valid", "test"))
         own = [
             {how: cost for how, cost in part.items() if run.name in how} for part in (valid, test)
         ]
-        found[model] = Model(run, at or updates, step, seconds[base], *own)
+        found[model] = Model(run, steps, seconds[base], *own)
         references = {how: (cost, test[how]) for how, cost in valid.items() if run.name not in how}
     made = {
         how: _quality(how, found[model].run, options, quick, tick)
@@ -117,11 +108,10 @@ def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
     return Section(title, tables, _goals(name, found, references, made))
 
 
-def _costs(run: Path, split: str, step: int, quick: bool, tick: Tick) -> dict[str, Cost]:
-    """Row of evaluate's table -> cost, at one checkpoint."""
-    few = ["--windows", "8" if quick else "256", "--samples", "0", "--split", split]
-    few += ["--checkpoint", str(step)]
-    rows = evaluated(run, f"{split}-{step}", tick, *few)["tables"][0]["rows"]
+def _costs(run: Path, split: str, quick: bool, tick: Tick) -> dict[str, Cost]:
+    """Row of evaluate's table -> cost."""
+    few = ("--windows", "8" if quick else "256", "--samples", "0", "--split", split)
+    rows = evaluated(run, split, tick, *few, *_at_best(run))["tables"][0]["rows"]
     key = "bits per byte"
     return {
         row["name"]: Cost(row["values"][key], row["stderr"].get(key, 0.0))
@@ -162,21 +152,22 @@ def _cost_table(found: Mapping[str, Model], references: Mapping[str, tuple[Cost,
             passes = how.partition("(")[2].rstrip(")").partition(", ")[2]
             label = f"{name}, {passes}" if passes else name
             test = model.test[how]
-            rows.append([label, model.updates, model.seconds, *valid, *test, model.step])
+            rows.append(
+                [label, model.updates, model.seconds, *valid, *test, validated(model.run)[0]]
+            )
     for name, (valid, test) in references.items():
         rows.append([name, None, None, valid.value, None, test.value, None, None])
     errors = ("±", "± ")
     return Table(
         "Cost",
-        "Bits per byte of up to 256 windows of 64 tokens of 4,096 after equal updates of 32."
-        " All are taken where their validation was best; at equal time, the run of bits where it"
-        " had taken what all of masked's updates take on one core, before its rate had fallen."
-        " Bits, masked and embedding are upper bounds; the autoregressive model is exact; blocks"
-        " of 1 are read from left to right. Token n-grams are"
+        "Bits per byte of up to 256 windows of 64 tokens of 4,096 after equal updates of 32,"
+        " or after as many as take masked's time on one core, if that is less. Bits, masked and"
+        " embedding are upper bounds; the autoregressive model is exact. All are taken where their"
+        " validation was best; blocks of 1 are read from left to right. Token n-grams are"
         " exact on the same windows, byte n-grams see all that stands before. ± is the standard"
         " error over windows.",
         ["model", "updates", "seconds of an update", "valid", errors[0], "test", errors[1],
-         "checkpoint"],
+         "best validated at"],
         rows,
         {"seconds of an update": ".3f",
          **dict.fromkeys(("valid", "test", *errors), ".3f")},
