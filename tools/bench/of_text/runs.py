@@ -19,8 +19,11 @@ SHAKESPEARE = Path("../shared/data/text/tinyshakespeare")
 # The books that their README suggests to hold out.
 VALID, TEST = "nltk-chesterton-thursday", "nltk-carroll-alice"
 # Every model's: windows, batch, a rate that falls to 0, and validation 10 times along the way.
-SETTINGS = ("--batch-size", "32", "--length", "64", "--lr-schedule", "cosine", "--save-every")
-SETTINGS_QUICK = ("--batch-size", "4", "--length", "16", "--save-every")
+SETTINGS = (
+    "--batch-size", "32", "--length", "64", "--lr-schedule", "cosine", "--keep", "10",
+    "--save-every",
+)  # fmt: skip
+SETTINGS_QUICK = ("--batch-size", "4", "--length", "16", "--keep", "10", "--save-every")
 UPDATES, UPDATES_QUICK = 1000, 20
 PARTS = 10
 # Updates of two short runs, the difference of which is timed.
