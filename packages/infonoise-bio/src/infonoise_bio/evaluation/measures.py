@@ -97,6 +97,12 @@ def evaluate_run(
     likelihood = [likelihood_table(subject, training, held_out, options.levels)] if own else []
     anchors = make_anchors(training, held_out, generated.codes)
     obeyed, notes = obedience(training, held_out, generated)
+    notes += [
+        f"motif {scanner.name}: its best match occurs by chance with {scanner.rate:.2g} per place"
+        f" and strand, more than --motif-rate {options.motif_rate:g}"
+        for scanner in scanners
+        if scanner.rate > options.motif_rate
+    ]
     checks = [
         Check("planted motifs", partial(_planted, training, held_out, generated, anchors.order))
     ]
@@ -129,9 +135,9 @@ def _carried_out(checks: Sequence[Check]) -> list[Row]:
 def _motifs(subject: Subject, options: EvaluateExtras) -> tuple[list[Scanner], list[Window]]:
     if options.motifs is None:
         return [], []
-    places = dict(map(parse_motif, options.motif))
+    places = [parse_motif(text) for text in options.motif]
     scanners = read_scanners(
-        options.motifs, tuple(places), options.motif_rate,
+        options.motifs, tuple(name for name, _ in places), options.motif_rate,
         subject.denoiser.config.frequencies, subject.strand,
     )  # fmt: skip
     return scanners, placed(scanners, places)

@@ -2,7 +2,7 @@
 
 import difflib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from infonoise_core.errors import InputError
 # Added to every count, as JASPAR's own tools do in proportion to the background.
 _PSEUDOCOUNT = 0.8
 _PRECISION = 1000
+# Scores that differ by less are the same, in bits.
+_FLAT = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,16 +31,18 @@ class Scanner:
         name: Id and name in the file.
         scores: (width, 4) log2 odds of A C G T.
         threshold: The least score of a hit; a random place and strand of the background has it
-            with probability `rate`.
+            with probability `rate`, which a motif of few bases cannot have as low as it was asked
+            for.
         strand: Where it is looked for.
+        called: Its id and its name, by which it may be asked for.
     """
 
     name: str
     scores: NDArray[np.float64]
     threshold: float
     rate: float
-
     strand: Strand = "both"
+    called: tuple[str, ...] = ()
 
     def best(self, codes: Codes) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """(n,) highest score in each sequence (n, L), and the first base of that place.
@@ -96,14 +100,14 @@ def parse_motif(text: str) -> tuple[str, Place]:
     return name, (low, high)
 
 
-def placed(scanners: Sequence[Scanner], places: Mapping[str, Place]) -> list[Window]:
-    """A window for each scanner whose id or name has a place."""
+def placed(scanners: Sequence[Scanner], places: Iterable[tuple[str, Place]]) -> list[Window]:
+    """A window for each scanner whose id or name has a place, and for each of its places."""
     return [
         Window(scanner, *place)
-        for name, place in places.items()
+        for name, place in dict.fromkeys(places)
         if place is not None
         for scanner in scanners
-        if name in scanner.name.split()
+        if name in scanner.called
     ]
 
 
@@ -131,7 +135,25 @@ def read_scanners(
         if not any(name in (m.id, m.name) for m in found):
             raise InputError(f"{path}: holds no motif '{name}'; {_nearest(name, found)}")
     chosen = [m for m in found if not names or {m.id, m.name} & set(names)]
-    return [_scanner(matrix, rate, background, strand) for matrix in chosen]
+    chosen = _once(chosen, path)
+    return [_scanner(matrix, rate, background, strand, path) for matrix in chosen]
+
+
+def _once(chosen: Sequence[Matrix], path: Path) -> list[Matrix]:
+    """Without copies; InputError for two motifs that nothing tells apart."""
+    kept: dict[str, Matrix] = {}
+    for matrix in chosen:
+        before = kept.setdefault(_title(matrix), matrix)
+        if not np.array_equal(before.counts, matrix.counts):
+            raise InputError(
+                f"{path}: holds two motifs called '{_title(matrix)}'; give each a name of its own,"
+                " or name others with --motif"
+            )
+    return list(kept.values())
+
+
+def _title(matrix: Matrix) -> str:
+    return f"{matrix.id} {matrix.name}".strip()
 
 
 def _nearest(name: str, found: Sequence[Matrix]) -> str:
@@ -144,18 +166,30 @@ def _nearest(name: str, found: Sequence[Matrix]) -> str:
     return f"there are {', '.join(known[:8])}{more}"
 
 
-def _scanner(matrix: Matrix, rate: float, background: Sequence[float], strand: Strand) -> Scanner:
+def _scanner(
+    matrix: Matrix, rate: float, background: Sequence[float], strand: Strand, path: Path
+) -> Scanner:
     base = dict(zip(BASES, background, strict=True))
     pseudo = {letter: _PSEUDOCOUNT * share for letter, share in base.items()}
     columns = dict(zip(BASES, matrix.counts.T.tolist(), strict=True))
     motif: Any = motifs.Motif(alphabet=BASES, counts=columns)  # type: ignore[no-untyped-call]
     pssm = motif.counts.normalize(pseudocounts=pseudo).log_odds(base)
+    scores = np.array([pssm[letter] for letter in BASES]).T
+    if np.ptp(scores, axis=1).max() < _FLAT:
+        raise InputError(
+            f"{path}: motif '{_title(matrix)}' has the same letters at every position as the"
+            " sequences have on average: it is found nowhere or everywhere; take it out, or name"
+            " others with --motif"
+        )
     with warnings.catch_warnings():
         # The distribution's grid may have an empty bin at its end.
         warnings.simplefilter("ignore", RuntimeWarning)
         threshold = pssm.distribution(background=base, precision=_PRECISION).threshold_fpr(rate)
-    scores = np.array([pssm[letter] for letter in BASES]).T
-    return Scanner(f"{matrix.id} {matrix.name}".strip(), scores, float(threshold), rate, strand)
+    # What the best words have by chance.
+    best = scores >= scores.max(1, keepdims=True) - _FLAT
+    least = float((best * np.array(background)).sum(1).prod())
+    called = tuple(filter(None, (matrix.id, matrix.name)))
+    return Scanner(_title(matrix), scores, float(threshold), max(rate, least), strand, called)
 
 
 def check_fits(scanners: Sequence[Scanner], windows: Sequence[Window], length: int) -> None:

@@ -21,7 +21,7 @@ class EvaluateExtras:
     levels: int = 8
     """noise levels per sequence for the bits per base"""
     motifs: Path | None = None
-    """matrices: JASPAR, MEME, TRANSFAC, HOMER, or numbers under a line '>id name'"""
+    """matrices: JASPAR, MEME, TRANSFAC, HOMER, CIS-BP, or numbers under a line '>id name'"""
     motif: UseAppendAction[tuple[str, ...]] = ()
     """id or name of one of them, or NAME@LOW-HIGH: it shall begin best at LOW to HIGH, from 0
     and both included; may be repeated; all hits of all matrices without it"""
