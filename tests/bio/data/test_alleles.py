@@ -79,6 +79,27 @@ def test_alleles_longer_than_half_a_window_are_counted(tmp_path, genome):
     assert (found, counts.too_long) == ([], 1)
 
 
+def test_alleles_that_are_no_clear_bases_are_left_out(tmp_path, genome):
+    lines = [f"1\t21\t.\t{LETTERS[20]}\tN,R,{'ACGT'[('ACGT'.index(LETTERS[20]) + 1) % 4]}"]
+    found, counts = read(tmp_path, lines, genome)
+    assert (len(found), counts.symbolic) == (1, 2)
+
+
+def test_windows_of_unequal_numbers_of_known_bases_are_left_out(tmp_path, genome):
+    """A bound over fewer bases is lower, whatever the change."""
+    n = len(LETTERS)
+    lines = [f"1\t{n - 3}\tdel\t{LETTERS[n - 4 : n - 2]}\t{LETTERS[n - 4]}"]
+    lines += [f"1\t{n - 1}\tsnv\t{LETTERS[n - 2]}\tG"]
+    found, counts = read(tmp_path, lines, genome, edge="mask")
+    assert [a.variant.id for a in found] == ["snv"]
+    assert counts.unequal == 1
+    genome.write_text(f">1\n{LETTERS[:24]}N{LETTERS[25:]}\n")
+    lines = [f"1\t{at + 1}\t.\t{LETTERS[at : at + 3]}\t{LETTERS[at]}" for at in (17, 18, 20)]
+    found, counts = read(tmp_path, lines, genome)
+    assert [a.variant.start for a in found] == [17, 20]
+    assert counts.unequal == 1
+
+
 def test_chromosomes_are_renamed(tmp_path, genome):
     lines = [f"chr1\t21\t.\t{LETTERS[20]}\tG"]
     with pytest.raises(InputError, match="no sequence 'chr1', only 1, 2; give --chr-prefix drop"):

@@ -89,6 +89,13 @@ def test_an_odd_one_is_named():
         list(of_neighbours(records(changed()[0][:3])))
 
 
+def test_pairs_of_unequal_numbers_of_known_bases_are_refused():
+    one, other = Record("a", b"ACGTN", {}, "a"), Record("b", b"ANGTN", {}, "b")
+    with pytest.raises(InputError, match="b: has 2 bases that are not known and its reference 'a'"):
+        list(of_neighbours([one, other]))
+    assert len(list(of_neighbours([one, one]))) == 1
+
+
 def test_rows_come_in_the_order_of_the_file(tmp_path):
     codes, _ = changed()
     found = list(effects(scorer(8), of_neighbours(records(codes[:6]))))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from infonoise_bio.alphabet import PAD
+from infonoise_bio.alphabet import MASKED, PAD, codes_of, only_bases
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.options import Edge, Reading
 from infonoise_bio.data.formats.spool import Spool
@@ -112,6 +112,9 @@ def _alleles(
             f"{variant.where}: REF is {variant.reference[:20].decode()} and the genome has {has}"
             " there; give the genome that the variants were called on"
         )
+    if not (only_bases(variant.reference) and only_bases(variant.alternative)):
+        counts.symbolic += 1  # a base that may be several has no cost to compare
+        return None
     offset = (length - 1) // 2
     if offset + max(len(variant.reference), len(variant.alternative)) > length:
         counts.too_long += 1
@@ -133,4 +136,8 @@ def _alleles(
         before + allele + (letters[end : min(n, end + size)] if size else b"").ljust(size, PAD)
         for allele, size in rest.items()
     ]
+    # The bound is a sum over known bases: of fewer it is lower, whatever the change.
+    if codes_of(windows[0]).count(MASKED) != codes_of(windows[1]).count(MASKED):
+        counts.unequal += 1
+        return None
     return Alleles(variant, windows[0], windows[1], offset)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from infonoise_bio.alphabet import MASKED, codes_of
 from infonoise_bio.data.alleles import Alleles
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.formats.spool import Spool
@@ -82,7 +83,7 @@ def of_neighbours(records: Iterable[Record]) -> Iterator[Pair]:
     """The first with the second, the third with the fourth, and so on.
 
     Raises:
-        InputError: Where one is left over.
+        InputError: Where one is left over, or has other numbers of known bases than its partner.
     """
     stream = iter(records)
     for number, reference in enumerate(stream):
@@ -91,6 +92,13 @@ def of_neighbours(records: Iterable[Record]) -> Iterator[Pair]:
             raise InputError(
                 f"{reference.where}: has no partner; give sequences in pairs, each reference before"
                 " its alternative"
+            )
+        unknown = [codes_of(r.letters).count(MASKED) for r in (reference, alternative)]
+        if len(reference) == len(alternative) and unknown[0] != unknown[1]:
+            raise InputError(
+                f"{alternative.where}: has {unknown[1]} bases that are not known and its reference"
+                f" '{reference.id}' {unknown[0]}: the bounds of more and fewer bases cannot be"
+                " compared; give both as many"
             )
         yield Pair(number, (reference.id, alternative.id), reference, alternative)
 
