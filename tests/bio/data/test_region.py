@@ -119,3 +119,8 @@ def test_overlapping_windows_of_a_genome_are_divided_without_being_asked(tmp_pat
     path.write_text("".join(f">t{i}\n{text}\n" for i, text in enumerate(tiled)))
     with pytest.raises(InputError, match="--split region"):
         load_sequences(path)
+
+
+def test_a_place_behind_a_name_is_that_place():
+    record = Record("peak_1::chr1:10-20(-)", b"A" * 10, {}, "x")
+    assert place_of(record) == ("chr1", 10, 20)

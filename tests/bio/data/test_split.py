@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from infonoise_bio.alphabet import letters_of, reverse_complement, reverse_complement_codes
+from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.kmers import similarity_clusters
 from infonoise_bio.data.options import Splitting
 from infonoise_bio.data.split import (
     SPLITS,
+    chromosome_of,
     default_k,
     split_by_chromosome,
     split_by_similarity,
@@ -104,6 +106,31 @@ def test_by_chromosome(tmp_path):
     refused("no sequence lies on chromosome 'chr7'; there are chr0", load, path, missing)
     nameless = fasta(tmp_path / "y.fa", {"a": "AC", "b": "GT"})
     refused("record 'a': its chromosome is not known", load, nameless, Splitting("chromosome"))
+
+
+def test_chromosomes_of_the_names_that_bedtools_writes(tmp_path):
+    names = ("peak1::chr1:0-9(+)", "chr2:-3-6(+)", "a:b::chr3:5-14")
+    records = [Record(name, b"A", {}, name) for name in names]
+    assert [chromosome_of(record) for record in records] == ["chr1", "chr2", "chr3"]
+
+
+def test_options_of_splits_that_would_do_nothing_are_refused(tmp_path):
+    for options, match in (
+        ({"test_chromosomes": "chr1"}, "go with --split chromosome"),
+        ({"split": "region", "val_chromosomes": "chr1"}, "go with --split chromosome"),
+        (
+            {"split": "chromosome", "val_chromosomes": "a,b", "test_chromosomes": " b"},
+            "chromosome 'b' is for validation and for the test",
+        ),
+        ({"split": "region", "split_column": "fold"}, "--split-column fold goes with"),
+    ):
+        refused(match, Splitting, **options)
+    path = tmp_path / "x.csv"
+    path.write_text("id,sequence,fold\na,AACC,train\nb,ACGT,val\nc,TTCA, test\n")
+    assert load(path, Splitting(split_column="fold")).split.tolist() == [0, 1, 2]
+    refused(
+        "'a' has no field 'folds'.*its fields: fold", load, path, Splitting(split_column="folds")
+    )
 
 
 def test_by_the_files_own_word(tmp_path):

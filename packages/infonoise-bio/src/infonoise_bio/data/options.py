@@ -87,8 +87,26 @@ class Splitting:
     def __post_init__(self) -> None:
         if min(self.val, self.test) < 0 or self.val + self.test >= 1:
             raise InputError(f"--val {self.val} --test {self.test}: give shares that leave some")
+        val, test = self.chromosomes(self.val_chromosomes), self.chromosomes(self.test_chromosomes)
+        if (val or test) and self.split != "chromosome":
+            raise InputError(
+                "--val-chromosomes and --test-chromosomes go with --split chromosome; give it, or"
+                " leave them out"
+            )
+        if both := next((name for name in val if name in test), None):
+            raise InputError(f"chromosome '{both}' is for validation and for the test; give one")
+        if self.split not in ("auto", "column") and self.split_column != "split":
+            raise InputError(
+                f"--split-column {self.split_column} goes with --split column; leave out one of"
+                " them"
+            )
         if self.cluster_k is not None and not 4 <= self.cluster_k <= 31:
             raise InputError(f"--cluster-k {self.cluster_k}: give 4 to 31 bases")
+
+    @staticmethod
+    def chromosomes(text: str) -> list[str]:
+        """The names in an option."""
+        return [word.strip() for word in text.split(",") if word.strip()]
 
 
 @dataclass(frozen=True)

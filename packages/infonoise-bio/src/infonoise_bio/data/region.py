@@ -14,9 +14,9 @@ from infonoise_core.errors import InputError
 # Record, first base and the one after the last, from 0; or None where a sequence does not say.
 Place = tuple[str, int, int] | None
 
-# As in chr1:100-200(+), or chr1:100-200(+),300-400(+) of a joined window; perhaps with what
-# `read_sources` puts behind an id that was taken.
-_PLACES = re.compile(r"^(\S+?):((?:-?\d+--?\d+(?:\([+-]\))?,?)+)(?:\|\S+)?$")
+# As in chr1:100-200(+), or chr1:100-200(+),300-400(+) of a joined window; perhaps behind a name and
+# ::, as bedtools writes it, and with what `read_sources` puts behind an id that was taken.
+_PLACES = re.compile(r"^(?:\S*?::)?(\S+?):((?:-?\d+--?\d+(?:\([+-]\))?,?)+)(?:\|\S+)?$")
 _SPAN = re.compile(r"(-?\d+)-(-?\d+)")
 # Share of the sequences left out at each border, where only the file's order is known.
 _GAP = 0.01

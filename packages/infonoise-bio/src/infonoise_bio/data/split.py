@@ -24,7 +24,8 @@ _WORDS = {
 _LARGE = 0.05
 # A cluster with more than this share of the data is named.
 _MOST = 0.5
-_COORDINATES = re.compile(r"^([^:\s]+):\d+-\d+|^(chr[0-9A-Za-z]+)_\d+_\d+")
+# As bedtools writes them: chr1:100-200(+), or behind a name, name::chr1:100-200(+).
+_COORDINATES = re.compile(r"^(?:\S*?::)?([^:\s]+):-?\d+--?\d+|^(chr[0-9A-Za-z]+)_\d+_\d+")
 
 Split = NDArray[np.uint8]
 
@@ -90,7 +91,7 @@ def split_by_chromosome(records: Sequence[str], splitting: Splitting) -> tuple[S
     chosen = {
         name: part
         for part, text in ((1, splitting.val_chromosomes), (2, splitting.test_chromosomes))
-        for name in filter(None, (word.strip() for word in text.split(",")))
+        for name in Splitting.chromosomes(text)
     }
     for name in chosen:
         if name not in names:
@@ -115,10 +116,17 @@ def split_of_word(record: Record, column: str) -> int:
     """Index into SPLITS that the record's own field gives."""
     word = record.fields.get(column)
     if word is None:
-        raise InputError(f"{record.where} has no field '{column}'; name it with --split-column")
-    if word.lower() not in _WORDS:
-        raise InputError(f"{record.where}: {column} is {word!r}; give train, val or test")
-    return _WORDS[word.lower()]
+        there = ", ".join(record.fields) or "none"
+        raise InputError(
+            f"{record.where} has no field '{column}'; name it with --split-column; its fields:"
+            f" {there}"
+        )
+    if word.strip().lower() not in _WORDS:
+        raise InputError(
+            f"{record.where}: {column} is {word!r}; give train, val or test, or another --split"
+            " such as similarity"
+        )
+    return _WORDS[word.strip().lower()]
 
 
 def chromosome_of(record: Record) -> str:
