@@ -108,3 +108,26 @@ def test_a_place_that_is_none_is_found_by_its_number_and_name(tmp_path):
     path.write_text(path.read_text().replace("41..70", "?..70"))
     with pytest.raises(InputError, match=r"CDS number 2 \(abc\): its position is not known"):
         read(path, feature="CDS")
+
+
+@pytest.mark.parametrize("kind", ["genbank", "embl"])
+def test_what_stands_between_records_is_no_part_of_the_file(tmp_path, kind):
+    path = tmp_path / "x.gb"
+    SeqIO.write([record(), record(name="G2")], path, kind)
+    text = path.read_text()
+    path = path.with_suffix({"genbank": ".gb", "embl": ".embl"}[kind])
+    path.write_text("A HEADER OF A RELEASE\n\n" * (kind == "genbank") + text + "\n\n")
+    assert len(read(path)[0]) == 2
+    for more in (">a\nACGT\n", "ACGT\n"):
+        path.write_text(text + more)
+        with pytest.raises(InputError, match=r"after record 'G2.*' belongs to no record; take it"):
+            read(path)
+
+
+def test_a_record_that_is_cut_off_takes_nothing_of_the_next(tmp_path):
+    path = written(tmp_path / "x.gb", record([gene(0, 30)]), record([gene(60, 90)], "G2"))
+    first, second = path.read_text().split("//\n")[:2]
+    for kept in (first, first[: first.index("ORIGIN") - 20] + "\n", first[:-50] + "\n"):
+        path.write_text(kept + second + "//\n")
+        with pytest.raises(InputError, match=r"begins before the end \('//'\).*cut off there"):
+            read(path, feature="CDS")

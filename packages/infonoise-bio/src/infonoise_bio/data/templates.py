@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from infonoise_bio.alphabet import BASES, MASKED, Codes, codes_of
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.genbank import read_genbank
-from infonoise_bio.data.formats.kinds import format_of
+from infonoise_bio.data.formats.kinds import ANNOTATED, format_of
 from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.record import Record
+from infonoise_bio.data.formats.regions import check_inside
 from infonoise_bio.data.open import read_source
 from infonoise_bio.data.options import Change
 from infonoise_core.errors import InputError
@@ -116,17 +117,19 @@ def _marked(path: Path, reading: Reading, change: Change) -> Iterator[Record]:
 
 
 def _by_feature(path: Path, reading: Reading) -> Iterator[Record]:
-    if format_of(path) != "genbank" or reading.feature is None:
+    kind = format_of(path)
+    if kind not in ANNOTATED or reading.feature is None:
         raise InputError(
-            f"{path}: --change feature needs a GenBank file and --feature, such as spacer"
+            f"{path}: --change feature needs a GenBank or EMBL file and --feature, such as spacer"
         )
-    for record in read_genbank(path, Counts(), reading.feature):
+    for record in read_genbank(path, Counts(), reading.feature, kind):
         if not record.regions:
             raise InputError(
                 f"{record.where} has no feature '{reading.feature}': nothing in it may change"
             )
         letters = bytearray(record.letters)
         for region in record.regions:
+            check_inside(region, len(record))
             for part in region.parts:
                 letters[part.start : part.end] = b"N" * (part.end - part.start)
         yield replace(record, letters=bytes(letters))

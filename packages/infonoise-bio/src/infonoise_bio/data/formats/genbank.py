@@ -4,7 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from Bio import SeqIO
 from Bio.Seq import UndefinedSequenceError
@@ -18,6 +18,8 @@ from infonoise_core.errors import InputError
 
 # Qualifiers of a GenBank feature that go along with its window.
 _QUALIFIERS = ("locus_tag", "gene", "product", "regulatory_class", "note")
+# How records begin.
+_STARTS = {"genbank": "LOCUS ", "embl": "ID   "}
 WORDS = {"genbank": "GenBank", "embl": "EMBL"}
 # How Biopython's words for a file without its end begin, and ours.
 _CUT = "Premature end"
@@ -44,7 +46,8 @@ def read_genbank(
     kinds: Counter[str] = Counter()
     name, found = "", 0
     with open_text(path) as (handle, place):
-        parser = SeqIO.parse(handle, kind)  # type: ignore[no-untyped-call]
+        lines = _Lines(handle, place, kind)
+        parser = SeqIO.parse(lines, kind)  # type: ignore[no-untyped-call]
         while (entry := _next_entry(parser, place, counts, kind)) is not None:
             name = entry.id
             kinds.update(word for f in entry.features for word in _kinds(f))
@@ -55,7 +58,7 @@ def read_genbank(
             letters = _defined(entry, path)
             yield make_record(name, letters, words, place, counts, circular, regions)
     if not counts.records:
-        start = {"genbank": "LOCUS", "embl": "ID"}[kind]
+        start = _STARTS[kind].strip()
         raise InputError(f"{path}: holds no {WORDS[kind]} record; a record starts with {start}")
     if feature and not found and kinds[feature]:
         raise InputError(
@@ -65,6 +68,39 @@ def read_genbank(
     if feature and not found:
         there = ", ".join(f"{kind} ({n})" for kind, n in kinds.most_common(12)) or "no feature"
         raise InputError(f"{path}: record '{name}' has no feature {feature!r}; it has {there}")
+
+
+class _Lines:
+    """The lines of a file, as Biopython's parser asks for them.
+
+    It passes over what stands between records, whatever that is, and takes a record that begins
+    before the end of another for a part of that: both are InputErrors here.
+    """
+
+    def __init__(self, handle: TextIO, place: Place, kind: str) -> None:
+        self._handle, self._place, self._start = handle, place, _STARTS[kind]
+        self._begun = self._ended = False
+
+    def read(self, size: int = -1) -> str:
+        return self._handle.read(size)
+
+    def readline(self) -> str:
+        line = self._handle.readline()
+        if line.startswith(self._start):
+            if self._begun and not self._ended:
+                raise InputError(
+                    f"{self._place}: a record begins before the end ('//') of the one before it:"
+                    " the file is cut off there; get it again"
+                )
+            self._begun, self._ended = True, False
+        elif line.startswith("//"):
+            self._ended = True
+        elif self._ended and line.strip():
+            raise InputError(
+                f"{self._place}: {line.strip()[:30]!r} belongs to no record; take it out, or give a"
+                " file of one format"
+            )
+        return line
 
 
 def _next_entry(parser: Iterator[Any], place: Place, counts: Counts, kind: str) -> Any:
