@@ -76,6 +76,8 @@ def test_wishes_that_cannot_be(trained, baselines, tmp_path, few, refused, oracl
         ("give two shares", "--gc", "0.7"),
         ("give two shares", "--gc", "0.7-0.2"),
         ("are within it", "--gc", "1.0-1.0"),
+        ("leave a share of 0.333 to 1;", "--gc", "0.1-0.3", "--place", "GCSGCSGC@1"),
+        ("leave a share of 0 to 0.75;", "--gc", "0.8-0.9", "--place", "TATAWA@1"),
         ("give the number of an output, from 0; there are A, gc", "--oracle", f"{oracle}:both",
          "--maximise", "none"),
         ("output 7 is to be high", "--oracle", f"{oracle}:both", "--maximise", "7"),

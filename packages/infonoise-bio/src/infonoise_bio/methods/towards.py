@@ -11,7 +11,7 @@ from infonoise_bio.evaluation.oracles.goals import load_goal
 from infonoise_bio.methods.base import Trained
 from infonoise_bio.methods.diffusion import sampling_of
 from infonoise_bio.models.denoiser import BaseDenoiser
-from infonoise_bio.sampling.constraints import parse_gc, placed
+from infonoise_bio.sampling.constraints import check_gc, parse_gc, placed
 from infonoise_bio.sampling.goals.designs import Outcome, Wish, designs
 from infonoise_bio.sampling.goals.product import Factor, check_powers
 from infonoise_bio.sampling.goals.tilted import Tilt
@@ -26,7 +26,10 @@ from infonoise_core.training.progress import progress
 def wish_of(extras: SampleExtras, denoiser: BaseDenoiser) -> Wish:
     """The options of a command, for the sequences of a model."""
     length = denoiser.config.length
-    allowed = torch.from_numpy(placed(extras.place, length)).T if extras.place else None
+    letters = placed(extras.place, length) if extras.place else None
+    allowed = None if letters is None else torch.from_numpy(letters).T
+    if extras.gc is not None and letters is not None:
+        check_gc(extras.gc, letters)
     goal = None if extras.oracle is None else load_goal(extras.oracle, extras.maximise)
     tilt = Tilt(goal, extras.strength, extras.gradients, allowed)
     gc = None if extras.gc is None else parse_gc(extras.gc)

@@ -67,6 +67,19 @@ def parse_gc(text: str) -> tuple[float, float]:
     return ends
 
 
+def check_gc(text: str, allowed: Allowed) -> None:
+    """InputError where no sequence of the letters (L, 4) that may stand has such a share."""
+    low, high = parse_gc(text)
+    strong = np.array([base in "CG" for base in BASES])
+    least = float((~allowed[:, ~strong].any(1)).mean())
+    most = float(allowed[:, strong].any(1).mean())
+    if most < low - 1e-9 or least > high + 1e-9:
+        raise InputError(
+            f"--gc {text}: the letters of --place leave a share of {least:.3g} to {most:.3g}; give"
+            " others, or wider ends"
+        )
+
+
 def within_gc(codes: Codes, ends: tuple[float, float]) -> NDArray[np.bool_]:
     """(n,) whether the share of G and C lies within both ends."""
     share = np.isin(codes, [BASES.index("C"), BASES.index("G")]).mean(1)

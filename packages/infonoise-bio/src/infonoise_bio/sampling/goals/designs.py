@@ -47,7 +47,7 @@ class Outcome:
     """What came of it, for the user.
 
     Attributes:
-        drawn, kept: Sequences.
+        drawn, within, kept: Sequences: all, those with the share of G and C, those taken.
         sizes: Of each population, the least effective number of particles on the way.
         families: Of each, particles of the start that have descendants.
         scores: Of all that were kept.
@@ -55,6 +55,7 @@ class Outcome:
 
     particles: int = 0
     drawn: int = 0
+    within: int = 0
     kept: int = 0
     sizes: list[float] = field(default_factory=list)
     families: list[int] = field(default_factory=list)
@@ -83,7 +84,9 @@ class Outcome:
                 lines.append("warning: few particles carry the weight; give more --particles, or"
                              " a law that is nearer to the model's")  # fmt: skip
         if self.drawn > self.kept:
-            lines.append(f"{self.kept:,} of {self.drawn:,} sequences were within --gc")
+            lines.append(
+                f"{self.kept:,} of {self.within:,} within --gc were taken, of {self.drawn:,} drawn"
+            )
         return lines
 
 
@@ -114,12 +117,13 @@ def designs(
             keep = np.arange(len(codes))
             if wish.gc is not None:
                 keep = np.flatnonzero(within_gc(codes, wish.gc))
-            keep = keep[: n - number]
             outcome.drawn += len(codes)
+            outcome.within += len(keep)
+            keep = keep[: n - number]
             outcome.kept += len(keep)
-            if outcome.drawn > _TRIES * (outcome.kept + 10):
+            if outcome.drawn > _TRIES * (outcome.within + 10):
                 raise InputError(
-                    f"--gc: of {outcome.drawn:,} sequences {outcome.kept:,} are within it; give"
+                    f"--gc: of {outcome.drawn:,} sequences {outcome.within:,} are within it; give"
                     " wider ends, or a label that has more of them"
                 )
             if len(keep):
