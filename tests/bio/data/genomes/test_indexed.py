@@ -110,3 +110,20 @@ def test_2bit_that_is_cut_off_is_one_line(keep, tmp_path, sequences):
     with pytest.raises(InputError, match="2bit") as caught:
         list(read_source(path, Reading(), Counts()))
     assert "\n" not in str(caught.value)
+
+
+def test_an_index_of_another_file_is_refused(tmp_path, sequences, bed):
+    other = {name: text[7:-30] for name, text in sequences.items()}
+    for name, theirs in (
+        ("shorter", other),
+        ("renamed", {"chr1": sequences["chr1"], "chr3": sequences["chr2"]}),
+        ("turned", dict(reversed(sequences.items()))),
+        ("longer", {name: text + "ACGT" * 20 for name, text in sequences.items()}),
+    ):
+        path, wrong = fasta(tmp_path / f"{name}.fa", sequences), fasta(tmp_path / "o.fa", theirs)
+        with genomes.indexed_fasta(wrong) as index:
+            assert index is not None
+        path.with_name(f"{name}.fa.fai").write_bytes((tmp_path / "o.fa.fai").read_bytes())
+        (tmp_path / "o.fa.fai").unlink()
+        with pytest.raises(InputError, match=rf"{name}\.fa\.fai: is not of this file.*remove it"):
+            list(read_source(bed, Reading(genome=path), Counts()))

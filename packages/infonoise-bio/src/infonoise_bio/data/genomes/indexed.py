@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from infonoise_bio.alphabet import rna_to_dna
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.record import check_letters
 from infonoise_bio.data.formats.regions import Letters
+from infonoise_core.errors import InputError
+from infonoise_core.reading import packing_of
+
+# Of a header line, so much is looked at.
+_HEADER = 4096
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,46 @@ def indexed_fasta(path: Path) -> Iterator[Any]:
                     ImportError):  # fmt: skip
                 break
             try:
+                _check_index(index, path)
                 yield index
             finally:
                 index.close()
             return
         yield None
+
+
+def _check_index(index: Any, path: Path) -> None:
+    """InputError for an index of another file, whose places would be believed: no bgz's, though."""
+    with path.open("rb") as file:
+        if packing_of(file.read(10)) is not None:
+            return
+        for name, entry in index.index.items():
+            if entry.rlen and not _is_there(file, name, entry):
+                raise InputError(
+                    f"{path}.fai: is not of this file, as its record '{name}' shows; remove it, or"
+                    " make it again"
+                )
+
+
+def _is_there(file: BinaryIO, name: str, entry: Any) -> bool:
+    """Whether a header of that name stands before the letters of an entry, and none within."""
+    start = max(0, entry.offset - _HEADER)
+    file.seek(start)
+    before = file.read(entry.offset - start)
+    header = before[:-1].rpartition(b"\n")[2]
+    words = header[1:].split(None, 1)
+    is_whole = header.startswith(b">") or (start > 0 and header == before[:-1])
+    row, column = divmod(entry.rlen - 1, entry.lenc)
+    file.seek(entry.offset + row * entry.lenb + column)
+    last = file.read(4)
+    ends = last[1:].strip()
+    return (
+        before.endswith(b"\n")
+        and is_whole
+        and (not header.startswith(b">") or words[:1] == [name.encode()])
+        and last[:1].strip() not in (b"", b">")
+        and (not ends or ends.startswith(b">"))
+    )
 
 
 def fasta_genome(index: Any, path: Path, counts: Counts) -> Iterator[Chromosome]:
