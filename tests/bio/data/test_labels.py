@@ -49,3 +49,22 @@ def test_a_file_without_any_label_is_refused(tmp_path):
     path.write_text("".join(f">r{i}\n{t}\n" for i, t in enumerate(TEXTS)))
     with pytest.raises(InputError, match="record 'r0' has no field 'label'"):
         load_sequences(path, label="label")
+
+
+def test_a_class_that_is_called_as_a_missing_value_is_told(tmp_path):
+    notes = loaded(tmp_path / "x.csv", ["a", "NA", "NA", "b"]).notes
+    assert [note for note in notes if "warning: label 'NA' of 2 sequences is a class" in note]
+    assert not any("warning: label" in n for n in loaded(tmp_path / "x.csv", list("abab")).notes)
+
+
+def test_numbers_as_programs_write_them(tmp_path):
+    path = tmp_path / "x.csv"
+    for text, match in (
+        ("1_000", "'1_000', no number; correct it"),
+        ('"0,5"', "'0,5', no number; write a point"),
+        ('"1,234.5"', "no number; write a point for decimals, and nothing between thousands"),
+        ("", "'', no number; correct it or drop the row"),
+    ):
+        path.write_text(f"id,sequence,x\na,ACGT,{text}\n")
+        with pytest.raises(InputError, match=match):
+            load_sequences(path, numbers=("x",))

@@ -1,5 +1,6 @@
 """Several files, folders, patterns and standard input, as one stream of sequences."""
 
+import gzip
 import io
 import sys
 from pathlib import Path
@@ -43,6 +44,19 @@ def test_an_id_of_two_files_gets_the_name_of_the_second(folder):
     assert [r.id for r in found[19:21]] == ["chr1:19-49", "chr1:0-30|weak"]
     assert [place_of(r) for r in found[20:22]] == [("chr1", 0, 30), ("chr1", 1, 31)]
     assert counts.records == 40
+
+
+def test_two_files_are_not_one_class_nor_one_file_two(folder):
+    (folder / "more").mkdir()
+    other = folder / "more" / "weak.fa.gz"
+    other.write_bytes(gzip.compress((folder / "weak.fa").read_bytes()))
+    source = f"{folder / 'weak.fa'},{other}"
+    assert len(list(sources.read_sources(source, Reading(), Counts()))) == 40
+    with pytest.raises(InputError, match=r"would be one class, 'weak'; rename one"):
+        list(sources.read_sources(source, Reading(), Counts(), "file"))
+    source = f"{folder / 'weak.fa'},{folder / 'more' / '..' / 'weak.fa'}"
+    with pytest.raises(InputError, match=r"weak\.fa is named twice"):
+        list(sources.read_sources(source, Reading(), Counts()))
 
 
 def test_a_comma_in_a_name_is_no_list(folder):

@@ -177,3 +177,8 @@ def test_blocks_of_a_gapped_peak_are_joined(tmp_path, genome):
     found, _ = windows(tmp_path, "x.gappedPeak", line, genome=genome)
     joined = LETTERS[1:5] + LETTERS[15:20]
     assert letters(found) == [reverse_complement(joined.encode()).decode()]
+
+
+def test_a_dot_is_no_name(genome, tmp_path):
+    found, _ = windows(tmp_path, "x.bed", "chr1 10 20 . 5", "chr1 12 22 peak 5", genome=genome)
+    assert [record.fields.get("name") for record in found] == [None, "peak"]

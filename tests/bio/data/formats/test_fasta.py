@@ -1,5 +1,7 @@
 """FASTA by blocks: the same records and counts as Biopython's and as record by record."""
 
+import gzip
+
 import numpy as np
 import pytest
 from Bio import SeqIO
@@ -82,3 +84,19 @@ def test_only_bases(monkeypatch):
             text = bytearray(b"ACGT" * 9)
             text[at : at + 1] = other
             assert not only_bases(bytes(text))
+
+
+def test_a_name_that_says_gz_is_packed_and_others_are_refused(tmp_path):
+    records = [Record("a", b"ACGT" * 30, {"label": "B cell"}, "a"), Record("b", b"ACG", {}, "b")]
+    plain, packed = tmp_path / "x.fa", tmp_path / "x.fa.gz"
+    for path in (plain, packed):
+        fasta.check_fasta(path, overwrite=False)
+        fasta.write_fasta(path, records)
+    assert gzip.decompress(packed.read_bytes()) == plain.read_bytes()
+    again = tmp_path / "y.fa.gz"
+    fasta.write_fasta(again, records)
+    assert again.read_bytes() == packed.read_bytes()
+    assert [r.id for r in read(packed)[0]] == ["a", "b"]
+    for name in ("x.fa.bz2", "x.zip", "x.fa.bgz"):
+        with pytest.raises(InputError, match=r"is written as plain text or \.gz, not as"):
+            fasta.check_fasta(tmp_path / name, overwrite=False)

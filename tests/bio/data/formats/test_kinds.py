@@ -113,3 +113,10 @@ def test_embl_is_read_as_genbank(tmp_path):
     (tmp_path / "x.embl").write_text(text[:-900])
     with pytest.raises(InputError, match="cut off"):
         read(tmp_path / "x.embl")
+
+
+def test_a_format_is_known_behind_empty_lines_and_comments(tmp_path):
+    path = tmp_path / "x.txt"
+    for before in ("\n\n", "# made by hand\n", "\n#\n "):
+        path.write_text(before.rstrip(" ") + FASTA)
+        assert format_of(path) == "fasta"

@@ -54,3 +54,33 @@ def test_a_name_for_two_columns_is_refused(tmp_path):
     refused("has two columns 'label'; rename one", path)
     path.write_text("id,sequence,label,,\na,ACGTACGTAC,B,,\n")
     assert read(path)[0].fields["label"] == "B"
+
+
+def test_rows_of_empty_cells_are_skipped_and_counted(tmp_path):
+    path, counts = tmp_path / "x.csv", Counts()
+    path.write_text(ROWS + ",,\n\n  \n,,,\nc,GGGTACGTAA,B cell\n,,\n")
+    found = list(read_source(path, Reading(), counts))
+    assert [record.id for record in found] == ["a", "b", "c"]
+    assert "4 blank rows skipped" in counts.lines()
+
+
+def test_sheets_of_other_programs_are_named(tmp_path):
+    path = tmp_path / "x.ods"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("content.xml", "<x/>")
+    refused("a sheet of another program; save it as CSV", path)
+    path = tmp_path / "x.xls"
+    path.write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(100))
+    refused("an Excel workbook; save its sheet as", path)
+    path = tmp_path / "x.txt"
+    path.write_bytes(ROWS.encode("utf-16"))
+    refused("text in UTF-16; save it as UTF-8", path)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_table_is_known_by_its_header_where_its_name_says_nothing(tmp_path, separator):
+    for name in ("x.txt", "x"):
+        path = tmp_path / name
+        path.write_text(ROWS.replace(",", separator))
+        assert [record.fields["label"] for record in read(path)] == ["B cell", "T cell"]

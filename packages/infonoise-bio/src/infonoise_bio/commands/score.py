@@ -11,6 +11,7 @@ from infonoise_bio import options
 from infonoise_bio.data.alleles import alleles, variants_by_chromosome
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.record import Record
+from infonoise_bio.data.formats.textfile import check_unpacked
 from infonoise_bio.data.sources import read_sources
 from infonoise_bio.data.windows import fit
 from infonoise_bio.domain import trained_of
@@ -38,6 +39,7 @@ def run_score(config: options.Score) -> None:
     for out in (config.out, config.track, config.logo):
         if out is not None:
             check_output(out, config.overwrite)
+            check_unpacked(out)
     trained = trained_of(open_trained(INTERFACE.load(), config.run, config.device))
     model, objective = trained.denoiser.config, trained.objective
     label = None if config.label is None else model.conditions.label(config.label)

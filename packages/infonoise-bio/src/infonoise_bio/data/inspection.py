@@ -200,7 +200,7 @@ def _report(found: Inspection, counts: Counts) -> list[tuple[str, str]]:
             ("across splits", f"{across[0]:,} copies, {across[1]:,} counting both strands"),
         ]
     notable = Counts(
-        comments=counts.comments, uracil=counts.uracil, lower=counts.lower,
+        comments=counts.comments, blank=counts.blank, uracil=counts.uracil, lower=counts.lower,
         joined=counts.joined, no_summit=counts.no_summit, other_summit=counts.other_summit,
         partial=counts.partial, pseudo=counts.pseudo,
         outside=counts.outside, repeated=counts.repeated, remarks=counts.remarks,

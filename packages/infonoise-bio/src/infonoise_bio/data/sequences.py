@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infonoise_bio.alphabet import MASKED, Codes, codes_of, lower_of
-from infonoise_bio.data.fields import field_of, number_of
+from infonoise_bio.data.fields import field_of, labels_like_none, number_of
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.record import Record
@@ -210,7 +210,9 @@ class _Gathered:
 
     def _note_split(self, window: Record) -> None:
         if self._by == "auto":
-            own = self._splitting.split_column in window.fields
+            column = self._splitting.split_column
+            # A name that was given is meant, even where the field is not there.
+            own = column in window.fields or column != Splitting.split_column
             self._by = "column" if own else "similarity"
             self._may_divide = not own
         if self._by == "column":
@@ -238,14 +240,15 @@ class _Gathered:
         index = np.array([number[label] for label in self._labels], np.int64)
         values = np.array(self._values, np.float32).reshape(n, -1) if self._numbers else None
         split, keep, note = self._decide(codes, lengths)
-        sizes = np.bincount(split[keep], minlength=3)
-        part_sizes = ", ".join(f"{name} {size:,}" for name, size in zip(SPLITS, sizes, strict=True))
+        sizes = zip(SPLITS, np.bincount(split[keep], minlength=3), strict=True)
+        part_sizes = ", ".join(f"{name} {size:,}" for name, size in sizes)
         repeated = n - len(np.unique(two_strand_digests(codes, lengths)))
         copies = (
             (amount(repeated, "copy", "copies") + " of another sequence, on either strand",)
             if repeated
             else ()
         )
+        notes = [*counts.lines(), *of_lengths(every), *copies, *labels_like_none(self._labels)]
         whole = SequenceSet(
             source,
             codes,
@@ -258,7 +261,7 @@ class _Gathered:
             lower,
             lengths,
             counts.to_dict(),
-            (*counts.lines(), *of_lengths(every), *copies, f"{note}; {part_sizes}"),
+            (*notes, f"{note}; {part_sizes}"),
         )
         return whole if keep.all() else whole.take(np.flatnonzero(keep))
 
@@ -286,8 +289,8 @@ class _Gathered:
         else:
             split = np.frombuffer(self._split, np.uint8)
             note = f"split as field '{self._splitting.split_column}' says"
-        own = None if lengths is None else lengths[keep]
-        across = straddling(similarity_clusters(codes[keep], k, own), split[keep])
+        kept = None if lengths is None else lengths[keep]
+        across = straddling(similarity_clusters(codes[keep], k, kept), split[keep])
         if across:
             note += f" (warning: {across:,} clusters that share a {k}-mer lie in several parts)"
         return split, keep, note

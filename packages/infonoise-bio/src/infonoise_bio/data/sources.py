@@ -69,6 +69,7 @@ def read_sources(
         for record in read_source(paths[0], reading, counts):
             yield _of_file(record, paths[0]) if label == FILE else record
         return
+    _check_files(paths, source, by_file=label == FILE)
     taken: set[str] = set()
     for path in paths:
         own = Counts()
@@ -81,6 +82,22 @@ def read_sources(
             yield _of_file(record, path) if label == FILE else record
         taken |= here
         counts.add(own)
+
+
+def _check_files(paths: list[Path], source: str | Path, *, by_file: bool) -> None:
+    """InputError for a file that is there twice, or two of which a label would make one class."""
+    files: dict[Path, None] = {}
+    stems: dict[str, Path] = {}
+    for path in paths:
+        if (real := path.resolve()) in files:
+            raise InputError(f"{source}: {path} is named twice; name it once")
+        files[real] = None
+        before = stems.setdefault(stem_of(path)[0], path)
+        if by_file and before is not path:
+            raise InputError(
+                f"--label {FILE}: {before} and {path} would be one class, '{stem_of(path)[0]}';"
+                " rename one"
+            )
 
 
 def kind_of(source: str | Path) -> str:

@@ -54,6 +54,8 @@ def _interval(words: list[str], where: str, peaks: bool) -> Region:
     if strand not in ("+", "-", "."):
         raise InputError(f"{where}: strand {strand!r}; give +, - or .")
     fields = dict(zip(_FIELDS[: 6 if peaks else 3], words[3:], strict=False))
+    if fields.get("name") == ".":  # how BED says that there is none
+        del fields["name"]
     whole = Part(start, end, -1 if strand == "-" else 1)
     if peaks and len(words) >= _PEAK:
         return Region((whole,), where, fields, _summit(words[9], whole, where))

@@ -8,6 +8,7 @@ from infonoise_core.shown import amount
 # How each number is worded, of one and of several, in the order of reading.
 _WORDS = {
     "comments": ("comment line skipped", "comment lines skipped"),
+    "blank": ("blank row skipped", "blank rows skipped"),
     "records": ("record read", "records read"),
     "bases": ("base read", "bases read"),
     "uracil": ("U read as T", "U read as T"),
@@ -46,6 +47,10 @@ _WORDS = {
         "allele left out: not spelled out in A C G T",
         "alleles left out: not spelled out in A C G T",
     ),
+    "unequal": (
+        "allele left out: its window has more unknown bases than the reference's, or fewer",
+        "alleles left out: their windows have more unknown bases than the reference's, or fewer",
+    ),
     "too_long": (
         "allele left out: longer than half a window",
         "alleles left out: longer than half a window",
@@ -77,6 +82,7 @@ class Counts:
     """
 
     comments: int = 0
+    blank: int = 0
     records: int = 0
     bases: int = 0
     uracil: int = 0
@@ -91,6 +97,7 @@ class Counts:
     outside: int = 0
     repeated: int = 0
     symbolic: int = 0
+    unequal: int = 0
     too_long: int = 0
     short: int = 0
     padded: int = 0

@@ -13,7 +13,13 @@ from infonoise_bio.alphabet import ALLOWED, BASES, PAD, only_bases, rna_to_dna
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.header import header_text
 from infonoise_bio.data.formats.record import Record, make_record
-from infonoise_bio.data.formats.textfile import Place, open_binary, stem_of
+from infonoise_bio.data.formats.textfile import (
+    Place,
+    check_unpacked,
+    create_text,
+    open_binary,
+    stem_of,
+)
 from infonoise_core.errors import InputError
 from infonoise_core.files import check_output, whole_file
 from infonoise_core.shown import printable
@@ -204,6 +210,7 @@ def _check_start(text: bytes, path: Path) -> None:
 def check_fasta(out: Path, overwrite: bool) -> None:
     """InputError where FASTA cannot be written to `out`, or would be read as another format."""
     check_output(out, overwrite)
+    check_unpacked(out, but=(".gz",))
     suffix = stem_of(out)[1]
     if suffix in _OTHERS:
         raise InputError(f"--out {out}: FASTA is written, and {suffix} is not its; give .fa")
@@ -212,10 +219,12 @@ def check_fasta(out: Path, overwrite: bool) -> None:
 def write_fasta(out: Path, records: Iterable[Record]) -> int:
     """Write records as they come, with their fields as key=value; returns their number.
 
+    A name that ends in .gz makes it a packed file.
+
     The file appears when it is complete: after an error or an interruption there is none.
     """
     number = 0
-    with whole_file(out) as file, file.open("w", encoding="utf-8", newline="\n") as handle:
+    with whole_file(out) as file, create_text(file, packed=out.suffix.lower() == ".gz") as handle:
         for record in records:
             handle.write(f">{printable(record.id)} {header_text(record.fields)}".rstrip() + "\n")
             text = record.letters.replace(PAD, b"N").decode("ascii")

@@ -1,9 +1,11 @@
 """Which format a file has: by its name's ending, else by how it begins."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from infonoise_bio.data.formats.lines import is_sequence
+from infonoise_bio.data.formats.options import Reading
 from infonoise_bio.data.formats.textfile import open_binary, stem_of
 from infonoise_core.errors import InputError
 
@@ -27,6 +29,19 @@ _HEADS = {b">": "fasta", b";": "fasta", b"@": "fastq", b"LOCUS": "genbank", b"ID
           b"\x1a\x41\x27\x43": "twobit"}  # fmt: skip
 
 
+_NOT_TEXT = {
+    b"\xd0\xcf\x11\xe0": ("an Excel workbook", "save its sheet as 'CSV UTF-8' (.csv)"),
+    b"\xff\xfe": ("text in UTF-16", "save it as UTF-8"),
+    b"\xfe\xff": ("text in UTF-16", "save it as UTF-8"),
+}
+
+
+def _is_header(line: str) -> bool:
+    """Whether a line names the columns of a table, one of them that of sequences."""
+    cells = [cell.strip(" \"'").lower() for cell in re.split(r"[,;\t|]", line)]
+    return len(cells) > 1 and Reading.sequence_column in cells
+
+
 def format_of(path: Path) -> str:
     """A name of ENDINGS, or lines: one sequence a line."""
     suffix = stem_of(path)[1]
@@ -35,11 +50,18 @@ def format_of(path: Path) -> str:
             return name
     with open_binary(path) as (stream, _):
         head = stream.read(4096).removeprefix(b"\xef\xbb\xbf")
+    line = _first_line(head)
     for start, name in _HEADS.items():
-        if head.startswith(start):
+        # Before a text's first line there may be empty ones and comments.
+        if head.startswith(start) or line.startswith(start.decode("latin-1")):
             return name
-    if is_sequence(_first_line(head)):
+    if is_sequence(line):
         return "lines"
+    if _is_header(line):
+        return "table"
+    for start, (what, fix) in _NOT_TEXT.items():
+        if head.startswith(start):
+            raise InputError(f"{path}: this is {what}; {fix}")
     raise InputError(
         f"{path}: the ending is that of no format, and so is its beginning; give a name that ends"
         " in .fa, .fq, .gb, .embl, .csv, .tsv, .bed, .gff, .gtf or .2bit, perhaps with .gz"

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from infonoise_bio.data.formats.counts import Counts
@@ -46,6 +46,9 @@ def read_table(
         if twice is not None:
             raise InputError(f"{path}: has two columns '{twice}'; rename one")
         for number, row in enumerate(rows, 1):
+            if not any(map(str.strip, _cells(row))):
+                counts.blank += 1
+                continue
             name = (row.get(id_column) or "").strip() or f"row{number}"
             # The reader files surplus cells under None and fills missing ones with None.
             if None in row or None in row.values():
@@ -59,6 +62,12 @@ def read_table(
             yield make_record(name, row[sequence_column].strip(), fields, place, counts)
     if not counts.records:
         raise InputError(f"{path}: holds no sequence, only a header line; give at least one row")
+
+
+def _cells(row: Mapping[str | None, str | list[str] | None]) -> Iterator[str]:
+    """All that a row holds, surplus cells too."""
+    for value in row.values():
+        yield from value if isinstance(value, list) else [value or ""]
 
 
 def _shown(columns: Sequence[str]) -> str:

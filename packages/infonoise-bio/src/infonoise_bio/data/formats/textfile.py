@@ -1,5 +1,6 @@
 """Opening what may be compressed: gz or bgz, bz2, xz and zip, recognised by content."""
 
+import contextlib
 import csv
 import gzip
 import io
@@ -18,6 +19,8 @@ _GZIP_MAGIC, _ZIP_MAGIC = b"\x1f\x8b", b"PK\x03\x04"
 # Every bgz file ends with this empty block (SAM specification, 4.1.2): without it, it is cut off.
 _BGZ_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _Opened = TypeVar("_Opened")
+# What sheets of LibreOffice and Numbers hold.
+_SHEETS = ("content.xml", "Document.iwa")
 _PACKED = (".gz", ".bgz", ".bgzf", ".bz2", ".xz", ".zip")
 
 
@@ -128,6 +131,10 @@ def _only(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     ]
     if any(member.filename.startswith("xl/") for member in members):
         raise InputError(f"{path}: this is an Excel workbook; save its sheet as 'CSV UTF-8' (.csv)")
+    if any(Path(member.filename).name in _SHEETS for member in members):
+        raise InputError(
+            f"{path}: this is a sheet of another program; save it as CSV in UTF-8 (.csv)"
+        )
     if len(members) != 1:
         names = ", ".join(member.filename for member in members[:5]) or "none"
         raise InputError(
@@ -143,6 +150,26 @@ def _check_end(path: Path, head: bytes) -> None:
             raw.seek(max(0, path.stat().st_size - len(_BGZ_END)))
             if raw.read() != _BGZ_END:
                 raise EOFError
+
+
+def check_unpacked(out: Path, but: tuple[str, ...] = ()) -> None:
+    """InputError for a file to write whose name says that it is packed, which it will not be."""
+    suffix = out.suffix.lower()
+    if suffix in _PACKED and suffix not in but:
+        also = " or ".join(("as plain text", *but))
+        raise InputError(f"--out {out}: is written {also}, not as {suffix}; give another name")
+
+
+@contextmanager
+def create_text(path: Path, *, packed: bool) -> Iterator[TextIO]:
+    """A new text file in UTF-8, perhaps as gz, the same bytes for the same text."""
+    with path.open("wb") as raw, contextlib.ExitStack() as stack:
+        stream: BinaryIO = raw
+        if packed:
+            opened = gzip.GzipFile("", "wb", fileobj=raw, mtime=0)
+            stream = cast(BinaryIO, stack.enter_context(opened))
+        text = io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
+        yield stack.enter_context(text)
 
 
 def stem_of(path: Path) -> tuple[str, str]:
