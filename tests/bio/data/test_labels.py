@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from infonoise_bio.data.options import Examples
 from infonoise_bio.data.sequences import SequenceSet, load_sequences
 from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.registry import DIFFUSION
@@ -68,3 +69,13 @@ def test_numbers_as_programs_write_them(tmp_path):
         path.write_text(f"id,sequence,x\na,ACGT,{text}\n")
         with pytest.raises(InputError, match=match):
             load_sequences(path, numbers=("x",))
+
+
+def test_options_of_labels_that_would_do_nothing_are_refused():
+    for options, match in (
+        ({"label": " "}, "--label: is empty"),
+        ({"unlabelled": True}, "--unlabelled: give --label"),
+        ({"label": "a", "numbers": ("x", "y", "x")}, "--numbers: x is named twice"),
+    ):
+        with pytest.raises(InputError, match=match):
+            Examples(**options)

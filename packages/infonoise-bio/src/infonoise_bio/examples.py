@@ -76,7 +76,7 @@ def parts(sequences: SequenceSet, held_out: str) -> tuple[SequenceSet, SequenceS
     if len(training) < 2 or len(found) < 2:
         raise InputError(
             f"{sequences.source}: {len(training)} sequences to train on and {len(found)} held out;"
-            " give at least 2 of each"
+            " give at least 2 of each, by more sequences or larger --val and --test"
         )
     return training, found
 

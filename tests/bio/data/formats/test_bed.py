@@ -182,3 +182,21 @@ def test_blocks_of_a_gapped_peak_are_joined(tmp_path, genome):
 def test_a_dot_is_no_name(genome, tmp_path):
     found, _ = windows(tmp_path, "x.bed", "chr1 10 20 . 5", "chr1 12 22 peak 5", genome=genome)
     assert [record.fields.get("name") for record in found] == [None, "peak"]
+
+
+def test_intervals_without_a_strand_are_told_where_it_matters(genome, tmp_path):
+    lines = ["chr1 10 20 a 5 .", "chr1 12 22", "chr1 14 24 b 5 -"]
+    for number, reading in (
+        (2, {"around": "start", "upstream": 2, "downstream": 2}),
+        (2, {"upstream": 3}),
+        (0, {"around": "center", "upstream": 2, "downstream": 2}),
+        (0, {}),
+    ):
+        _, counts = windows(tmp_path, "x.bed", *lines, genome=genome, **reading)
+        assert counts.unstranded == number
+    gff = tmp_path / "x.gff"
+    gff.write_text("".join(f"chr1\tx\tgene\t{at}\t{at + 5}\t.\t{s}\t.\tID={at}\n"
+                           for at, s in ((10, "+"), (12, "."), (14, "?"))))  # fmt: skip
+    counts = Counts()
+    list(read_source(gff, Reading(feature="gene", genome=genome, upstream=2), counts))
+    assert counts.unstranded == 2

@@ -58,6 +58,7 @@ class Cutter:
         """Count what is odd; a place that is not in the file has no window."""
         counts, around = self._counts, self._placement.around
         counts.joined += len(region.parts) > 1 and "feature" not in region.fields
+        counts.unstranded += not region.stranded and self._placement.directed
         counts.no_summit += around == "summit" and region.summit is None
         counts.other_summit += around == "center" and region.summit is not None
         unknown = {

@@ -201,8 +201,9 @@ def _report(found: Inspection, counts: Counts) -> list[tuple[str, str]]:
         ]
     notable = Counts(
         comments=counts.comments, blank=counts.blank, uracil=counts.uracil, lower=counts.lower,
-        joined=counts.joined, no_summit=counts.no_summit, other_summit=counts.other_summit,
-        partial=counts.partial, pseudo=counts.pseudo,
+        unstranded=counts.unstranded, joined=counts.joined, no_summit=counts.no_summit,
+        other_summit=counts.other_summit, partial=counts.partial, remote=counts.remote,
+        pseudo=counts.pseudo,
         outside=counts.outside, repeated=counts.repeated, remarks=counts.remarks,
     )  # fmt: skip
     lines += [("note", line) for line in notable.lines()]

@@ -122,3 +122,12 @@ class Examples:
     reading: OmitArgPrefixes[Reading] = field(default_factory=Reading)
     windowing: OmitArgPrefixes[Windowing] = field(default_factory=Windowing)
     splitting: OmitArgPrefixes[Splitting] = field(default_factory=Splitting)
+
+    def __post_init__(self) -> None:
+        if self.label is not None and not self.label.strip():
+            raise InputError("--label: is empty; give the name of a field, or leave it out")
+        if self.unlabelled and self.label is None:
+            raise InputError("--unlabelled: give --label with the field that may be empty")
+        twice = next((name for name in self.numbers if self.numbers.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f"--numbers: {twice} is named twice; name it once")

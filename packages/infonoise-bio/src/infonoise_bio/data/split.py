@@ -22,6 +22,8 @@ _WORDS = {
 }
 # Clusters with a larger share of the data go to training: held out, they would be most of it.
 _LARGE = 0.05
+# So many have no stretches that could be held out.
+_FEW = 30
 # A cluster with more than this share of the data is named.
 _MOST = 0.5
 # As bedtools writes them: chr1:100-200(+), or behind a name, name::chr1:100-200(+).
@@ -81,8 +83,10 @@ def _check_different(codes: Codes, digests: NDArray[np.uint64]) -> None:
 
 
 def _fix(k: int, n: int) -> str:
-    longer = f"--cluster-k {min(31, k + 7)}, " if k < 31 and n > 2 else ""
-    return f"give --split region, {longer}more data, or --val 0 --test 0"
+    if n < _FEW:  # a stretch with a gap on both sides has no room either
+        return "give more sequences that differ"
+    longer = f", --cluster-k {min(31, k + 7)}" if k < 31 else ""
+    return f"give --split region{longer} or more data"
 
 
 def split_by_chromosome(records: Sequence[str], splitting: Splitting) -> tuple[Split, str]:
@@ -103,7 +107,7 @@ def split_by_chromosome(records: Sequence[str], splitting: Splitting) -> tuple[S
     else:
         keys = [_key(str(name).encode(), splitting.split_seed) for name in names]
         split = _hold_out(
-            group, keys, splitting, 1.0, "chromosome", "give --split region, or --val 0 --test 0"
+            group, keys, splitting, 1.0, "chromosome", "give --split region or similarity"
         )
     held = {part: [str(n) for n, s in _first(names, group, split) if s == part] for part in (1, 2)}
     return split, (

@@ -58,8 +58,9 @@ def _interval(words: list[str], where: str, peaks: bool) -> Region:
         del fields["name"]
     whole = Part(start, end, -1 if strand == "-" else 1)
     if peaks and len(words) >= _PEAK:
-        return Region((whole,), where, fields, _summit(words[9], whole, where))
-    return Region(_blocks(words, whole, where), where, fields)
+        summit = _summit(words[9], whole, where)
+        return Region((whole,), where, fields, summit, stranded=strand != ".")
+    return Region(_blocks(words, whole, where), where, fields, stranded=strand != ".")
 
 
 def _summit(text: str, whole: Part, where: str) -> int | None:

@@ -14,6 +14,10 @@ _WORDS = {
     "uracil": ("U read as T", "U read as T"),
     "ambiguous": ("base not A C G T", "bases not A C G T"),
     "lower": ("base in lower case", "bases in lower case"),
+    "unstranded": (
+        "interval without a strand, read forward",
+        "intervals without a strand, read forward",
+    ),
     "joined": (
         "interval of several blocks, which were joined",
         "intervals of several blocks, which were joined",
@@ -88,6 +92,7 @@ class Counts:
     uracil: int = 0
     ambiguous: int = 0
     lower: int = 0
+    unstranded: int = 0
     joined: int = 0
     no_summit: int = 0
     other_summit: int = 0

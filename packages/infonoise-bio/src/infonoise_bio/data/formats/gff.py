@@ -45,6 +45,7 @@ class _Lines:
     parts: list[Part]
     where: str
     said: Mapping[str, str]
+    stranded: bool
 
 
 def read_gff(path: Path, feature: str | None, counts: Counts) -> Annotation:
@@ -67,7 +68,10 @@ def read_gff(path: Path, feature: str | None, counts: Counts) -> Annotation:
         part = _part(words, where)
         key = words[0], _name(words[2], said) or f"line {number}"
         lines = found.setdefault(
-            key, _Lines([], f"{where}, {words[0]}:{part.start}-{part.end}", said)
+            key,
+            _Lines(
+                [], f"{where}, {words[0]}:{part.start}-{part.end}", said, words[6] in ("+", "-")
+            ),
         )
         lines.parts.append(part)
     if not found:
@@ -147,4 +151,5 @@ def _region(lines: _Lines, feature: str) -> Region:
         pseudo=said.get("pseudo") == "true"
         or "pseudogene" in said
         or any("pseudogene" in biotype for biotype in biotypes),
+        stranded=lines.stranded,
     )

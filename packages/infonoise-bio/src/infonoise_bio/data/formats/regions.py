@@ -50,6 +50,7 @@ class Region:
         summit: Bases from its 5' end to its summit; None where it has none.
         open_start, open_end: Whether that end, 5' or 3', lies beyond what the file has of it.
         pseudo: Whether it is of a pseudogene.
+        stranded: Whether the file says which strand it is on; it is read forward where not.
     """
 
     parts: tuple[Part, ...]
@@ -59,6 +60,7 @@ class Region:
     open_start: bool = False
     open_end: bool = False
     pseudo: bool = False
+    stranded: bool = True
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -92,6 +94,11 @@ class Placement:
             raise InputError(
                 f"--around {self.around}: give the window's size with --upstream and --downstream"
             )
+
+    @property
+    def directed(self) -> bool:
+        """Whether the window of the other strand lies elsewhere."""
+        return self.around in ("start", "end") or self.upstream != self.downstream
 
     def window(self, region: Region) -> tuple[Part, ...]:
         """The parts to be read, from 5' to 3'."""
