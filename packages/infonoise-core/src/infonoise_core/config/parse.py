@@ -56,6 +56,7 @@ def parse_options(
     base = make_preset(given.preset, presets) if presets and given.preset else None
     tree = ConfigTree(kind, base)
     arguments = with_new_names(arguments, tree.renamed())
+    _refuse_again(arguments, tree.several())
     if given.config is not None:
         read_config(given.config, tree)
     for assignment in given.set:
@@ -66,6 +67,17 @@ def parse_options(
     known = [*tree.options(), *(field.name for field in fields(sources))]
     parsed = _tyro(everything, program, arguments, known, default=draft)
     return None if parsed is None else build(kind, parsed)
+
+
+def _refuse_again(arguments: Sequence[str], several: set[str]) -> None:
+    """InputError for an option of several values that is given twice: the last would hide others.
+
+    Of one value the last counts, so that a script's can be replaced.
+    """
+    given = [word.partition("=")[0].replace("_", "-") for word in arguments if word[:2] == "--"]
+    for name in sorted(several):
+        if given.count(f"--{name}") > 1:
+            raise InputError(f"--{name} is given twice: give all values behind one, --{name} A B")
 
 
 def parse_choice(kinds: Mapping[str, type], program: str, arguments: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, TypeGuard, TypeVar, get_args, get_type_hints
+from typing import Any, TypeGuard, TypeVar, get_args, get_origin, get_type_hints
 
 from infonoise_core.config.renamed import Formerly
 from infonoise_core.config.values import from_text, from_yaml, not_of_type, shown
@@ -30,7 +30,7 @@ class ConfigTree:
 
     def __init__(self, kind: type, base: object | None = None) -> None:
         self.kind = kind
-        leaves = list(_leaves(kind))
+        self._leaves = leaves = list(_leaves(kind))
         self._types = {leaf.path: leaf.hint for leaf in leaves}
         self._options = {leaf.option: leaf.path for leaf in leaves}
         self._renamed = {
@@ -92,6 +92,14 @@ class ConfigTree:
     def options(self) -> list[str]:
         """The names of the options, without their dashes in front."""
         return [dotted(option).replace("_", "-") for option in self._options]
+
+    def several(self) -> set[str]:
+        """Of the options those that take several values at once: given again, they begin anew."""
+        return {
+            dotted(leaf.option).replace("_", "-")
+            for leaf in self._leaves
+            if get_origin(leaf.hint) is tuple and not leaf.appends
+        }
 
     def renamed(self) -> dict[str, str]:
         """Old name of an option -> its name now, both without dashes in front."""
@@ -246,12 +254,17 @@ def _is_group(hint: Any) -> TypeGuard[type]:
 
 @dataclass(frozen=True)
 class _Leaf:
-    """A setting: its path, that of its option, which may be shorter, its type and old names."""
+    """A setting: its path, that of its option, which may be shorter, its type and old names.
+
+    Attributes:
+        appends: Whether the option may be given again and again, with one value each.
+    """
 
     path: FieldPath
     option: FieldPath
     hint: Any
     old: tuple[str, ...]
+    appends: bool = False
 
 
 def _leaves(
@@ -271,4 +284,5 @@ def _leaves(
             old = tuple(n for mark in marks if isinstance(mark, Formerly) for n in mark.names)
             # tyro's own mark, where an option's name could not be a field's.
             own = next((m.name for m in marks if getattr(m, "name", None)), field.name)
-            yield _Leaf(here, (*prefix, own), hint, old)
+            appends = tyro.conf.UseAppendAction in marks
+            yield _Leaf(here, (*prefix, own), hint, old, appends)
