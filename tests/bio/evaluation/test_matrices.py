@@ -160,6 +160,14 @@ def test_four_letters_make_four_positions_readable(tmp_path):
     assert read_matrices(path)[0].counts.tolist() == COUNTS[:4].tolist()
 
 
+@pytest.mark.parametrize("text", [" ]\nC [ 0 4 ]\nG [ 1 0 ]\nT [ 0 0 ]\n", "[ ]\n[ ]\n"])
+def test_a_file_that_begins_within_a_matrix_is_refused(tmp_path, text):
+    path = tmp_path / "x.jaspar"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"x\.jaspar: "):
+        read_matrices(path)
+
+
 def test_a_name_that_is_not_there_is_answered_with_the_nearest(tmp_path):
     path = tmp_path / "x.jaspar"
     path.write_text(jaspar(COUNTS))

@@ -109,7 +109,7 @@ def _headed(text: str, stem: str) -> str:
 
 def _is_row(line: str) -> bool:
     """Whether a line is of a matrix: numbers, perhaps behind a base, or letters above columns."""
-    first, *others = line.translate(_BRACKETS).split()
+    first, *others = line.translate(_BRACKETS).split() or [""]
     if sorted(map(_bases, others[-4:])) == sorted(BASES):
         return True
     is_first = _bases(first) in BASES or _NUMBER.fullmatch(first) is not None
