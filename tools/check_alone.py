@@ -73,12 +73,13 @@ class Wrong(Exception):
 
 
 def is_importable(name: str, *, extras: bool) -> bool:
-    """Whether a module is meant to import here: an integration bears the name of its library."""
+    """Whether a module is meant to import here: integrations and pipelines name their library."""
     parts = name.split(".")
     if not extras and parts[1] in DOORS:
         return False
-    if len(parts) > 2 and parts[-2] == "integrations":
-        return importlib.util.find_spec(parts[-1]) is not None
+    library = parts[-1].removesuffix("_pipeline")
+    if len(parts) > 2 and (parts[-2] == "integrations" or library != parts[-1]):
+        return importlib.util.find_spec(library) is not None
     return parts[-1] != "__main__"
 
 
