@@ -101,8 +101,8 @@ def distinct(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Distinct numbers of x (N,), none below 0, in order; the number of each of x; their counts.
 
-    As `numpy.unique`, but x and its places are sorted as one number where both fit into it: sorting
-    numbers takes a sixth of the time of sorting places by them.
+    As `numpy.unique`, but x and its places are sorted as one number where both fit into it: several
+    times faster than sorting places by numbers.
     """
     shift = (len(x) - 1).bit_length()
     if int(x.max()).bit_length() + shift > _BITS:

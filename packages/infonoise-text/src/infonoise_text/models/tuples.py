@@ -19,9 +19,8 @@ from infonoise_text.models.vocabulary import Vocabulary, Words
 
 # Standard deviation of the vectors of codes, and of those that tokens are answered by.
 _SPREAD, _SMALL = 0.25, 0.02
-# Of what says which way is read: about the size of a noise level's embedding, so that neither is
-# learned by far larger steps.
-_TENTH = 0.1
+# Of what says which way is read: with 1 a small corpus was learned more slowly (docs/decisions.md).
+_WAY = 0.1
 
 
 class TupleTransformer(nn.Module):
@@ -66,7 +65,7 @@ class TupleTransformer(nn.Module):
         self.noise = NoiseEmbedding(width, levels)
         # Which of two ways a window is read: what helps in one of them need not in the other.
         mixed = trunk.block > 0 and trunk.whole
-        self.ordered = nn.Parameter(_TENTH * torch.randn(width)) if mixed else None
+        self.ordered = nn.Parameter(_WAY * torch.randn(width)) if mixed else None
         self.trunk = Trunk(trunk)
         # Reads the token beside the trunk, because the trunk's norm forgets its size.
         self.head = nn.Linear(2 * width, 2 * width)
