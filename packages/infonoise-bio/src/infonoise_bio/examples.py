@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from infonoise_bio.data.formats.options import Reading
-from infonoise_bio.data.options import PLANTED, Examples, Splitting, Windowing
+from infonoise_bio.data.options import PLANTED, Examples
 from infonoise_bio.data.sequences import SequenceSet, load_sequences
 from infonoise_bio.data.split import SPLITS
 from infonoise_bio.synthetic import demo_sequences
@@ -42,21 +41,6 @@ def load_examples(examples: Examples, data: str) -> SequenceSet:
         examples.label,
         examples.numbers,
         unlabelled=examples.unlabelled,
-    )
-
-
-def examples_of(settings: Mapping[str, Any]) -> Examples:
-    """The options of data as a run's config.json holds them."""
-    reading = dict(settings["reading"])
-    if reading["genome"] is not None:
-        reading["genome"] = Path(reading["genome"])
-    return Examples(
-        settings["label"],
-        settings.get("unlabelled", False),
-        tuple(settings["numbers"]),
-        Reading(**reading),
-        Windowing(**settings["windowing"]),
-        Splitting(**settings["splitting"]),
     )
 
 
