@@ -15,8 +15,8 @@ from infonoise_core.processes.denoiser import EDMDenoiser
 from infonoise_core.sampling.guidance import guided
 from infonoise_vision.models.blocks import SelfAttention, halve
 from infonoise_vision.models.dit import DiT, patchify, positions, unpatchify
-from infonoise_vision.models.edm_form import ADM, ADM_1, DDPMPP
-from infonoise_vision.models.edm_unet import Block, EDMUNet
+from infonoise_vision.models.edm.form import ADM, ADM_1, DDPMPP
+from infonoise_vision.models.edm.unet import Block, EDMUNet
 from infonoise_vision.models.registry import NETWORKS, Inputs, make_network
 from infonoise_vision.models.unet import UNet
 

@@ -10,8 +10,8 @@ from torch import nn
 
 from infonoise_vision.models.blocks import level_sides
 from infonoise_vision.models.dit import DiT
-from infonoise_vision.models.edm_form import ADM, ADM_1, DDPMPP, DDPMPP_1, NCSNPP, Form
-from infonoise_vision.models.edm_unet import EDMUNet
+from infonoise_vision.models.edm.form import ADM, ADM_1, DDPMPP, DDPMPP_1, NCSNPP, Form
+from infonoise_vision.models.edm.unet import EDMUNet
 from infonoise_vision.models.options import check_network, is_own, parse_sizes
 from infonoise_vision.models.own import own_network
 from infonoise_vision.models.theirs import is_theirs, settings_of, their_network

@@ -24,7 +24,7 @@ from infonoise_vision.models.blocks import (
     level_sides,
     with_given,
 )
-from infonoise_vision.models.edm_form import Conditioning, Form
+from infonoise_vision.models.edm.form import Conditioning, Form
 from infonoise_vision.models.unet import check_sizes
 
 Resample = Literal["down", "up"]
