@@ -13,7 +13,7 @@ from infonoise_vision.methods.options import Objective
 from of_images import encoders, latent_systems
 from of_images.chosen_levels import CHOSEN, KARRAS, Arm, errors_above, goals
 from of_images.picture_samplers import CALLS, SOLVERS, levels
-from of_images.stages import patches
+from of_images.stages import patches, systems
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -104,15 +104,22 @@ def test_no_patch_of_training_shares_a_pixel_with_those_held_out() -> None:
 def test_seeds_and_sides_of_the_stages_are_options() -> None:
     small, rest = chosen([])
     assert list(small.sections) == ["stages"]
-    large, rest = chosen(["--quick", "--seeds", "3", "--sides", "32,64", "--out", "x"])
+    words = ["--quick", "--seeds", "3", "--sides", "32,64", "--out", "x", "--leads", "1,2"]
+    large, rest = chosen(words)
     assert list(large.sections) == ["stages", "stages-64"]
     assert rest == ["--quick", "--out", "x"]
-    assert [section.args[1] for section in large.sections.values()] == [3, 3]
+    assert [section.args[1:] for section in large.sections.values()] == [(3, [1, 2])] * 2
+    assert systems([1, 2])["staged, lead 2"] == ("auto", 2)
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(["--sides", "48"], "give some of 32,64"), (["--seeds", "0"], "give at least 1")],
+    [
+        (["--sides", "48"], "give some of 32,64"),
+        (["--seeds", "0"], "give at least 1"),
+        (["--leads", "1,many"], "give numbers from 1 on"),
+        (["--leads", "0.5"], "from 1 on"),
+    ],
 )
 def test_mistakes_in_the_options_of_stages(
     options: list[str], words: str, capsys: pytest.CaptureFixture[str]

@@ -13,6 +13,7 @@ from infonoise_core.sampling.options import SamplerConfig
 from infonoise_vision.cli import main
 from infonoise_vision.data.images import ImageSet, Parts, load_split
 from infonoise_vision.domain import DOMAIN, open_run
+from infonoise_vision.evaluation.bound import LikelihoodBound
 from infonoise_vision.methods.options import ImageOptions, Objective
 from infonoise_vision.methods.staged import MeasuringStagedSchedule, StagedSchedule
 from infonoise_vision.methods.stages import births_of
@@ -127,6 +128,69 @@ def test_it_goes_on_as_if_it_had_not_stopped(run: Path, data: Path, tmp_path: Pa
     assert all(torch.equal(value, again[name]) for name, value in whole.items())
 
 
+@pytest.fixture(scope="module")
+def leading(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose details have noise of their own, evaluated while it trains."""
+    out = tmp_path_factory.mktemp("leading") / "run"
+    words = [*OPTIONS, "--lead", "3", "--network", "tiny"]
+    assert main(["train", str(data), "--out", str(out), *words]) == 0
+    return out
+
+
+def test_a_run_whose_details_lead(run: Path, leading: Path, data: Path, tmp_path: Path) -> None:
+    """Born into an image of less noise; drawn, completed and measured along its own path."""
+    denoiser, plain = (open_run(path, "cpu").denoiser for path in (leading, run))
+    assert isinstance(denoiser, StagedDenoiser)
+    assert isinstance(plain, StagedDenoiser)
+    assert denoiser.lead == 3
+    assert 3 * float(denoiser.births[0]) >= 0.99 * 6 * float(
+        denoiser.detail_rms[0].square().mean().sqrt()
+    )
+    assert float(denoiser.births[0]) < float(plain.births[0])
+    few = ["--steps", "4", "--device", "cpu", "--label", "1", "--guidance", "2", "--churn", "0.1"]
+    churn = ["--churn-gate", "constant"]
+    out = tmp_path / "images.png"
+    assert main(["sample", str(leading), "--out", str(out), "--samples", "4", *few, *churn]) == 0
+    picture = tmp_path / "picture.png"
+    Image.fromarray(np.load(data)["images"][0]).save(picture)
+    for method in ("ddnm", "replace"):
+        filled, words = tmp_path / method, [*few[:4], *few[6:], *churn, "--method", method]
+        assert main(["inpaint", str(leading), str(picture), "--out", str(filled), *words]) == 0
+        upper = np.asarray(Image.open(filled / "picture.png"))[: SIDE // 2]
+        assert np.array_equal(upper, np.load(data)["images"][0][: SIDE // 2])
+
+
+@pytest.mark.slow
+def test_evaluate_and_profile_a_run_whose_details_lead(
+    leading: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--samples", "8", "--steps", "4", "--device", "cpu", "--no-classifier"]
+    assert main(["evaluate", str(leading), *options]) == 0
+    capsys.readouterr()
+    assert main(["profile", str(leading), "--births", "--draws", "16"]) == 0
+    assert "all births" in capsys.readouterr().out
+    assert main(["profile", str(leading), "--by", "haar", "--draws", "4"]) == 0
+    assert main(["profile", str(leading)]) == 0
+
+
+def test_the_bound_along_a_path_is_that_of_its_denoiser(data: Path) -> None:
+    """Of a network that says nothing, it is that of independent Gaussian bands, whatever leads.
+
+    At both ends the noise is the same but for details above their birth, of which nothing is left.
+    """
+    train, held_out = load_split(data)
+    parts, bits = Parts(train, held_out, False), {}
+    for lead in (1.0, 2.0):
+        options = ImageOptions(Objective(stages="1", lead=lead))
+        task = DOMAIN.task(parts, options, 0)
+        with torch.no_grad():
+            for parameter in task.denoiser.parameters():
+                parameter.zero_()
+        bound = LikelihoodBound(held_out, train, *options.objective.span)
+        bits[lead] = bound(task.denoiser)
+    assert bits[2.0].value == pytest.approx(bits[1.0].value, abs=4 * bits[1.0].stderr + 0.02)
+
+
 def test_details_that_there_are_none_of_are_born_above_the_lowest_level() -> None:
     """Of images that were enlarged by repeating pixels."""
     rng = np.random.default_rng(0)
@@ -193,6 +257,9 @@ def test_a_run_in_stages_is_not_exported(
         (["--stages", "1", "--sigma-max", "0.5"], "would be born at noise"),
         (["--stages", "1", "--birth-nats", "0"], "--birth-nats 0"),
         (["--stages", "1", "--weight", "unit"], "--weight unit"),
+        (["--stages", "1", "--lead", "0.5"], "--lead 0.5: give 1 or more"),
+        (["--stages", "1", "--lead", "nan"], "--lead nan: give 1 or more"),
+        (["--lead", "2"], "--lead 2: says how details are born; give --stages"),
     ],
 )
 def test_what_cannot_be(

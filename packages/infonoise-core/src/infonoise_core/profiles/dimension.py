@@ -11,6 +11,7 @@ from torch import Tensor
 
 from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.processes.multivariate import refuse_paths
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.profiles.readout import FLAT, log_slope
 
@@ -156,7 +157,7 @@ def svd_gap(
         perturbations: Of each point, 4 d by default.
         condition: The denoiser's keyword arguments, (n, ...) each.
     """
-    _check(x0, sigma)
+    _check(denoiser, x0, sigma)
     d = x0[0].numel()
     count = 4 * d if perturbations is None else perturbations
     if count < d:
@@ -191,7 +192,7 @@ def jacobian_trace(
     covariance (second-order Tweedie). Hutchinson's estimate v . J v with v = +-1, by reverse-mode
     products, which every layer supports. probes: draws of z and v for each point.
     """
-    _check(x0, sigma)
+    _check(denoiser, x0, sigma)
     if probes < 1 or len(x0) < 2:
         raise InputError(f"{probes} probes at {len(x0)} points: give at least 1 at 2")
     at = x0.device if generator is None else generator.device
@@ -244,7 +245,8 @@ def _apply(denoiser: Denoiser, x: Tensor, sigma: float, condition: Mapping[str, 
     return torch.cat(parts)
 
 
-def _check(x0: Tensor, sigma: float) -> None:
+def _check(denoiser: Denoiser, x0: Tensor, sigma: float) -> None:
+    refuse_paths(denoiser, "the dimension")
     if x0.dim() < 2 or len(x0) < 1:
         raise InputError(f"points of shape {tuple(x0.shape)}: give (n, ...) with n >= 1")
     if not 0 < sigma < math.inf:

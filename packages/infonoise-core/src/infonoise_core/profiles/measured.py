@@ -10,6 +10,7 @@ from torch import Tensor
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.processes.multivariate import counted_error, shaped_noise
 from infonoise_core.profiles.profile import EntropyRateProfile
 
 # Rows of the examples (n,) -> these examples (n, ...) and the denoiser's keyword arguments.
@@ -132,6 +133,8 @@ def group_rates(
 ) -> Iterator[Tensor]:
     """Squared errors / sigma^2 of noisy examples, bin by bin.
 
+    Where parts have levels of their own, as they count for the rate (`processes.multivariate`).
+
     Two denoisers meet the same noises where their generators are seeded alike.
 
     Args:
@@ -145,10 +148,12 @@ def group_rates(
         squares = []
         for start in range(0, draws, chunk or draws):
             rows = slice(start, start + (chunk or draws))
-            at = device or noisy.x.device
+            at = device or noisy.clean.device
             given = {name: value[rows].to(at) for name, value in noisy.condition.items()}
-            found = denoiser(noisy.x[rows].to(at), noisy.sigma[rows].to(at), **given)
-            error = found.to(noisy.clean.device) - noisy.clean[rows]
+            clean, sigma = noisy.clean[rows].to(at), noisy.sigma[rows].to(at)
+            noise = shaped_noise(denoiser, noisy.noise[rows].to(at), sigma)
+            error = denoiser(_noised(clean, sigma, noise), sigma, **given) - clean
+            error = counted_error(denoiser, error, sigma).to(noisy.clean.device)
             squares.append(groups(error, noisy.which[rows]))
         yield torch.cat(squares) / noisy.sigma.cpu().to(torch.float64).square()[:, None]
 
@@ -188,16 +193,22 @@ class Noisy(NamedTuple):
 
     Attributes:
         which: (n,) row of the example.
-        clean, x: (n, ...).
+        clean: (n, ...).
+        noise: (n, ...) of unit size.
         sigma: (n,).
         condition: The denoiser's keyword arguments, (n, ...) each.
     """
 
     which: Tensor
     clean: Tensor
-    x: Tensor
+    noise: Tensor
     sigma: Tensor
     condition: Mapping[str, Tensor]
+
+    @property
+    def x(self) -> Tensor:
+        """(n, ...) with one level for all of an example."""
+        return _noised(self.clean, self.sigma, self.noise)
 
 
 def noisy_examples(
@@ -219,9 +230,11 @@ def noisy_examples(
         share = (strata + torch.rand(draws, generator=rng, device=at)) / draws
         sigma = torch.exp(low + (high - low) * share).to(clean)
         noise = torch.randn(clean.shape, generator=rng, device=at, dtype=clean.dtype)
-        spread = sigma.reshape(-1, *(1,) * (clean.dim() - 1))
-        x = clean + spread * noise.to(clean)
-        yield Noisy(which.to(clean.device), clean, x, sigma, condition)
+        yield Noisy(which.to(clean.device), clean, noise.to(clean), sigma, condition)
+
+
+def _noised(clean: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
+    return clean + sigma.reshape(-1, *(1,) * (clean.dim() - 1)) * noise
 
 
 def check_examples(x0: Tensor, least: int) -> None:

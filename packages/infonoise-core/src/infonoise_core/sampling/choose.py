@@ -12,6 +12,7 @@ from torch import Tensor
 from infonoise_core.errors import InputError
 from infonoise_core.processes.channel import Channel
 from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.processes.multivariate import refuse_paths
 from infonoise_core.profiles.measured import check_examples, measure_profile
 from infonoise_core.profiles.profile import EntropyRateProfile
 from infonoise_core.sampling import candidates
@@ -153,6 +154,7 @@ def choose_levels(
         seed: Of the noises.
     """
     begin = time.perf_counter()
+    refuse_paths(denoiser, "levels to choose")
     check_examples(x0, 2)
     if examples < LEAST:
         raise InputError(f"{examples} examples: give at least {LEAST}")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.processes.multivariate import refuse_paths
 from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.multistep import DEIS, Denoise, EVODiff, UniPC
 
@@ -134,6 +135,7 @@ def solve(
         condition: Keyword arguments of the denoiser.
         progress: Called with (steps done, steps in all).
     """
+    refuse_paths(denoiser, "the solver")
     levels = _levels(sigmas)
     gammas = _gammas(churn, levels)
     stepper = _factory(solver)()

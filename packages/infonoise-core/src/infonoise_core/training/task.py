@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.processes.multivariate import counted_error, shaped_noise
 from infonoise_core.processes.weighting import Weight
 
 
@@ -87,10 +88,14 @@ class Counted(Protocol):
 
 
 def squared_x0_error(denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Tensor:
-    """(n,) `|D(x0 + sigma eps) - x0|^2` summed over an example's dimensions."""
-    x = batch.x0 + sigma.reshape(-1, *(1,) * (batch.x0.dim() - 1)) * eps
+    """(n,) `|D(x0 + sigma eps) - x0|^2` summed over an example's dimensions.
+
+    Where parts have levels of their own, as it counts for the rate (`processes.multivariate`).
+    """
+    noise = shaped_noise(denoiser, eps, sigma)
+    x = batch.x0 + sigma.reshape(-1, *(1,) * (batch.x0.dim() - 1)) * noise
     error = denoiser(x, sigma, **batch.condition) - batch.x0
-    return error.flatten(1).square().sum(1)
+    return counted_error(denoiser, error, sigma).flatten(1).square().sum(1)
 
 
 def denoising_losses(

@@ -21,6 +21,11 @@ FEW_LEVELS = 64
 _NUMBERS, _IMAGES = 2**27, 8192
 
 
+def reading_noise(levels: int, scale: float) -> float:
+    """Noise under which so many grey levels are told apart: an eighth of their distance."""
+    return 2 * scale / (levels - 1) / 8
+
+
 def pixel_profile(images: ImageSet, channel: VarianceExploding) -> EntropyRateProfile | None:
     """The profile of independent pixels, each with its own frequencies of grey levels.
 

@@ -27,7 +27,7 @@ class BirthCost:
 
     Attributes:
         side: Of the images that it makes.
-        level: Noise where it happens.
+        level: Noise of the details where it happens.
         rms: Of the details.
         nats: Lost per image, by the run's own error on held-out images.
         stderr: Of the nats.
@@ -60,7 +60,10 @@ def birth_costs(
     for k in range(model.stages):
         rows = np.arange(min(draws, len(images)))
         x0 = coarse(images.x0(rows), k)
-        noisy = x0 + float(model.births[k]) * torch.randn(x0.shape, generator=rng)
+        level, own = float(model.births[k]), model.lead * float(model.births[k])
+        eps = torch.randn(x0.shape, generator=rng).to(device)
+        noise = model.shaped(eps, model.births[k].expand(len(eps))).cpu()
+        noisy = x0 + level * noise
         differences = []
         for start in range(0, len(x0), _CHUNK):
             part, true = noisy[start : start + _CHUNK], x0[start : start + _CHUNK]
@@ -75,10 +78,10 @@ def birth_costs(
                 for made in (newborn, network)
             ]
             differences.append(errors[0] - errors[1])
-        lost = torch.cat(differences) / (2 * float(model.births[k]) ** 2)
+        lost = torch.cat(differences) / (2 * own**2)
         costs.append(
             BirthCost(
-                x0.shape[2], float(model.births[k]),
+                x0.shape[2], own,
                 float(model.detail_rms[k].square().mean().sqrt()),
                 float(lost.mean()), float(lost.std() / len(lost) ** 0.5),
             )
@@ -92,7 +95,7 @@ def newborn_mean(
     """(n, c, h, w) whose details are the newborn Gaussian's posterior mean, given `noisy` ones.
 
     Args:
-        noisy: (n, c, h, w) at the level of the birth.
+        noisy: (n, c, h, w) as they are at the birth.
         level: How often they are halved already.
         given: (n, g, h', w') pairs, at the full side.
     """
@@ -100,7 +103,8 @@ def newborn_mean(
     silent = torch.zeros(len(noisy), details.shape[1] * details.shape[2], *details.shape[3:])
     _, mean = split(model.born(rough, level, silent.to(noisy), given))
     left = model.covariances[level]
-    noise = torch.eye(len(left), device=left.device) * model.births[level].square()
+    own = model.lead * model.births[level]
+    noise = torch.eye(len(left), device=left.device) * own.square()
     gain = torch.linalg.solve(left + noise, left).T
     shape = details.shape
     moved = torch.einsum("ij,njhw->nihw", gain, (details - mean).flatten(1, 2))

@@ -14,6 +14,7 @@ from infonoise_core.evaluation.held_out import HeldOutError
 from infonoise_core.evaluation.likelihood import Bits, per_unit, prior_nats
 from infonoise_core.training.task import Batch
 from infonoise_vision.data.images import ImageSet
+from infonoise_vision.data.priors import reading_noise
 from infonoise_vision.evaluation.options import LIMIT
 
 # Images and rows of them -> what the denoiser is given beside these (`diffusion.conditioning_of`).
@@ -58,7 +59,7 @@ class LikelihoodBound:
         self.hidden = hidden.expand_as(x0).flatten(1).to(torch.float64).sum(1)
         self.sigma_0 = sigma_min
         if held_out.levels is not None:
-            self.sigma_0 = max(sigma_min, 2 * held_out.scale / (held_out.levels - 1) / 8)
+            self.sigma_0 = max(sigma_min, reading_noise(held_out.levels, held_out.scale))
         if not self.sigma_0 < sigma_max:
             raise InputError(
                 f"--sigma-max {sigma_max:g}: {held_out.levels} grey levels are already apart"

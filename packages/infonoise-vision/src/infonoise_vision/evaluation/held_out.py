@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Measure
-from infonoise_core.sampling.generate import generate
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.bound import (
@@ -22,6 +21,7 @@ from infonoise_vision.evaluation.watched import WatchedFrechet
 from infonoise_vision.methods.conditioning import conditioning_of
 from infonoise_vision.methods.options import Objective
 from infonoise_vision.methods.watching import SOLVER, Watching
+from infonoise_vision.sampling.drawn import drawn
 
 # Generated and held-out images of the distance.
 SAMPLES = 256
@@ -75,14 +75,14 @@ class ImageEvaluation:
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """bits_per_dim, its standard error, and the energy distance of generated images."""
         bits = self.bound(denoiser)
-        generated = generate(
+        generated = drawn(
             denoiser, self._shape, self.samples, self._sigmas,
             solver=self._watching.eval_solver, seed=self._seed, condition=self._given,
         )  # fmt: skip
         return {
             "bits_per_dim": bits.value,
             "bits_per_dim_stderr": bits.stderr,
-            self.distance: self._distance(generated.x),
+            self.distance: self._distance(generated),
         }
 
     def by_example(self, denoiser: nn.Module) -> Tensor:

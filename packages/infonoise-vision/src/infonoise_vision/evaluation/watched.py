@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Measure
-from infonoise_core.sampling.generate import generate
 from infonoise_vision.data.cache import cache_folder
 from infonoise_vision.data.images import ImageSet
 from infonoise_vision.evaluation.bound import Conditioning
@@ -23,6 +22,7 @@ from infonoise_vision.evaluation.fid import (
 from infonoise_vision.evaluation.generated import count, features
 from infonoise_vision.evaluation.measures import CLASSIFIER, INCEPTION
 from infonoise_vision.methods.watching import Watching
+from infonoise_vision.sampling.drawn import drawn
 
 Features = Callable[[Tensor], Tensor]
 
@@ -89,10 +89,10 @@ class WatchedFrechet:
     def __call__(self, denoiser: nn.Module) -> dict[str, float]:
         """The distance, precision and recall."""
         of = self._prepared(next(denoiser.parameters()).device)
-        x = generate(
+        x = drawn(
             denoiser, self._train.shape, self.n, self._sigmas, solver=self._watching.eval_solver,
             seed=self._seed, condition=self._given,
-        ).x  # fmt: skip
+        )  # fmt: skip
         generated = of((x / self._train.scale).clamp(-1, 1))
         precision, recall = precision_recall(self._reference, generated)
         tag = f"{self.kind}_{count(self.n)}"

@@ -22,6 +22,7 @@ from infonoise_vision.data.priors import (
     level_frequencies,
     level_values,
     pixel_profile,
+    reading_noise,
 )
 from infonoise_vision.data.streamed import shards_of
 from infonoise_vision.methods.conditioning import condition_of
@@ -146,7 +147,10 @@ def denoiser_of(
     if objective.staged:
         network = seeded_network(objective.network, inputs, seed)
         halvings, pair = stages_of(objective.stages, shape), 0 if condition is None else pair
-        return StagedDenoiser(network, shape, halvings, unit, pair, pair_data)
+        return StagedDenoiser(
+            network, shape, halvings, unit, pair, pair_data,
+            lead=objective.lead, start=one_level_until(objective, levels),
+        )  # fmt: skip
     if not objective.symbols:
         network = seeded_network(objective.network, inputs, seed)
         if theirs is not None and theirs.get(SCHEDULER):
@@ -164,6 +168,17 @@ def denoiser_of(
     return ConditionedSymbols(
         network, shape, levels, frequencies, noise=noise, given_data=given_data, **scales
     )
+
+
+def one_level_until(objective: Objective, levels: int | None) -> float:
+    """The noise up to which all bands of images in stages have one level.
+
+    With a lead that is where their grey levels are read, which takes white noise.
+    """
+    low = objective.span[0]
+    if objective.lead == 1 or levels is None:
+        return low
+    return max(low, reading_noise(levels, objective.scale))
 
 
 def _check_theirs(objective: Objective, theirs: Mapping[str, Any]) -> None:

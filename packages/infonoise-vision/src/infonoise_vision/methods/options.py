@@ -91,6 +91,8 @@ class Objective:
     or auto, down to 8 pixels"""
     birth_nats: float = 4.0
     """--stages: what the birth of a band of details may cost at most, by the images' covariances"""
+    lead: float = 1.0
+    """--stages: noise of details where they are born, over that of the image they are born into"""
 
     def __post_init__(self) -> None:
         self._check_range()
@@ -209,7 +211,11 @@ class Objective:
             raise InputError(f"--stages {self.stages}: give none, auto or a number of halvings")
         if not 0 < self.birth_nats < math.inf:
             raise InputError(f"--birth-nats {self.birth_nats:g}: give a number above 0")
+        if not 1 <= self.lead < math.inf:
+            raise InputError(f"--lead {self.lead:g}: give 1 or more")
         if not self.staged:
+            if self.lead != 1:
+                raise InputError(f"--lead {self.lead:g}: says how details are born; give --stages")
             return
         if self.condition not in (None, "pair"):
             raise InputError(

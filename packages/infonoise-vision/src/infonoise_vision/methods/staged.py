@@ -15,7 +15,7 @@ from infonoise_core.schedules.knowledge import Believing, believed_by
 from infonoise_core.training.meter import Measuring
 from infonoise_core.training.task import Batch, Losses
 from infonoise_vision.data.images import ImageSet
-from infonoise_vision.methods.diffusion import ImageTask, make_task
+from infonoise_vision.methods.diffusion import ImageTask, make_task, one_level_until
 from infonoise_vision.methods.options import Objective
 from infonoise_vision.methods.stages import births_of
 from infonoise_vision.models.haar import coarse
@@ -29,7 +29,8 @@ class StagedTask(ImageTask):
     """Each draw denoised in its stage, at the side that belongs to it.
 
     The loss is the mean over that side's pixels of the squared error of the network's output; what
-    is observed is the squared error of the coarse image, so that rates are right in every stage.
+    is observed is the squared error of the coarse image as it counts for the rate, so that rates
+    are right in every stage.
     """
 
     denoiser: StagedDenoiser
@@ -43,10 +44,12 @@ class StagedTask(ImageTask):
             x0, noise = coarse(batch.x0[rows], k), coarse(eps[rows], k)
             given = {name: value[rows] for name, value in batch.condition.items()}
             level = sigma[rows]
+            noise = self.denoiser.shaped(noise, level)
             error = denoiser(x0 + level.reshape(-1, 1, 1, 1) * noise, level, **given) - x0
             unit = self.denoiser.unit_error(error, level)
             loss = loss.index_put((rows,), unit.square().mean((1, 2, 3)))
-            squared = squared.index_put((rows,), error.detach().square().sum((1, 2, 3)))
+            counted = self.denoiser.counted(error.detach(), level)
+            squared = squared.index_put((rows,), counted.square().sum((1, 2, 3)))
         return Losses(loss, squared)
 
 
@@ -71,7 +74,8 @@ def in_stages(base: Schedule, objective: Objective, images: ImageSet) -> Schedul
 
 
 def _births(objective: Objective, images: ImageSet) -> list[Birth]:
-    return births_of(images, objective.stages, objective.birth_nats, objective.span)
+    span = one_level_until(objective, images.levels), objective.span[1]
+    return births_of(images, objective.stages, objective.birth_nats, span, objective.lead)
 
 
 class StagedSchedule:

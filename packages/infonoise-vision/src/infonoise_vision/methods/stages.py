@@ -21,15 +21,18 @@ _RIDGE = 1e-4
 
 
 @lru_cache(maxsize=2)
-def births_of(images: ImageSet, stages: str, nats: float, span: tuple[float, float]) -> list[Birth]:
+def births_of(
+    images: ImageSet, stages: str, nats: float, span: tuple[float, float], lead: float = 1.0
+) -> list[Birth]:
     """The births of these images, finest band first.
 
-    Each level is the smallest that loses at most `nats` by what the images' covariances say, and at
-    least 6 times the rms of the band; levels rise from band to band.
+    The noise of details is the smallest that loses at most `nats` by what the images' covariances
+    say, and at least 6 times the rms of the band; levels rise from band to band.
 
     Args:
         span: Lowest and highest noise level. Details of images that have none, as enlarged ones
             do, are born just above the lowest.
+        lead: Of their noise over that of the image they are born into.
 
     Raises:
         InputError: Where one would lie above the highest.
@@ -42,9 +45,9 @@ def births_of(images: ImageSet, stages: str, nats: float, span: tuple[float, flo
         rough, details = split(coarse(x0, k))
         given = images.given(rows)
         band = Band(rough, details, None if given is None else coefficients_at(given, k))
-        floor = max(_TIMES * float(details.square().mean().sqrt()), 1.05 * sigma_min)
-        level = band.level_for(nats, floor)
-        level = max(level, 1.05 * births[-1].level if births else 0.0)
+        lowest = 1.05 * (births[-1].level if births else sigma_min)
+        floor = max(_TIMES * float(details.square().mean().sqrt()) / lead, lowest)
+        level = band.level_for(nats, floor, lead)
         if level >= sigma_max:
             raise InputError(
                 f"--stages {stages}: halving {k + 1} would be born at noise {level:.3g}, and"
@@ -99,26 +102,34 @@ class Band:
         Weights (3 c, 4 g 25 + c 25), those of what images are drawn from first.
         """
         inner = self._inner[: self._size, : self._size]
-        return _regressed(inner, self._cross[: self._size], self._own, level, self._known)
+        noise = self._noise(level, level)[: self._size]
+        return _regressed(inner, self._cross[: self._size], self._own, noise)
 
-    def shortfall(self, level: float) -> float:
+    def shortfall(self, level: float, lead: float = 1.0) -> float:
         """Nats that a birth at `level` loses to the best linear denoiser of the band.
 
         Half the difference of rates, that of the newborn and that of a filter of 5x5 neighbours of
-        the noisy coarse part and of the noisy band itself.
+        the noisy coarse part and of the noisy band itself, which has `lead` times as much noise.
         """
         _, left = self.newborn(level)
-        eye = torch.eye(len(left), dtype=torch.float64) * level**2
+        own = lead * level
+        eye = torch.eye(len(left), dtype=torch.float64) * own**2
         newborn = float(torch.trace(torch.linalg.solve(left + eye, left)))
-        _, error = _regressed(self._inner, self._cross, self._own, level, self._known)
-        return self.places * (newborn - float(torch.trace(error)) / level**2) / 2
+        _, error = _regressed(self._inner, self._cross, self._own, self._noise(level, own))
+        return self.places * (newborn - float(torch.trace(error)) / own**2) / 2
 
-    def level_for(self, nats: float, floor: float) -> float:
+    def level_for(self, nats: float, floor: float, lead: float = 1.0) -> float:
         """The smallest level from `floor` on, by steps of 5 %, that loses at most `nats`."""
         level = floor
-        while self.shortfall(level) > nats and level < 100 * floor:
+        while self.shortfall(level, lead) > nats and level < 100 * floor:
             level *= 1.05
         return level
+
+    def _noise(self, level: float, own: float) -> Tensor:
+        """(features,) standard deviation of what the features are noised with."""
+        noise = torch.full((len(self._inner),), level, dtype=torch.float64)
+        noise[: self._known], noise[self._size :] = 0, own
+        return noise
 
     def birth(self, level: float) -> Birth:
         """How the band is born at a level."""
@@ -139,16 +150,13 @@ def _neighbours(x: Tensor) -> Tensor:
     return functional.unfold(reflected(x, FILTER), FILTER)
 
 
-def _regressed(
-    inner: Tensor, cross: Tensor, own: Tensor, level: float, known: int
-) -> tuple[Tensor, Tensor]:
+def _regressed(inner: Tensor, cross: Tensor, own: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Weights (targets, features) on features that noise is added to, and what is left.
 
     Args:
-        known: Of the features, the first so many are not noised.
+        noise: (features,) its standard deviation.
     """
-    ridge = torch.full((len(inner),), _RIDGE * float(inner.diagonal().mean()), dtype=torch.float64)
-    ridge[known:] += level**2
+    ridge = noise.square() + _RIDGE * float(inner.diagonal().mean())
     noisy = inner + torch.diag(ridge)
     weights = torch.linalg.solve(noisy, cross).T
     left = own - weights @ cross

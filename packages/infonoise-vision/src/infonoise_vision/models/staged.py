@@ -20,6 +20,7 @@ from torch.nn import functional
 from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import EDMDenoiser
 from infonoise_vision.models.haar import ORIENTATIONS, join, split
+from infonoise_vision.models.lead import BandLevels
 from infonoise_vision.models.pairs import PAIR_DATA, coefficients_at, planes_at, reflected
 
 # Side of the filter of a newborn band.
@@ -30,10 +31,10 @@ class Birth(NamedTuple):
     """How the details of one halving come to be; all of one data set.
 
     Attributes:
-        level: The noise level B where they are born.
+        level: Noise of the image that they are born into; their own is `lead` times as much.
         coarse_rms: () rms of the coarse part beside them.
         detail_rms: (3,) of each orientation.
-        filter: (3 c, c, 5, 5) their mean, given the noisy coarse part at B.
+        filter: (3 c, c, 5, 5) their mean, given the noisy coarse part.
         covariance: (3 c, 3 c) of what is left at one place.
         pair_filter: (3 c, 4 g, 5, 5) their mean's other part, given the Haar coefficients of pairs
             of g channels; None where there are none.
@@ -52,7 +53,8 @@ class StagedDenoiser(EDMDenoiser):
 
     Of x at the full side, where sigma is above a birth: the coarse part by the network at its
     side, the unborn details as Gaussian ones, sigma-shrunk. So it is a denoiser of whole images
-    at every level, for bounds, profiles and completions.
+    at every level, for bounds, profiles and completions. With a lead above 1 details have noise of
+    their own (`infonoise_core.processes.multivariate`); `shaped` says how much.
 
     Args:
         network: For images of any of the sides.
@@ -62,6 +64,8 @@ class StagedDenoiser(EDMDenoiser):
         pair: Channels of what each image is drawn from, whose Haar image of its side the network
             is given in every stage; 0 for none.
         pair_data: About its standard deviation.
+        lead: Noise of details where they are born, over that of the image they are born into.
+        start: Up to this sigma all bands have one level, as those do for ever where lead is 1.
     """
 
     births: Tensor
@@ -79,9 +83,12 @@ class StagedDenoiser(EDMDenoiser):
         unit: float = 1.0,
         pair: int = 0,
         pair_data: float = PAIR_DATA,
+        lead: float = 1.0,
+        start: float = 0.002,
     ) -> None:
         super().__init__(network, unit=unit)
         self.shape, self.stages, self.pair, self.pair_data = shape, stages, pair, pair_data
+        self.lead, self.start = lead, start
         c, k = shape[0], stages
         self.register_buffer("births", torch.ones(k).cumsum(0))
         self.register_buffer("coarse_rms", torch.ones(k))
@@ -105,7 +112,7 @@ class StagedDenoiser(EDMDenoiser):
 
     def forward(self, x: Tensor, sigma: Tensor, **condition: Any) -> Tensor:
         """x (n, c, h, w) of a stage's side, sigma (n,) -> (n, c, h, w)."""
-        finest = round(math.log2(self.shape[1] / x.shape[2]))
+        finest = self._halvings(x)
         stage = self.stage_of(sigma).clamp_min(finest)
         found = sorted(set(stage.tolist()))
         if len(found) == 1:
@@ -122,7 +129,7 @@ class StagedDenoiser(EDMDenoiser):
         return (sigma.to(self.births)[:, None] > self.births).sum(1)
 
     def born(self, x: Tensor, level: int, noise: Tensor, given: Tensor | None = None) -> Tensor:
-        """x (n, c, h, w) of stage level + 1 at its birth's noise -> the next finer one.
+        """x (n, c, h, w) of stage level + 1 at its lowest noise -> the next finer one.
 
         Args:
             noise: (n, 3 c, h, w) unit noise.
@@ -133,7 +140,7 @@ class StagedDenoiser(EDMDenoiser):
         if self.pair:
             beside = reflected(coefficients_at(self._paired(given), level), FILTER)
             mean = mean + functional.conv2d(beside, self.pair_filters[level].to(x))
-        own = torch.eye(3 * c, device=x.device) * self.births[level].square()
+        own = torch.eye(3 * c, device=x.device) * (self.lead * self.births[level]).square()
         factor = torch.linalg.cholesky(self.covariances[level] + own).to(x)
         details = mean + torch.einsum("ij,njhw->nihw", factor, noise.to(x))
         return join(x, details.reshape(n, ORIENTATIONS, c, h, w))
@@ -145,13 +152,39 @@ class StagedDenoiser(EDMDenoiser):
             error: (n, c, h, w) of a stage's side.
             sigma: (n,) within that stage.
         """
-        level = round(math.log2(self.shape[1] / error.shape[2]))
+        level = self._halvings(error)
         s = sigma.reshape(-1, 1, 1, 1)
         if level == self.stages:
             return error / _out(s, self._coarsest())
         coarse, details = split(error)
         rms = self.detail_rms[level].reshape(1, -1, 1, 1, 1)
-        return join(coarse / _out(s, self.coarse_rms[level]), details / _out(s[..., None], rms))
+        own = self._detail_noise(sigma, level)
+        return join(coarse / _out(s, self.coarse_rms[level]), details / _out(own, rms))
+
+    @property
+    def levels(self) -> BandLevels:
+        """Of the details of each halving."""
+        return BandLevels(self.births, self.lead, self.start, self.shape[1])
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all bands have one noise level."""
+        return self.levels.uniform
+
+    def shaped(self, noise: Tensor, sigma: Tensor) -> Tensor:
+        """Noise of states at sigma (n,), from unit noise (n, c, h, w) of any side."""
+        return self.levels.shaped(noise, sigma)
+
+    def counted(self, error: Tensor, sigma: Tensor) -> Tensor:
+        """The error of x0 (n, c, h, w) whose square over sigma^2 is the rate of information."""
+        return self.levels.counted(error, sigma)
+
+    def _detail_noise(self, sigma: Tensor, level: int) -> Tensor:
+        """(n, 1, 1, 1, 1) of the details of one halving."""
+        return self.levels.noise(sigma, level).reshape(-1, 1, 1, 1, 1)
+
+    def _halvings(self, x: Tensor) -> int:
+        return round(math.log2(self.shape[1] / x.shape[2]))
 
     def _from(
         self, x: Tensor, sigma: Tensor, level: int, stage: int, condition: dict[str, Any]
@@ -161,7 +194,7 @@ class StagedDenoiser(EDMDenoiser):
             return self._within(x, sigma, stage, condition)
         coarse, details = split(x)
         square = self.detail_rms[level].square().reshape(1, -1, 1, 1, 1)
-        shrunk = details * square / (square + sigma.reshape(-1, 1, 1, 1, 1).square())
+        shrunk = details * square / (square + self._detail_noise(sigma, level).square())
         return join(self._from(coarse, sigma, level + 1, stage, condition), shrunk)
 
     def _within(self, x: Tensor, sigma: Tensor, k: int, condition: dict[str, Any]) -> Tensor:
@@ -181,7 +214,7 @@ class StagedDenoiser(EDMDenoiser):
             denoised: Tensor = rms.square() / total.square() * x + _out(s, rms) * output
             return denoised
         rough, fine = self.coarse_rms[k], self.detail_rms[k].reshape(1, -1, 1, 1, 1)
-        wide = s[..., None]
+        wide = self._detail_noise(sigma, k).to(torch.float32)
         y, z = split(x)
         scaled = join(
             y / (s.square() + rough.square()).sqrt(), z / (wide.square() + fine.square()).sqrt()

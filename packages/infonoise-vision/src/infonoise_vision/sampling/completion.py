@@ -7,6 +7,7 @@ from torch import Tensor
 
 from infonoise_core.errors import InputError
 from infonoise_core.processes.denoiser import Denoiser
+from infonoise_core.processes.multivariate import shaped_noise
 from infonoise_vision.models.conditions import Condition
 
 
@@ -35,8 +36,12 @@ def null_space(denoiser: Denoiser, condition: Condition) -> Denoiser:
     return denoise
 
 
-def replaced(denoiser: Denoiser, condition: Condition, seed: int) -> Denoiser:
-    """An unconditional denoiser that sees known pixels noised as the others are: c = 1."""
+def replaced(denoiser: Denoiser, condition: Condition, seed: int, model: object = None) -> Denoiser:
+    """An unconditional denoiser that sees known pixels noised as the others are: c = 1.
+
+    Args:
+        model: What the denoiser is made of, where that has noise of its own.
+    """
     generator = torch.Generator().manual_seed(seed)
 
     def denoise(x: Tensor, sigma: Tensor, **seen: Any) -> Tensor:
@@ -44,7 +49,8 @@ def replaced(denoiser: Denoiser, condition: Condition, seed: int) -> Denoiser:
             raise InputError("replacement needs known pixels: give --method ddnm")
         rest = {k: v for k, v in seen.items() if k not in ("given", "known")}
         level = sigma.to(x).reshape(-1, 1, 1, 1)
-        noised = seen["given"] + level * condition.noise(seen["given"], generator)
+        noise = shaped_noise(model, condition.noise(seen["given"], generator), sigma)
+        noised = seen["given"] + level * noise
         whole = denoiser(torch.where(seen["known"] > 0, noised, x), sigma, **rest)
         return condition.project(whole, seen)
 

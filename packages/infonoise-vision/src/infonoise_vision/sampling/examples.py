@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from infonoise_core.sampling.generate import generate
 from infonoise_core.sampling.grids import karras_grid
 from infonoise_core.sampling.options import SamplerConfig
 from infonoise_core.training.progress import progress
@@ -15,6 +14,7 @@ from infonoise_vision.data.latents import decoded
 from infonoise_vision.methods.conditioning import conditioning_of
 from infonoise_vision.methods.options import Objective
 from infonoise_vision.methods.watching import LEVELS, SOLVER
+from infonoise_vision.sampling.drawn import drawn
 from infonoise_vision.sampling.images import SHOWN, png_grid
 from infonoise_vision.sampling.labels import labels
 from infonoise_vision.sampling.trained import ImageRun
@@ -33,7 +33,9 @@ def examples(objective: Objective, held_out: ImageSet, classes: int, denoiser: n
         inputs = conditioning_of(objective, held_out, rows)
     elif objective.conditional:
         inputs = {"label": torch.arange(SHOWN) % classes}
-    x0 = generate(denoiser, held_out.shape, SHOWN, sigmas, solver=SOLVER, condition=inputs).x
+    x0 = drawn(
+        denoiser, held_out.shape, SHOWN, sigmas, solver=SOLVER, seed=0, condition=inputs
+    )  # fmt: skip
     return png_grid(_pictures(x0, held_out, objective))
 
 

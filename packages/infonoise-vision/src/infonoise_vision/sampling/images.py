@@ -22,7 +22,7 @@ from infonoise_core.sampling.solvers import Sample, solve
 from infonoise_core.together import at_most, in_turn
 from infonoise_vision.data.images import to_bytes
 from infonoise_vision.models.staged import StagedDenoiser
-from infonoise_vision.sampling.staged import StagedLevels, solve_staged
+from infonoise_vision.sampling.staged import StagedLevels, solve_staged, solve_whole
 
 # Images of a grid that is looked at.
 SHOWN = 64
@@ -70,8 +70,14 @@ def generate_each(
                 denoiser, model, sigmas, partial(_noise, rngs), solver=solver, churn=churn,
                 s_noise=s_noise, condition=given, device=device,
             )  # fmt: skip
+            return Sample(sample.x.cpu(), sample.nfe)
+        levels = sigmas.all if isinstance(sigmas, StagedLevels) else sigmas
+        if model is not None and not model.uniform:
+            sample = solve_whole(
+                denoiser, model, levels, partial(_noise, rngs), solver=solver, churn=churn,
+                s_noise=s_noise, condition=given, device=device,
+            )  # fmt: skip
         else:
-            levels = sigmas.all if isinstance(sigmas, StagedLevels) else sigmas
             start_noise = float(levels[0]) * _noise(rngs, shape)
             sample = solve(
                 denoiser, start_noise.to(device), levels, solver,

@@ -1,6 +1,5 @@
 """From noise to images in stages: each at its own side, details born between them."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -81,14 +80,9 @@ def solve_staged(
         condition: Keyword arguments of the denoiser, (n, ...) each.
     """
     c, h, w = model.shape
-    keywords, nfe = dict(condition or {}), 0
+    keywords = dict(condition or {})
     beside = (keywords["given"],) if model.pair else ()
-
-    def denoise(x: Tensor, sigma: float) -> Tensor:
-        nonlocal nfe
-        nfe += 1
-        return denoiser(x, x.new_full((len(x),), sigma), **keywords)
-
+    way = _Way(denoiser, model, keywords, noise, solver, churn, s_noise)
     x = torch.empty(0)
     lows = [float(part[0]) for part in levels.stages[1:]] + [0.0]
     for i, (part, low) in enumerate(zip(levels.stages, lows, strict=True)):
@@ -99,19 +93,89 @@ def solve_staged(
         else:
             fresh = noise((ORIENTATIONS * c, side[0] // 2, side[1] // 2)).to(device)
             x = model.born(x, k, fresh, *beside)
-        gammas = [0.0] * len(part) if churn is None else churn(part).tolist()
-        stepper = SOLVERS[solver]()
-        for sigma, lower, gamma in zip(
-            part.tolist(), [*part.tolist()[1:], low], gammas, strict=True
-        ):
+        # Not at a birth, where noise above it belongs to the stage before.
+        x = way.down(x, part, low, churned=i == 0)
+    return Sample(x, way.nfe)
+
+
+@torch.no_grad()
+def solve_whole(
+    denoiser: Denoiser,
+    model: StagedDenoiser,
+    sigmas: Tensor,
+    noise: Noise,
+    *,
+    solver: str = "heun",
+    churn: Churn | None = None,
+    s_noise: float = 1.003,
+    condition: Mapping[str, Tensor] | None = None,
+    device: torch.device | None = None,
+) -> Sample:
+    """Images (n, c, h, w) at their full side all the way, such as are to be completed.
+
+    Args:
+        denoiser: What is made of the model.
+        sigmas: (k,) descending.
+    """
+    way = _Way(denoiser, model, dict(condition or {}), noise, solver, churn, s_noise)
+    eps = noise(model.shape).to(device)
+    x = float(sigmas[0]) * model.shaped(eps, _each(eps, float(sigmas[0])))
+    return Sample(way.down(x, sigmas, 0.0, churned=True), way.nfe)
+
+
+class _Way:
+    """The way down of one chunk: a denoiser's calls, and the noise that churn wants.
+
+    Attributes:
+        nfe: Calls that were made.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        model: StagedDenoiser,
+        keywords: dict[str, Tensor],
+        noise: Noise,
+        solver: str,
+        churn: Churn | None,
+        s_noise: float,
+    ) -> None:
+        self._denoiser, self._levels, self._keywords = denoiser, model.levels, keywords
+        self._noise, self._solver = noise, solver
+        self._churn, self._s_noise = churn, s_noise
+        self.nfe = 0
+
+    def down(self, x: Tensor, sigmas: Tensor, low: float, *, churned: bool) -> Tensor:
+        """x (n, c, h, w) from the first of the levels (k,) through the others to `low`.
+
+        Args:
+            churned: Whether there is churn at the first, too.
+        """
+        gammas = [0.0] * len(sigmas) if self._churn is None else self._churn(sigmas).tolist()
+        stepper, levels = SOLVERS[self._solver](), sigmas.tolist()
+        for sigma, lower, gamma in zip(levels, [*levels[1:], low], gammas, strict=True):
             raised = sigma
-            # Not at a birth, where noise above it belongs to the stage before.
-            if gamma > 0 and (i == 0 or sigma < float(part[0])):
+            if gamma > 0 and (churned or sigma < levels[0]):
                 raised = sigma * (1 + gamma)
-                fresh = noise((c, *side)).to(x)
-                x = x + s_noise * math.sqrt(raised**2 - sigma**2) * fresh
-            x = stepper.step(denoise, x, raised, lower)
-    return Sample(x, nfe)
+                fresh = self._noise(tuple(x.shape[1:])).to(x)
+                x = x + self._s_noise * self._levels.raising(
+                    fresh, _each(x, sigma), _each(x, raised)
+                )
+            # The last step is to the estimate itself.
+            x = stepper.step(self._along if lower else self._denoise, x, raised, lower)
+        return x
+
+    def _along(self, x: Tensor, sigma: float) -> Tensor:
+        return self._levels.along(x, self._denoise(x, sigma), _each(x, sigma))
+
+    def _denoise(self, x: Tensor, sigma: float) -> Tensor:
+        self.nfe += 1
+        return self._denoiser(x, _each(x, sigma), **self._keywords)
+
+
+def _each(x: Tensor, sigma: float) -> Tensor:
+    """(n,) the level of every example."""
+    return x.new_full((len(x),), sigma)
 
 
 def _divided(steps: int, shares: Sequence[float]) -> list[int]:

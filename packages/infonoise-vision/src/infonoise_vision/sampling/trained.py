@@ -258,7 +258,7 @@ class ImageRun:
         free = self.guided_denoiser(config.guidance, config.seed, self.null())
         if method == "ddnm":
             return null_space(free, condition)
-        return replaced(free, condition, config.seed)
+        return replaced(free, condition, config.seed, self.denoiser)
 
     def _noising(self, seed: int) -> Denoiser:
         condition = self.condition()
