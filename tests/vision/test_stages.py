@@ -259,7 +259,10 @@ def test_a_run_in_stages_is_not_exported(
         (["--stages", "1", "--weight", "unit"], "--weight unit"),
         (["--stages", "1", "--lead", "0.5"], "--lead 0.5: give 1 or more"),
         (["--stages", "1", "--lead", "nan"], "--lead nan: give 1 or more"),
-        (["--lead", "2"], "--lead 2: says how details are born; give --stages"),
+        (["--birth-nats", "2"], "--birth-nats 2: says how details are born in stages"),
+        (["--label-dropout", "0.3"], "--label-dropout 0.3: no labels are learned"),
+        (["--condition-dropout", "0"], "--condition-dropout 0: nothing is known of images"),
+        (["--lead", "2"], "--lead 2: says how details are born in stages; give --stages"),
     ],
 )
 def test_what_cannot_be(

@@ -10,6 +10,7 @@ from infonoise_bio.data.sequences import SequenceSet, load_sequences
 from infonoise_bio.methods.options import Objective
 from infonoise_bio.methods.registry import DIFFUSION
 from infonoise_core import InputError
+from infonoise_core.config.idle import refuse_idle
 
 TEXTS = ["ACGTAC", "CCGTAA", "TTGTAC", "GGATAC"]
 
@@ -74,8 +75,12 @@ def test_numbers_as_programs_write_them(tmp_path):
 def test_options_of_labels_that_would_do_nothing_are_refused():
     for options, match in (
         ({"label": " "}, "--label: is empty"),
-        ({"unlabelled": True}, "--unlabelled: give --label"),
         ({"label": "a", "numbers": ("x", "y", "x")}, "--numbers: x is named twice"),
     ):
         with pytest.raises(InputError, match=match):
             Examples(**options)
+    # A run that was begun with it goes on.
+    begun = Examples(unlabelled=True)
+    with pytest.raises(InputError, match="--unlabelled: give --label"):
+        refuse_idle(begun)
+    refuse_idle(Examples(label="a", unlabelled=True))

@@ -6,7 +6,7 @@ import pytest
 from infonoise_bio.alphabet import letters_of, reverse_complement, reverse_complement_codes
 from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.kmers import similarity_clusters
-from infonoise_bio.data.options import Splitting
+from infonoise_bio.data.options import Examples, Splitting
 from infonoise_bio.data.split import (
     SPLITS,
     chromosome_of,
@@ -15,6 +15,7 @@ from infonoise_bio.data.split import (
     split_by_similarity,
     straddling,
 )
+from infonoise_core.config.idle import refuse_idle
 
 from .sequence_files import fasta, load, random_codes, refused
 
@@ -116,16 +117,19 @@ def test_chromosomes_of_the_names_that_bedtools_writes(tmp_path):
 
 
 def test_options_of_splits_that_would_do_nothing_are_refused(tmp_path):
+    named = {"split": "chromosome", "val_chromosomes": "a,b", "test_chromosomes": " c"}
     for options, match in (
-        ({"test_chromosomes": "chr1"}, "go with --split chromosome"),
-        ({"split": "region", "val_chromosomes": "chr1"}, "go with --split chromosome"),
-        (
-            {"split": "chromosome", "val_chromosomes": "a,b", "test_chromosomes": " b"},
-            "chromosome 'b' is for validation and for the test",
-        ),
-        ({"split": "region", "split_column": "fold"}, "--split-column fold goes with"),
+        ({"test_chromosomes": "chr1"}, "--test-chromosomes chr1: goes with --split chromosome"),
+        ({"split": "region", "val_chromosomes": "chr1"}, "goes with --split chromosome"),
+        ({**named, "test_chromosomes": " b"}, "'b' is among --test-chromosomes, too"),
+        ({"split": "region", "split_column": "fold"}, "--split-column fold: goes with"),
+        ({"split": "column", "val": 0.2}, "--val 0.2: the column says which sequences"),
+        ({**named, "split_seed": 1}, "--split-seed 1: the chromosomes that are named say which"),
     ):
-        refused(match, Splitting, **options)
+        # A run that was begun with them goes on.
+        refused(match, refuse_idle, Examples(splitting=Splitting(**options)))
+    for options in ({}, named, {"split": "column"}, {"split_column": "part"}, {"val": 0.2}):
+        refuse_idle(Examples(splitting=Splitting(**options)))
     path = tmp_path / "x.csv"
     path.write_text("id,sequence,fold\na,AACC,train\nb,ACGT,val\nc,TTCA, test\n")
     assert load(path, Splitting(split_column="fold")).split.tolist() == [0, 1, 2]

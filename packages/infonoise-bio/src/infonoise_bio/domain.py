@@ -18,7 +18,6 @@ from infonoise_bio.evaluation.options import EvaluateExtras, ProfileExtras
 from infonoise_bio.evaluation.pictures import figures
 from infonoise_bio.evaluation.profile import measured_profile, profile_lines, write_profile
 from infonoise_bio.examples import bases_in, describe, load_examples, parts
-from infonoise_bio.methods import older
 from infonoise_bio.methods.base import Trained
 from infonoise_bio.methods.diffusion import sampling_of
 from infonoise_bio.methods.folders import is_of_baselines, stopped_at
@@ -94,9 +93,6 @@ class DnaDomain(Domain[SequenceSet, DnaOptions]):
         )
 
     # Training
-
-    def as_today(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        return older.as_today(settings)
 
     def settled(
         self, options: DnaOptions, data: SequenceSet, begun: Mapping[str, Any]

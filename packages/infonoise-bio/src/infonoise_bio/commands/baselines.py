@@ -18,6 +18,7 @@ from infonoise_bio.methods.recipe import model_config, schedule_context
 from infonoise_bio.methods.registry import BASELINES
 from infonoise_bio.options import Baselines
 from infonoise_core import terminal
+from infonoise_core.config.idle import refuse_idle
 from infonoise_core.files import write_json
 from infonoise_core.folders.lock import locked
 from infonoise_core.schedules.registry import make_schedule
@@ -31,6 +32,7 @@ from infonoise_core.training.run_folder import check_run, open_run, run_settings
 def run_baselines(config: Baselines) -> None:
     """Train what is not there yet, print a table, write JSON."""
     objective = config.objective
+    refuse_idle(config.examples)
     sequences = load_examples(config.examples, config.data)
     training, held_out = parts(sequences, "test")
     chosen_on = parts(sequences, "val")[1]

@@ -1,11 +1,13 @@
 """Options of data, free of heavy imports: a command line is parsed by them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from tyro.conf import OmitArgPrefixes
 
 from infonoise_bio.data.formats.options import Reading
+from infonoise_core.config.idle import Idle
 from infonoise_core.errors import InputError
 
 # Data of this name are made up: they need no file.
@@ -87,21 +89,25 @@ class Splitting:
     def __post_init__(self) -> None:
         if min(self.val, self.test) < 0 or self.val + self.test >= 1:
             raise InputError(f"--val {self.val} --test {self.test}: give shares that leave some")
-        val, test = self.chromosomes(self.val_chromosomes), self.chromosomes(self.test_chromosomes)
-        if (val or test) and self.split != "chromosome":
-            raise InputError(
-                "--val-chromosomes and --test-chromosomes go with --split chromosome; give it, or"
-                " leave them out"
-            )
-        if both := next((name for name in val if name in test), None):
-            raise InputError(f"chromosome '{both}' is for validation and for the test; give one")
-        if self.split not in ("auto", "column") and self.split_column != "split":
-            raise InputError(
-                f"--split-column {self.split_column} goes with --split column; leave out one of"
-                " them"
-            )
         if self.cluster_k is not None and not 4 <= self.cluster_k <= 31:
             raise InputError(f"--cluster-k {self.cluster_k}: give 4 to 31 bases")
+
+    def idle(self) -> Iterator[Idle]:
+        """Options that the way of splitting does not look at."""
+        named = self.split == "chromosome" and bool(self.val_chromosomes or self.test_chromosomes)
+        if self.split != "chromosome":
+            for name in ("val_chromosomes", "test_chromosomes"):
+                yield Idle(self, name, "goes with --split chromosome; give it")
+        val, test = self.chromosomes(self.val_chromosomes), self.chromosomes(self.test_chromosomes)
+        if both := next((name for name in val if name in test), None):
+            why = f"'{both}' is among --test-chromosomes, too; name it for one of them"
+            yield Idle(self, "val_chromosomes", why)
+        if self.split not in ("auto", "column"):
+            yield Idle(self, "split_column", "goes with --split column; give it")
+        if self.split == "column" or named:
+            by = "the chromosomes that are named say" if named else "the column says"
+            for name in ("val", "test", "split_seed"):
+                yield Idle(self, name, f"{by} which sequences are held out; take that away")
 
     @staticmethod
     def chromosomes(text: str) -> list[str]:
@@ -126,8 +132,11 @@ class Examples:
     def __post_init__(self) -> None:
         if self.label is not None and not self.label.strip():
             raise InputError("--label: is empty; give the name of a field, or leave it out")
-        if self.unlabelled and self.label is None:
-            raise InputError("--unlabelled: give --label with the field that may be empty")
         twice = next((name for name in self.numbers if self.numbers.count(name) > 1), None)
         if twice is not None:
             raise InputError(f"--numbers: {twice} is named twice; name it once")
+
+    def idle(self) -> Iterator[Idle]:
+        """Options of labels where there are none."""
+        if self.label is None:
+            yield Idle(self, "unlabelled", "give --label with the field that may be empty")

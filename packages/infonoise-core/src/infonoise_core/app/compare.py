@@ -16,6 +16,7 @@ from infonoise_core.app.domain import Data, Domain, Options, Samples
 from infonoise_core.app.options import CompareConfig, CompareOptions
 from infonoise_core.app.pages.report import answer, write_report
 from infonoise_core.app.results import Arm, Results, print_table
+from infonoise_core.config.idle import refuse_idle
 from infonoise_core.config.quantities import parse_duration
 from infonoise_core.config.tree import settings_of
 from infonoise_core.evaluation.measures import Evaluation
@@ -64,11 +65,14 @@ def run_compare(domain: Domain[Data, Options], command: CompareOptions) -> None:
     options: Options = command.options
     # A mistake in these is named before data are read.
     split_names(command.comparison.schedules)
+    out, overwrite = command.comparison.out, command.comparison.overwrite
+    begun = {} if overwrite else begun_run(out)
+    if not begun:
+        refuse_idle(options)
     pick_device(command.comparison.device)
     domain.check_compare(command)
     data = domain.load(command.data, options)
-    out, overwrite = command.comparison.out, command.comparison.overwrite
-    options = domain.settled(options, data, {} if overwrite else begun_run(out))
+    options = domain.settled(options, data, begun)
     comparison = command.comparison
     if comparison.lr is None:
         comparison = replace(comparison, lr=domain.rate(options))

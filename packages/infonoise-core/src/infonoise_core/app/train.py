@@ -15,6 +15,7 @@ from infonoise_core.app.begin import as_begun, begin_from, source_of, words_of_l
 from infonoise_core.app.domain import Data, Domain, Options, Samples
 from infonoise_core.app.options import TrainOptions
 from infonoise_core.app.trained import recorded
+from infonoise_core.config.idle import refuse_idle
 from infonoise_core.config.tree import settings_of
 from infonoise_core.config.yaml_file import write_yaml
 from infonoise_core.evaluation.measures import Evaluation
@@ -97,6 +98,8 @@ def run_train(domain: Domain[Data, Options], command: TrainOptions) -> None:
     """The verb `train` of every domain: train, evaluate, and leave a run in command.out."""
     engine = make_engine(command.engine)
     begun = {} if command.overwrite else begun_run(command.out)
+    if not begun:
+        refuse_idle(command.options)
     options: Options = domain.going_on(command.options, begun)
     loop = as_begun(command.train, begun, domain.rate(options))
     command = replace(command, options=options, train=loop)

@@ -1,11 +1,13 @@
 """What is learned of text, and by which method."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes
 
+from infonoise_core.config.idle import Idle
 from infonoise_core.config.renamed import formerly
 from infonoise_core.errors import InputError
 from infonoise_core.training.config import RATE
@@ -108,6 +110,18 @@ class Objective:
                 f"--block {self.block} {network}: it has no blocks; give tiny or small"
             )
 
+    def idle(self) -> Iterator[Idle]:
+        """Options of what the network does not have."""
+        sizes = self.sizes
+        if not sizes.tuples:
+            why = f"is of tiny and small, and --network is {self.network}; give one of them"
+            for name in ("tuples", "tuple_bits", "group_bits", "ordered"):
+                yield Idle(self, name, why)
+            if not sizes.reach:
+                yield Idle(self, "reach", why)
+        elif self.block == 0:
+            yield Idle(self, "ordered", "--block 0 learns nothing in order; give another")
+
     @property
     def sizes(self) -> TrunkConfig:
         """Of the transformer."""
@@ -171,6 +185,17 @@ class TextOptions:
                 f"--network {self.objective.network}: is a network of bits alone; leave --clusters"
                 " and other methods out"
             )
+
+    def idle(self) -> Iterator[Idle]:
+        """Options that the method does not take."""
+        if self.method != "bits":
+            why = f"is of bits, and --method is {self.method}; give --method bits"
+            names = ("tuples", "tuple_bits", "group_bits", "self_cond", "infill", "loss", "codes")
+            for name in (*names, "predict", "ordered"):
+                yield Idle(self.objective, name, why)
+        elif self.clusters is not None:
+            why = "with --clusters nothing is learned in order; leave those out"
+            yield Idle(self.objective, "ordered", why)
 
     @property
     def codes(self) -> Literal["binary", "semantic"]:

@@ -1,11 +1,13 @@
 """Options of what is learned of images; imports neither torch nor numpy."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes
 
+from infonoise_core.config.idle import Idle
 from infonoise_core.errors import InputError
 from infonoise_vision.data.options import Reading, check_held_out, check_pair
 from infonoise_vision.methods.watching import Watching
@@ -206,6 +208,17 @@ class Objective:
                     f"--{option} {value}: says what --condition pair is; give that as well"
                 )
 
+    def idle(self) -> Iterator[Idle]:
+        """Options of what is not learned."""
+        if not self.staged:
+            for name in ("birth_nats", "lead"):
+                yield Idle(self, name, "says how details are born in stages; give --stages")
+        if not self.conditional:
+            yield Idle(self, "label_dropout", "no labels are learned; give --conditional")
+        if self.condition is None:
+            for name in ("condition_dropout", "condition_noise"):
+                yield Idle(self, name, "nothing is known of images; give --condition")
+
     def _check_stages(self) -> None:
         if self.stages not in ("none", "auto") and not self.stages.isdecimal():
             raise InputError(f"--stages {self.stages}: give none, auto or a number of halvings")
@@ -214,8 +227,6 @@ class Objective:
         if not 1 <= self.lead < math.inf:
             raise InputError(f"--lead {self.lead:g}: give 1 or more")
         if not self.staged:
-            if self.lead != 1:
-                raise InputError(f"--lead {self.lead:g}: says how details are born; give --stages")
             return
         if self.condition not in (None, "pair"):
             raise InputError(
