@@ -32,13 +32,13 @@ from infonoise_core.training.config import TrainConfig
 from report import Cell, Goal, Section, Table
 from suite import Tick
 
-LENGTH = 200
+LENGTH = 1_000
 _MODEL = ModelConfig(LENGTH, NetworkConfig(width=16, depth=1))
 # Bases of a record that is scored: its middle is, and all of it is read.
-LONG = 10_000
-NUMBERS, QUICK_NUMBERS = (3_000, 30_000), (200, 2_000)
+LONG = 6_000
+NUMBERS, QUICK_NUMBERS = (10_000, 100_000), (50, 500)
 # Sequences at a time: fewer than there are at least.
-CHUNK, QUICK_CHUNK = 256, 64
+CHUNK, QUICK_CHUNK = 256, 16
 MIB = 2**20
 # What is freed goes back to the system at once: else the peak says how well the allocator's pieces
 # happened to fit. One thread, for each has an arena of its own.
@@ -68,25 +68,30 @@ class Use:
 
 
 def streaming(quick: bool, seed: int, tick: Tick) -> Section:
-    """`sample` and `score` on ten times as many sequences, each in a process of its own."""
+    """`sample` and `score` on ten times as many sequences, each in a process of its own.
+
+    And `score` on a tenth as many variants, each of which is two sequences.
+    """
     numbers, chunk = (QUICK_NUMBERS, QUICK_CHUNK) if quick else (NUMBERS, CHUNK)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         tick("train")
         run = tiny_run(folder, seed)
-        used: dict[str, list[Use]] = {"sample": [], "score": []}
+        used: dict[str, list[Use]] = {"sample": [], "score": [], "score --vcf": []}
         for n in numbers:
             tick(f"sample {n:,}")
             used["sample"].append(_sample(run, n, chunk, folder))
             tick(f"score {n:,}")
             used["score"].append(_score(run, n, chunk, folder, seed))
+            tick(f"score {n // 10:,} variants")
+            used["score --vcf"].append(_variants(run, n // 10, chunk, folder, seed))
     rows: list[list[Cell]] = [
         [command, use.number, use.read / MIB, use.written / MIB, use.peak / MIB, use.lines]
         for command, uses in used.items()
         for use in uses
     ]
     table = Table(
-        f"Designs of {LENGTH} bases, records of {LONG:,}",
+        f"Designs of {LENGTH:,} bases, records of {LONG:,}, variants of one of {10 * LONG:,}",
         "Peak memory of the whole process, most of which is Python and torch. `score` reads all of"
         " a record and scores its middle. A network of one narrow layer and few levels: what it"
         " takes to pass many sequences through is the same for a larger one.",
@@ -110,6 +115,7 @@ def _goals(used: dict[str, list[Use]], quick: bool) -> list[Goal]:
              (many.peak - few.peak) / _bases(command, many, few), "at most", 0.5, ".3f",
              "Peaks of equal processes differ by some MiB; held bases are one byte each at least.")
         for command, (few, many) in used.items()
+        if command != "score --vcf"
     ]  # fmt: skip
     largest = used["score"][-1]
     return [
@@ -179,6 +185,32 @@ def _score(run: Path, n: int, chunk: int, folder: Path, seed: int) -> Use:
     if out.read_bytes().count(b"\n") != n + 1:
         raise InputError(f"infonoise-bio score of {n} sequences: wrote another number of rows")
     return Use(n, peak, data.stat().st_size, out.stat().st_size, lines)
+
+
+def _variants(run: Path, n: int, chunk: int, folder: Path, seed: int) -> Use:
+    genome, data, out = folder / "genome.fa", folder / "variants.vcf", folder / "variants.tsv"
+    write_random(genome, 1, 10 * LONG, seed)
+    contig = genome.read_text().splitlines()[1]
+    write_variants(data, contig, n, seed)
+    peak, lines = peak_of([
+        "score", str(run), "--vcf", str(data), "--genome", str(genome), "--out", str(out),
+        "--overwrite", "--chunk", str(chunk), "--levels", "4",
+    ])  # fmt: skip
+    if out.read_bytes().count(b"\n") != n + 1:
+        raise InputError(f"infonoise-bio score of {n} variants: wrote another number of rows")
+    return Use(n, peak, data.stat().st_size, out.stat().st_size, lines)
+
+
+def write_variants(out: Path, contig: str, n: int, seed: int) -> None:
+    """VCF of n changes of one letter of the contig r0, far enough from its ends for a window."""
+    rng = np.random.default_rng(seed)
+    places = np.sort(rng.integers(LENGTH, len(contig) - LENGTH, n))
+    with out.open("w") as handle:
+        handle.write("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n")
+        for i, place in enumerate(places):
+            old = contig[place]
+            new = "ACGT".replace(old, "")[int(rng.integers(3))]
+            handle.write(f"r0\t{place + 1}\tv{i}\t{old}\t{new}\t.\t.\t.\n")
 
 
 def peak_of(arguments: Sequence[str]) -> tuple[int, int]:
