@@ -56,6 +56,16 @@ def test_a_name_for_two_columns_is_refused(tmp_path):
     assert read(path)[0].fields["label"] == "B"
 
 
+@pytest.mark.parametrize(("name", "separator"), [("x.csv", ","), ("x.tsv", "\t")])
+def test_rows_behind_a_quote_that_is_not_closed_do_not_vanish(tmp_path, name, separator):
+    path, rows = tmp_path / name, ROWS.replace("B cell", "\"5' end").replace("T cell", 'late"')
+    path.write_text(rows.replace(",", separator))
+    refused(r"record 'a' \(row 1\) has a cell that goes on over further rows", path)
+    # An end of a line alone is one of a cell.
+    path.write_text(ROWS.replace("B cell", '"B\ncell"').replace(",", separator))
+    assert [record.id for record in read(path)] == ["a", "b"]
+
+
 def test_rows_of_empty_cells_are_skipped_and_counted(tmp_path):
     path, counts = tmp_path / "x.csv", Counts()
     path.write_text(ROWS + ",,\n\n  \n,,,\nc,GGGTACGTAA,B cell\n,,\n")

@@ -58,6 +58,11 @@ def read_table(
                     f"{path}: record '{name}' (row {number}) has {there} columns, not"
                     f" {len(columns)} as the header has"
                 )
+            if any("\n" in cell and delimiter in cell for cell in _cells(row)):
+                raise InputError(
+                    f"{path}: record '{name}' (row {number}) has a cell that goes on over further"
+                    " rows, as behind a quote that is not closed; close it, or take it out"
+                )
             fields = {k: v.strip() for k, v in row.items() if k not in (sequence_column, id_column)}
             yield make_record(name, row[sequence_column].strip(), fields, place, counts)
     if not counts.records:
