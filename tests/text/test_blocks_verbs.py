@@ -41,6 +41,29 @@ def test_by_default_a_run_writes_token_by_token_or_whole_windows(
     assert len({printed for _, printed, _ in (*texts[:4], texts[5])}) == 5
 
 
+def test_tokens_alone_take_one_call_by_default(
+    trained: Path, blocks: Path, tmp_path: Path, capsys: Any
+) -> None:
+    for words, calls in (
+        (("sample", trained), 1), (("sample", trained, "--steps", "3"), 3),
+        (("complete", trained, "The class"), 1), (("sample", trained, "--steps", "1"), 1),
+        (("sample", trained, "--whole"), 64), (("infill", trained, "a ___ b"), 64),
+        (("sample", blocks), 64), (("sample", trained, "--churn", "0.2"), 64),
+    ):  # fmt: skip
+        code, _, err = run(capsys, *words, "--n", "2")
+        assert code == 0, err
+        assert f", {calls} denoiser calls each" in err, words
+    out = tmp_path / "e.json"
+    few = ("--windows", "4", "--n", "4", "--out", out)
+    assert run(capsys, "evaluate", trained, *few)[0] == 0
+    rows = json.loads(out.read_text())["tables"][1]["rows"]
+    assert [row["name"] for row in rows] == ["held-out text", "drawn"]
+    assert rows[1]["values"]["calls"] == 1
+    code, _, err = run(capsys, "sample", trained, "--steps", "-1")
+    assert code == 2
+    assert "--steps -1: give at least 1" in err
+
+
 def test_without_blocks_there_is_one_way(train_as: Callable[..., Path], capsys: Any) -> None:
     run_of_windows = train_as("windows", "--block", "0")
     capsys.readouterr()

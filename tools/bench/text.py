@@ -23,6 +23,7 @@ SCHEDULES = ("edm", "cdcd", "adaptive-loss", "iid-oracle", "infonoise", *SEARCHE
 COMPARED = ("--steps", "500", "--eval-every", "25", "--length", "32", "--seeds", "3")
 # Calls for a whole window, and for each token in order.
 WHOLE, ORDERED = (32, 64, 128, 256), (2, 4, 8, 16)
+DRAWN = "drawn from what the network says"
 
 
 # Schedules
@@ -74,6 +75,9 @@ def sampling(quick: bool, seed: int, tick: Tick) -> Section:
                 few += ("--steps", str(steps), *options, *words)
                 data, made = evaluated(run, mark, tick, *few)["tables"][1]["rows"]
                 found[way, sampler, steps] = made["values"]
+    few = ("--samples", "8" if quick else "64", "--windows", "4", "--steps", "1")
+    _, made = evaluated(run, "drawn", tick, *few)["tables"][1]["rows"]
+    found["in order", DRAWN, 1] = made["values"]
     rows: list[Sequence[Cell]] = [["held-out text", None, None, *_qualities(data["values"])]]
     rows += [[*where, *_qualities(values)] for where, values in found.items()]
     about = (

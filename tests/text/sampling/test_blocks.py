@@ -100,6 +100,51 @@ def test_exact_denoisers_give_the_source(block: int, churn: float | None) -> Non
             assert ((share - expected).abs() < 5 * error + 0.02).all()
 
 
+class Saying(nn.Module):
+    """Says the law of the next token behind the last one (n,), whatever its noise."""
+
+    block = 1
+
+    def __init__(self, last: Tensor | None = None) -> None:
+        super().__init__()
+        self.place, self._last = nn.Parameter(torch.zeros(())), last
+
+    @staticmethod
+    def codes_of(ids: Tensor) -> Tensor:
+        return BOOK.encode(ids).float()
+
+    def then(self, clean: Tensor) -> "Saying":
+        return Saying(BOOK.decode(clean[:, 0] > 0.5)[0])
+
+    def forward(self, x: Tensor, sigma: Tensor, *, joint: bool, **given: Tensor) -> Tensor:
+        assert joint
+        assert bool((sigma == float(LEVELS[0])).all())
+        law = CHAIN.stationary.expand(len(x), 4) if self._last is None else TABLE[self._last]
+        return law.log()[:, None].float()
+
+
+def test_tokens_alone_are_drawn_from_what_the_network_says() -> None:
+    """In one call, with no error of steps: pairs within 5 standard errors."""
+    solver = BlockSolver(LEVELS[:1], draws=True)
+    first: Any = lambda n: Saying()  # noqa: E731
+    made = [generate_blocks(first, BOOK, 600, 9, solver, own_of(0), chunk=c) for c in (600, 77)]
+    found = made[0]
+    assert found.nfe == 1
+    assert not found.invalid.any()
+    assert torch.equal(found.ids, made[1].ids)
+    expected = (CHAIN.stationary[:, None] * TABLE).flatten()
+    share = (
+        torch.bincount((4 * found.ids[:, :-1] + found.ids[:, 1:]).flatten(), minlength=16) / 4800
+    )
+    assert ((share - expected).abs() < 5 * (expected * (1 - expected) / 600).sqrt()).all()
+    # What is given stands, and is drawn behind.
+    given = Given(torch.tensor([2, 1, 0, 0]), torch.arange(4) < 2)
+    behind = generate_blocks(first, BOOK, 600, 4, solver, own_of(1), given=given)
+    assert bool((behind.ids[:, :2] == given.ids[:2]).all())
+    share = torch.bincount(behind.ids[:, 2], minlength=4) / 600
+    assert ((share - TABLE[1]).abs() < 5 * (TABLE[1] * (1 - TABLE[1]) / 600).sqrt()).all()
+
+
 def test_a_prompt_may_end_within_a_block() -> None:
     ids = torch.tensor([1, 0, 2, 0, 1, 0, 0, 0])
     given = Given(ids, torch.arange(8) < 5)

@@ -130,7 +130,8 @@ class TextDomain(Domain[Corpus, TextOptions]):
     def samples(self, denoiser: nn.Module, data: Corpus, options: TextOptions) -> Samples:
         method = method_of(options, data)
         nothing = [None for _ in method.profile_files]
-        length, how = options.objective.length, showing(getattr(denoiser, "block", 0) > 0)
+        length = options.objective.length
+        how = showing(getattr(denoiser, "block", 0) > 0, getattr(denoiser, "tells_tokens", False))
         if data.manifest.pairs is not None:
             given = prompts_of(_held_out(data, options))
             found = method.generate(denoiser, len(given.ids), length, how, nothing, given)

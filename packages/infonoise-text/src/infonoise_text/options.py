@@ -11,7 +11,7 @@ from infonoise_core.sampling.options import MAX_GAMMA
 from infonoise_text.data.options import EMBEDDED, CorpusOptions
 from infonoise_text.sampling.options import Output, TextSampler
 
-SAMPLER = TextSampler(steps=64, grid="entropic", solver="euler", chunk=64)
+SAMPLER = TextSampler(grid="entropic", solver="euler", chunk=64)
 
 
 @dataclass(frozen=True)

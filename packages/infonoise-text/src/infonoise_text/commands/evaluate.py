@@ -20,6 +20,7 @@ from infonoise_text.evaluation.frontier import PERPLEXITY, draw_frontier
 from infonoise_text.evaluation.ngram import NGram
 from infonoise_text.evaluation.quality import Judge, Quality, TextMeasure, texts_of
 from infonoise_text.evaluation.reference import byte_references, token_model, token_reference
+from infonoise_text.methods.bits import Bits
 from infonoise_text.methods.options import TextOptions
 from infonoise_text.methods.pairs.measured import answer_table
 from infonoise_text.methods.trained import TextRun
@@ -54,6 +55,7 @@ def evaluated(
 ) -> Evaluated:
     """Bits per byte of the run and others, and what it generates by its churn."""
     text = TextRun.of(run)
+    command = replace(command, sampler=text.settled(command.sampler))
     others = [
         TextRun.of(open_trained(domain, path, command.sampler.device))
         for path in command.options.beside
@@ -156,6 +158,8 @@ def _samplers(command: EvaluateOptions, run: TextRun) -> dict[str, TextSampler]:
     """Name of a row -> how its text is made; what a run has no profile for is refused at once."""
     if not run.method.has_levels:
         return {run.method.name: command.sampler}
+    if isinstance(run.method, Bits) and run.method.draws(command.sampler, None):
+        return {"drawn": command.sampler}
     churns = command.options.churns
     samplers = {f"churn {c:g}": replace(command.sampler, churn=c) for c in churns}
     for sampler in samplers.values() if command.samples else ():

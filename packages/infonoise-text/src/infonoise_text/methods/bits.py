@@ -170,8 +170,9 @@ class Bits:
         if self._writes_blocks(sampler, given):
             network.eval()
             how = BlockSolver(
-                sigmas, sampler.solver, sampler_churn(sampler, profile), sampler.s_noise
-            )
+                sigmas, sampler.solver, sampler_churn(sampler, profile), sampler.s_noise,
+                draws=self.draws(sampler, given),
+            )  # fmt: skip
             return generate_blocks(
                 partial(Behind.first, network), self.codes, n, length, how,
                 own or own_of(sampler.seed),
@@ -183,6 +184,16 @@ class Bits:
             chunk=sampler.chunk, given=given, guidance=sampler.guidance, progress=progress,
             own=own, nearest=True,
         )  # fmt: skip
+
+    def alone(self, sampler: TextSampler, given: Given | None) -> bool:
+        """Whether tokens are written one by one, each of which the network could say at once."""
+        return (
+            self._trunk.block == 1 and self._predicts_tokens and self._writes_blocks(sampler, given)
+        )
+
+    def draws(self, sampler: TextSampler, given: Given | None) -> bool:
+        """Whether they are drawn so: in one call."""
+        return sampler.steps == 1 and self.alone(sampler, given)
 
     def _writes_blocks(self, sampler: TextSampler, given: Given | None) -> bool:
         """Whether text is written from left to right, which neither gaps nor guidance allow."""

@@ -17,6 +17,7 @@ from infonoise_text.data.prompts import read_prompts
 from infonoise_text.data.spans import Given
 from infonoise_text.methods.assets import CODES_FILE, TOKENIZER_FOLDER, Assets
 from infonoise_text.methods.base import Method, Profiles, Progress
+from infonoise_text.methods.bits import Bits
 from infonoise_text.methods.options import TextOptions
 from infonoise_text.methods.registry import make_method, method_of
 from infonoise_text.sampling.options import TextSampler
@@ -165,6 +166,12 @@ class TextRun:
         own: Own | None = None,
     ) -> Generated:
         """n windows of text; --steps counts calls of the network."""
+        how = self.settled(sampler, given)
         return self.method.generate(
-            self.denoiser, n, length, sampler, self.profiles, given, progress, own
+            self.denoiser, n, length, how, self.profiles, given, progress, own
         )
+
+    def settled(self, sampler: TextSampler, given: Given | None = None) -> TextSampler:
+        """With the steps that suit the way in which text is written, where none are given."""
+        bits = self.method if isinstance(self.method, Bits) else None
+        return sampler.settled(bits is not None and bits.alone(sampler, given))

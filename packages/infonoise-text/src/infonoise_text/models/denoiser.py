@@ -73,6 +73,18 @@ class BitDenoiser(nn.Module):
         return self.network.groups
 
     @property
+    def tells_tokens(self) -> bool:
+        """Whether blocks are single tokens, and answers their distributions."""
+        return self.block == 1 and isinstance(self.groups, Vocabulary)
+
+    def codes_of(self, ids: Tensor) -> Tensor:
+        """Bits (..., m) of tokens (...), where the network tells tokens."""
+        groups = self.groups
+        if not isinstance(groups, Vocabulary):
+            raise InputError("this network tells groups of bits, and no tokens")
+        return groups.codes[ids]
+
+    @property
     def block(self) -> int:
         """Tokens of a block, 0 of a network without blocks."""
         return self.network.trunk.block

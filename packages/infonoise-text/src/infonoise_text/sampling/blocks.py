@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from infonoise_core.together import at_most, in_turn, team
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.spans import Given
 from infonoise_text.models.behind import Behind
-from infonoise_text.models.denoiser import CENTRE
+from infonoise_text.models.denoiser import CENTRE, BitDenoiser
 from infonoise_text.sampling.text import Calls, Generated, Own, check_given, read_bits
 
 
@@ -25,12 +26,16 @@ class BlockSolver:
     Attributes:
         sigmas: (k,) descending.
         name: In core's SOLVERS.
+        draws: Whether blocks are of one token whose distribution the network says, and a token is
+            drawn from it at the first level, where noise hides it wholly: one call, and no error of
+            steps.
     """
 
     sigmas: Tensor
     name: str = "euler"
     churn: Churn | None = None
     s_noise: float = 1.003
+    draws: bool = False
 
     def __post_init__(self) -> None:
         if self.name not in SOLVERS:
@@ -47,14 +52,27 @@ class BlockSolver:
             clean: (n, B, m), read where tokens are `known` (n, B).
             rngs: Of each window.
         """
-        calls = Calls(denoiser, clean.shape[1], 1.0, carry=True, solver=SOLVERS[self.name])
         noise = torch.stack([torch.randn(clean.shape[1:], generator=rng) for rng in rngs])
         start = (CENTRE + float(self.sigmas[0]) * noise).to(clean.device)
+        if self.draws:
+            level = start.new_full((len(start),), float(self.sigmas[0]))
+            answer = denoiser(start, level, known=known, clean=clean, joint=True)
+            drawn = cast(BitDenoiser, denoiser).codes_of(_drawn(answer, rngs))
+            return torch.where(known[..., None], clean, drawn), 1
+        calls = Calls(denoiser, clean.shape[1], 1.0, carry=True, solver=SOLVERS[self.name])
         found = solve(
             calls, start, self.sigmas, calls.start, churn=self.churn, s_noise=self.s_noise,
             generator=rngs, condition={"known": known, "clean": clean},
         )  # fmt: skip
         return found.x, calls.nfe
+
+
+def _drawn(log_odds: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
+    """(n, B, V) -> ids (n, B), each window's by its own generator (Gumbel's maximum)."""
+    shape = log_odds.shape[1:]
+    uniform = torch.stack([torch.rand(shape, generator=rng) for rng in rngs])
+    gumbel = -(-uniform.clamp_min(torch.finfo(torch.float32).tiny).log()).log()
+    return (log_odds + gumbel.to(log_odds)).argmax(-1)
 
 
 # Windows -> the denoiser of their first block.

@@ -1,6 +1,6 @@
 """How text is generated, and where it goes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +9,18 @@ from infonoise_core.errors import InputError
 from infonoise_core.files import check_output
 from infonoise_core.sampling.options import SamplerConfig
 
+# Of the network, for a window or a block.
+CALLS = 64
+
 
 @dataclass(frozen=True)
 class TextSampler(SamplerConfig):
     """How text is generated."""
 
+    steps: int = 0
+    """calls of the network, of a window or of each block, a few more for some solvers; by default
+    (0) 64, and 1 where tokens are written one by one and drawn from what the network says of them
+    (without churn)"""
     lead: float = 0.0
     """of a run with clusters: share of its way that the clusters' level has made when that of the
     tokens begins"""
@@ -22,9 +29,21 @@ class TextSampler(SamplerConfig):
     into gaps and what is guided is written so in any case"""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        if self.steps == 0:
+            replace(self, steps=CALLS)  # which is checked
+        else:
+            super().__post_init__()
         if not 0 <= self.lead <= 1:
             raise InputError(f"--lead {self.lead:g}: give a share between 0 and 1")
+
+    def settled(self, alone: bool) -> "TextSampler":
+        """With a number of steps; fresh noise, where it is asked for, takes several.
+
+        Args:
+            alone: Whether tokens are written one by one, each of which the network says at once.
+        """
+        noisy = self.churn or self.s_churn
+        return self if self.steps else replace(self, steps=1 if alone and not noisy else CALLS)
 
 
 @dataclass(frozen=True)
@@ -52,9 +71,10 @@ class Output:
             check_output(self.out, self.overwrite)
 
 
-def showing(ordered: bool) -> TextSampler:
+def showing(ordered: bool, alone: bool) -> TextSampler:
     """How texts are made that are shown while a run trains: by a grid that needs no profile.
 
-    In order every token takes the calls: fewer, so that showing does not take as long as learning.
+    In order every block takes the calls: fewer, so that showing does not take as long as learning.
     """
-    return TextSampler(steps=8 if ordered else 64, grid="karras", solver="euler", chunk=64)
+    steps = 1 if alone else 8 if ordered else CALLS
+    return TextSampler(steps=steps, grid="karras", solver="euler", chunk=64)
