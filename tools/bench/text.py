@@ -75,8 +75,8 @@ def sampling(quick: bool, seed: int, tick: Tick) -> Section:
                 few += ("--steps", str(steps), *options, *words)
                 data, made = evaluated(run, mark, tick, *few)["tables"][1]["rows"]
                 found[way, sampler, steps] = made["values"]
-    few = ("--samples", "8" if quick else "64", "--windows", "4", "--steps", "1")
-    _, made = evaluated(run, "drawn", tick, *few)["tables"][1]["rows"]
+    one = ("--samples", "8" if quick else "64", "--windows", "4", "--steps", "1")
+    _, made = evaluated(run, "drawn", tick, *one)["tables"][1]["rows"]
     found["in order", DRAWN, 1] = made["values"]
     rows: list[Sequence[Cell]] = [["held-out text", None, None, *_qualities(data["values"])]]
     rows += [[*where, *_qualities(values)] for where, values in found.items()]
