@@ -20,7 +20,6 @@ from infonoise_text.evaluation.frontier import PERPLEXITY, draw_frontier
 from infonoise_text.evaluation.ngram import NGram
 from infonoise_text.evaluation.quality import Judge, Quality, TextMeasure, texts_of
 from infonoise_text.evaluation.reference import byte_references, token_model, token_reference
-from infonoise_text.methods.bits import Bits
 from infonoise_text.methods.options import TextOptions
 from infonoise_text.methods.pairs.measured import answer_table
 from infonoise_text.methods.trained import TextRun
@@ -62,7 +61,7 @@ def evaluated(
     ]
     for other in others:
         text.refuse_beside(other)
-    samplers = _samplers(command, text)
+    samplers = text.samplers(command.sampler, command.options.churns, check=command.samples > 0)
     judge = _judge(command, corpus, text)
     source, stride = command.options.text, command.options.stride
     if source is not None:
@@ -152,19 +151,6 @@ def _bits_per_byte(
             " they should be, and those of other tokenizers cannot be compared with them."
         )
     return Table("bits_per_byte", f"{command.split} split", tuple(_COLUMNS), rows, settings, note)
-
-
-def _samplers(command: EvaluateOptions, run: TextRun) -> dict[str, TextSampler]:
-    """Name of a row -> how its text is made; what a run has no profile for is refused at once."""
-    if not run.method.has_levels:
-        return {run.method.name: command.sampler}
-    if isinstance(run.method, Bits) and run.method.draws(command.sampler, None):
-        return {"drawn": command.sampler}
-    churns = command.options.churns
-    samplers = {f"churn {c:g}": replace(command.sampler, churn=c) for c in churns}
-    for sampler in samplers.values() if command.samples else ():
-        run.method.check(sampler, run.profiles)
-    return samplers
 
 
 def _qualities(

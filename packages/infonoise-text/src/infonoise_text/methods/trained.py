@@ -1,7 +1,7 @@
 """A trained run of text: core's, with its method, tokenizer and profiles."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +175,20 @@ class TextRun:
         """With the steps that suit the way in which text is written, where none are given."""
         bits = self.method if isinstance(self.method, Bits) else None
         return sampler.settled(bits is not None and bits.alone(sampler, given))
+
+    def samplers(
+        self, sampler: TextSampler, churns: Sequence[float], *, check: bool
+    ) -> dict[str, TextSampler]:
+        """Name of a row -> how its text is made, with each churn where that means something.
+
+        Args:
+            check: Whether what the run has no profile for is refused at once.
+        """
+        if not self.method.has_levels:
+            return {self.method.name: sampler}
+        if isinstance(self.method, Bits) and self.method.draws(sampler, None):
+            return {"drawn": sampler}
+        found = {f"churn {churn:g}": replace(sampler, churn=churn) for churn in churns}
+        for one in found.values() if check else ():
+            self.method.check(one, self.profiles)
+        return found
