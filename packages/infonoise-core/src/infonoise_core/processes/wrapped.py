@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from infonoise_core.errors import InputError
-from infonoise_core.processes.channel import Channel
 from infonoise_core.processes.discrete import DiscreteDDPM
 from infonoise_core.processes.prediction import Prediction, named_prediction
 
@@ -133,10 +132,3 @@ class NetworkDenoiser(nn.Module):
             )
         wide: Tensor = out.to(torch.promote_types(x.dtype, torch.float32))
         return wide
-
-
-def network_channel(denoiser: NetworkDenoiser) -> Channel:
-    """The channel of a wrapped network of a table of steps."""
-    if denoiser.table is None:
-        raise InputError("a flow network has no table of steps: use RectifiedFlow(noise_at=1)")
-    return denoiser.table.channel

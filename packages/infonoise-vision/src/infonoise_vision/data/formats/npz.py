@@ -12,11 +12,11 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from infonoise_core.errors import InputError
-from infonoise_core.npy import check_npz
 from infonoise_core.reading import ZIP_DAMAGE, check_regular
 from infonoise_vision.data.formats.arrays import (
     Arrays,
     channels_first,
+    check_npz,
     grey_levels,
     real_numbers,
 )
