@@ -261,7 +261,7 @@ def test_a_run_in_stages_is_not_exported(
         (["--stages", "1", "--lead", "nan"], "--lead nan: give 1 or more"),
         (["--birth-nats", "2"], "--birth-nats 2: says how details are born in stages"),
         (["--label-dropout", "0.3"], "--label-dropout 0.3: no labels are learned"),
-        (["--condition-dropout", "0"], "--condition-dropout 0: nothing is known of images"),
+        (["--condition-dropout", "0.3"], "--condition-dropout 0.3: nothing is known"),
         (["--lead", "2"], "--lead 2: says how details are born in stages; give --stages"),
     ],
 )

@@ -28,7 +28,8 @@ class Outer:
     def idle(self) -> Iterator[Idle]:
         if self.mode == "plain":
             yield Idle(self, "depth", "is of mode deep; give --mode deep")
-            for name in ("far_away", "flag", "many"):
+            yield Idle(self.inner, "far_away", "takes --mode deep", none=0)
+            for name in ("flag", "many"):
                 yield Idle(self.inner, name, "takes --mode deep")
 
 
@@ -53,7 +54,13 @@ def test_what_is_given_without_a_say(given: Outer, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [Outer(), Outer("deep", 3, Inner(2.0, flag=True)), Outer(inner=Inner(names=("a",)))]
+    "given",
+    [
+        Outer(),
+        Outer("deep", 3, Inner(2.0, flag=True)),
+        Outer(inner=Inner(names=("a",))),
+        Outer(inner=Inner(far_away=0.0)),
+    ],
 )
 def test_defaults_and_those_with_a_say_pass(given: Outer) -> None:
     refuse_idle(Command(given))

@@ -1,5 +1,7 @@
 """Which options have a say beside which others."""
 
+from dataclasses import replace
+
 import pytest
 
 from infonoise_core.config.idle import refuse_idle
@@ -13,7 +15,7 @@ from infonoise_text.presets import TRAIN_PRESETS
     "objective",
     [
         Objective(tuples=4), Objective(group_bits=3), Objective(self_cond=0.1),
-        Objective(infill=0.0), Objective(loss="edm"), Objective(codes="semantic"),
+        Objective(infill=0.5), Objective(loss="edm"), Objective(codes="semantic"),
         Objective(predict="groups"), Objective(ordered=1.0),
     ],
     ids=str,
@@ -43,6 +45,8 @@ def test_options_of_what_a_network_does_not_have(options: TextOptions, words: st
 @pytest.mark.parametrize("method", ["bits", "masked", "autoregressive", "embedding"])
 def test_each_method_has_the_sizes_of_the_trunk(method: str) -> None:
     sizes = Objective(network="small", reach=1, dropout=0.2, length=32, packing=False)
+    if method != "bits":  # what is so anyway may be said
+        sizes = replace(sizes, infill=0.0, self_cond=0.0, ordered=0.0)
     refuse_idle(TextOptions(method=method, objective=sizes))  # type: ignore[arg-type]
 
 

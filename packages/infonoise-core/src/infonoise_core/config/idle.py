@@ -18,11 +18,13 @@ class Idle(NamedTuple):
         group: The dataclass that has it.
         name: Of its field.
         why: What it would take, such as "is of stages; give --stages".
+        none: A value that says as much, such as a share of 0; it is taken, too.
     """
 
     group: Any
     name: str
     why: str
+    none: Any = None
 
 
 @runtime_checkable
@@ -41,7 +43,7 @@ def refuse_idle(options: Any) -> None:
     """
     for found in _named(options):
         value, usual = getattr(found.group, found.name), _default(found)
-        if value != usual:
+        if value not in (usual, found.none):
             option = found.name.replace("_", "-")
             raise InputError(f"--{option}{_shown(value)}: {found.why}, or leave it out")
 

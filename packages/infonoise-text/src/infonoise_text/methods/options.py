@@ -115,12 +115,12 @@ class Objective:
         sizes = self.sizes
         if not sizes.tuples:
             why = f"is of tiny and small, and --network is {self.network}; give one of them"
-            for name in ("tuples", "tuple_bits", "group_bits", "ordered"):
+            for name in ("tuples", "tuple_bits", "group_bits"):
                 yield Idle(self, name, why)
-            if not sizes.reach:
-                yield Idle(self, "reach", why)
+            for name in ("ordered",) if sizes.reach else ("ordered", "reach"):
+                yield Idle(self, name, why, none=0)
         elif self.block == 0:
-            yield Idle(self, "ordered", "--block 0 learns nothing in order; give another")
+            yield Idle(self, "ordered", "--block 0 learns nothing in order; give another", none=0)
 
     @property
     def sizes(self) -> TrunkConfig:
@@ -190,12 +190,13 @@ class TextOptions:
         """Options that the method does not take."""
         if self.method != "bits":
             why = f"is of bits, and --method is {self.method}; give --method bits"
-            names = ("tuples", "tuple_bits", "group_bits", "self_cond", "infill", "loss", "codes")
-            for name in (*names, "predict", "ordered"):
+            for name in ("tuples", "tuple_bits", "group_bits", "loss", "codes", "predict"):
                 yield Idle(self.objective, name, why)
+            for name in ("self_cond", "infill", "ordered"):
+                yield Idle(self.objective, name, why, none=0)
         elif self.clusters is not None:
             why = "with --clusters nothing is learned in order; leave those out"
-            yield Idle(self.objective, "ordered", why)
+            yield Idle(self.objective, "ordered", why, none=0)
 
     @property
     def codes(self) -> Literal["binary", "semantic"]:

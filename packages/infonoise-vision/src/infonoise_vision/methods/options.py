@@ -214,10 +214,11 @@ class Objective:
             for name in ("birth_nats", "lead"):
                 yield Idle(self, name, "says how details are born in stages; give --stages")
         if not self.conditional:
-            yield Idle(self, "label_dropout", "no labels are learned; give --conditional")
+            why = "no labels are learned; give --conditional"
+            yield Idle(self, "label_dropout", why, none=0)
         if self.condition is None:
             for name in ("condition_dropout", "condition_noise"):
-                yield Idle(self, name, "nothing is known of images; give --condition")
+                yield Idle(self, name, "nothing is known of images; give --condition", none=0)
 
     def _check_stages(self) -> None:
         if self.stages not in ("none", "auto") and not self.stages.isdecimal():
