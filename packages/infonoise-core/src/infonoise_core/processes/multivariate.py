@@ -3,7 +3,7 @@
 Such are details of images that are noised before their coarse forms (non-uniform diffusion;
 Batzolis et al. 2022, arXiv 2207.09786). A denoiser along such a path says how; all others have one
 level for all. By I-MMSE, part by part, information falls per unit log sigma by the sum over parts
-of (d log v / d log sigma) |x0 - D|^2 / v^2, at a part's level v(sigma).
+of `(d log v / d log sigma) |x0 - D|^2 / v^2`, at a part's level v(sigma).
 """
 
 from typing import Protocol, runtime_checkable
