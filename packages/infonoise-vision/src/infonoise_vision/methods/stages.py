@@ -45,9 +45,9 @@ def births_of(
         rough, details = split(coarse(x0, k))
         given = images.given(rows)
         band = Band(rough, details, None if given is None else coefficients_at(given, k))
-        lowest = 1.05 * (births[-1].level if births else sigma_min)
-        floor = max(_TIMES * float(details.square().mean().sqrt()) / lead, lowest)
+        floor = max(_TIMES * float(details.square().mean().sqrt()) / lead, 1.05 * sigma_min)
         level = band.level_for(nats, floor, lead)
+        level = max(level, 1.05 * births[-1].level if births else 0.0)
         if level >= sigma_max:
             raise InputError(
                 f"--stages {stages}: halving {k + 1} would be born at noise {level:.3g}, and"
