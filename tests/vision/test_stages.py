@@ -16,7 +16,8 @@ from infonoise_vision.domain import DOMAIN, open_run
 from infonoise_vision.evaluation.bound import LikelihoodBound
 from infonoise_vision.methods.options import ImageOptions, Objective
 from infonoise_vision.methods.staged import MeasuringStagedSchedule, StagedSchedule
-from infonoise_vision.methods.stages import births_of
+from infonoise_vision.methods.stages import Band, births_of
+from infonoise_vision.models.haar import coarse, split
 from infonoise_vision.models.staged import StagedDenoiser
 
 SIDE = 16
@@ -197,6 +198,23 @@ def test_details_that_there_are_none_of_are_born_above_the_lowest_level() -> Non
     pixels = np.kron(rng.integers(0, 256, (40, 1, 8, 8)), np.ones((2, 2))).astype(np.uint8)
     (birth,) = births_of(ImageSet("large", pixels, 256), "1", 4.0, (0.002, 80.0))
     assert 0.002 < birth.level < 0.01
+
+
+def test_each_band_is_sought_from_its_own_size_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that goes on finds its births anew: they are to be those of its checkpoints."""
+    least = {64: 5.0, 16: 8.0}  # by the places of a band, what costs little
+    monkeypatch.setattr(
+        Band, "shortfall", lambda self, level, lead=1.0: 9.0 * (level < least[self.places])
+    )
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 1, 16, 16)).astype(np.uint8)
+    images = ImageSet("white", pixels, 256)
+    found, before = births_of(images, "2", 4.0, (0.002, 80.0)), 0.0
+    for k, birth in enumerate(found):
+        level = 6 * float(split(coarse(images.x0(np.arange(64)), k))[1].square().mean().sqrt())
+        while level < [5, 8][k]:
+            level *= 1.05
+        assert birth.level == max(level, 1.05 * before)
+        before = birth.level
 
 
 def test_a_run_in_stages_is_shared_and_pulled(run: Path, data: Path, tmp_path: Path) -> None:
