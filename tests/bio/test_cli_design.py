@@ -94,6 +94,25 @@ def test_wishes_that_cannot_be(trained, baselines, tmp_path, few, refused, oracl
     assert not (tmp_path / "x.fa").exists()
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("def both(x:", "SyntaxError"),
+        ("both = 1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("import no_such_module", "No module named 'no_such_module'"),
+        ("def both(x): return x[:, 0].sum(1)\nboth.names = 'A'", "there are A"),
+    ],
+)
+def test_files_of_goals_that_fail(code, words, trained, tmp_path, few, refused):
+    path = tmp_path / "my.py"
+    path.write_text(code)
+    out = tmp_path / "x.fa"
+    refused(words, "sample", trained, "--out", out, "--samples", 4, "--oracle", f"{path}:both",
+            "--maximise", "gc", *few)  # fmt: skip
+    assert not out.exists()
+
+
 def test_iupac_letters_of_a_template_constrain(trained, tmp_path, few, run):
     template, out = tmp_path / "t.fa", tmp_path / "x.fa"
     template.write_text(f">a\nACGT{'R' * 6}NN{'Y' * 6}NNACGT\n")

@@ -42,6 +42,34 @@ def test_what_is_no_program_or_has_another_shape(program, tmp_path):
         Oracle(program).features(np.zeros((2, 7), np.uint8))
 
 
+class Gives(torch.nn.Module):
+    """(n, 4, L) -> whatever a function makes of it."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, bases: torch.Tensor):
+        return self.function(bases)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda x: (x.mean(2), x.amax(2)), "gives a tuple; export a program"),
+        (lambda x: {"one": x.mean(2)}, "gives a dict; export a program"),
+        (lambda x: x.sum(), r"gives shape \(\) for 2 sequences"),
+        (lambda x: x.sum(0), r"gives shape \(4, 7\) for 2 sequences"),
+        (lambda x: x.sum((1, 2)) / 0, "not finite"),
+    ],
+)
+def test_what_gives_no_features(function, words, tmp_path):
+    path = tmp_path / "odd.pt2"
+    torch.export.save(torch.export.export(Gives(function), (torch.zeros(2, 4, 7),)), path)
+    with pytest.raises(InputError, match=words):
+        Oracle(path).features(np.zeros((2, 7), np.uint8))
+
+
 def test_distance_of_gaussians():
     rng = np.random.default_rng(0)
     first = rng.standard_normal((4000, 3))

@@ -156,6 +156,8 @@ def test_systematic_draws_are_within_one_of_their_mean():
     [
         (lambda x: x.sum((1, 2))[:1], "gives shape"),
         (lambda x: x.sum((1, 2)) / 0, "not finite"),
+        (lambda x: x.sum(), r"gives shape \(\) for"),
+        (lambda x: {"gc": x.sum((1, 2))}, "gives a dict; give numbers"),
         (lambda x: x @ torch.zeros(7, 7), "does not take sequences of shape"),
         (lambda x: float(x[:, 0].sum(1)), r"\(test_tilted.py, line \d+: .*converted"),
         (lambda x: {}["CTCF"], r"\(test_tilted.py, line \d+: KeyError: 'CTCF'\)"),

@@ -25,13 +25,21 @@ def load_goal(oracle: str, maximise: str) -> Goal:
             raise InputError(f"--oracle {error}") from None
     else:
         score = _python(oracle)
-    names = [str(name) for name in getattr(score, "names", ())]
+    names = _names(score)
     if maximise in names:
         return Goal(score, names.index(maximise), oracle)
     if not maximise.isdecimal():
         there = f"; there are {', '.join(names)}" if names else ""
         raise InputError(f"--maximise {maximise}: give the number of an output, from 0{there}")
     return Goal(score, int(maximise), oracle)
+
+
+def _names(score: Any) -> list[str]:
+    """Those that a function gives its outputs: several, or one alone."""
+    given = getattr(score, "names", ())
+    if isinstance(given, str):
+        return [given]
+    return [str(name) for name in given] if isinstance(given, list | tuple) else []
 
 
 def _python(oracle: str) -> Any:
@@ -54,8 +62,18 @@ def _python(oracle: str) -> Any:
             spec.loader.exec_module(module)
         else:
             module = importlib.import_module(place)
-    except ImportError as error:
-        raise InputError(f"--oracle {oracle}: cannot be imported ({error})") from None
+    except InputError:
+        raise
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"--oracle {oracle}: cannot be imported ({error}); install it, name its folder in"
+            " PYTHONPATH, or give file.py:function"
+        ) from None
+    except (Exception, SystemExit) as error:  # whatever a file of the user's own does
+        words = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"--oracle {oracle}: cannot be imported ({type(error).__name__}: {words})"
+        ) from None
     found = getattr(module, name, None)
     if not callable(found):
         raise InputError(f"--oracle {oracle}: {place} has no function {name}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from infonoise_bio.alphabet import MASKED, Codes
 from infonoise_bio.evaluation.oracles.exported import load_program
@@ -43,8 +43,24 @@ class Oracle:
                     f"--oracle {self.path}: does not take sequences of shape {tuple(bases.shape)}"
                     f" ({error}); export it with a dynamic first dimension and this length"
                 ) from None
-            found.append(out.reshape(len(part), -1).to(torch.float64))
+            found.append(self._rows(out, len(part)))
         return torch.cat(found).numpy()
+
+    def _rows(self, out: object, n: int) -> Tensor:
+        """(n, k), float64, of what the program gave for n sequences."""
+        if not isinstance(out, Tensor):
+            raise InputError(
+                f"--oracle {self.path}: gives a {type(out).__name__}; export a program that gives"
+                " one tensor (n, k)"
+            )
+        if out.dim() == 0 or len(out) != n:
+            raise InputError(
+                f"--oracle {self.path}: gives shape {tuple(out.shape)} for {n} sequences; it shall"
+                " give (n, k)"
+            )
+        if not bool(out.isfinite().all()):
+            raise InputError(f"--oracle {self.path}: gives numbers that are not finite")
+        return out.reshape(n, -1).to(torch.float64)
 
 
 def frechet_distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

@@ -30,7 +30,7 @@ class Goal:
     def __call__(self, shares: Tensor) -> Tensor:
         """Finite scores (n,), float64."""
         try:
-            found = torch.as_tensor(self._score(shares))
+            given = self._score(shares)
         except InputError:
             raise
         except Exception as error:  # whatever a program or a function of the user's own raises
@@ -39,9 +39,16 @@ class Goal:
                 f"--oracle {self._name}: does not take sequences of shape {tuple(shares.shape)}"
                 f" ({words}); it shall take any number of one-hot sequences of this length"
             ) from None
+        try:
+            found = torch.as_tensor(given)
+        except (TypeError, ValueError, RuntimeError):
+            raise InputError(
+                f"--oracle {self._name}: gives a {type(given).__name__}; give numbers (n,) or"
+                " (n, k)"
+            ) from None
         if found.dim() == 1:
             found = found[:, None]
-        if len(found) != len(shares) or found.dim() != 2 or self._column >= found.shape[1]:
+        if found.dim() != 2 or len(found) != len(shares) or self._column >= found.shape[1]:
             raise InputError(
                 f"--oracle {self._name}: gives shape {tuple(found.shape)} for {len(shares)}"
                 f" sequences, and output {self._column} is to be high; give (n, k)"
