@@ -20,7 +20,7 @@ from text_cost import cost
 # The log-normal distribution that short runs of this network left as the best.
 SEARCHED = ("log-normal:-0.5:0.8",)
 SCHEDULES = ("edm", "cdcd", "adaptive-loss", "iid-oracle", "infonoise", *SEARCHED)
-COMPARED = ("--steps", "500", "--eval-every", "25", "--length", "32", "--seeds", "3")
+COMPARED = ("--steps", "500", "--length", "32", "--seeds", "3")
 # Calls for a whole window, and for each token in order.
 WHOLE, ORDERED = (32, 64, 128, 256), (2, 4, 8, 16)
 DRAWN = "drawn from what the network says"

@@ -75,9 +75,13 @@ def test_reconstruct(
         (["encode", "classes", "--out", "x"], "--conditional, beside which"),
         (["encode", "half", "--out", "x"], "--condition hidden-half, beside which"),
         (["encode", "plain", "--out", "x", "--latent", "0"], "at least 1"),
-        (["reconstruct", "plain", "x.png", "--out", "x"], "not made by"),
+        (
+            ["reconstruct", "plain", "x.png", "--out", "x"],
+            "not made by infonoise-vision encode, but by infonoise-vision train; give",
+        ),
         (["reconstruct", "encoder", "data.npz", "--out", "x", "--run", "classes"],
          "another state of a run"),
+        (["reconstruct", "encoder", "--out", "x"], "no pictures are given; name images"),
     ],
 )  # fmt: skip
 def test_mistakes_end_in_one_line(

@@ -209,8 +209,9 @@ def read_run_of(command: str, run: Path) -> dict[str, Any]:
         verify(run, read_card(run))
     else:
         check_as_saved(run)
-    if settings.get("command") != command:
-        raise InputError(f"{run}: not made by {command}; give the --out of a train command")
+    if (made := settings.get("command")) != command:
+        other = f", but by {made}" if made else ""
+        raise InputError(f"{run}: not made by {command}{other}; give the --out of {command}")
     return settings
 
 

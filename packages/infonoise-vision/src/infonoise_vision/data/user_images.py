@@ -70,6 +70,8 @@ def read_pictures(source: Path, shape: tuple[int, int, int]) -> Pictures:
 
 def all_pictures(sources: Sequence[Path], shape: tuple[int, int, int]) -> Pictures:
     """Those of several files and folders, in their order; see `read_pictures` for the `shape`."""
+    if not sources:
+        raise InputError("no pictures are given; name images or folders of them behind the run")
     several = [read_pictures(source, shape) for source in sources]
     names = [name for pictures in several for name in pictures.names]
     twin = next((name for i, name in enumerate(names) if name in names[:i]), None)
