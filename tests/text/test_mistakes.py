@@ -44,11 +44,19 @@ from .command_line import run
         (["train", "{corpus}", "--out", "o", "--length", "99999"], "fewer than one window"),
         (["train", "{corpus}", "--out", "o", "--vocab-size", "300"], "with 512 tokens"),
         (["train", "{corpus}", "--out", "o", "--schedule", "karras"], "no such schedule"),
+        (
+            ["train", "{corpus}", "--out", "o", "--method", "masked", "--schedule", "edm"],
+            "--schedule edm: --method masked has no noise levels; give bits or embedding, or leave",
+        ),
         (["train", "empty.txt", "--out", "o"], "empty.txt: no text in it"),
         (["train", "latin.txt", "--out", "o"], "latin.txt: not UTF-8 at byte 3"),
         (["train", "a.txt", "--out", "o", "--vocab-size", "5000"], "a.txt supports at most"),
         (["compare", "empty.txt", "--out", "o"], "empty.txt: no text in it"),
         (["compare", "{corpus}", "--out", "o", "--schedules", "edm,edm"], "stands there twice"),
+        (
+            ["compare", "{corpus}", "--out", "o", "--method", "autoregressive"],
+            "--method autoregressive has no noise levels; give bits or embedding, or train it and",
+        ),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_and_costs_nothing(

@@ -9,13 +9,11 @@ from torch import nn
 
 from infonoise_core.app.domain import Domain, Samples
 from infonoise_core.app.options import (
-    CompareOptions,
     EvaluateOptions,
     ProfileOptions,
     SampleOptions,
 )
 from infonoise_core.app.trained import TrainedRun, options_of
-from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.evaluation.schema import Evaluated
 from infonoise_core.files import check_output
@@ -88,12 +86,10 @@ class TextDomain(Domain[Corpus, TextOptions]):
     def schedules(self, data: Corpus, options: TextOptions) -> Callable[[str, int], Schedule]:
         return method_of(options, data).schedules(_split(data, options))
 
-    def check_compare(self, command: CompareOptions) -> None:
-        if command.options.method in ("autoregressive", "masked"):
-            raise InputError(
-                f"--method {command.options.method} has no noise levels, so schedules have no say:"
-                " compare bits or embedding, or train it and evaluate it --beside another run"
-            )
+    def without_levels(self, options: TextOptions) -> str:
+        if options.method not in ("autoregressive", "masked"):
+            return ""
+        return f"--method {options.method} has no noise levels; give bits or embedding"
 
     def task(self, data: Corpus, options: TextOptions, seed: int) -> Task:
         method = method_of(options, data)

@@ -19,6 +19,7 @@ from infonoise_core.app.results import Arm, Results, print_table
 from infonoise_core.config.idle import refuse_idle
 from infonoise_core.config.quantities import parse_duration
 from infonoise_core.config.tree import settings_of
+from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.files import read_json, write_json
 from infonoise_core.folders.lock import locked
@@ -70,7 +71,8 @@ def run_compare(domain: Domain[Data, Options], command: CompareOptions) -> None:
     if not begun:
         refuse_idle(options)
     pick_device(command.comparison.device)
-    domain.check_compare(command)
+    if why := domain.without_levels(options):
+        raise InputError(f"{why}, or train it and evaluate it beside another run")
     data = domain.load(command.data, options)
     options = domain.settled(options, data, begun)
     comparison = command.comparison

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from infonoise_core.app.interface import Interface
     from infonoise_core.app.options import (
-        CompareOptions,
         EvaluateOptions,
         ProfileOptions,
         ReportOptions,
@@ -126,8 +125,9 @@ class Domain(ABC, Generic[Data, Options]):
         context = self.schedule_context(data, options, 1000)
         return lambda name, steps: make_schedule(name, replace(context, steps=steps))
 
-    def check_compare(self, command: CompareOptions) -> None:
-        """InputError, before data are read, for options under which schedules have no say."""
+    def without_levels(self, options: Options) -> str:
+        """What has no noise levels for a schedule to draw, and what has; empty where all is well."""
+        return ""
 
     @abstractmethod
     def task(self, data: Data, options: Options, seed: int) -> Task:

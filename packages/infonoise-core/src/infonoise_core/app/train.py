@@ -15,7 +15,7 @@ from infonoise_core.app.begin import as_begun, begin_from, source_of, words_of_l
 from infonoise_core.app.domain import Data, Domain, Options, Samples
 from infonoise_core.app.options import TrainOptions
 from infonoise_core.app.trained import recorded
-from infonoise_core.config.idle import refuse_idle
+from infonoise_core.config.idle import Idle, refuse, refuse_idle
 from infonoise_core.config.tree import settings_of
 from infonoise_core.config.yaml_file import write_yaml
 from infonoise_core.evaluation.measures import Evaluation
@@ -100,6 +100,8 @@ def run_train(domain: Domain[Data, Options], command: TrainOptions) -> None:
     begun = {} if command.overwrite else begun_run(command.out)
     if not begun:
         refuse_idle(command.options)
+        if why := domain.without_levels(command.options):
+            refuse(Idle(command, "schedule", why))
     options: Options = domain.going_on(command.options, begun)
     loop = as_begun(command.train, begun, domain.rate(options))
     command = replace(command, options=options, train=loop)

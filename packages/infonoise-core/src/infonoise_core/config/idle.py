@@ -42,10 +42,15 @@ def refuse_idle(options: Any) -> None:
         options: A dataclass of options; its groups are looked at, too.
     """
     for found in _named(options):
-        value, usual = getattr(found.group, found.name), _default(found)
-        if value not in (usual, found.none):
-            option = found.name.replace("_", "-")
-            raise InputError(f"--{option}{_shown(value)}: {found.why}, or leave it out")
+        refuse(found)
+
+
+def refuse(found: Idle) -> None:
+    """InputError for one that is not its default."""
+    value, usual = getattr(found.group, found.name), _default(found)
+    if value not in (usual, found.none):
+        option = found.name.replace("_", "-")
+        raise InputError(f"--{option}{_shown(value)}: {found.why}, or leave it out")
 
 
 def _named(options: Any) -> Iterator[Idle]:
