@@ -126,7 +126,7 @@ class Domain(ABC, Generic[Data, Options]):
         return lambda name, steps: make_schedule(name, replace(context, steps=steps))
 
     def without_levels(self, options: Options) -> str:
-        """What has no noise levels for a schedule to draw, and what has; empty where all is well."""
+        """What has no noise levels for a schedule to draw, and what has; else empty."""
         return ""
 
     @abstractmethod
