@@ -120,3 +120,36 @@ def test_a_format_is_known_behind_empty_lines_and_comments(tmp_path):
     for before in ("\n\n", "# made by hand\n", "\n#\n "):
         path.write_text(before.rstrip(" ") + FASTA)
         assert format_of(path) == "fasta"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        (
+            "x.sam",
+            b"@HD\tVN:1.6\nr1\t0\tc\t1\t60\t4M\t*\t0\t0\tACGT\tIIII\n",
+            "this is aligned reads",
+        ),
+        ("x.sam", b"r1\t0\tc\t1\t60\t4M\t*\t0\t0\tACGT\tIIII\n", "this is aligned reads"),
+        ("reads", gzip.compress(b"BAM\x01rest"), "make FASTQ of them"),
+        ("x.aln", b"CLUSTAL W (1.83)\n\na  ACGT\n", "this is an alignment"),
+        ("x.txt", b"# STOCKHOLM 1.0\na ACGT\n//\n", "this is an alignment"),
+        ("x.wig", b"fixedStep chrom=c start=1 step=1\n1\n", "this is a track of numbers"),
+        ("x.bedGraph", b"c\t0\t10\t0.5\n", "give its intervals as BED"),
+        ("x.jsonl", b'{"sequence": "ACGT"}\n', "this is JSON"),
+        ("x", b'[{"sequence": "ACGT"}]', "this is JSON"),
+        ("x.parquet", b"PAR1rest", "of another program; write the letters"),
+        ("x.gfa", b"S\t1\tACGT\n", "an assembly graph"),
+        ("x.txt", b"a\tACGTACGTAC\t0.5\n", "a line holds more than a sequence; make a table"),
+    ],
+)
+def test_formats_of_other_programs_are_called_what_they_are(name, content, words, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["x.aln", "x.dna", "x.phy"])
+def test_sequences_are_read_whatever_their_ending(name, tmp_path):
+    (tmp_path / name).write_text(FASTA)
+    assert format_of(tmp_path / name) == "fasta"
