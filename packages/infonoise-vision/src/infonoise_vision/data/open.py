@@ -21,8 +21,8 @@ def open_source(source: str | Path | None = None) -> Opened:
 
     Args:
         source: None or "digits" for scikit-learn's 8x8 digits; "hf:NAME" for a Hugging Face
-            dataset; a file: .npz, .zip (EDM's, or any of image files), .tar (WebDataset, plain
-            or compressed), .parquet of Hugging Face, IDX; or a folder: of image files, with
+            dataset; a file: .npz, .npy, .zip (EDM's, or any of image files), .tar (WebDataset,
+            plain or compressed), .parquet of Hugging Face, IDX; or a folder: of image files, with
             subfolders as classes or EDM's dataset.json, of tar shards, of .parquet, one that
             `prepare` wrote, or one that `save_to_disk` wrote; or a set as it is handed out
             (`published`): MNIST, CIFAR-10, CIFAR-100, SVHN, STL-10, downsampled ImageNet.
@@ -119,7 +119,7 @@ def _open_tars(folder: Path, names: Sequence[str]) -> Opened:
 
 def _open_file(path: Path) -> Opened:
     from infonoise_vision.data.formats import containers, npz
-    from infonoise_vision.data.formats.kinds import image_places
+    from infonoise_vision.data.formats.kinds import image_places, not_read
     from infonoise_vision.data.formats.tables import parquet
     from infonoise_vision.data.parts import open_parts
     from infonoise_vision.data.published import read_published_archive, read_published_file
@@ -131,6 +131,8 @@ def _open_file(path: Path) -> Opened:
         return parquet.read_parquet(path)
     if path.suffix.lower() == ".npz":
         return npz.read_archive(path)
+    if path.suffix.lower() == ".npy":
+        return npz.read_array(path)
     if path.suffix.lower() == ".zip":
         archive = containers.Zip(path)
         found = None if image_places(archive) else read_published_archive(archive)
@@ -138,7 +140,4 @@ def _open_file(path: Path) -> Opened:
     if containers.is_tar(path):
         files = containers.Tars(path, [path])
         return read_published_archive(files) or open_parts(files, path.name.partition(".")[0])
-    raise InputError(
-        f"{path}: not a kind of file read here; give a folder of images, an .npz, .zip, .tar,"
-        " .parquet or IDX file, hf:NAME or 'digits'"
-    )
+    raise InputError(not_read(path))

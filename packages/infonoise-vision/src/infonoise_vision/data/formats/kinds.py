@@ -4,6 +4,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from infonoise_vision.data.formats.containers import Container
@@ -137,3 +138,24 @@ def no_images(container: Container) -> str:
     kinds = ", ".join(f"{n} {kind}" for kind, n in endings)
     holds = f"holds {len(names)} files but no image ({kinds})" if names else "is empty"
     return f"{container.path}: {holds}; give a folder of image files ({' '.join(SUFFIXES)})"
+
+
+# Files that people have and that are not read -> what to do instead.
+_INSTEAD = {
+    (".mp4", ".avi", ".mov", ".mkv", ".webm"): "write its frames as images, such as with ffmpeg",
+    (".h5", ".hdf5", ".pt", ".pth", ".pkl", ".pickle", ".tfrecord", ".mat", ".dcm", ".nii"):
+        "write its pictures as images, or with numpy.savez(images=..., labels=...)",
+    _FOREIGN: "unpack it, and give the folder",
+    _HEIC_SUFFIXES: CONVERT,
+    SUFFIXES: "one image is no set; give a folder of images, or an array of its frames",
+}  # fmt: skip
+
+
+def not_read(path: Path) -> str:
+    """Why a file of no kind that is read is refused."""
+    instead = (fix for endings, fix in _INSTEAD.items() if suffix(path.name) in endings)
+    usual = (
+        "give a folder of images, an .npz, .npy, .zip, .tar, .parquet or IDX file, hf:NAME or"
+        " 'digits'"
+    )
+    return f"{path}: not a kind of file read here; {next(instead, usual)}"

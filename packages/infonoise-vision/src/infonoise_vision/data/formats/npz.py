@@ -1,4 +1,4 @@
-"""An .npz archive -> arrays of images and labels, checked; pickled objects are never read."""
+"""Files of numpy -> arrays of images and labels, checked; pickled objects are never read."""
 
 import math
 import sys
@@ -16,6 +16,7 @@ from infonoise_core.reading import ZIP_DAMAGE, check_regular
 from infonoise_vision.data.formats.arrays import (
     Arrays,
     channels_first,
+    check_npy,
     check_npz,
     grey_levels,
     real_numbers,
@@ -67,6 +68,24 @@ def read_archive(path: Path) -> Opened:
         test = _read(path, archive, named[TEST_KEY], named.get(TEST_LABEL_KEY))
         _say_unused(path, named, {*used, TEST_KEY, TEST_LABEL_KEY, TEST_PAIR_KEY})
         return Opened(train, _paired(path, archive, test, test_pairs))
+
+
+def read_array(path: Path) -> Opened:
+    """Read and check one array written by numpy.save: images, as under a key of an archive."""
+    check_regular(path)
+    with path.open("rb") as file:
+        check_npy(file, path.stat().st_size, str(path))
+        file.seek(0)
+        try:
+            stored = np.load(file, allow_pickle=False)
+        except (*ZIP_DAMAGE, ValueError) as error:  # the latter for Python objects, too
+            raise InputError(
+                f"{path}: no array of numbers; write one with numpy.save, or images and labels with"
+                " numpy.savez"
+            ) from error
+        if not isinstance(stored, np.ndarray):
+            raise InputError(f"{path}: is an archive of arrays; call it .npz")
+    return Opened(_images(path.stem, str(path), stored, None, (None, ())))
 
 
 def _by_small_letters(keys: Sequence[str]) -> dict[str, str]:
@@ -136,12 +155,23 @@ def _read(
     stored = member(path, archive, key)
     if key.lower() == "data" and stored.ndim == 2 and (flat := _square(stored.shape[1])):
         stored = stored.reshape(len(stored), *flat)
+    levels = _levels(path, archive, levels_key)
+    labels = _labels(path, archive, label_key, len(stored))
+    return _images(path.stem, where, stored, levels, labels)
+
+
+def _images(
+    name: str,
+    where: str,
+    stored: NDArray[Any],
+    levels: int | None,
+    labels: tuple[Labels, tuple[str, ...]],
+) -> Arrays:
     stored = channels_first(where, stored)
-    labels, classes = _labels(path, archive, label_key, len(stored))
     if stored.dtype.kind == "f":
-        return Arrays(path.stem, real_numbers(where, stored), None, labels, classes)
-    levels = 2 if stored.dtype.kind == "b" else _levels(path, archive, levels_key)
-    return Arrays(path.stem, grey_levels(where, stored, levels), levels, labels, classes)
+        return Arrays(name, real_numbers(where, stored), None, *labels)
+    levels = 2 if stored.dtype.kind == "b" else levels
+    return Arrays(name, grey_levels(where, stored, levels), levels, *labels)
 
 
 def _paired(path: Path, archive: NpzFile, images: Arrays, key: str | None) -> Source:
