@@ -32,6 +32,8 @@ LEVELS_KEY = "levels"
 # Beside images, and beside those of x_test: what they are drawn from.
 PAIR_KEY, TEST_PAIR_KEY = "pairs", "pairs_test"
 _COLOURS = 3
+# What numpy raises for a file that holds none, or one of Python objects.
+_NO_ARRAY: tuple[type[Exception], ...] = (*ZIP_DAMAGE, ValueError)
 # Beside downsampled ImageNet, of no use here.
 _MEAN = "mean"
 
@@ -78,7 +80,7 @@ def read_array(path: Path) -> Opened:
         file.seek(0)
         try:
             stored = np.load(file, allow_pickle=False)
-        except (*ZIP_DAMAGE, ValueError) as error:  # the latter for Python objects, too
+        except _NO_ARRAY as error:
             raise InputError(
                 f"{path}: no array of numbers; write one with numpy.save, or images and labels with"
                 " numpy.savez"
