@@ -32,8 +32,6 @@ LEVELS_KEY = "levels"
 # Beside images, and beside those of x_test: what they are drawn from.
 PAIR_KEY, TEST_PAIR_KEY = "pairs", "pairs_test"
 _COLOURS = 3
-# What numpy raises for a file that holds none, or one of Python objects.
-_NO_ARRAY: tuple[type[Exception], ...] = (*ZIP_DAMAGE, ValueError)
 # Beside downsampled ImageNet, of no use here.
 _MEAN = "mean"
 
@@ -80,7 +78,7 @@ def read_array(path: Path) -> Opened:
         file.seek(0)
         try:
             stored = np.load(file, allow_pickle=False)
-        except _NO_ARRAY as error:
+        except ZIP_DAMAGE as error:  # ValueErrors of Python objects, too
             raise InputError(
                 f"{path}: no array of numbers; write one with numpy.save, or images and labels with"
                 " numpy.savez"
