@@ -37,6 +37,20 @@ def test_parts_of_a_tiled_genome_share_no_base_and_keep_a_gap(seed):
         assert (inside != np.roll(inside, 1)).sum() == 2
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("n", [40, 41])
+def test_windows_across_the_origin_share_no_base_with_another_part(seed, n):
+    places = [("c", at, (at + 100 - 1) % (50 * n) + 1) for at in range(0, 50 * n, 50)]
+    assert places[-1][1] > places[-1][2]
+    parts, keep, _ = split_by_region(places, 10, Splitting(split="region", split_seed=seed))
+    bases = [{at % (50 * n) for at in range(50 * i, 50 * i + 100)} for i in range(n)]
+    for i in np.flatnonzero(keep):
+        for j in np.flatnonzero(keep):
+            assert parts[i] == parts[j] or not bases[i] & bases[j]
+    # What lies elsewhere is kept: a window or two at each border.
+    assert (~keep).sum() <= 3 * 2 * 2
+
+
 def test_without_places_the_order_of_the_file_counts():
     parts, keep, note = split_by_region([None] * 200, 50, Splitting(split="region"))
     assert parts.tolist() == [0] * 160 + [1] * 20 + [2] * 20
@@ -52,6 +66,8 @@ def test_where_a_window_lies_is_read_from_its_id():
         ("NC_1.1:50-60(-),20-30(-)", ("NC_1.1", 20, 60)),
         ("chr1:-4-4(+)", ("chr1", -4, 4)),
         ("chr1:7-9", ("chr1", 7, 9)),
+        ("chrM:990-10(+)", ("chrM", 990, 10)),
+        ("chrM:990-10(+),20-40(+)", ("chrM", 990, 40)),
         ("design_1", None),
         ("a:b", None),
     ):

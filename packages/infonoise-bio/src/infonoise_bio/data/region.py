@@ -1,6 +1,7 @@
 """Splits by stretches: of a genome where sequences say where they lie, else of the file."""
 
 import re
+import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +12,8 @@ from infonoise_bio.data.formats.record import Record
 from infonoise_bio.data.options import Splitting
 from infonoise_core.errors import InputError
 
-# Record, first base and the one after the last, from 0; or None where a sequence does not say.
+# Record, first base and the one after the last, from 0, which is before the first where a window
+# of a circular record goes on across the origin; or None where a sequence does not say.
 Place = tuple[str, int, int] | None
 
 # As in chr1:100-200(+), or chr1:100-200(+),300-400(+) of a joined window; perhaps behind a name and
@@ -28,7 +30,9 @@ def place_of(record: Record) -> Place:
     if match is None:
         return None
     spans = [(int(a), int(b)) for a, b in _SPAN.findall(match[2])]
-    return match[1], min(a for a, _ in spans), max(b for _, b in spans)
+    # Of a joined window the part across the origin says where it begins.
+    across = [a for a, b in spans if a > b]
+    return match[1], min(across or [a for a, _ in spans]), max(b for _, b in spans)
 
 
 def single_place(record: Record) -> tuple[str, int, bool]:
@@ -90,16 +94,30 @@ def _near(parts: NDArray[np.uint8], places: Sequence[tuple[str, int, int]], gap:
     for part in (1, 2):
         stretches = _merged(
             (name, first - gap, last + gap)
-            for i, (name, first, last) in enumerate(places)
+            for i, place in enumerate(places)
             if parts[i] == part
+            for name, first, last in _straight(place)
         )
-        for i, (name, first, last) in enumerate(places):
-            found = stretches.get(name, [])
-            # The last stretch that begins before this one ends.
-            at = bisect_right(found, last, key=lambda span: span[0]) - 1
-            if parts[i] < part and at >= 0 and found[at][1] >= first:
+        for i, place in enumerate(places):
+            name = place[0]
+            if parts[i] < part and any(
+                _meets(stretches.get(name, []), first, last) for _, first, last in _straight(place)
+            ):
                 drop.append(i)
     return drop
+
+
+def _straight(place: tuple[str, int, int]) -> list[tuple[str, int, int]]:
+    """A place, or its two where it goes on across the origin."""
+    name, first, last = place
+    return [place] if first <= last else [(name, first, sys.maxsize // 2), (name, 0, last)]
+
+
+def _meets(stretches: list[tuple[int, int]], first: int, last: int) -> bool:
+    """Whether one of them, in order and apart, has a base from the first to the last."""
+    # The last stretch that begins before this one ends.
+    at = bisect_right(stretches, last, key=lambda span: span[0]) - 1
+    return at >= 0 and stretches[at][1] >= first
 
 
 def _merged(spans: Iterable[tuple[str, int, int]]) -> dict[str, list[tuple[int, int]]]:
