@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from comparisons import QUICK_STEPS
-from infonoise_bio.alphabet import MASKED, Codes, codes_of
+from infonoise_bio.alphabet import MASKED, Codes, codes_of, letters_of
 from infonoise_bio.data.formats.counts import Counts
 from infonoise_bio.data.formats.fasta import read_fasta, write_fasta
-from infonoise_bio.sampling.sequences import records_of
+from infonoise_bio.data.formats.record import Record
 from infonoise_bio.synthetic import DEMO, Planted, PlantedDna, demo_sequences, holds
 from of_dna.designs import FITS, SHORT, command
 from report import Cell, Goal, Section, Table
@@ -125,7 +125,15 @@ def _redesigned(case: Case, run: Path, most: int) -> Redesigned:
     free = case.free()
     templates = np.where(free, MASKED, of_class).astype(np.uint8)
     source, out = run / "templates.fa", run / "redesigned.fa"
-    write_fasta(source, records_of([templates], lambda number: f"template_{number}"))
+    # All Ns stay, those at the end too.
+    names = (f"template_{number}" for number in range(len(templates)))
+    write_fasta(
+        source,
+        (
+            Record(name, letters.encode(), {}, name)
+            for name, letters in zip(names, letters_of(templates), strict=True)
+        ),
+    )
     command([
         "infill", str(run), str(source), "--out", str(out), "--overwrite", "--label", case.label,
         "--each", str(EACH), *FITS,
