@@ -148,7 +148,7 @@ TATA = Quality(
 )  # fmt: skip
 PLANTED = Quality(
     "bio-quality-planted", "Planted motifs, where the truth is known",
-    ["planted", "--strand", "forward", *SHORT], [], planted_goals,
+    ["planted", "--strand", "forward", *SHORT], [], planted_goals, steps=3000,
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from of_dna.designs import FITS, SHORT, command
 from report import Cell, Goal, Section, Table
 from suite import WORK, Tick
 
-UPDATES, EACH = 1000, 4
+UPDATES, EACH = 3000, 4
 
 
 @dataclass(frozen=True)
