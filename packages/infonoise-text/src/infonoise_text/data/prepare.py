@@ -35,7 +35,7 @@ from infonoise_text.tokenizers.sentencepiece import VocabularyError, train_sente
 DEFAULT_VOCABULARY = 4096
 # Bytes that a tokenizer is trained on at most, of lines by chance: its trainer takes 17 to 19 bytes
 # of memory for each.
-_SAMPLE = 16_000_000
+_SAMPLE = 14_000_000
 _PAIR_TOKENS = 5_000_000  # tokens that pairs are learnt from at most
 _READ = 1 << 20  # tokens read at a time
 
