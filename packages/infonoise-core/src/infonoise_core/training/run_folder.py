@@ -211,7 +211,11 @@ def read_run_of(command: str, run: Path) -> dict[str, Any]:
         check_as_saved(run)
     if (made := settings.get("command")) != command:
         other = f", but by {made}" if made else ""
-        raise InputError(f"{run}: not made by {command}{other}; give the --out of {command}")
+        verb = command.rpartition(" ")[2]
+        a = "an" if verb[0] in "aeiou" else "a"
+        raise InputError(
+            f"{run}: not made by {command}{other}; give the --out of {a} {verb} command"
+        )
     return settings
 
 
