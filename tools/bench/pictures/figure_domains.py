@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIZE = 9.5
+# Of a window of the benchmarks of text, each of which is written by calls of its own in order.
+_TOKENS = 64
 
 
 def vision_quality(results: Results) -> "Figure":
@@ -104,51 +106,59 @@ def text_quality(results: Results) -> "Figure":
 
 
 def text_frontier(results: Results) -> "Figure":
-    fig, (calls, churn) = panels(2, SIZE, 3.8)
+    fig, (calls, churn) = panels(2, SIZE, 4.2)
     found = table(results, "sampling", "Frontier")
     rows = [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
+    real, *made = rows
     colors = {
         "karras, deterministic": INK, "entropic, deterministic": ORANGE,
         "entropic, gated churn": BLUE,
     }  # fmt: skip
-    for sampler, color in colors.items():
-        ours = [row for row in rows if row["sampler"] == sampler]
-        calls.plot(
-            [row["calls"] for row in ours], [row["perplexity"] for row in ours], color=color,
-            marker="o", markersize=4, label=sampler,
-        )  # fmt: skip
-    calls.set(xscale="log", xlabel="calls of the network", title="levels and fresh noise")
+    ways = {"whole": (1, "whole windows", "-"), "in order": (_TOKENS, "in order", "--")}
+    for written, (tokens, label, line) in ways.items():
+        for sampler, color in colors.items():
+            ours = [row for row in made if (row["written"], row["sampler"]) == (written, sampler)]
+            calls.plot(
+                [row["calls"] * tokens for row in ours], [row["perplexity"] for row in ours],
+                color=color, marker="o", markersize=4, linestyle=line,
+                label=f"{label}: {sampler}",
+            )  # fmt: skip
+    for row in made:
+        if row["sampler"] not in colors:
+            calls.plot(
+                row["calls"] * _TOKENS, row["perplexity"], "D", color=PURPLE, markersize=7,
+                label=f"in order: {row['sampler']}",
+            )  # fmt: skip
+    calls.axhline(real["perplexity"], color=RED, linewidth=1, label="held-out text")
+    calls.set(
+        xscale="log", yscale="log", xlabel="calls of the network for a window",
+        title="levels and fresh noise",
+    )  # fmt: skip
     calls.set_ylabel("perplexity by a trigram model")
-    calls.set_xticks([32, 64, 128, 256], ["32", "64", "128", "256"])
+    calls.set_xticks([32, 64, 128, 256, 512, 1024], ["32", "64", "128", "256", "512", "1024"])
     calls.minorticks_off()
-    calls.legend(frameon=False, fontsize=8.5)
     found = table(results, "codes", "Frontier")
     rows = [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
-    real = next(row for row in rows if row["text"] == "held-out text")
-    for (codes, lead), color in zip(
-        dict.fromkeys((row["codes"], row["lead"]) for row in rows), (INK, BLUE, GREEN, PURPLE),
-        strict=False,
-    ):  # fmt: skip
-        ours = [
-            row for row in rows
-            if (row["codes"], row["lead"]) == (codes, lead) and row["text"] != "held-out text"
-        ]  # fmt: skip
+    for codes, color in zip(
+        dict.fromkeys(row["codes"] for row in rows), (INK, BLUE, GREEN, PURPLE), strict=False
+    ):
+        ours = [row for row in rows if row["codes"] == codes]
         churn.plot(
             [row["entropy"] for row in ours], [row["perplexity"] for row in ours], color=color,
-            marker="o", markersize=4, label=codes if lead is None else f"{codes}, lead {lead:g}",
+            marker="o", markersize=4, label=codes,
         )  # fmt: skip
-    churn.plot(real["entropy"], real["perplexity"], "*", color=RED, markersize=11)
-    churn.annotate(
-        "held-out text", (real["entropy"], real["perplexity"]), (7, 2),
-        textcoords="offset points", color=RED, fontsize=8.5,
+    churn.plot(
+        real["entropy"], real["perplexity"], "*", color=RED, markersize=11,
+        label="held-out text",
     )  # fmt: skip
     churn.set(
         yscale="log", title="codes, by churn from 0 to 0.3",
         xlabel="entropy of the tokens in nats: too low is dull",
     )  # fmt: skip
-    churn.set_yticks([100, 200, 500, 1000], ["100", "200", "500", "1000"])
-    churn.minorticks_off()
-    churn.legend(frameon=False, fontsize=8.5, loc="center right")
+    for ax in (calls, churn):
+        ax.set_yticks([100, 200, 500, 1000], ["100", "200", "500", "1000"])
+        ax.minorticks_off()
+        ax.legend(frameon=False, fontsize=7.5)
     return fig
 
 
