@@ -21,6 +21,7 @@ import image_stages
 import pretrained
 import report
 import text
+import text_characters
 import text_networks
 import training
 import vision
@@ -34,7 +35,8 @@ PAGES = ROOT / "docs" / "benchmarks"
 SUITES = {suite.name: suite for suite in (
     core.SUITE, training.SUITE, vision.SUITE, image_laws.SUITE, image_pairs.SUITE,
     image_encoders.SUITE, image_samplers.SUITE, image_stages.SUITE, pretrained.SUITE, bio.SUITE,
-    dna_laws.SUITE, dna_towards.SUITE, text.SUITE, text_networks.SUITE,
+    dna_laws.SUITE, dna_towards.SUITE, text.SUITE, text_characters.SUITE,
+    text_networks.SUITE,
 )}  # fmt: skip
 
 
