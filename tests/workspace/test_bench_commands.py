@@ -1,4 +1,4 @@
-"""What the benchmarks of text call takes the options that they give it."""
+"""What benchmarks call takes what they give it."""
 
 import pytest
 
@@ -11,6 +11,7 @@ from infonoise_core.config.parse import parse_options
 from infonoise_core.extras import load
 from infonoise_text.interface import INTERFACE
 from infonoise_text.presets import TRAIN_PRESETS
+from of_dna import redesign
 from suite import WORK
 
 CORPORA = ("text-corpus-shakespeare", "text-corpus-books", "text-corpus-pydoc", "text-characters")
@@ -41,3 +42,24 @@ def test_the_first_command_of_each_section_is_parsed(suite, quick, tmp_path, mon
     for section in (one for name, one in suite.sections.items() if name != "cost"):
         with pytest.raises(CalledError):
             section(quick, 0, print)
+
+
+def test_templates_of_dna_keep_what_is_hidden_at_their_end(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = WORK / "bio-infill-planted-quick"
+    run.mkdir(parents=True)
+    (run / "done.json").touch()
+
+    def command(arguments):
+        assert arguments[0] == "infill"
+        _, *letters = (run / "templates.fa").read_text().split(">template_")
+        assert len(letters) == 20
+        for row in letters:
+            sequence = row.split("\n", 1)[1].replace("\n", "")
+            assert len(sequence) == redesign.CASES[0].source.length
+            assert sequence.endswith("N" * 10)
+        raise CalledError
+
+    monkeypatch.setattr(redesign, "command", command)
+    with pytest.raises(CalledError):
+        redesign.redesign(True, 0, print)

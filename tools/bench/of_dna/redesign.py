@@ -126,20 +126,14 @@ def _redesigned(case: Case, run: Path, most: int) -> Redesigned:
     templates = np.where(free, MASKED, of_class).astype(np.uint8)
     source, out = run / "templates.fa", run / "redesigned.fa"
     # All Ns stay, those at the end too.
-    names = (f"template_{number}" for number in range(len(templates)))
-    write_fasta(
-        source,
-        (
-            Record(name, letters.encode(), {}, name)
-            for name, letters in zip(names, letters_of(templates), strict=True)
-        ),
-    )
+    rows = enumerate(letters_of(templates))
+    write_fasta(source, (Record(f"template_{i}", row.encode(), {}, source) for i, row in rows))
     command([
         "infill", str(run), str(source), "--out", str(out), "--overwrite", "--label", case.label,
         "--each", str(EACH), *FITS,
     ])  # fmt: skip
-    rows = [codes_of(record.letters) for record in read_fasta(out, Counts())]
-    codes = np.stack([np.frombuffer(row, np.uint8) for row in rows])
+    found = [codes_of(record.letters) for record in read_fasta(out, Counts())]
+    codes = np.stack([np.frombuffer(row, np.uint8) for row in found])
     given = np.repeat(templates, EACH, axis=0)
     window = case.window(case.sought)
     part = torch.from_numpy(codes)[:, window.start : window.start + window.width]

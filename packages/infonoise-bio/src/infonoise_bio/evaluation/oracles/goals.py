@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def _names(score: Any) -> list[str]:
     given = getattr(score, "names", ())
     if isinstance(given, str):
         return [given]
-    return [str(name) for name in given] if isinstance(given, list | tuple) else []
+    return [str(name) for name in given] if isinstance(given, Iterable) else []
 
 
 def _python(oracle: str) -> Any:
