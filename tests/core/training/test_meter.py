@@ -26,13 +26,15 @@ from infonoise_core import (
 )
 from infonoise_core.analytic.exact import BinarySource, GaussianSource, profile_on
 from infonoise_core.folders.names import PROFILE_FILE
+from infonoise_core.processes.weighting import unit_weight
 from infonoise_core.schedules.adaptive import AdaptiveLoss
 from infonoise_core.schedules.fixed import Schedule
 from infonoise_core.schedules.frozen import FrozenProfile
+from infonoise_core.schedules.registry import ScheduleContext, make_schedule
 from infonoise_core.training.config import TrainConfig
 from infonoise_core.training.loop import train
 from infonoise_core.training.meter import Meter, Part
-from infonoise_core.training.task import Batch, Losses
+from infonoise_core.training.task import Batch, Losses, PartLosses
 
 from ..two_points import TwoPoints
 
@@ -192,6 +194,28 @@ class Plain:
     def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
         loss = denoiser(batch.x0).square().sum(1)  # type: ignore[call-arg]
         return Losses(loss, None)
+
+
+class Alternate(TwoPoints):
+    """Every other example is learned at no noise level."""
+
+    def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> PartLosses:
+        loss, error = super().losses(denoiser, batch, sigma, eps)
+        assert error is not None
+        # Wherever another level were taken for one of these, the rate would be a wild one.
+        rows = torch.arange(1, len(loss), 2)
+        return PartLosses(loss, sigma[rows].square(), rows)
+
+
+@pytest.mark.parametrize("name", ["infonoise", "log-uniform"])
+def test_what_has_no_level_tells_nothing_of_levels(name: str, tmp_path: Path) -> None:
+    context = ScheduleContext(CHANNEL, unit_weight(), CONFIG.steps, 1)
+    schedule = make_schedule(name, context)
+    (found,) = train(Alternate(), schedule, CONFIG, tmp_path / "run").profiles.values()
+    assert float(found.count.sum()) == 20 * 8
+    assert found.raw is not None
+    torch.testing.assert_close(found.raw[found.count > 0], found.raw.new_ones(()).expand(
+        int((found.count > 0).sum())), rtol=0.05, atol=0)  # fmt: skip
 
 
 def test_a_task_without_noise_levels_has_none(tmp_path: Path) -> None:

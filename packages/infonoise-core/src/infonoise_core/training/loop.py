@@ -35,7 +35,7 @@ from infonoise_core.training.step.listening import listening
 from infonoise_core.training.step.noise import Noise, noise_of
 from infonoise_core.training.step.rate import learning_rate
 from infonoise_core.training.step.speed import Speed, flops_of_example, in_words, peak_of
-from infonoise_core.training.task import Batch, Task
+from infonoise_core.training.task import Batch, PartLosses, Task
 
 # Optimizer steps between two looks at whether any of several processes is to stop.
 _LOOK_EVERY = 10
@@ -209,8 +209,9 @@ class _Work:
                 loss = losses.loss.mean()
                 engine.backward(loss)
             if losses.squared_error is not None:
-                self.schedule.observe(own, losses.squared_error)
-                self.meter.observe(own, losses.squared_error)
+                used = own[losses.rows] if isinstance(losses, PartLosses) else own
+                self.schedule.observe(used, losses.squared_error)
+                self.meter.observe(used, losses.squared_error)
             total += loss.detach()
         return total / engine.grad_accum
 

@@ -53,6 +53,20 @@ class Losses(NamedTuple):
     squared_error: Tensor | None
 
 
+class PartLosses(NamedTuple):
+    """The same where only some of the examples were learned at their noise levels.
+
+    Attributes:
+        loss: (n,) what is minimised, of all.
+        squared_error: (k,) of those that were.
+        rows: (k,) int64, which these are.
+    """
+
+    loss: Tensor
+    squared_error: Tensor
+    rows: Tensor
+
+
 class Task(Protocol):
     """A data set with a denoiser to train on it.
 
@@ -70,7 +84,9 @@ class Task(Protocol):
     def batch(self, index: np.ndarray) -> Batch:
         """The training examples at `index` (n,), on the CPU."""
 
-    def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
+    def losses(
+        self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor
+    ) -> Losses | PartLosses:
         """Corrupt with sigma (n,) and unit noise eps (x0's shape), denoise, and measure."""
 
 
