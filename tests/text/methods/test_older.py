@@ -30,8 +30,9 @@ def test_the_defaults_of_old_runs_are_those_they_were_begun_with() -> None:
 def test_networks_of_tuples_saw_one_neighbour_on_each_side_before_they_had_a_reach() -> None:
     begun = {"objective": {"network": "tiny", "tuples": 8}}
     today = {"network": "tiny", "tuples": 8, "reach": 1, "predict": "groups", "block": 0}
-    assert as_today(begun)["objective"] == today
-    assert going_on(TextOptions(), begun).objective == Objective(reach=1, predict="groups", block=0)
+    assert as_today(begun)["objective"] == today | {"block_noise": True}
+    expected = Objective(reach=1, predict="groups", block=0, block_noise=True)
+    assert going_on(TextOptions(), begun).objective == expected
     # What is asked for otherwise is not hidden: another network is refused where settings are read.
     other = TextOptions(objective=Objective(reach=3))
     assert going_on(other, begun).objective.reach == 3
@@ -46,7 +47,18 @@ def test_networks_of_tuples_predicted_groups_before_they_could_predict_tokens(ne
     assert going_on(options, begun).objective.predict == predict
 
 
-TODAY = {"network": "tiny", "tuples": 8, "reach": 2, "predict": None, "block": None}
+def test_blocks_of_one_token_were_learned_at_every_noise_level() -> None:
+    begun = {"objective": {k: v for k, v in TODAY.items() if k != "block_noise"}}
+    assert as_today(begun)["objective"]["block_noise"]
+    assert going_on(TextOptions(), begun).objective == Objective(block_noise=True)
+    assert not Objective(block_noise=True).blind
+    assert Objective().blind
+
+
+TODAY = {
+    "network": "tiny", "tuples": 8, "reach": 2, "predict": None, "block": None,
+    "block_noise": False,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("begun", [{}, {"objective": TODAY}])
@@ -79,7 +91,7 @@ def test_an_old_run_is_opened_with_its_network(
     run = of_first_release(train_as("patch", *options), tmp_path / "old")
     settings = json.loads((run / "config.json").read_text())
     objective = settings["objective"]
-    for new in ("tuples", "tuple_bits", "group_bits", "reach", "predict", "block"):
+    for new in ("tuples", "tuple_bits", "group_bits", "reach", "predict", "block", "block_noise"):
         del objective[new]
     objective["network"] = "tiny"
     (run / "config.json").write_text(json.dumps(settings))

@@ -35,6 +35,12 @@ def test_other_methods_take_no_options_of_bits(method: str, objective: Objective
         (TextOptions(objective=Objective(network="linear-patch", reach=1)), "is linear-patch"),
         (TextOptions(objective=Objective(block=0, ordered=1.0)), "--block 0 learns nothing"),
         (TextOptions(clusters=4, objective=Objective(ordered=1.0)), "with --clusters nothing"),
+        (TextOptions(objective=Objective(block=2, block_noise=True)), "blocks of one token"),
+        (TextOptions(objective=Objective(predict="groups", block_noise=True)), "one token"),
+        (TextOptions(objective=Objective(loss="bce", block_noise=True)), "one token"),
+        (TextOptions(objective=Objective(ordered=0.0, block_noise=True)), "one token"),
+        (TextOptions(method="masked", objective=Objective(block_noise=True)), "is masked"),
+        (TextOptions(clusters=4, objective=Objective(block_noise=True)), "with --clusters nothing"),
     ],
 )
 def test_options_of_what_a_network_does_not_have(options: TextOptions, words: str) -> None:

@@ -103,7 +103,7 @@ def test_exact_denoisers_give_the_source(block: int, churn: float | None) -> Non
 class Saying(nn.Module):
     """Says the law of the next token behind the last one (n,), whatever its noise."""
 
-    block = 1
+    block, blind = 1, False
 
     def __init__(self, last: Tensor | None = None) -> None:
         super().__init__()

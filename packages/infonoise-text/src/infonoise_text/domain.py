@@ -87,9 +87,12 @@ class TextDomain(Domain[Corpus, TextOptions]):
         return method_of(options, data).schedules(_split(data, options))
 
     def without_levels(self, options: TextOptions) -> str:
-        if options.method not in ("autoregressive", "masked"):
-            return ""
-        return f"--method {options.method} has no noise levels; give bits or embedding"
+        if options.method in ("autoregressive", "masked"):
+            return f"--method {options.method} has no noise levels; give bits or embedding"
+        plain = options.method == "bits" and options.clusters is None
+        if plain and options.objective.ordered == 1 and options.objective.blind:
+            return "--ordered 1 has no noise levels without --block-noise; give it, or less"
+        return ""
 
     def task(self, data: Corpus, options: TextOptions, seed: int) -> Task:
         method = method_of(options, data)

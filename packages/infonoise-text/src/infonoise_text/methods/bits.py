@@ -1,6 +1,7 @@
 """Diffusion of the bits of tokens."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -11,7 +12,9 @@ from infonoise_core.errors import InputError
 from infonoise_core.evaluation.measures import Evaluation
 from infonoise_core.folders.names import PROFILE_FILE
 from infonoise_core.processes.channel import VarianceExploding
+from infonoise_core.sampling.churn import Churn
 from infonoise_core.sampling.generate import sampler_churn, sampler_levels
+from infonoise_core.schedules.fixed import LogUniform
 from infonoise_core.schedules.registry import ScheduleContext
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
@@ -19,6 +22,7 @@ from infonoise_text.data.spans import Given
 from infonoise_text.data.windows import windows_of
 from infonoise_text.evaluation.bound import LikelihoodBound, SecondPass, TextEvaluation
 from infonoise_text.evaluation.control import token_counts
+from infonoise_text.evaluation.in_order import BothWays, InOrder, told_costs
 from infonoise_text.evaluation.whole import TextCost
 from infonoise_text.methods.assets import Assets
 from infonoise_text.methods.base import Profiles, Progress, Schedules, from_context, refuse_lead
@@ -51,14 +55,22 @@ class Bits:
     """See `Method`."""
 
     name = "bits"
-    has_levels = True
     takes_given = True
-    profile_files: tuple[str, ...] = (PROFILE_FILE,)
 
     def __init__(self, objective: Objective, assets: Assets) -> None:
         self.objective, self.assets = objective, assets
         self.codes: Codes = assets.book
         self._trunk = objective.in_blocks
+        if self._predicts_tokens and objective.blind:
+            self._trunk = replace(self._trunk, blind=True)
+
+    @property
+    def has_levels(self) -> bool:
+        return not (self.only_ordered and self._trunk.blind)
+
+    @property
+    def profile_files(self) -> tuple[str, ...]:
+        return (PROFILE_FILE,) if self.has_levels else ()
 
     @property
     def only_ordered(self) -> bool:
@@ -99,20 +111,34 @@ class Bits:
         return ScheduleContext(channel, weighting(objective), steps, dim, symbols)
 
     def schedules(self, split: Split) -> Schedules:
-        return from_context(self.schedule_context(split, 1000))
+        context = self.schedule_context(split, 1000)
+        if not self.has_levels:  # the loop draws levels all the same
+            return lambda name, steps: LogUniform(context.channel)
+        return from_context(context)
 
-    def evaluation(self, split: Split, windows: int = 64) -> TextEvaluation:
-        # Runs of the first releases, all of linear patches, go on measuring as they began.
+    def evaluation(self, split: Split, windows: int = 64) -> Evaluation:
+        if self._trunk.blind:
+            ordered = InOrder(split, self.codes, self.objective.length, windows)
+            if self.only_ordered:
+                return ordered
+            return BothWays(self._evaluation(split, windows, Way(1, ordered=False)), ordered)
+        # Earlier runs go on measuring as they began; the first were all of linear patches.
         way = Way(1, ordered=self._trunk.block > 0)
         return self._evaluation(split, windows, way, controlled=self._trunk.tuples)
 
     def evaluations(
         self, split: Split, windows: int, sampler: TextSampler, profiles: Profiles
     ) -> Mapping[str, Evaluation]:
-        found = {name: self._evaluation(split, windows, way) for name, way in self._ways().items()}
-        first, *others = found.values()
-        for other in others:
-            other.share_control(first)
+        found: dict[str, Evaluation] = {}
+        first: TextEvaluation | None = None
+        for name, way in self._ways().items():
+            if way.ordered and self._trunk.blind:
+                found[name] = InOrder(split, self.codes, self.objective.length, windows)
+                continue
+            bound = self._evaluation(split, windows, way)
+            if first is not None:
+                bound.share_control(first)
+            first, found[name] = first or bound, bound
         return found
 
     def _ways(self) -> dict[str, Way]:
@@ -135,6 +161,9 @@ class Bits:
 
     def text_costs(self, network: BitDenoiser) -> Mapping[str, TextCost]:
         def cost(ids: Tensor, known: int, way: Way) -> Tensor:
+            if way.ordered and self._trunk.blind:
+                unknown = (torch.arange(ids.shape[1]) >= known).expand(ids.shape)
+                return told_costs(network, self.codes, ids, unknown)
             # A bound is of two windows at least; the same one twice has other levels.
             rows = ids if len(ids) > 1 else ids.expand(2, -1)
             bound = LikelihoodBound(
@@ -148,10 +177,7 @@ class Bits:
         return {name: partial(cost, way=way) for name, way in self._ways().items()}
 
     def check(self, sampler: TextSampler, profiles: Profiles) -> None:
-        refuse_lead(sampler)
-        (profile,) = profiles
-        sampler_levels(sampler, SIGMA_LAST, self.objective.sigma_max, profile)
-        sampler_churn(sampler, profile)
+        self._levels(sampler, profiles)
 
     def generate(
         self,
@@ -164,13 +190,11 @@ class Bits:
         progress: Progress | None = None,
         own: Own | None = None,
     ) -> Generated:
-        refuse_lead(sampler)
-        (profile,) = profiles
-        sigmas = sampler_levels(sampler, SIGMA_LAST, self.objective.sigma_max, profile)
+        sigmas, churn = self._levels(sampler, profiles)
         if self._writes_blocks(sampler, given):
             network.eval()
             how = BlockSolver(
-                sigmas, sampler.solver, sampler_churn(sampler, profile), sampler.s_noise,
+                sigmas, sampler.solver, churn, sampler.s_noise,
                 draws=self.draws(sampler, given),
             )  # fmt: skip
             return generate_blocks(
@@ -180,10 +204,24 @@ class Bits:
             )  # fmt: skip
         return generate_ids(
             network, self.codes, n, length, sigmas, solver=sampler.solver,
-            churn=sampler_churn(sampler, profile), s_noise=sampler.s_noise, seed=sampler.seed,
+            churn=churn, s_noise=sampler.s_noise, seed=sampler.seed,
             chunk=sampler.chunk, given=given, guidance=sampler.guidance, progress=progress,
             own=own, nearest=True,
         )  # fmt: skip
+
+    def _levels(self, sampler: TextSampler, profiles: Profiles) -> tuple[Tensor, Churn | None]:
+        """The levels that text is taken down by, and the churn between them."""
+        refuse_lead(sampler)
+        if not self.has_levels:
+            if sampler.steps != 1:
+                raise InputError(
+                    "the run was trained with --ordered 1 and without --block-noise, and draws each"
+                    " token in one call; leave --steps and --churn out"
+                )
+            return torch.tensor([self.objective.sigma_max]), None
+        (profile,) = profiles
+        levels = sampler_levels(sampler, SIGMA_LAST, self.objective.sigma_max, profile)
+        return levels, sampler_churn(sampler, profile)
 
     def alone(self, sampler: TextSampler, given: Given | None) -> bool:
         """Whether tokens are written one by one, each of which the network could say at once."""

@@ -11,6 +11,8 @@ from infonoise_text.models.config import FORMERLY, PRESETS
 _TUPLES, _REACH, _PREDICT = "tuples", "reach", "predict"
 # Those that came with the prediction of tokens: earlier runs learned whole windows, and groups.
 _BEFORE_TOKENS: dict[str, Any] = {"predict": "groups", "block": 0}
+# Runs without it learned blocks at every noise level.
+_NOISE = "block_noise"
 # What every network that took up neighbours saw of them.
 _FORMER_REACH = 1
 
@@ -26,6 +28,8 @@ def as_today(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     today.setdefault(_REACH, _FORMER_REACH)
     if _PREDICT not in objective and _has_tuples(today.get("network")):
         today.update(_BEFORE_TOKENS)
+    if _has_tuples(today.get("network")):
+        today.setdefault(_NOISE, True)
     return settings if today == objective else {**settings, "objective": today}
 
 
@@ -48,6 +52,8 @@ def going_on(options: TextOptions, begun: Mapping[str, Any]) -> TextOptions:
         asked = {name: getattr(objective, name) for name in _BEFORE_TOKENS}
         given = {name: value for name, value in asked.items() if value is not None}
         objective = replace(objective, **{**_BEFORE_TOKENS, **given})
+    if _NOISE not in found and _has_tuples(objective.network):
+        objective = replace(objective, block_noise=True)
     return replace(options, objective=objective)
 
 

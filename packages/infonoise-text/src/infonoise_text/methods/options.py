@@ -51,6 +51,10 @@ class Objective:
     ordered: float = 0.5
     """share of examples that are learned in blocks, the others are whole windows; 1 writes better
     from left to right, and cannot infill"""
+    block_noise: bool = False
+    """learn blocks at every noise level; without, a token alone in its block is learned from the
+    text before it, as where noise hides it wholly, and what its noisy bits tell is added exactly
+    """
     dropout: float | None = None
     """share of what its blocks add that is left out, by default the size's own"""
     sigma_min: float = 0.002
@@ -121,6 +125,9 @@ class Objective:
                 yield Idle(self, name, why, none=0)
         elif self.block == 0:
             yield Idle(self, "ordered", "--block 0 learns nothing in order; give another", none=0)
+        if self.in_blocks.block != 1 or self.predict == "groups" or self.cost != "groups":
+            why = "is of blocks of one token that is predicted as a whole; all others have noise"
+            yield Idle(self, "block_noise", why)
 
     @property
     def sizes(self) -> TrunkConfig:
@@ -135,6 +142,12 @@ class Objective:
         if not (block and self.ordered):
             return sizes
         return replace(sizes, block=block, whole=self.ordered < 1)
+
+    @property
+    def blind(self) -> bool:
+        """Whether what is learned in blocks could be learned without noise."""
+        trunk = self.in_blocks
+        return trunk.block == 1 and self.cost == "groups" and not self.block_noise
 
     @property
     def reading(self) -> TupleConfig:
@@ -192,11 +205,13 @@ class TextOptions:
             why = f"is of bits, and --method is {self.method}; give --method bits"
             for name in ("tuples", "tuple_bits", "group_bits", "loss", "codes", "predict"):
                 yield Idle(self.objective, name, why)
+            yield Idle(self.objective, "block_noise", why)
             for name in ("self_cond", "infill", "ordered"):
                 yield Idle(self.objective, name, why, none=0)
         elif self.clusters is not None:
             why = "with --clusters nothing is learned in order; leave those out"
             yield Idle(self.objective, "ordered", why, none=0)
+            yield Idle(self.objective, "block_noise", why)
 
     @property
     def codes(self) -> Literal["binary", "semantic"]:

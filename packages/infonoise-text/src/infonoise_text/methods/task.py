@@ -11,11 +11,12 @@ from torch.nn import functional
 
 from infonoise_core.processes.denoiser import Denoiser
 from infonoise_core.processes.weighting import Weight, edm_weight, unit_weight
-from infonoise_core.training.task import Batch, Losses
+from infonoise_core.training.task import Batch, Losses, PartLosses
 from infonoise_text.codes.book import Codes
 from infonoise_text.data.corpus import Split
 from infonoise_text.data.spans import block_starts, random_spans
 from infonoise_text.data.windows import windows_of
+from infonoise_text.evaluation.in_order import told_nats
 from infonoise_text.methods.options import Objective
 from infonoise_text.models.denoiser import CENTRE, SIGMA_DATA
 from infonoise_text.models.groups import Groups
@@ -71,6 +72,7 @@ class TextTask:
         self._groups: Groups | Vocabulary | None = getattr(denoiser, "groups", None)
         self._block: int = getattr(denoiser, "block", 0)
         self._ordered = objective.ordered if self._block else 0.0
+        self._blind: bool = getattr(denoiser, "blind", False)
         self._no_belief: float = getattr(denoiser, "no_belief", CENTRE)
 
     def __len__(self) -> int:
@@ -81,27 +83,49 @@ class TextTask:
         given = {} if found.known is None else {"known": found.known}
         return IdBatch(found.ids, given, book=self.book)
 
-    def losses(self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor) -> Losses:
+    def losses(
+        self, denoiser: Denoiser, batch: Batch, sigma: Tensor, eps: Tensor
+    ) -> Losses | PartLosses:
         """The mean loss (n,) over an example's bits, and the plain sum (n,) of squared errors.
 
         A share of the examples is learned in blocks. Both kinds are in every batch of two or more,
-        so that all processes call the network alike; one example alone is learned as both.
+        so that all processes call the network alike; one example alone is learned as both. Where
+        the network is blind to noise in blocks, what is learned in them has no level.
         """
         n, share = len(batch.x0), self._ordered
         x = batch.x0 + sigma[:, None, None] * eps
         if share in (0, 1):
-            return Losses(*self._told(denoiser, batch, x, sigma, ordered=share == 1))
+            return self._losses(denoiser, batch, x, sigma, ordered=share == 1)
         if n == 1:
-            one, other = (self._told(denoiser, batch, x, sigma, ordered=o) for o in (True, False))
-            return Losses(*(share * a + (1 - share) * b for a, b in zip(one, other, strict=True)))
+            one, other = (self._losses(denoiser, batch, x, sigma, ordered=o) for o in (True, False))
+            loss = share * one.loss + (1 - share) * other.loss
+            error = other.squared_error
+            if one.squared_error is not None and error is not None:
+                error = share * one.squared_error + (1 - share) * error
+            return Losses(loss, error)
         first = min(max(math.floor(n * share + float(torch.rand(()))), 1), n - 1)
         order = torch.randperm(n, device=x.device)
         parts = []
         for rows, ordered in ((order[:first], True), (order[first:], False)):
             some = Batch(batch.x0[rows], {k: v[rows] for k, v in batch.condition.items()})
-            parts.append(self._told(denoiser, some, x[rows], sigma[rows], ordered=ordered))
+            parts.append(self._losses(denoiser, some, x[rows], sigma[rows], ordered=ordered))
         back = order.argsort()
-        return Losses(*(torch.cat(both)[back] for both in zip(*parts, strict=True)))
+        loss = torch.cat([part.loss for part in parts])[back]
+        errors = [part.squared_error for part in parts if part.squared_error is not None]
+        if len(errors) < len(parts):
+            return PartLosses(loss, errors[0], order[first:])
+        return Losses(loss, torch.cat(errors)[back])
+
+    def _losses(
+        self, denoiser: Denoiser, batch: Batch, x: Tensor, sigma: Tensor, *, ordered: bool
+    ) -> Losses:
+        """Of examples that are all learned in one way."""
+        tokens = self._groups
+        if not (ordered and self._blind and isinstance(tokens, Vocabulary)):
+            return Losses(*self._told(denoiser, batch, x, sigma, ordered=ordered))
+        known = batch.condition.get("known")
+        unknown = None if known is None else ~known
+        return Losses(told_nats(denoiser, tokens, batch.x0, unknown) / self.free, None)
 
     def _told(
         self, denoiser: Denoiser, batch: Batch, x: Tensor, sigma: Tensor, *, ordered: bool

@@ -27,6 +27,8 @@ class TrunkConfig:
         reach: Before attention and SwiGLU, each position takes up so many neighbours on each side.
         block: Positions of a block, if there are blocks (`models.blocks`).
         whole: With blocks, whether whole windows are learned too.
+        blind: Of blocks of one token, that nothing is heard of its noisy bits: what they tell is
+            known exactly, and is added to what is said.
         tuples: Of networks of bits: tokens are read by tuples of bits, and bits answered in groups
             (`models.tuples`); without, by one linear patch, and each bit alone.
         sdt: The network of CoBit's releases (`models.sdt`): width of its SwiGLU, numbers that a bit
@@ -42,6 +44,7 @@ class TrunkConfig:
     reach: int = 0
     block: int = 0
     whole: bool = True
+    blind: bool = False
     tuples: bool = False
     sdt: tuple[int, int, int] | None = None
 
@@ -57,6 +60,8 @@ class TrunkConfig:
             )
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout {self.dropout:g}: give 0 or more, below 1")
+        if self.blind and self.block != 1:
+            raise InputError(f"blocks of {self.block} cannot be read blindly: give blocks of 1")
         if not 0 <= self.reach <= _FARTHEST:
             raise InputError(f"--reach {self.reach}: give 0 to {_FARTHEST} neighbours on each side")
 

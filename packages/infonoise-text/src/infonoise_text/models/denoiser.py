@@ -85,6 +85,14 @@ class BitDenoiser(nn.Module):
         return groups.codes[ids]
 
     @property
+    def blind(self) -> bool:
+        """Whether tokens behind clean ones are told by these alone, at any noise level.
+
+        What their own noisy bits tell is added exactly.
+        """
+        return isinstance(self.network, TupleTransformer) and self.network.blind
+
+    @property
     def block(self) -> int:
         """Tokens of a block, 0 of a network without blocks."""
         return self.network.trunk.block

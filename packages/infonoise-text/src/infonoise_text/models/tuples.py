@@ -19,6 +19,8 @@ from infonoise_text.models.vocabulary import Vocabulary, Words
 
 # Standard deviation of the vectors of codes, and of those that tokens are answered by.
 _SPREAD, _SMALL = 0.25, 0.02
+# Log of the noise level that stands for one at which nothing is left of a token.
+_HIDDEN = 4.0
 # Of what says which way is read: with 1 a small corpus was learned more slowly (docs/decisions.md).
 _WAY = 0.1
 
@@ -39,6 +41,7 @@ class TupleTransformer(nn.Module):
     Attributes:
         tuples: (M, k) which bits each tuple has; it is saved with the weights.
         groups: Bits that are answered together.
+        blind: Whether nothing is heard of tokens that stand behind clean ones.
     """
 
     tuples: Tensor
@@ -66,6 +69,7 @@ class TupleTransformer(nn.Module):
         # Which of two ways a window is read: what helps in one of them need not in the other.
         mixed = trunk.block > 0 and trunk.whole
         self.ordered = nn.Parameter(_WAY * torch.randn(width)) if mixed else None
+        self.blind = trunk.blind
         self.trunk = Trunk(trunk)
         # Reads the token beside the trunk, because the trunk's norm forgets its size.
         self.head = nn.Linear(2 * width, 2 * width)
@@ -101,7 +105,10 @@ class TupleTransformer(nn.Module):
             context: In blocks, what `read` gave of the clean tokens.
             start: Place of the first token, where a block begins.
         """
-        token = self._token(signal, belief, evidence, known)
+        if context is not None and self.blind:
+            token, log_sigma = self._unheard(signal), torch.full_like(log_sigma, _HIDDEN)
+        else:
+            token = self._token(signal, belief, evidence, known)
         told = self._told(log_sigma, ordered=context is not None)
         mixed = self.trunk(token, told, context, start)
         out: Tensor = self.out(functional.silu(self.head(torch.cat([mixed, token], dim=-1))))
@@ -148,6 +155,11 @@ class TupleTransformer(nn.Module):
             [self.seen, self.believed]
         )
         return token + known[..., None].to(dtype) * self.known
+
+    def _unheard(self, signal: Tensor) -> Tensor:
+        """(n, L, width), tokens of which nothing is heard: all are read alike."""
+        nothing = signal.new_zeros(1, 1, self.bits)
+        return self._token(nothing, nothing, nothing, nothing[..., 0]).expand(*signal.shape[:2], -1)
 
     def _codes(self, ones: Tensor) -> Tensor:
         """(n, L, m) how likely each bit is 1 -> (n, L, M * 2^k), how likely each tuple's codes are.

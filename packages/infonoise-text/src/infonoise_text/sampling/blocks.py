@@ -55,9 +55,12 @@ class BlockSolver:
         noise = torch.stack([torch.randn(clean.shape[1:], generator=rng) for rng in rngs])
         start = (CENTRE + float(self.sigmas[0]) * noise).to(clean.device)
         if self.draws:
+            bits = cast(BitDenoiser, denoiser)
             level = start.new_full((len(start),), float(self.sigmas[0]))
-            answer = denoiser(start, level, known=known, clean=clean, joint=True)
-            drawn = cast(BitDenoiser, denoiser).codes_of(_drawn(answer, rngs))
+            if bits.blind:  # exactly what is behind the text before, without the noise's say
+                start = torch.full_like(start, CENTRE)
+            answer = bits(start, level, known=known, clean=clean, joint=True)
+            drawn = bits.codes_of(_drawn(answer, rngs))
             return torch.where(known[..., None], clean, drawn), 1
         calls = Calls(denoiser, clean.shape[1], 1.0, carry=True, solver=SOLVERS[self.name])
         found = solve(
