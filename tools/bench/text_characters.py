@@ -60,8 +60,9 @@ def shakespeare(quick: bool, seed: int, tick: Tick) -> Section:
     about = (
         "Held-out characters of Shakespeare in windows of 64 that see nothing of what stands"
         f" before, after {steps:,} updates of 12 windows, or as many as take as long on one core;"
-        " best: of 64 windows, the least along the way. The autoregressive model's are exact, those"
-        " of bits upper bounds, and the n-grams' are of the same windows."
+        " best: of 64 windows, the least along the way. Those of bits of windows alone are upper"
+        " bounds, of bits in order they are exact as the autoregressive model's are, and the"
+        " n-grams' are of the same windows."
     )
     columns = [
         "model", "updates", "parameters", "seconds of an update", "bits per character",
@@ -76,6 +77,8 @@ def shakespeare(quick: bool, seed: int, tick: Tick) -> Section:
 
 
 _REFERENCES = ("token unigram", "token bigram")
+# Of whole windows or of whatever a model has, and of text in order.
+_MEASURES = ("nats_per_token", "in_order_nats_per_token")
 
 
 def _corpus(tick: Tick) -> Path:
@@ -136,7 +139,10 @@ def _costs(runs: Sequence[Trained], quick: bool, tick: Tick) -> dict[str, tuple[
 
 def _row(name: str, run: Trained, costs: dict[str, tuple[float, float]]) -> list[Cell]:
     lines = [line for line in read_lines(run.path / "metrics.jsonl") if "evaluate" in line]
-    nats, at = min((float(e["evaluate"]["nats_per_token"]), int(e["step"])) for e in lines)
+    nats, at = min(
+        (float(line["evaluate"][measure]), int(line["step"]))
+        for line in lines for measure in _MEASURES if measure in line["evaluate"]
+    )  # fmt: skip
     cost = costs[run.path.name]
     return [name, run.steps, run.parameters, run.seconds, *cost, nats / math.log(2), at]
 
@@ -156,7 +162,7 @@ def _goals(runs: dict[str, Trained], costs: dict[str, tuple[float, float]]) -> l
             continue
         ratio = bits[name] / bits["autoregressive"]
         what = f"Bits per character over the baseline's: {name}"
-        goals.append(Goal(what, ratio, "at most", 1, ".3f", "An upper bound over an exact cost."))
+        goals.append(Goal(what, ratio, "at most", 1, ".3f", "Of windows alone, an upper bound."))
     most = max(run.parameters / baseline.parameters for run in runs.values())
     goals.append(Goal("Parameters over the baseline's, at most", most, "at most", 1.2, ".2f"))
     return goals

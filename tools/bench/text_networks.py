@@ -2,18 +2,21 @@
 
 python tools/bench/text_networks.py --only pydoc
 
-About twenty minutes a corpus on a quiet core; finished runs stay in the folder of `suite.WORK`.
+About fifty minutes a corpus on a quiet core; finished runs stay in the folder of `suite.WORK`.
 """
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from infonoise_text.data.corpus import Corpus
 from of_text.runs import (
+    ORDERED,
     UPDATES,
     UPDATES_QUICK,
+    WHOLE,
     corpus,
     evaluated,
     processor_seconds,
@@ -36,6 +39,8 @@ MODELS = {
 }
 # Models that are trained on one corpus alone: one is the dearest, one a share of the default.
 ALONE = {"embedding": "pydoc", "bits in order alone": "books"}
+# Those whose difference is close are trained with several seeds.
+SEEDS = {"bits": 3, "masked": 3}
 # What wrote a text -> its model, and options of `sample`: in order each token takes the calls, one
 # of which draws it from what the network says.
 WRITERS = {
@@ -44,6 +49,8 @@ WRITERS = {
     "bits, whole windows": ("bits", ("--steps", "64", "--whole")),
     "linear-patch": ("linear-patch", ("--steps", "64")),
 }
+# In the names of what is read from left to right.
+IN_ORDER = "blocks"
 # Bits with as many updates as take the time of masked's.
 EQUAL_TIME = "bits, equal time"
 CALLS = {
@@ -61,14 +68,25 @@ class Cost(NamedTuple):
     error: float
 
 
-class Model(NamedTuple):
-    """A run, what an update takes, and what it costs on either split, by how it is scored."""
+class Measured(NamedTuple):
+    """A run and what it costs on either split, by how it is scored."""
 
     run: Path
-    updates: int
-    seconds: float
     valid: Mapping[str, Cost]
     test: Mapping[str, Cost]
+
+
+class Model(NamedTuple):
+    """The runs of one model, one for each seed, and what an update takes."""
+
+    updates: int
+    seconds: float
+    runs: Sequence[Measured]
+
+    @property
+    def first(self) -> Measured:
+        """Of the first seed, which also writes."""
+        return self.runs[0]
 
 
 def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
@@ -89,16 +107,18 @@ def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
     references: dict[str, tuple[Cost, Cost]] = {}
     for model, steps in plan:
         base = model.partition(",")[0]
-        mark = f"{name}-{model.replace(', ', '-').replace(' ', '-')}"
-        run = trained(mark, data, MODELS[base], steps, seed, quick, tick)
-        valid, test = (_costs(run, split, quick, tick) for split in ("valid", "test"))
-        own = [
-            {how: cost for how, cost in part.items() if run.name in how} for part in (valid, test)
-        ]
-        found[model] = Model(run, steps, seconds[base], *own)
-        references = {how: (cost, test[how]) for how, cost in valid.items() if run.name not in how}
+        runs = []
+        for offset in range(1 if quick else SEEDS.get(base, 1)):
+            mark = f"{name}-{model}{f'-seed{offset}' if offset else ''}"
+            mark = mark.replace(", ", "-").replace(" ", "-")
+            run = trained(mark, data, MODELS[base], steps, seed + offset, quick, tick)
+            valid, test = (_costs_at_best(run, split, quick, tick) for split in ("valid", "test"))
+            runs.append(Measured(run, _own(valid, run), _own(test, run)))
+            references = {how: (cost, test[how]) for how, cost in valid.items()
+                          if run.name not in how}  # fmt: skip
+        found[model] = Model(steps, seconds[base], runs)
     made = {
-        how: _quality(how, found[model].run, options, quick, tick)
+        how: _quality(how, found[model].first.run, options, quick, tick)
         for how, (model, options) in WRITERS.items()
     }
     tables = [
@@ -110,10 +130,21 @@ def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
     return Section(title, tables, _goals(name, found, references, made))
 
 
-def _costs(run: Path, split: str, quick: bool, tick: Tick) -> dict[str, Cost]:
-    """Row of evaluate's table -> cost."""
+def _costs_at_best(run: Path, split: str, quick: bool, tick: Tick) -> dict[str, Cost]:
+    """Row of evaluate's table -> cost, of either way of reading where its validation was best."""
+    whole, ordered = validated(run)[0], validated(run, ORDERED)[0]
+    found = _costs(run, split, whole, quick, tick)
+    if ordered == whole:
+        return found
+    other = _costs(run, split, ordered, quick, tick)
+    return {how: other[how] if IN_ORDER in how else cost for how, cost in found.items()}
+
+
+def _costs(run: Path, split: str, step: int, quick: bool, tick: Tick) -> dict[str, Cost]:
     few = ("--windows", "8" if quick else "256", "--samples", "0", "--split", split)
-    rows = evaluated(run, split, tick, *few, *_at_best(run))["tables"][0]["rows"]
+    mark = split if step == validated(run)[0] else f"{split}-at-{step}"
+    words = (*few, "--checkpoint", str(step))
+    rows = evaluated(run, mark, tick, *words)["tables"][0]["rows"]
     key = "bits per byte"
     return {
         row["name"]: Cost(row["values"][key], row["stderr"].get(key, 0.0))
@@ -121,9 +152,10 @@ def _costs(run: Path, split: str, quick: bool, tick: Tick) -> dict[str, Cost]:
     }  # fmt: skip
 
 
-def _at_best(run: Path) -> tuple[str, str]:
-    """Where its validation was best: some learn their text by heart after that."""
-    return "--checkpoint", str(validated(run)[0])
+def _at_best(run: Path, options: Sequence[str]) -> tuple[str, str]:
+    """Where its validation of how it writes was best: some learn their text by heart after that."""
+    measure = WHOLE if "--whole" in options else ORDERED
+    return "--checkpoint", str(validated(run, measure)[0])
 
 
 def _quality(
@@ -131,7 +163,7 @@ def _quality(
 ) -> dict[str, dict[str, float]]:
     """How text was made -> its measures; held-out text among them."""
     words = ["--split", "valid", "--windows", "4", "--samples", "8" if quick else "128", *options]
-    words += ["--churns", "0.0", "0.3", *_at_best(run)]
+    words += ["--churns", "0.0", "0.3", *_at_best(run, options)]
     mark = f"made by {how}".replace(", ", "-").replace(" ", "-")
     rows = evaluated(run, mark, tick, *words)["tables"][1]["rows"]
     return {row["name"]: row["values"] for row in rows}
@@ -142,6 +174,11 @@ def _last_row(rows: Mapping[str, dict[str, float]]) -> dict[str, float]:
     return list(rows.values())[-1]
 
 
+def _own(costs: Mapping[str, Cost], run: Path) -> dict[str, Cost]:
+    """Those of the run itself."""
+    return {how: cost for how, cost in costs.items() if run.name in how}
+
+
 def _best(costs: Mapping[str, Cost]) -> Cost:
     """Of all ways in which a model is scored, the lowest."""
     return min(costs.values())
@@ -149,36 +186,50 @@ def _best(costs: Mapping[str, Cost]) -> Cost:
 
 def _whole(costs: Mapping[str, Cost]) -> Cost:
     """The same of whole windows."""
-    return _best({how: cost for how, cost in costs.items() if "blocks" not in how})
+    return _best({how: cost for how, cost in costs.items() if IN_ORDER not in how})
+
+
+def _by_way(costs: Mapping[str, Cost]) -> dict[str, Cost]:
+    """The same without the run's name: how it was scored -> cost."""
+    return {how.partition("(")[2].rstrip(")").partition(", ")[2]: c for how, c in costs.items()}
 
 
 def _cost_table(found: Mapping[str, Model], references: Mapping[str, tuple[Cost, Cost]]) -> Table:
     rows: list[Sequence[Cell]] = []
     for name, model in found.items():
-        for how, valid in model.valid.items():
-            passes = how.partition("(")[2].rstrip(")").partition(", ")[2]
-            label = f"{name}, {passes}" if passes else name
-            test = model.test[how]
-            rows.append(
-                [label, model.updates, model.seconds, *valid, *test, validated(model.run)[0]]
-            )
-    for name, (valid, test) in references.items():
-        rows.append([name, None, None, valid.value, None, test.value, None, None])
-    errors = ("±", "± ")
+        runs = [(_by_way(one.valid), _by_way(one.test)) for one in model.runs]
+        for how in runs[0][0]:
+            label = f"{name}, {how}" if how else name
+            valid, test = ([costs[i][how] for costs in runs] for i in (0, 1))
+            costs = [*_over_seeds(valid), *_over_seeds(test)]
+            measure = ORDERED if IN_ORDER in how else WHOLE
+            best = ", ".join(str(validated(one.run, measure)[0]) for one in model.runs)
+            rows.append([label, model.updates, model.seconds, len(runs), *costs, best])
+    for name, (one, other) in references.items():
+        rows.append([name, *[None] * 3, one.value, None, None, other.value, *[None] * 3])
+    # A column's name stands once: what follows a split is told apart by spaces.
+    errors = ("±", "± of seeds", "± ", "± of seeds ")
     return Table(
         "Cost",
         "Bits per byte of up to 256 windows of 64 tokens of 4,096 after equal updates of 32,"
-        " or after as many as take masked's time on one core, if that is less. Bits, masked and"
-        " embedding are upper bounds; the autoregressive model is exact. All are taken where their"
-        " validation was best; blocks of 1 are read from left to right. Token n-grams are"
-        " exact on the same windows, byte n-grams see all that stands before. ± is the standard"
-        " error over windows.",
-        ["model", "updates", "seconds of an update", "valid", errors[0], "test", errors[1],
-         "best validated at"],
+        " or after as many as take masked's time on one core, if that is less. Whole windows of"
+        " bits, masked and embedding are upper bounds; blocks of 1, which are read from left to"
+        " right, and the autoregressive model are exact. All are taken where their validation was"
+        " best, either way of reading for itself. Token n-grams are exact on the same windows, byte"
+        " n-grams see all that stands before. Costs are means over seeds; ± is the standard error"
+        " over windows of one seed, and of the mean over seeds.",
+        ["model", "updates", "seconds of an update", "seeds", "valid", *errors[:2], "test",
+         *errors[2:], "best validated at"],
         rows,
-        {"seconds of an update": ".3f",
-         **dict.fromkeys(("valid", "test", *errors), ".3f")},
+        {"seconds of an update": ".3f", **dict.fromkeys(("valid", "test", *errors), ".3f")},
     )  # fmt: skip
+
+
+def _over_seeds(costs: Sequence[Cost]) -> tuple[float, float, float | None]:
+    """Mean, the standard error over windows of one of them, and that of the mean over seeds."""
+    values = [cost.value for cost in costs]
+    spread = stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+    return mean(values), mean(cost.error for cost in costs), spread
 
 
 def _text_table(made: Mapping[str, dict[str, dict[str, float]]]) -> Table:
@@ -207,9 +258,9 @@ def _as_they_come(data: Path, found: Mapping[str, Model], quick: bool, tick: Tic
         ["held-out text", _one_line(opened.tokenizer.decode(split.ids[at : at + length].tolist()))]
         for at in (0, len(split) // 2)
     ]
-    run = found["bits"].run
+    run = found["bits"].first.run
     for how, options in CALLS.items():
-        for text in texts(run, how, tick, "--samples", "3", *options, *_at_best(run)):
+        for text in texts(run, how, tick, "--samples", "3", *options, *_at_best(run, options)):
             rows.append([how, _one_line(text)])
     about = "The first texts of seed 0 with churn 0.3, not chosen; ⏎ is a new line."
     return Table("Texts as they come", about, ["made by", "text"], rows)
@@ -225,15 +276,18 @@ def _goals(
     references: Mapping[str, tuple[Cost, Cost]],
     made: Mapping[str, dict[str, dict[str, float]]],
 ) -> list[Goal]:
-    masked, note = _best(found["masked"].valid).value, "Of the validation split; upper bounds."
+    masked = [_best(one.valid).value for one in found["masked"].runs]
     bigram = next(cost.value for how, (cost, _) in references.items() if "token bigram" in how)
     goals = []
     for model, when in (("bits", "equal updates"), (EQUAL_TIME, "equal time")):
-        there = found.get(model, found["bits"]).valid
-        for what, cost in (("bits", _best(there)), ("whole windows of bits", _whole(there))):
+        runs = found.get(model, found["bits"]).runs
+        for what, scored in (("bits", _best), ("whole windows of bits", _whole)):
+            own = [scored(one.valid).value for one in runs]
+            each = ", ".join(f"{a / b:.3f}" for a, b in zip(own, masked, strict=True))
             about = f"Bits per byte of {what} over masked's at {when}, {name}"
-            goals.append(Goal(about, cost.value / masked, "at most", 1, ".3f", note))
-    ratio = _best(found["bits"].valid).value / bigram
+            note = f"Of the validation split; by seed {each}."
+            goals.append(Goal(about, mean(own) / mean(masked), "at most", 1, ".3f", note))
+    ratio = mean(_best(one.valid).value for one in found["bits"].runs) / bigram
     about = f"Bits per byte of bits over those of the token bigram, {name}"
     goals.append(Goal(about, ratio, "at most", 1, ".3f", "Asked for on the books."))
     old = _last_row(made["linear-patch"])

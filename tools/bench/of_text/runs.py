@@ -111,11 +111,20 @@ def _spent(
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def validated(run: Path) -> tuple[int, float]:
-    """Updates and bits per byte where a run's validation was best."""
+# What a run's validation measures, of whole windows or of whatever it has, and of text in order.
+WHOLE, ORDERED = "bits_per_byte", "in_order_bits_per_byte"
+
+
+def validated(run: Path, measure: str = WHOLE) -> tuple[int, float]:
+    """Updates and bits per byte where a run's validation was best.
+
+    Args:
+        measure: That it is told by, where the run has it.
+    """
     lines = [line for line in read_lines(run / "metrics.jsonl") if "evaluate" in line]
-    best = min(lines, key=lambda line: float(line["evaluate"]["bits_per_byte"]))
-    return int(best["step"]), float(best["evaluate"]["bits_per_byte"])
+    told = measure if measure in lines[0]["evaluate"] else WHOLE
+    best = min(lines, key=lambda line: float(line["evaluate"][told]))
+    return int(best["step"]), float(best["evaluate"][told])
 
 
 def evaluated(run: Path, mark: str, tick: Tick, *options: str) -> dict[str, Any]:
