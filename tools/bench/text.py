@@ -36,8 +36,8 @@ def schedules(quick: bool, seed: int, tick: Tick) -> Section:
         title="Schedules on Shakespeare",
         command="infonoise-text",
         options=[str(data), "--schedules", ",".join(SCHEDULES), *COMPARED],
-        about="Windows of 32 tokens of 12 bits, the tiny network, half of the examples in order"
-        " and measured so.",
+        about="Windows of 32 tokens of 12 bits, the tiny network, half of the examples in order,"
+        " which have no noise levels; measured on whole windows, which have.",
         aims=[
             Aim(
                 "infonoise: times fewer steps than EDM to the best fixed schedule's"

@@ -42,6 +42,20 @@ def test_the_probabilities_of_all_texts_add_up_to_one() -> None:
     assert float(nats.std()) > 0.1
 
 
+def test_no_more_is_held_at_a_time_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, denoiser = (
+        torch.tensor(list(itertools.product(range(V), repeat=L)))[:60],
+        blind(random=True),
+    )
+    nats = told_costs(denoiser, BOOK, texts)
+    asked: list[int] = []
+    denoiser.register_forward_pre_hook(lambda _, inputs: asked.append(len(inputs[0])))
+    monkeypatch.setattr("infonoise_text.models.denoiser._NUMBERS", 7 * L * V)
+    # Sums of float32 in another order.
+    torch.testing.assert_close(told_costs(denoiser, BOOK, texts), nats, atol=1e-5, rtol=0)
+    assert max(asked) == 7
+
+
 def test_tokens_that_are_given_cost_nothing_and_leave_the_others_what_they_cost() -> None:
     texts = torch.tensor(list(itertools.product(range(V), repeat=L)))
     denoiser, unknown = blind(random=True), (torch.arange(L) >= 2).expand(V**L, L)

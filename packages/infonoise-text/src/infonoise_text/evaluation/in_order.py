@@ -18,8 +18,6 @@ from infonoise_text.evaluation.bound import TextEvaluation, likelihood_measures,
 from infonoise_text.models.denoiser import CENTRE, BitDenoiser
 from infonoise_text.models.vocabulary import Vocabulary
 
-# Examples that the denoiser sees at a time.
-_CHUNK = 128
 # Beside whole windows, what measures of text in order are called by.
 _IN_ORDER, _SAID = "in_order_", " in order"
 
@@ -44,7 +42,8 @@ def told_costs(
     denoiser: nn.Module, book: Codes, ids: Tensor, unknown: Tensor | None = None
 ) -> Tensor:
     """The same of ids (n, L), in evaluation mode, (n,) float64 on the CPU."""
-    tokens = cast(Vocabulary, cast(BitDenoiser, denoiser).groups)
+    bits = cast(BitDenoiser, denoiser)
+    tokens = cast(Vocabulary, bits.groups)
 
     @torch.no_grad()
     def cost(rows: slice, device: torch.device) -> Tensor:
@@ -53,7 +52,7 @@ def told_costs(
             denoiser, tokens, x0, None if unknown is None else unknown[rows].to(device)
         )
 
-    return costs_of(denoiser, cost, len(ids), _CHUNK)
+    return costs_of(denoiser, cost, len(ids), bits.at_once(ids))
 
 
 class InOrder:

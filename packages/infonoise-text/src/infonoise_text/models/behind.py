@@ -39,7 +39,7 @@ class Behind(BitDenoiser):
         context = [kept.then(new) for kept, new in zip(self._context, later, strict=True)]
         return Behind(network, context, self._start + clean.shape[1])
 
-    def _at_once(self, x: Tensor) -> int:
+    def at_once(self, x: Tensor) -> int:
         return len(x)
 
     def _alone(self, before: Tensor | None) -> bool:

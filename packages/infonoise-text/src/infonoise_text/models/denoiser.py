@@ -116,7 +116,7 @@ class BitDenoiser(nn.Module):
                 codes or log-odds (n, L, V) of tokens; those of given tokens mean nothing.
         """
         self._check(x, sigma)
-        if not torch.is_grad_enabled() and self._at_once(x) < len(x):
+        if not torch.is_grad_enabled() and self.at_once(x) < len(x):
             conditions = (previous, known, clean, before)
             return self._in_parts(x, sigma, conditions, logits=logits, joint=joint)
         given, sign = _given(x, known, clean)
@@ -149,7 +149,7 @@ class BitDenoiser(nn.Module):
             return torch.where(given, CERTAIN * sign, denoised)
         return torch.where(given, (sign + 1) / 2, denoised)
 
-    def _at_once(self, x: Tensor) -> int:
+    def at_once(self, x: Tensor) -> int:
         """Examples that are answered together: their tokens' log-odds are to fit into memory."""
         groups = self.groups
         if not isinstance(groups, Vocabulary):
@@ -166,8 +166,8 @@ class BitDenoiser(nn.Module):
         joint: bool,
     ) -> Tensor:
         names, found = ("previous", "known", "clean", "before"), []
-        for start in range(0, len(x), self._at_once(x)):
-            rows = slice(start, start + self._at_once(x))
+        for start in range(0, len(x), self.at_once(x)):
+            rows = slice(start, start + self.at_once(x))
             some = {n: v[rows] for n, v in zip(names, conditions, strict=True) if v is not None}
             found.append(self(x[rows], sigma[rows], logits=logits, joint=joint, **some))
         return torch.cat(found)
