@@ -108,7 +108,7 @@ def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
     for model, steps in plan:
         base = model.partition(",")[0]
         runs = []
-        for offset in range(1 if quick else SEEDS.get(base, 1)):
+        for offset in range(1 if quick else SEEDS.get(model, 1)):
             mark = f"{name}-{model}{f'-seed{offset}' if offset else ''}"
             mark = mark.replace(", ", "-").replace(" ", "-")
             run = trained(mark, data, MODELS[base], steps, seed + offset, quick, tick)
@@ -283,10 +283,11 @@ def _goals(
         runs = found.get(model, found["bits"]).runs
         for what, scored in (("bits", _best), ("whole windows of bits", _whole)):
             own = [scored(one.valid).value for one in runs]
-            each = ", ".join(f"{a / b:.3f}" for a, b in zip(own, masked, strict=True))
+            beside = masked[: len(own)]
+            each = ", ".join(f"{a / b:.3f}" for a, b in zip(own, beside, strict=True))
             about = f"Bits per byte of {what} over masked's at {when}, {name}"
             note = f"Of the validation split; by seed {each}."
-            goals.append(Goal(about, mean(own) / mean(masked), "at most", 1, ".3f", note))
+            goals.append(Goal(about, mean(own) / mean(beside), "at most", 1, ".3f", note))
     ratio = mean(_best(one.valid).value for one in found["bits"].runs) / bigram
     about = f"Bits per byte of bits over those of the token bigram, {name}"
     goals.append(Goal(about, ratio, "at most", 1, ".3f", "Asked for on the books."))
