@@ -77,7 +77,7 @@ def test_loss_second_moment_ends_at_base_times_root_mean_square(source: Source) 
     base = LogNormal(CHANNEL, mean=-0.5, std=1.0)
     law = LossSecondMoment(CHANNEL, WEIGHT, base, history=400, floor=0.0, refresh_every=10)
     train(law, source, 40)
-    assert law.status() == "LossSecondMoment: draws from the base law, step 40"
+    assert law.status() == "LossSecondMoment: draws from the base distribution, step 40"
     sigma = centres(law)
     observe_evenly(law, source, 500)
     # cv of L^2 is about twice that of L, halved by the root: 0.35 / sqrt(400) * 0.4 = 0.7 %.

@@ -67,7 +67,7 @@ def test_a_short_run_of_default_settings_says_what_is_missing() -> None:
     schedule = InfoNoise(FLOW, prediction="velocity", refresh_every=50)
     tune(schedule, BinarySource(DIM), 100)
     # 64 bins of 32 observations each take 2048, of which bins that carry 95 % are 61.
-    assert "warming up under the warm-up law: step 100 of 500" in schedule.status()
+    assert "warming up under the warm-up distribution: step 100 of 500" in schedule.status()
     assert "100 examples are few, about 1948 are missing" in schedule.status()
     assert "warmup=LogitNormal(channel), and warmup_examples" in schedule.status()
 

@@ -59,12 +59,14 @@ def test_life_cycle_in_words() -> None:
     schedule = InfoNoise(channel, refresh_every=5, warmup_steps=10, min_count=32, dim=8)
     assert isinstance(schedule, Schedule)
     assert schedule.status() == (
-        "warming up under the warm-up law: step 0 of 10, 0 of 64 bins filled"
+        "warming up under the warm-up distribution: step 0 of 10, 0 of 64 bins filled"
     )
     with pytest.raises(InputError, match="no observation"):
         schedule.profile()
     feed(schedule, BinarySource(8), 9)
-    assert schedule.status().startswith("warming up under the warm-up law: step 9 of 10, 64 of 64")
+    assert schedule.status().startswith(
+        "warming up under the warm-up distribution: step 9 of 10, 64 of 64"
+    )
     assert float(schedule.density(torch.tensor(1.0))) == pytest.approx(1 / math.log(400))
     feed(schedule, BinarySource(8), 1)
     assert schedule.status().startswith("adapting since step 10: 64 of 64 bins filled, total var")

@@ -79,11 +79,11 @@ class _Adaptive(TableLaw):
         """One line: since when it learns, and how far its density is from the base."""
         name = type(self).__name__
         if self._learning_since is None:
-            return f"{name}: draws from the base law, step {self._steps}"
+            return f"{name}: draws from the base distribution, step {self._steps}"
         distance = total_variation(self._density, self._base, self._width)
         return (
             f"{name}: learning since step {self._learning_since},"
-            f" total variation {distance:.2f} from the base law"
+            f" total variation {distance:.2f} from the base distribution"
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -123,7 +123,7 @@ class FixedLaw(ABC):
         return torch.where(inside, pdf, 0)
 
     def status(self) -> str:
-        return f"fixed law {type(self).__name__}"
+        return f"fixed distribution {type(self).__name__}"
 
     def state_dict(self) -> dict[str, Any]:
         return {}

@@ -203,7 +203,7 @@ class InfoNoise(Observing):
     def status(self) -> str:
         """One line: warming up, adapting or held, and how far the density is from the warm-up's."""
         filled = int((self.estimator.effective_count >= self.min_count).sum())
-        prior = "the warm-up law" if self.prior is None else "the prior profile"
+        prior = "the warm-up distribution" if self.prior is None else "the prior profile"
         distance = total_variation(self._density, self._base, self._width)
         at = (self._steps, self.warmup_steps, self._adapting_since)
         words = stage_of_life(*at, prior, f"{filled} of {len(self._width)} bins filled", distance)

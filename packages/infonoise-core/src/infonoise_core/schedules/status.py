@@ -26,7 +26,7 @@ def stage_of_life(
         close = " (so close that adapting cannot matter much)" if distance < _CLOSE else ""
         return (
             f"adapting since step {since}: {bins}, total variation {distance:.2f} from the warm-up"
-            f" law{close}"
+            f" distribution{close}"
         )
     if steps > warmup_steps:
         return f"still warming up under {prior} after {steps} steps: {bins}"
