@@ -91,7 +91,7 @@ class TextDomain(Domain[Corpus, TextOptions]):
             return f"--method {options.method} has no noise levels; give bits or embedding"
         plain = options.method == "bits" and options.clusters is None
         if plain and options.objective.ordered == 1 and options.objective.blind:
-            return "--ordered 1 has no noise levels without --block-noise; give it, or less"
+            return "--ordered 1 has no noise levels; give --block-noise, or a lower share"
         return ""
 
     def task(self, data: Corpus, options: TextOptions, seed: int) -> Task:

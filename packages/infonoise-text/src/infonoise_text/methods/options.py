@@ -126,7 +126,10 @@ class Objective:
         elif self.block == 0:
             yield Idle(self, "ordered", "--block 0 learns nothing in order; give another", none=0)
         if self.in_blocks.block != 1 or self.predict == "groups" or self.cost != "groups":
-            why = "is of blocks of one token that is predicted as a whole; all others have noise"
+            why = (
+                "is of blocks of one token that is predicted as a whole, and others have noise"
+                " anyway; give --block 1 and --predict tokens"
+            )
             yield Idle(self, "block_noise", why)
 
     @property
