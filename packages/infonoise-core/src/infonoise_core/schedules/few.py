@@ -71,9 +71,9 @@ class Warmup:
             return ""
         return (
             f"; {seen.examples} examples are few, about {max(needed - seen.examples, 1)} are"
-            " missing: until then neighbouring bins count together and the warm-up distribution"
-            " leads; in a short run give the trainer's own, such as warmup=LogitNormal(channel),"
-            " and warmup_examples"
+            " missing: until then neighbouring bins count together and the warm-up leads; in a"
+            " short run give the trainer's own, such as warmup=LogitNormal(channel), and"
+            " warmup_examples"
         )
 
     def _filled(self, seen: RateEstimator) -> bool:

@@ -3,8 +3,8 @@
 A task is a data set, a class, a resolution: anything with a profile of its own. Where what is left
 to learn at a level of a task falls as k / n with the draws n it gets, the sum over all of them is
 least for shares in proportion to the root of the integral of k / density over log sigma. Equal
-tasks get equal shares (as is best for them, Cioba et al. 2021, "How to distribute data across tasks
-for meta-learning?"), and of tasks that are learned apart the harder ones more.
+tasks get equal shares (Cioba et al. 2021, "How to distribute data across tasks for
+meta-learning?"), harder ones more.
 """
 
 from collections.abc import Mapping, Sequence

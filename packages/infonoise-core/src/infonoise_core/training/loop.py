@@ -80,9 +80,9 @@ def train(
 
     It goes on from the newest checkpoint in `out`.
 
-    Everything random is a function of (seed, step, place in the batch): a run that was killed and
-    started again ends with the same bits as one that was not, on the same machine, and one of
-    several processes learns what one process does, but for rounding and dropout. `out` gets
+    Everything random is a function of (seed, step, place in the batch): a run that goes on ends
+    with the same bits on the same machine, and several processes learn what one does, but for
+    rounding and dropout. `out` gets
     metrics.jsonl, checkpoints/, profile.json. On SIGTERM it saves and raises Stopped, a SystemExit
     with code 0. A step whose loss or gradient is not finite is skipped.
 

@@ -54,12 +54,12 @@ class Losses(NamedTuple):
 
 
 class PartLosses(NamedTuple):
-    """The same where only some of the examples were learned at their noise levels.
+    """The same where only some examples were learned at their noise levels.
 
     Attributes:
-        loss: (n,) what is minimised, of all.
-        squared_error: (k,) of those that were.
-        rows: (k,) int64, which these are.
+        loss: (n,) of all.
+        squared_error: (k,) of those.
+        rows: (k,) int64, which they are.
     """
 
     loss: Tensor
