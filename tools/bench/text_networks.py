@@ -8,10 +8,20 @@ About fifty minutes a corpus on a quiet core; finished runs stay in the folder o
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any, NamedTuple
 
 from infonoise_text.data.corpus import Corpus
+from of_text.costs import (
+    IN_ORDER,
+    Cost,
+    best_of,
+    by_way,
+    costs_at_best,
+    over_seeds,
+    own_costs,
+    whole_of,
+)
 from of_text.runs import (
     ORDERED,
     UPDATES,
@@ -49,8 +59,6 @@ WRITERS = {
     "bits, whole windows": ("bits", ("--steps", "64", "--whole")),
     "linear-patch": ("linear-patch", ("--steps", "64")),
 }
-# In the names of what is read from left to right.
-IN_ORDER = "blocks"
 # Bits with as many updates as take the time of masked's.
 EQUAL_TIME = "bits, equal time"
 CALLS = {
@@ -59,13 +67,6 @@ CALLS = {
     "whole windows, 64 calls": ("--steps", "64", "--whole"),
     "whole windows, 256 calls": ("--steps", "256", "--whole"),
 }
-
-
-class Cost(NamedTuple):
-    """Bits per byte of a split and their standard error over windows."""
-
-    value: float
-    error: float
 
 
 class Measured(NamedTuple):
@@ -112,8 +113,8 @@ def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
             mark = f"{name}-{model}{f'-seed{offset}' if offset else ''}"
             mark = mark.replace(", ", "-").replace(" ", "-")
             run = trained(mark, data, MODELS[base], steps, seed + offset, quick, tick)
-            valid, test = (_costs_at_best(run, split, quick, tick) for split in ("valid", "test"))
-            runs.append(Measured(run, _own(valid, run), _own(test, run)))
+            valid, test = (costs_at_best(run, split, quick, tick) for split in ("valid", "test"))
+            runs.append(Measured(run, own_costs(valid, run), own_costs(test, run)))
             references = {how: (cost, test[how]) for how, cost in valid.items()
                           if run.name not in how}  # fmt: skip
         found[model] = Model(steps, seconds[base], runs)
@@ -128,28 +129,6 @@ def networks(name: str, quick: bool, seed: int, tick: Tick) -> Section:
     ]
     title = f"Networks of bits beside others, {name}"
     return Section(title, tables, _goals(name, found, references, made))
-
-
-def _costs_at_best(run: Path, split: str, quick: bool, tick: Tick) -> dict[str, Cost]:
-    """Row of evaluate's table -> cost, of either way of reading where its validation was best."""
-    whole, ordered = validated(run)[0], validated(run, ORDERED)[0]
-    found = _costs(run, split, whole, quick, tick)
-    if ordered == whole:
-        return found
-    other = _costs(run, split, ordered, quick, tick)
-    return {how: other[how] if IN_ORDER in how else cost for how, cost in found.items()}
-
-
-def _costs(run: Path, split: str, step: int, quick: bool, tick: Tick) -> dict[str, Cost]:
-    few = ("--windows", "8" if quick else "256", "--samples", "0", "--split", split)
-    mark = split if step == validated(run)[0] else f"{split}-at-{step}"
-    words = (*few, "--checkpoint", str(step))
-    rows = evaluated(run, mark, tick, *words)["tables"][0]["rows"]
-    key = "bits per byte"
-    return {
-        row["name"]: Cost(row["values"][key], row["stderr"].get(key, 0.0))
-        for row in rows if key in row["values"]
-    }  # fmt: skip
 
 
 def _at_best(run: Path, options: Sequence[str]) -> tuple[str, str]:
@@ -174,34 +153,14 @@ def _last_row(rows: Mapping[str, dict[str, float]]) -> dict[str, float]:
     return list(rows.values())[-1]
 
 
-def _own(costs: Mapping[str, Cost], run: Path) -> dict[str, Cost]:
-    """Those of the run itself."""
-    return {how: cost for how, cost in costs.items() if run.name in how}
-
-
-def _best(costs: Mapping[str, Cost]) -> Cost:
-    """Of all ways in which a model is scored, the lowest."""
-    return min(costs.values())
-
-
-def _whole(costs: Mapping[str, Cost]) -> Cost:
-    """The same of whole windows."""
-    return _best({how: cost for how, cost in costs.items() if IN_ORDER not in how})
-
-
-def _by_way(costs: Mapping[str, Cost]) -> dict[str, Cost]:
-    """The same without the run's name: how it was scored -> cost."""
-    return {how.partition("(")[2].rstrip(")").partition(", ")[2]: c for how, c in costs.items()}
-
-
 def _cost_table(found: Mapping[str, Model], references: Mapping[str, tuple[Cost, Cost]]) -> Table:
     rows: list[Sequence[Cell]] = []
     for name, model in found.items():
-        runs = [(_by_way(one.valid), _by_way(one.test)) for one in model.runs]
+        runs = [(by_way(one.valid), by_way(one.test)) for one in model.runs]
         for how in runs[0][0]:
             label = f"{name}, {how}" if how else name
             valid, test = ([costs[i][how] for costs in runs] for i in (0, 1))
-            costs = [*_over_seeds(valid), *_over_seeds(test)]
+            costs = [*over_seeds(valid), *over_seeds(test)]
             measure = ORDERED if IN_ORDER in how else WHOLE
             best = ", ".join(str(validated(one.run, measure)[0]) for one in model.runs)
             rows.append([label, model.updates, model.seconds, len(runs), *costs, best])
@@ -223,13 +182,6 @@ def _cost_table(found: Mapping[str, Model], references: Mapping[str, tuple[Cost,
         rows,
         {"seconds of an update": ".3f", **dict.fromkeys(("valid", "test", *errors), ".3f")},
     )  # fmt: skip
-
-
-def _over_seeds(costs: Sequence[Cost]) -> tuple[float, float, float | None]:
-    """Mean, the standard error over windows of one of them, and that of the mean over seeds."""
-    values = [cost.value for cost in costs]
-    spread = stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
-    return mean(values), mean(cost.error for cost in costs), spread
 
 
 def _text_table(made: Mapping[str, dict[str, dict[str, float]]]) -> Table:
@@ -276,19 +228,19 @@ def _goals(
     references: Mapping[str, tuple[Cost, Cost]],
     made: Mapping[str, dict[str, dict[str, float]]],
 ) -> list[Goal]:
-    masked = [_best(one.valid).value for one in found["masked"].runs]
+    masked = [best_of(one.valid).value for one in found["masked"].runs]
     bigram = next(cost.value for how, (cost, _) in references.items() if "token bigram" in how)
     goals = []
     for model, when in (("bits", "equal updates"), (EQUAL_TIME, "equal time")):
         runs = found.get(model, found["bits"]).runs
-        for what, scored in (("bits", _best), ("whole windows of bits", _whole)):
+        for what, scored in (("bits", best_of), ("whole windows of bits", whole_of)):
             own = [scored(one.valid).value for one in runs]
             beside = masked[: len(own)]
             each = ", ".join(f"{a / b:.3f}" for a, b in zip(own, beside, strict=True))
             about = f"Bits per byte of {what} over masked's at {when}, {name}"
             note = f"Of the validation split; by seed {each}."
             goals.append(Goal(about, mean(own) / mean(beside), "at most", 1, ".3f", note))
-    ratio = mean(_best(one.valid).value for one in found["bits"].runs) / bigram
+    ratio = mean(best_of(one.valid).value for one in found["bits"].runs) / bigram
     about = f"Bits per byte of bits over those of the token bigram, {name}"
     goals.append(Goal(about, ratio, "at most", 1, ".3f", "Asked for on the books."))
     old = _last_row(made["linear-patch"])
