@@ -131,7 +131,7 @@ def test_a_format_is_known_behind_empty_lines_and_comments(tmp_path):
             "this is aligned reads",
         ),
         ("x.sam", b"r1\t0\tc\t1\t60\t4M\t*\t0\t0\tACGT\tIIII\n", "this is aligned reads"),
-        ("reads", gzip.compress(b"BAM\x01rest"), "make FASTQ of them"),
+        ("reads", gzip.compress(b"BAM\x01rest", mtime=0), "make FASTQ of them"),
         ("x.aln", b"CLUSTAL W (1.83)\n\na  ACGT\n", "this is an alignment"),
         ("x.txt", b"# STOCKHOLM 1.0\na ACGT\n//\n", "this is an alignment"),
         ("x.wig", b"fixedStep chrom=c start=1 step=1\n1\n", "this is a track of numbers"),
